@@ -1,0 +1,193 @@
+r"""The autoencoder and the VAE, each with the likelihood p(x|z) that belongs to it.
+
+Networks are given, not built here: any module that maps as :mod:`vaebook.networks` describes
+will do.
+"""
+
+__all__ = ["Autoencoder", "Bernoulli", "Gaussian", "Likelihood", "VAE"]
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Likelihood(nn.Module):
+    """What a decoder's outputs [N, 1, H, W] mean: a distribution of images."""
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        """Return E[x|z], [N, 1, H, W]."""
+        raise NotImplementedError
+
+    def log_prob(self, outputs: Tensor, images: Tensor) -> Tensor:
+        """Return log p(x|z) of each image under its own outputs, [N], nats."""
+        raise NotImplementedError
+
+    def log_prob_pairs(self, outputs: Tensor, images: Tensor) -> Tensor:
+        """Return log p(x|z) of each of N images under each of M outputs, [N, M], nats."""
+        raise NotImplementedError
+
+    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw one image from each p(x|z), [N, 1, H, W]."""
+        raise NotImplementedError
+
+
+class Bernoulli(Likelihood):
+    r"""Independent pixels :math:`x_j \sim \mathrm{Bernoulli}(\sigma(l_j))` with logits l.
+
+    Grey pixels are allowed: log p is linear in x, so a grey value stands for the expectation over
+    its own dynamic binarisation.
+
+    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014), appendix C.1.
+    """
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        return outputs.sigmoid()
+
+    def log_prob(self, outputs: Tensor, images: Tensor) -> Tensor:
+        loss = F.binary_cross_entropy_with_logits(outputs, images, reduction="none")
+        return -loss.flatten(1).sum(1)
+
+    def log_prob_pairs(self, outputs: Tensor, images: Tensor) -> Tensor:
+        outputs = outputs.flatten(1)
+        return images.flatten(1) @ outputs.T - F.softplus(outputs).sum(1)
+
+    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        return torch.bernoulli(self.mean(outputs), generator=generator)
+
+
+class Gaussian(Likelihood):
+    r"""Independent pixels :math:`x_j \sim N(g_j, \sigma^2)` with one variance for all.
+
+    .. math:: \log p(x|z) = -\frac{\|x - g\|^2}{2\sigma^2} - \frac P2 \log(2\pi\sigma^2)
+
+    with P pixels. The variance is `fixed`; or `learned` as a parameter; or `optimal`: in training
+    it is the batch's mean squared error, which maximises the above in closed form, and a running
+    mean of it is kept for evaluation, as a batch norm keeps its statistics. The loss is then
+    :math:`\tfrac P2 \log \mathrm{MSE}` plus a constant.
+
+    Source: Rybkin, Daniilidis and Levine, Simple and Effective VAE Training with Calibrated
+    Decoders (2021), section 3.
+
+    Args:
+        variance: :math:`\sigma^2` in squared pixels, > 0; where training starts if not fixed.
+        mode: where the variance comes from.
+
+    Raises:
+        ValueError: when the variance isn't positive or the mode unknown.
+    """
+
+    log_variance: Tensor
+
+    def __init__(
+        self, variance: float = 0.5, mode: Literal["fixed", "learned", "optimal"] = "fixed"
+    ) -> None:
+        super().__init__()
+        if not 0 < variance < math.inf:
+            raise ValueError(f"variance must be positive and finite, got {variance}")
+        if mode not in ("fixed", "learned", "optimal"):
+            raise ValueError(f"mode must be 'fixed', 'learned' or 'optimal', got {mode!r}")
+        self.mode = mode
+        log_variance = torch.tensor(math.log(variance))
+        if mode == "learned":
+            self.log_variance = nn.Parameter(log_variance)
+        else:
+            self.register_buffer("log_variance", log_variance)
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance in use outside training, a scalar."""
+        return self.log_variance.exp()
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        return outputs
+
+    def log_prob(self, outputs: Tensor, images: Tensor) -> Tensor:
+        squared = (images - outputs).flatten(1)
+        squared = squared.square().sum(1)
+        log_variance = self.log_variance
+        if self.mode == "optimal" and self.training:
+            # Detached: at the optimum the gradient with respect to the variance is zero.
+            log_variance = squared.detach().mean().div(images[0].numel()).log()
+            self.log_variance.lerp_(log_variance, 0.02)
+        return self._log_prob(squared, log_variance, images[0].numel())
+
+    def log_prob_pairs(self, outputs: Tensor, images: Tensor) -> Tensor:
+        squared = torch.cdist(images.flatten(1), outputs.flatten(1)).square()
+        return self._log_prob(squared, self.log_variance, images[0].numel())
+
+    @staticmethod
+    def _log_prob(squared: Tensor, log_variance: Tensor, pixels: int) -> Tensor:
+        constant = 0.5 * pixels * (log_variance + math.log(2 * math.pi))
+        return -0.5 * squared * torch.exp(-log_variance) - constant
+
+    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        noise = torch.randn(outputs.shape, generator=generator, dtype=outputs.dtype)
+        return outputs + self.variance.sqrt() * noise
+
+
+class _LatentModel(nn.Module):
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, latent_dim: int, likelihood: Likelihood
+    ) -> None:
+        super().__init__()
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
+        self.encoder = encoder
+        self.decoder = decoder
+        self.latent_dim = latent_dim
+        self.likelihood = likelihood
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the mean of p(x|z), [N, 1, H, W], for z [N, D]."""
+        return self.likelihood.mean(self.decoder(z))
+
+    def sample(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Draw one image from p(x|z) for each z [N, D]; the mean is what pictures usually show."""
+        return self.likelihood.sample(self.decoder(z), generator)
+
+    def log_likelihood(self, images: Tensor, z: Tensor) -> Tensor:
+        """Return log p(x|z), [N], nats, for images [N, 1, H, W] and z [N, D]."""
+        return self.likelihood.log_prob(self.decoder(z), images)
+
+    def _features(self, images: Tensor, expected: int) -> Tensor:
+        features = self.encoder(images)
+        if features.shape[1:] != (expected,):
+            raise ValueError(
+                f"the encoder must return [N, {expected}] for latent_dim = {self.latent_dim}, "
+                f"got {list(features.shape)}"
+            )
+        return features
+
+
+class Autoencoder(_LatentModel):
+    r"""A deterministic code z = e(x), [N, D], and a decoder.
+
+    Its likelihood names the loss: Bernoulli is the cross-entropy, Gaussian(½) the squared error.
+    """
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the codes, [N, D]."""
+        return self._features(images, self.latent_dim)
+
+
+class VAE(_LatentModel):
+    r"""Prior N(0, I), likelihood p(x|z), and the encoder's q(z|x) = N(mu, diag exp logvar).
+
+    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014).
+    """
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mu and logvar of q(z|x), each [N, D]."""
+        mu, logvar = self._features(images, 2 * self.latent_dim).chunk(2, dim=1)
+        return mu, logvar
+
+    @staticmethod
+    def reparameterize(
+        mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        r"""Draw :math:`z = \mu + e^{\mathrm{logvar}/2}\,\epsilon`, with gradients to both, [N, D]."""
+        noise = torch.randn(mu.shape, generator=generator, dtype=mu.dtype)
+        return torch.addcmul(mu, (0.5 * logvar).exp(), noise)
