@@ -1,0 +1,377 @@
+"""The named experiments of the book: data, model, objective and budget; weights with their cards.
+
+`load` needs no network and no data set: weights, history and the encodings of the test set are
+part of the package. `train` makes them again.
+"""
+
+__all__ = ["Codes", "Recipe", "Trained", "available", "get", "load", "measure", "train"]
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+import vaebook
+from vaebook import datasets, evaluate, objectives
+from vaebook.datasets import ImageSet
+from vaebook.models import VAE, Autoencoder, Bernoulli
+from vaebook.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from vaebook.objectives import Objective
+from vaebook.training import History, fit, one_cycle
+
+_WEIGHTS = Path(__file__).with_name("weights")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a run.
+
+    Attributes:
+        name: as in `load(name)`.
+        summary: one line.
+        data: returns training and test set.
+        model: builds the untrained model.
+        objective: what is minimised.
+        epochs: of training; the weights with the lowest validation loss are kept.
+        binarize: draw the pixels anew from Bernoulli(grey value) in each batch, and once, with
+            seed 0, for the test set's metrics.
+        learning_rate: peak of the one-cycle schedule.
+        batch_size: images a step.
+        seed: of initial weights, shuffling and noise.
+        n_samples: importance samples for the card's log p(x).
+    """
+
+    name: str
+    summary: str
+    data: Callable[[], tuple[ImageSet, ImageSet]]
+    model: Callable[[], VAE | Autoencoder]
+    objective: Objective = objectives.elbo
+    epochs: int = 30
+    binarize: bool = False
+    learning_rate: float = 2e-3
+    batch_size: int = 128
+    seed: int = 0
+    n_samples: int = 5000
+
+
+class Codes(NamedTuple):
+    """Encodings of the test set: mu and logvar of q(z|x), [N, D], and labels, [N].
+
+    An autoencoder's `logvar` is -inf: its codes have no spread.
+    """
+
+    mu: Tensor
+    logvar: Tensor
+    labels: Tensor
+
+
+class Trained(NamedTuple):
+    """A trained model in eval mode, the history of its training, its card, its test encodings."""
+
+    model: Any
+    history: History
+    card: dict[str, Any]
+    codes: Codes
+
+
+# ---------------------------------------------------------------------------------------------
+# The registry
+
+
+def _mnist() -> tuple[ImageSet, ImageSet]:
+    return datasets.mnist(train=True), datasets.mnist(train=False)
+
+
+def _fashion() -> tuple[ImageSet, ImageSet]:
+    return datasets.fashion_mnist(train=True), datasets.fashion_mnist(train=False)
+
+
+def _digits() -> tuple[ImageSet, ImageSet]:
+    return datasets.digits().split(0.8, seed=0)
+
+
+def _mlp_vae(latent_dim: int) -> VAE:
+    return VAE(MLPEncoder(2 * latent_dim), MLPDecoder(latent_dim), latent_dim, Bernoulli())
+
+
+def _mlp_autoencoder(latent_dim: int) -> Autoencoder:
+    return Autoencoder(MLPEncoder(latent_dim), MLPDecoder(latent_dim), latent_dim, Bernoulli())
+
+
+def _cnn_vae(latent_dim: int) -> VAE:
+    encoder = ConvEncoder(2 * latent_dim, channels=(16, 32), hidden=128, image_size=28)
+    decoder = ConvDecoder(latent_dim, channels=(32, 16), hidden=128, image_size=28)
+    return VAE(encoder, decoder, latent_dim, Bernoulli())
+
+
+def _registry() -> dict[str, Recipe]:
+    vae = "784-400-100-{0} MLP VAE on {1}, Bernoulli".format
+    recipes = [
+        Recipe("mnist-mlp-2d", vae(2, "MNIST"), _mnist, partial(_mlp_vae, 2), binarize=True),
+        Recipe("mnist-mlp-8d", vae(8, "MNIST"), _mnist, partial(_mlp_vae, 8), binarize=True),
+        Recipe("mnist-mlp-20d", vae(20, "MNIST"), _mnist, partial(_mlp_vae, 20), binarize=True),
+        Recipe(
+            "mnist-cnn-16d",
+            "two conv + max-pool blocks, 16 latents, VAE on MNIST, Bernoulli",
+            _mnist,
+            partial(_cnn_vae, 16),
+            binarize=True,
+        ),
+        Recipe(
+            "mnist-ae-2d",
+            "784-400-100-2 MLP autoencoder on MNIST, cross-entropy",
+            _mnist,
+            partial(_mlp_autoencoder, 2),
+            objectives.reconstruction_only,
+        ),
+        Recipe("fashion-mlp-2d", vae(2, "Fashion-MNIST"), _fashion, partial(_mlp_vae, 2)),
+        Recipe("fashion-mlp-20d", vae(20, "Fashion-MNIST"), _fashion, partial(_mlp_vae, 20)),
+        Recipe(
+            "digits-mlp-2d",
+            vae(2, "UCI digits in MNIST's frame"),
+            _digits,
+            partial(_mlp_vae, 2),
+            epochs=60,
+            n_samples=100,
+        ),
+    ]
+    return {recipe.name: recipe for recipe in recipes}
+
+
+_RECIPES = _registry()
+
+
+def available() -> list[str]:
+    """Return the names of all recipes."""
+    return list(_RECIPES)
+
+
+def get(name: str) -> Recipe:
+    """Return the recipe of a name.
+
+    Raises:
+        ValueError: when there is none, with the nearest names.
+    """
+    if name not in _RECIPES:
+        near = get_close_matches(name, _RECIPES) or list(_RECIPES)
+        raise ValueError(f"name must be a recipe, got {name!r}; there is {', '.join(near)}")
+    return _RECIPES[name]
+
+
+# ---------------------------------------------------------------------------------------------
+# Weights and cards
+
+
+def load(name: str, directory: str | os.PathLike[str] = _WEIGHTS) -> Trained:
+    """Return a trained model with its history, card and test encodings; no network, no training.
+
+    Args:
+        name: one of :func:`available`.
+        directory: where `train` wrote it; the package's own weights by default.
+
+    Raises:
+        ValueError: when the name is unknown or the weights don't match their card.
+        FileNotFoundError: when the recipe hasn't been trained into that directory.
+    """
+    recipe = get(name)
+    card_path = Path(directory) / f"{name}.json"
+    path = Path(directory) / f"{name}.safetensors"
+    for file in (card_path, path):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"{file} does not exist: train it with `python -m vaebook train {name}`"
+            )
+    card = json.loads(card_path.read_text())
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != card["sha256"]:
+        raise ValueError(
+            f"{path} does not match its card: expected SHA-256 {card['sha256']}, found {found}"
+        )
+    groups: dict[str, dict[str, Tensor]] = {"model": {}, "steps": {}, "epochs": {}, "codes": {}}
+    for key, tensor in load_tensors(content).items():
+        group, _, rest = key.partition(".")
+        groups[group][rest] = tensor
+    model = recipe.model()
+    model.load_state_dict({key: tensor.float() for key, tensor in groups["model"].items()})
+    history = History(
+        {key: tensor.tolist() for key, tensor in groups["steps"].items()},
+        {key: tensor.tolist() for key, tensor in groups["epochs"].items()},
+        card["best_epoch"],
+    )
+    codes = Codes(
+        groups["codes"]["mu"].float(),
+        groups["codes"]["logvar"].float(),
+        groups["codes"]["labels"].long(),
+    )
+    return Trained(model.eval(), history, card, codes)
+
+
+def train(
+    name: str,
+    directory: str | os.PathLike[str] = _WEIGHTS,
+    *,
+    n_samples: int | None = None,
+    progress: bool = True,
+) -> Trained:
+    """Train a recipe, write weights and card into a directory, and load them from there.
+
+    A run that was stopped goes on from `NAME.checkpoint` in that directory.
+
+    Args:
+        name: one of :func:`available`.
+        directory: made if need be; the package's own weights by default.
+        n_samples: importance samples for log p(x); the recipe's by default.
+        progress: show bars on standard error.
+
+    Raises:
+        ValueError: when the name is unknown.
+        DatasetUnavailable: when the data can't be had.
+    """
+    recipe = get(name)
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    checkpoint = directory / f"{name}.checkpoint"
+    everything, test = recipe.data()
+    training, validation = everything.split(11 / 12, seed=0)
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        model = recipe.model()
+    steps = recipe.epochs * -(-len(training) // recipe.batch_size)
+    history = fit(
+        model,
+        recipe.objective,
+        training,
+        validation,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        schedule=one_cycle(steps, recipe.learning_rate),
+        transform=datasets.binarize if recipe.binarize else None,
+        seed=recipe.seed,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    # Half precision halves the package; the card is about the rounded weights.
+    state = {key: tensor.half() for key, tensor in model.state_dict().items()}
+    model.load_state_dict({key: tensor.float() for key, tensor in state.items()})
+    codes = _encode(model, test)
+    tensors = {f"model.{key}": tensor for key, tensor in state.items()}
+    tensors |= {f"steps.{key}": torch.tensor(values) for key, values in history.steps.items()}
+    tensors |= {f"epochs.{key}": torch.tensor(values) for key, values in history.epochs.items()}
+    tensors |= {
+        "codes.mu": codes.mu.half(),
+        "codes.logvar": codes.logvar.half(),
+        "codes.labels": codes.labels.to(torch.uint8),
+    }
+    content = save_tensors({key: tensor.contiguous() for key, tensor in tensors.items()})
+    card = {
+        "recipe": name,
+        "summary": recipe.summary,
+        "data": {
+            "train": f"{everything.title}, {len(training):,} images",
+            "validation": f"{len(validation):,} images of the training set",
+            "test": f"{len(test):,} images",
+            "train_sha256": everything.checksum,
+            "test_sha256": test.checksum,
+        },
+        "budget": {
+            "epochs": recipe.epochs,
+            "batch_size": recipe.batch_size,
+            "learning_rate": recipe.learning_rate,
+            "schedule": "one-cycle",
+            "seed": recipe.seed,
+            "seconds": round(sum(history.epochs["seconds"]), 1),
+            "threads": torch.get_num_threads(),
+        },
+        "best_epoch": history.best_epoch,
+        "convention": _convention(recipe),
+        "metrics": measure(name, model, test, n_samples, progress),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "vaebook": vaebook.__version__,
+        },
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    (directory / f"{name}.safetensors").write_bytes(content)
+    (directory / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
+    checkpoint.unlink()
+    return load(name, directory)
+
+
+def _encode(model: VAE | Autoencoder, test: ImageSet) -> Codes:
+    labels = torch.zeros(len(test)) if test.labels is None else test.labels
+    if isinstance(model, VAE):
+        return Codes(*evaluate.encode(model, test.images), labels)
+    with torch.no_grad():
+        mu = torch.cat([model.encode(images) for images in test.images.split(1000)])
+    return Codes(mu, torch.full_like(mu, -torch.inf), labels)
+
+
+def _convention(recipe: Recipe) -> str:
+    if recipe.binarize:
+        return (
+            "Dynamic binarisation: pixels drawn from Bernoulli(grey value), anew in each training "
+            "batch, once with seed 0 for the test metrics. The shipped encodings are of the grey "
+            "test images."
+        )
+    return "Grey values in [0, 1] as the probabilities of Bernoulli pixels; nothing is drawn."
+
+
+def measure(
+    name: str,
+    model: VAE | Autoencoder,
+    test: ImageSet | None = None,
+    n_samples: int | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Measure a recipe's model on its test set, in nats per image where not said otherwise.
+
+    Args:
+        name: of the recipe, for its convention and its test set.
+        model: the trained model.
+        test: the recipe's test set, when it is at hand already.
+        n_samples: importance samples for log p(x); the recipe's by default.
+        progress: show a bar on standard error.
+
+    Returns:
+        Means over the test set, each log p(x) with its standard error over images.
+    """
+    recipe = get(name)
+    n_samples = recipe.n_samples if n_samples is None else n_samples
+    images = (recipe.data()[1] if test is None else test).images
+    frobenius = evaluate.reconstruction_errors(model, images).mean().item()
+    metrics: dict[str, Any] = {"frobenius_pixels": round(frobenius, 4)}
+    if not isinstance(model, VAE):
+        return metrics
+    active = evaluate.active_units(evaluate.encode(model, images)[0])
+    generator = torch.Generator().manual_seed(0)
+    if recipe.binarize:
+        images = datasets.binarize(images, generator)
+    bound = evaluate.elbo(model, images, 10, generator)
+    metrics |= {
+        "elbo": _mean(bound.elbo),
+        "log_p_x_given_z": _mean(bound.log_likelihood),
+        "kl": _mean(bound.kl),
+        "active_units": int(active.sum()),
+    }
+    if model.latent_dim <= 2:
+        metrics["log_p_grid"] = _mean(evaluate.log_likelihood_grid(model, images))
+    estimate = evaluate.log_likelihood(model, images, n_samples, generator, progress)
+    return metrics | {"log_p_iw": _mean(estimate) | {"samples": n_samples}}
+
+
+def _mean(values: Tensor) -> dict[str, float]:
+    error = values.std() / len(values) ** 0.5
+    return {"nats": round(values.mean().item(), 3), "standard_error": round(error.item(), 3)}

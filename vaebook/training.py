@@ -1,0 +1,255 @@
+"""The one training loop of the book, with what makes a long run safe: history, resume, refusal."""
+
+__all__ = ["History", "TrainingDiverged", "fit", "one_cycle"]
+
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from tqdm.std import tqdm
+
+from vaebook.datasets import ImageSet
+from vaebook.objectives import Objective
+
+
+class TrainingDiverged(ArithmeticError):
+    """The loss became NaN or infinite."""
+
+
+@dataclass
+class History:
+    """What a run recorded, in nats per image.
+
+    Attributes:
+        steps: each term of the objective by name, one mean over the batch a step.
+        epochs: the same averaged over the epoch, `validation_` terms where there is a validation
+            set, `learning_rate`, and the `seconds` of training.
+        best_epoch: the epoch, from 0, whose weights were kept.
+    """
+
+    steps: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    epochs: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    best_epoch: int = -1
+
+    def __str__(self) -> str:
+        seconds = sum(self.epochs["seconds"])
+        terms = ", ".join(
+            f"{name} {values[self.best_epoch]:.2f}"
+            for name, values in self.epochs.items()
+            if name not in ("seconds", "learning_rate")
+        )
+        return f"{len(self.epochs['loss'])} epochs in {seconds:.1f} s: {terms}"
+
+
+def one_cycle(total_steps: int, peak: float) -> Callable[[torch.optim.Optimizer], LRScheduler]:
+    """Return a schedule that rises to `peak` and falls to almost nothing over `total_steps`.
+
+    Source: Smith and Topin, Super-Convergence (2018).
+    """
+    return lambda optimizer: OneCycleLR(optimizer, max_lr=peak, total_steps=total_steps)
+
+
+def fit(
+    model: nn.Module,
+    objective: Objective,
+    train: ImageSet,
+    validation: ImageSet | None = None,
+    *,
+    epochs: int,
+    batch_size: int = 128,
+    learning_rate: float = 1e-3,
+    schedule: Callable[[torch.optim.Optimizer], LRScheduler] | None = None,
+    patience: int | None = None,
+    transform: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    seed: int = 0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    after_epoch: Callable[[int, nn.Module], None] | None = None,
+) -> History:
+    """Minimise an objective with Adam, and leave the best weights in the model, in eval mode.
+
+    Best is lowest validation loss, or simply last where there is no validation set. One seeded
+    generator shuffles, transforms and draws the latent noise, so that a run repeats itself.
+
+    Args:
+        model: trained in place.
+        objective: maps a model and images to named terms, see :mod:`vaebook.objectives`.
+        train: kept in memory as a whole; the last incomplete batch of an epoch is trained on too.
+        validation: evaluated after each epoch.
+        epochs: at most.
+        batch_size: images a step.
+        learning_rate: of Adam.
+        schedule: makes a scheduler, stepped after every step; None keeps the rate.
+        patience: stop after so many epochs without a better validation loss; None never does.
+        transform: applied to each batch, e.g. :func:`vaebook.datasets.binarize`.
+        seed: of the generator; initial weights are the caller's.
+        checkpoint: file written after each epoch; where it exists already the run goes on from
+            it, and ends with the same bits as one that was never stopped. Deleted by nobody.
+        progress: show a bar on standard error and print one line at the end.
+        after_epoch: called with the epoch, from 0, and the model in eval mode.
+
+    Raises:
+        TrainingDiverged: when the loss is NaN or infinite; the checkpoint stays the last good one.
+        ValueError: when an argument is out of range or the checkpoint is of another run.
+    """
+    if epochs < 1 or batch_size < 1:
+        raise ValueError(f"epochs and batch_size must be at least 1, got {epochs}, {batch_size}")
+    if not 0 < learning_rate < float("inf"):
+        raise ValueError(f"learning_rate must be positive and finite, got {learning_rate}")
+    if patience is not None and (patience < 1 or validation is None):
+        raise ValueError(f"patience must be at least 1 and needs validation, got {patience}")
+
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+    run = _Run(
+        model=model,
+        optimizer=optimizer,
+        scheduler=schedule(optimizer) if schedule else None,
+        generator=torch.Generator().manual_seed(seed),
+        settings={"images": len(train), "batch_size": batch_size, "seed": seed},
+    )
+    path = None if checkpoint is None else Path(checkpoint)
+    if path is not None and path.exists():
+        run.load(path)
+
+    batches = -(-len(train) // batch_size)
+    history = run.history
+    bar = tqdm(total=epochs, initial=run.epoch, unit="epoch", disable=not progress)
+    with bar:
+        while run.epoch < epochs and not run.exhausted(patience):
+            start = time.perf_counter()
+            model.train()
+            order = torch.randperm(len(train), generator=run.generator)
+            for index in order.split(batch_size):
+                images = train.images[index]
+                if transform is not None:
+                    images = transform(images, run.generator)
+                terms = objective(model, images, generator=run.generator)
+                loss = terms["loss"].mean()
+                run.refuse_divergence(loss, path)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                if run.scheduler is not None:
+                    run.scheduler.step()
+                for name, values in terms.items():
+                    history.steps[name].append(values.detach().mean().item())
+
+            model.eval()
+            for name, values in history.steps.items():
+                history.epochs[name].append(sum(values[-batches:]) / batches)
+            if validation is not None:
+                for name, value in _validate(model, objective, validation, transform).items():
+                    history.epochs[f"validation_{name}"].append(value)
+            history.epochs["learning_rate"].append(optimizer.param_groups[0]["lr"])
+            history.epochs["seconds"].append(time.perf_counter() - start)
+            run.keep_best("validation_loss" if validation is not None else None)
+            run.epoch += 1
+            if path is not None:
+                run.save(path)
+            if after_epoch is not None:
+                after_epoch(run.epoch - 1, model)
+            bar.update()
+            bar.set_postfix(loss=f"{history.epochs['loss'][-1]:.2f}")
+
+    model.load_state_dict(run.best)
+    model.eval()
+    if progress:
+        print(history, file=sys.stdout)
+    return history
+
+
+@torch.no_grad()
+def _validate(
+    model: nn.Module,
+    objective: Objective,
+    validation: ImageSet,
+    transform: Callable[[Tensor, torch.Generator], Tensor] | None,
+) -> dict[str, float]:
+    # The same noise after every epoch: differences between epochs are then the model's.
+    generator = torch.Generator().manual_seed(0)
+    sums: dict[str, float] = defaultdict(float)
+    for images in validation.images.split(1000):
+        if transform is not None:
+            images = transform(images, generator)
+        for name, values in objective(model, images, generator=generator).items():
+            sums[name] += values.sum().item()
+    return {name: total / len(validation) for name, total in sums.items()}
+
+
+@dataclass
+class _Run:
+    """All that has to survive a kill for the resumed run to end with the same bits."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    scheduler: LRScheduler | None
+    generator: torch.Generator
+    settings: dict[str, int]
+    history: History = field(default_factory=History)
+    best: dict[str, Any] = field(default_factory=dict)
+    epoch: int = 0
+
+    def refuse_divergence(self, loss: Tensor, path: Path | None) -> None:
+        if not loss.isfinite():
+            kept = f"; {path} holds the last good epoch" if path and path.exists() else ""
+            raise TrainingDiverged(
+                f"the loss is {loss.item()} at step {len(self.history.steps['loss'])} "
+                f"(epoch {self.epoch}): try a lower learning rate{kept}"
+            )
+
+    def keep_best(self, criterion: str | None) -> None:
+        if criterion is not None:
+            values = self.history.epochs[criterion]
+            if values[-1] > min(values):
+                return
+        self.history.best_epoch = self.epoch
+        self.best = deepcopy(self.model.state_dict())
+
+    def exhausted(self, patience: int | None) -> bool:
+        return patience is not None and self.epoch - 1 - self.history.best_epoch >= patience
+
+    def save(self, path: Path) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict() if self.scheduler else None,
+            "generator": self.generator.get_state(),
+            "settings": self.settings,
+            "steps": dict(self.history.steps),
+            "epochs": dict(self.history.epochs),
+            "best_epoch": self.history.best_epoch,
+            "best": self.best,
+            "epoch": self.epoch,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A kill in the middle of writing must not take the last good checkpoint with it.
+        partial = path.with_name(path.name + ".partial")
+        torch.save(state, partial)
+        os.replace(partial, path)
+
+    def load(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        if state["settings"] != self.settings:
+            raise ValueError(
+                f"checkpoint {path} is of another run: it has {state['settings']}, "
+                f"this run {self.settings}; delete it or name another file"
+            )
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(state["scheduler"])
+        self.generator.set_state(state["generator"])
+        self.history.steps.update(state["steps"])
+        self.history.epochs.update(state["epochs"])
+        self.history.best_epoch = state["best_epoch"]
+        self.best = state["best"]
+        self.epoch = state["epoch"]
