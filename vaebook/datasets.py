@@ -1,4 +1,4 @@
-r"""Image sets: computed heatmaps, scikit-learn's digits in MNIST's frame, MNIST, Fashion-MNIST."""
+"""Image sets: computed heatmaps, scikit-learn's digits in MNIST's frame, MNIST, Fashion-MNIST."""
 
 __all__ = [
     "DatasetUnavailable",
@@ -18,6 +18,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -109,9 +110,7 @@ def _grid(size: int, extent: float) -> tuple[Tensor, Tensor]:
     return x.flatten(), y.flatten()
 
 
-def _mahalanobis(
-    var_x: Tensor, var_y: Tensor, corr: Tensor, size: int, extent: float
-) -> Tensor:
+def _mahalanobis(var_x: Tensor, var_y: Tensor, corr: Tensor, size: int, extent: float) -> Tensor:
     """Squared Mahalanobis distance of each pixel from the origin, float64 [N, size * size]."""
     if size < 2:
         raise ValueError(f"size must be at least 2 pixels, got {size}")
@@ -267,8 +266,10 @@ def digits() -> ImageSet:
 
     bunch = load_digits()
     frames = np.zeros((len(bunch.images), 28, 28))
-    large = ndimage.zoom(bunch.images / 16.0, (1, 2.5, 2.5), order=3, grid_mode=True, mode="grid-constant")
-    # A contrast curve about mid-grey takes the place of the detail that 8 x 8 pixels lost.
+    large = ndimage.zoom(
+        bunch.images / 16.0, (1, 2.5, 2.5), order=3, grid_mode=True, mode="grid-constant"
+    )
+    # Strokes of 8 × 8 pixels come out blurred; a steep contrast curve gives them edges again.
     frames[:, 4:24, 4:24] = 1 / (1 + np.exp(-12 * (large.clip(0, 1) - 0.45)))
     frames -= 1 / (1 + np.exp(12 * 0.45))
     frames = frames.clip(0, 1) / frames.max(axis=(1, 2), keepdims=True)
@@ -346,7 +347,11 @@ def _cache() -> Path:
 def _torchvision_set(kind: str, train: bool, names: tuple[str, ...], title: str) -> ImageSet:
     roots = [Path(os.environ["VAEBOOK_DATA"])] if os.environ.get("VAEBOOK_DATA") else []
     roots.append(_cache())
-    root = next((r for r in roots if (r / kind / "raw").is_dir()), None)
+    prefix = "train" if train else "t10k"
+    checksums = {name: md5 for name, md5 in _MD5[kind].items() if name.startswith(prefix)}
+    # A download that failed leaves an empty folder behind: only a file counts.
+    found = (r for r in roots if any((r / kind / "raw" / name).is_file() for name in checksums))
+    root = next(found, None)
     dataset_class = getattr(_import_torchvision_datasets(), kind)
     if root is None:
         root = _cache()
@@ -355,21 +360,22 @@ def _torchvision_set(kind: str, train: bool, names: tuple[str, ...], title: str)
         except (OSError, RuntimeError) as error:
             raise DatasetUnavailable(
                 f"{title} is in none of {', '.join(str(r) for r in roots)} and its download "
-                f"failed ({error}). Either connect to the internet and call again, or set "
-                f"VAEBOOK_DATA to a folder that holds {kind}/raw with the four IDX files."
+                f"failed ({str(error).splitlines()[0]}). Either connect to the internet and call "
+                f"again, or set VAEBOOK_DATA to a folder that holds {kind}/raw with the four "
+                f"unpacked IDX files."
             ) from error
-    _verify(root / kind / "raw", kind, train)
+    _verify(root / kind / "raw", checksums)
     dataset = dataset_class(str(root), train=train, download=False)
     return ImageSet(
-        dataset.data[:, None].to(torch.float32).div_(255), dataset.targets, names=names, title=title
+        dataset.data[:, None].to(torch.float32).div_(255),
+        dataset.targets,
+        names=names,
+        title=title,
     )
 
 
-def _verify(folder: Path, kind: str, train: bool) -> None:
-    prefix = "train" if train else "t10k"
-    for name, expected in _MD5[kind].items():
-        if not name.startswith(prefix):
-            continue
+def _verify(folder: Path, checksums: Mapping[str, str]) -> None:
+    for name, expected in checksums.items():
         path = folder / name
         if not path.is_file():
             raise DatasetUnavailable(
@@ -384,25 +390,22 @@ def _verify(folder: Path, kind: str, train: bool) -> None:
             )
 
 
-def _import_torchvision_datasets():  # noqa: ANN202 - a module
+def _import_torchvision_datasets() -> ModuleType:
     """Import torchvision where torch is a CPU build.
 
     The registry's Linux wheel of torchvision carries operators built for CUDA. With a CPU build
     of torch they can't be loaded and the import fails where it registers their meta kernels.
     Declaring the operators makes the import work; nothing of the book calls them.
     """
-    import sys
-
-    if torch.version.cuda is None and "torchvision" not in sys.modules:
+    if torch.version.cuda is None:
         try:
-            torch.library.define(
-                "torchvision::nms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            )
-            torch.library.define(
-                "torchvision::qnms", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            )
+            for name in ("nms", "qnms"):
+                torch.library.define(
+                    f"torchvision::{name}",
+                    "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+                )
         except RuntimeError:
-            pass  # a torchvision built for this torch has declared them itself
+            pass  # declared already: by torchvision itself, or by an earlier call
     from torchvision import datasets
 
     return datasets

@@ -58,12 +58,9 @@ def elbo(
     for batch in images.split(1000):
         mu, logvar = model.encode(batch)
         kls.append(kl_divergence(mu, logvar))
+        draws = [model.reparameterize(mu, logvar, generator) for _ in range(n_samples)]
         log_likelihoods.append(
-            sum(
-                model.log_likelihood(batch, model.reparameterize(mu, logvar, generator))
-                for _ in range(n_samples)
-            )
-            / n_samples
+            torch.stack([model.log_likelihood(batch, z) for z in draws]).mean(0)
         )
     log_likelihood, kl = torch.cat(log_likelihoods), torch.cat(kls)
     return Elbo(log_likelihood - kl, log_likelihood, kl)
@@ -114,7 +111,12 @@ def log_likelihood(
 
 
 def _log_weights(
-    model: VAE, images: Tensor, mu: Tensor, logvar: Tensor, k: int, generator: torch.Generator | None
+    model: VAE,
+    images: Tensor,
+    mu: Tensor,
+    logvar: Tensor,
+    k: int,
+    generator: torch.Generator | None,
 ) -> Tensor:
     """Return the log of the sum of k importance weights of each image, [N]."""
     noise = torch.randn((len(mu), k, mu.shape[1]), generator=generator)
@@ -127,7 +129,9 @@ def _log_weights(
 
 
 @torch.no_grad()
-def log_likelihood_grid(model: VAE, images: Tensor, size: int = 201, extent: float = 6.0) -> Tensor:
+def log_likelihood_grid(
+    model: VAE, images: Tensor, size: int = 201, extent: float = 6.0
+) -> Tensor:
     r"""Integrate log p(x) over a grid in latent space, [N], nats; for one or two dimensions.
 
     .. math:: \log \sum_g h^D\, p(x|z_g)\, p(z_g)

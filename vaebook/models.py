@@ -4,7 +4,7 @@ Networks are given, not built here: any module that maps as :mod:`vaebook.networ
 will do.
 """
 
-__all__ = ["Autoencoder", "Bernoulli", "Gaussian", "Likelihood", "VAE"]
+__all__ = ["VAE", "Autoencoder", "Bernoulli", "Gaussian", "Likelihood"]
 
 import math
 from typing import Literal
@@ -189,6 +189,6 @@ class VAE(_LatentModel):
     def reparameterize(
         mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
-        r"""Draw :math:`z = \mu + e^{\mathrm{logvar}/2}\,\epsilon`, with gradients to both, [N, D]."""
+        r"""Draw :math:`z = \mu + e^{\mathrm{logvar}/2}\,\epsilon`, [N, D], differentiable."""
         noise = torch.randn(mu.shape, generator=generator, dtype=mu.dtype)
         return torch.addcmul(mu, (0.5 * logvar).exp(), noise)

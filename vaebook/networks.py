@@ -103,7 +103,11 @@ class ConvEncoder(nn.Module):
         blocks: list[nn.Module] = []
         side = image_size
         for (inputs, outputs), stride in zip(pairwise([1, *channels]), strides, strict=True):
-            blocks += [nn.Conv2d(inputs, outputs, 3, stride, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+            blocks += [
+                nn.Conv2d(inputs, outputs, 3, stride, padding=1),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            ]
             side = ((side - 1) // stride + 1) // 2
         if side < 1:
             raise ValueError(

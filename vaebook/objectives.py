@@ -6,17 +6,17 @@ training minimises, the others are recorded.
 
 __all__ = ["Objective", "elbo", "gaussian_kl", "kl_divergence", "reconstruction_only"]
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 class Objective(Protocol):
     """What :func:`vaebook.training.fit` minimises."""
 
     def __call__(
-        self, model: nn.Module, images: Tensor, *, generator: torch.Generator | None = None
+        self, model: Any, images: Tensor, *, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]: ...
 
 
@@ -94,7 +94,7 @@ def _half_log_det(root: Tensor) -> Tensor:
 
 
 def elbo(
-    model: nn.Module,
+    model: Any,
     images: Tensor,
     beta: float = 1.0,
     *,
@@ -128,7 +128,7 @@ def elbo(
 
 
 def reconstruction_only(
-    model: nn.Module, images: Tensor, *, generator: torch.Generator | None = None
+    model: Any, images: Tensor, *, generator: torch.Generator | None = None
 ) -> dict[str, Tensor]:
     r"""Return the autoencoder's loss :math:`-\log p(x\,|\,z = e(x))` as `loss`, [N], nats."""
     return {"loss": -model.log_likelihood(images, model.encode(images))}

@@ -144,8 +144,8 @@ def fit(
                     history.steps[name].append(values.detach().mean().item())
 
             model.eval()
-            for name, values in history.steps.items():
-                history.epochs[name].append(sum(values[-batches:]) / batches)
+            for name, recorded in history.steps.items():
+                history.epochs[name].append(sum(recorded[-batches:]) / batches)
             if validation is not None:
                 for name, value in _validate(model, objective, validation, transform).items():
                     history.epochs[f"validation_{name}"].append(value)
