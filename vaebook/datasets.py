@@ -110,14 +110,24 @@ def _grid(size: int, extent: float) -> tuple[Tensor, Tensor]:
     return x.flatten(), y.flatten()
 
 
+def _broadcast(**factors: Tensor) -> list[Tensor]:
+    """Return the factors as float64, each [N]."""
+    columns = [torch.as_tensor(factor, dtype=torch.float64) for factor in factors.values()]
+    try:
+        return [column.reshape(-1) for column in torch.broadcast_tensors(*columns)]
+    except RuntimeError:
+        shapes = [list(column.shape) for column in columns]
+        raise ValueError(
+            f"{', '.join(factors)} must broadcast to one [N], got {', '.join(map(str, shapes))}"
+        ) from None
+
+
 def _mahalanobis(var_x: Tensor, var_y: Tensor, corr: Tensor, size: int, extent: float) -> Tensor:
     """Squared Mahalanobis distance of each pixel from the origin, float64 [N, size * size]."""
     if size < 2:
         raise ValueError(f"size must be at least 2 pixels, got {size}")
     if not extent > 0:
         raise ValueError(f"extent must be positive, got {extent}")
-    columns = [torch.as_tensor(c, dtype=torch.float64) for c in (var_x, var_y, corr)]
-    var_x, var_y, corr = (c.reshape(-1) for c in torch.broadcast_tensors(*columns))
     for name, column in {"var_x": var_x, "var_y": var_y}.items():
         if not bool((column > 0).all() and column.isfinite().all()):
             raise ValueError(f"{name} must be positive and finite, got {_first_bad(column, 0)}")
@@ -163,6 +173,7 @@ def heatmap_images(
     Raises:
         ValueError: when a variance is not positive or a correlation not inside (-1, 1).
     """
+    var_x, var_y, corr = _broadcast(var_x=var_x, var_y=var_y, corr=corr)
     return _normalised_images(-0.5 * _mahalanobis(var_x, var_y, corr, size, extent), size)
 
 
@@ -195,8 +206,8 @@ def t_heatmap_images(
     Raises:
         ValueError: when a factor is out of range.
     """
+    var_x, var_y, corr, nu = _broadcast(var_x=var_x, var_y=var_y, corr=corr, df=df)
     squared = _mahalanobis(var_x, var_y, corr, size, extent)
-    nu = torch.as_tensor(df, dtype=torch.float64).reshape(-1)
     if not bool((nu > 0).all() and nu.isfinite().all()):
         raise ValueError(f"df must be positive and finite, got {_first_bad(nu, 0)}")
     nu = nu[:, None]

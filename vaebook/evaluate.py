@@ -143,10 +143,12 @@ def log_likelihood_grid(
         extent: the grid covers [-extent, extent].
 
     Raises:
-        ValueError: when the model has more than two latent dimensions.
+        ValueError: when the model has more than two latent dimensions or there is no grid.
     """
     if model.latent_dim > 2:
         raise ValueError(f"a grid needs latent_dim 1 or 2, got {model.latent_dim}")
+    if size < 2 or not extent > 0:
+        raise ValueError(f"size must be at least 2 and extent positive, got {size} and {extent}")
     axis = torch.linspace(-extent, extent, size)
     grid = torch.cartesian_prod(*[axis] * model.latent_dim).reshape(-1, model.latent_dim)
     cell = model.latent_dim * math.log(2 * extent / (size - 1))

@@ -2,6 +2,7 @@
 
 __all__ = ["History", "TrainingDiverged", "fit", "one_cycle"]
 
+import math
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -22,7 +24,7 @@ from vaebook.objectives import Objective
 
 
 class TrainingDiverged(ArithmeticError):
-    """The loss became NaN or infinite."""
+    """The loss or a weight became NaN or infinite."""
 
 
 @dataclass
@@ -98,9 +100,12 @@ def fit(
         after_epoch: called with the epoch, from 0, and the model in eval mode.
 
     Raises:
-        TrainingDiverged: when the loss is NaN or infinite; the checkpoint stays the last good one.
+        TrainingDiverged: when the loss or a weight is NaN or infinite; the checkpoint stays the
+            last good one.
         ValueError: when an argument is out of range or the checkpoint is of another run.
     """
+    if len(train) == 0 or (validation is not None and len(validation) == 0):
+        raise ValueError("train and validation must hold at least one image, got none")
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"epochs and batch_size must be at least 1, got {epochs}, {batch_size}")
     if not 0 < learning_rate < float("inf"):
@@ -109,12 +114,21 @@ def fit(
         raise ValueError(f"patience must be at least 1 and needs validation, got {patience}")
 
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+    scheduler = schedule(optimizer) if schedule else None
     run = _Run(
         model=model,
         optimizer=optimizer,
-        scheduler=schedule(optimizer) if schedule else None,
+        scheduler=scheduler,
         generator=torch.Generator().manual_seed(seed),
-        settings={"images": len(train), "batch_size": batch_size, "seed": seed},
+        settings={
+            "train": f"{len(train)} {train.title}",
+            "validation": 0 if validation is None else len(validation),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "batch_size": batch_size,
+            "initial_learning_rate": optimizer.param_groups[0]["lr"],
+            "schedule": type(scheduler).__name__,
+            "seed": seed,
+        },
     )
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None and path.exists():
@@ -134,7 +148,7 @@ def fit(
                     images = transform(images, run.generator)
                 terms = objective(model, images, generator=run.generator)
                 loss = terms["loss"].mean()
-                run.refuse_divergence(loss, path)
+                run.refuse_divergence("loss", loss.item(), path)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -143,11 +157,16 @@ def fit(
                 for name, values in terms.items():
                     history.steps[name].append(values.detach().mean().item())
 
+            # The last step can overflow behind a loss that was finite.
+            weights = sum(parameter.detach().sum().item() for parameter in model.parameters())
+            run.refuse_divergence("sum of the weights", weights, path)
+
             model.eval()
             for name, recorded in history.steps.items():
                 history.epochs[name].append(sum(recorded[-batches:]) / batches)
             if validation is not None:
                 for name, value in _validate(model, objective, validation, transform).items():
+                    run.refuse_divergence(f"validation {name}", value, path)
                     history.epochs[f"validation_{name}"].append(value)
             history.epochs["learning_rate"].append(optimizer.param_groups[0]["lr"])
             history.epochs["seconds"].append(time.perf_counter() - start)
@@ -193,23 +212,23 @@ class _Run:
     optimizer: torch.optim.Optimizer
     scheduler: LRScheduler | None
     generator: torch.Generator
-    settings: dict[str, int]
+    settings: dict[str, int | float | str]
     history: History = field(default_factory=History)
     best: dict[str, Any] = field(default_factory=dict)
     epoch: int = 0
 
-    def refuse_divergence(self, loss: Tensor, path: Path | None) -> None:
-        if not loss.isfinite():
+    def refuse_divergence(self, name: str, value: float, path: Path | None) -> None:
+        if not math.isfinite(value):
             kept = f"; {path} holds the last good epoch" if path and path.exists() else ""
             raise TrainingDiverged(
-                f"the loss is {loss.item()} at step {len(self.history.steps['loss'])} "
+                f"the {name} is {value} at step {len(self.history.steps['loss'])} "
                 f"(epoch {self.epoch}): try a lower learning rate{kept}"
             )
 
     def keep_best(self, criterion: str | None) -> None:
         if criterion is not None:
             values = self.history.epochs[criterion]
-            if values[-1] > min(values):
+            if len(values) > 1 and values[-1] >= min(values[:-1]):
                 return
         self.history.best_epoch = self.epoch
         self.best = deepcopy(self.model.state_dict())
@@ -237,10 +256,16 @@ class _Run:
         os.replace(partial, path)
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
-        if state["settings"] != self.settings:
+        try:
+            state = torch.load(path, weights_only=True)
+            found = state["settings"]
+        except (UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
             raise ValueError(
-                f"checkpoint {path} is of another run: it has {state['settings']}, "
+                f"checkpoint {path} is no checkpoint of fit; delete it or name another file"
+            ) from error
+        if found != self.settings:
+            raise ValueError(
+                f"checkpoint {path} is of another run: it has {found}, "
                 f"this run {self.settings}; delete it or name another file"
             )
         self.model.load_state_dict(state["model"])
