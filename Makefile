@@ -1,0 +1,89 @@
+# `make book` builds the pages, `make test` runs all that CI runs; `make help` lists the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SITE := _build/html/index.html
+PORT ?= 8000
+
+# Waiting threads that spin make a build on a busy machine many times slower.
+export OMP_WAIT_POLICY := PASSIVE
+
+chapters := $(wildcard chapters/*.ipynb)
+# What a chapter's outputs depend on beside its own cells.
+inputs = $(shell find vaebook/ -type f -not -path '*/__pycache__/*' | LC_ALL=C sort) requirements.txt
+pages := $(shell find intro.md chapters _config.yml _toc.yml references.bib _static assets \
+           -type f -not -path '*/.ipynb_checkpoints/*' -not -name plotly.min.js 2>/dev/null)
+
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help book serve notebooks test lint types spelling unit chapters site clean FORCE
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  \1	/p' Makefile | expand -t 14
+
+book: $(SITE) ## execute what has changed and render the pages
+	@echo "The book is at $(SITE)"
+
+serve: book ## show the pages at http://127.0.0.1:8000 (PORT=... for another port)
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+notebooks: .venv/installed ## execute the chapters in place, keep only the compared outputs
+	$(BIN)/python tools/notebooks.py $(chapters)
+
+test: lint types spelling unit chapters site ## run everything that CI runs
+	@echo "== all checks passed"
+
+lint: .venv/installed
+	@echo "== 1/7 style"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed
+	@echo "== 2/7 types"
+	$(BIN)/mypy
+
+spelling: .venv/installed
+	@echo "== 3/7 spelling"
+	$(BIN)/codespell
+
+unit: .venv/installed
+	@echo "== 4/7 mathematics, package and structure"
+	$(BIN)/python -m pytest -q --ignore=tests/site
+
+chapters: .venv/installed
+	@echo "== 5/7 chapters as notebooks"
+	$(if $(chapters),$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env \
+	  --nbval-cell-timeout=120 chapters,@echo "no chapters")
+
+site: .venv/installed
+	@echo "== 6/7 strict build"
+	@$(MAKE) --no-print-directory book
+	@echo "== 7/7 pages in a browser"
+	$(BIN)/python -m pytest -q tests/site
+
+clean: ## remove all that was built, but not the environment
+	rm -rf _build assets/vendor/plotly.min.js .mypy_cache .pytest_cache .ruff_cache
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make book PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+assets/vendor/plotly.min.js: .venv/installed
+	$(BIN)/python -c 'import plotly, shutil; shutil.copy(plotly.__path__[0] + "/package_data/plotly.min.js", "$@")'
+
+# jupyter-book's cache sees the cells only, so it is emptied when anything else has changed.
+_build/inputs: FORCE | .venv/installed
+	@mkdir -p _build
+	@{ echo "VAEBOOK_DATA=$$VAEBOOK_DATA"; sha256sum $(inputs); } > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; \
+	 else rm -rf _build/.jupyter_cache _build/.doctrees && mv $@.new $@; fi
+
+# A second run would not repeat the warnings of the first, so a failed one is forgotten.
+$(SITE): _build/inputs $(pages) assets/vendor/plotly.min.js
+	$(BIN)/jupyter-book build . -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
+	@touch $@
+
+FORCE:

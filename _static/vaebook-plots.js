@@ -1,0 +1,180 @@
+// Draws the figures that vaebook's renderer leaves on a page as JSON. Plotly itself is loaded
+// once, when the first figure comes near the view; colours and fonts follow the theme.
+(() => {
+  "use strict";
+  const here = document.currentScript.src;
+  const root = document.documentElement;
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  const MOST_WEBGL = 5; // browsers drop the oldest of about 16 contexts, plotly takes up to 3 each
+  const drawn = new Set();
+  let library = null;
+
+  function load() {
+    library ??= new Promise((done, failed) => {
+      const script = document.createElement("script");
+      // Plotly's bundle would register itself with an AMD loader instead of with the page.
+      const define = window.define;
+      window.define = undefined;
+      script.src = new URL("../vendor/plotly.min.js", here).href;
+      script.onload = () => { window.define = define; done(window.Plotly); };
+      script.onerror = () => { window.define = define; failed(new Error("plotly is missing")); };
+      document.head.append(script);
+    });
+    return library;
+  }
+
+  function colours() {
+    const style = getComputedStyle(root);
+    const pick = (name) => style.getPropertyValue(`--pst-color-${name}`).trim();
+    return { ink: pick("text-base"), soft: pick("text-muted"), page: pick("background"),
+             panel: pick("surface"), rule: pick("border") };
+  }
+
+  // The book's template in the colours of the theme.
+  function dressed(template) {
+    const { ink, soft, page, panel, rule } = colours();
+    const layout = structuredClone(template?.layout ?? {});
+    layout.font = { ...layout.font, color: soft, family: getComputedStyle(document.body).fontFamily };
+    layout.title = { ...layout.title, font: { ...layout.title?.font, color: ink } };
+    layout.hoverlabel = { ...layout.hoverlabel, bgcolor: panel, bordercolor: rule,
+                          font: { ...layout.hoverlabel?.font, color: ink } };
+    layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink };
+    layout.annotationdefaults = { font: { color: ink }, bgcolor: page };
+    return { ...template, layout };
+  }
+
+  function heightFor(plot, width) {
+    const { margin, meta, height } = plot.figure.layout;
+    if (!meta?.aspect) return height ?? 420;
+    return Math.round(Math.max(60, width - margin.l - margin.r) * meta.aspect) + margin.t + margin.b;
+  }
+
+  function fail(plot, message) {
+    plot.canvas?.remove();
+    const note = plot.box.querySelector(".vaebook-plot-fallback") ?? plot.box.appendChild(
+      document.createElement("p"));
+    note.className = "vaebook-plot-fallback vaebook-plot-error";
+    note.textContent = `This figure could not be drawn: ${message}. ${note.textContent}`.trim();
+  }
+
+  // Plotly's own slider can't be reached by keyboard, a range input can.
+  function control(plot) {
+    const [steps] = (plot.figure.layout.sliders ?? []);
+    if (!steps || !plot.figure.frames) return;
+    delete plot.figure.layout.sliders;
+    plot.figure.layout.margin.b = 8;
+    const name = (steps.currentvalue?.prefix ?? "").replace(/\s*=\s*$/, "");
+    const label = document.createElement("label");
+    const output = document.createElement("output");
+    const range = document.createElement("input");
+    Object.assign(range, { type: "range", min: 0, max: steps.steps.length - 1, step: 1,
+                           value: steps.active ?? 0 });
+    label.className = "vaebook-plot-slider";
+    label.append(Object.assign(document.createElement("span"), { textContent: name }), range, output);
+    const say = () => {
+      const text = steps.steps[range.value].label;
+      output.textContent = text;
+      range.setAttribute("aria-valuetext", text);
+    };
+    range.addEventListener("input", () => {
+      say();
+      if (drawn.has(plot)) show(plot, steps.steps[range.value]);
+    });
+    plot.range = range;
+    plot.steps = steps.steps;
+    say();
+    plot.canvas.after(label);
+  }
+
+  function show(plot, step) {
+    return window.Plotly.animate(plot.canvas, step.args[0], step.args[1]);
+  }
+
+  const usesWebGL = (plot) =>
+    plot.figure.data.some((trace) => /gl$|3d$|^(surface|mesh3d|cone|isosurface)$/.test(trace.type));
+
+  async function draw(plot) {
+    if (drawn.has(plot) || plot.failed) return;
+    drawn.add(plot);
+    try {
+      const Plotly = await load();
+      const { data, layout, frames, config } = plot.figure;
+      layout.template = dressed(plot.template);
+      layout.height = heightFor(plot, plot.box.clientWidth);
+      delete layout.width;
+      plot.box.querySelector(".vaebook-plot-fallback")?.remove();
+      plot.canvas.style.minHeight = "";
+      await Plotly.newPlot(plot.canvas, { data, layout, frames,
+        config: { ...config, responsive: false, scrollZoom: false } });
+      if (plot.range && plot.range.value !== "0") await show(plot, plot.steps[plot.range.value]);
+      plot.box.dataset.drawn = "true";
+      spare(plot);
+    } catch (error) {
+      plot.failed = true;
+      fail(plot, error.message);
+    }
+  }
+
+  // Too many live WebGL figures blank the oldest: give back the one farthest from the view.
+  function spare(latest) {
+    const live = [...drawn].filter((plot) => plot.box.dataset.drawn && usesWebGL(plot));
+    if (!usesWebGL(latest) || live.length <= MOST_WEBGL) return;
+    const far = (plot) => Math.abs(plot.box.getBoundingClientRect().top - innerHeight / 2);
+    const plot = live.sort((a, b) => far(b) - far(a))[0];
+    plot.canvas.style.minHeight = `${plot.canvas.clientHeight}px`;
+    window.Plotly.purge(plot.canvas);
+    delete plot.box.dataset.drawn;
+    drawn.delete(plot);
+    watcher.unobserve(plot.box);
+    watcher.observe(plot.box);
+  }
+
+  function resize(plot) {
+    const width = plot.box.clientWidth;
+    if (!width || width === plot.width) return;
+    plot.width = width;
+    const height = heightFor(plot, width);
+    if (plot.box.dataset.drawn) window.Plotly.relayout(plot.canvas, { width, height });
+    else plot.canvas.style.minHeight = `${height}px`;
+  }
+
+  const plots = new Map();
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) draw(plots.get(entry.target));
+  }, { rootMargin: "400px" });
+  const sizes = new ResizeObserver((entries) => {
+    for (const entry of entries) resize(plots.get(entry.target));
+  });
+
+  function prepare(box) {
+    const plot = { box, canvas: box.querySelector(".vaebook-plot-canvas") };
+    try {
+      plot.figure = JSON.parse(box.querySelector('script[type="application/json"]').textContent);
+      plot.template = plot.figure.layout.template;
+      const widest = plot.figure.layout.meta?.max_width;
+      if (widest) box.style.maxWidth = `${widest}px`;
+      control(plot);
+    } catch (error) {
+      return fail(plot, "its data are damaged");
+    }
+    plots.set(box, plot);
+    resize(plot);
+    watcher.observe(box);
+    sizes.observe(box);
+  }
+
+  function repaint() {
+    for (const plot of plots.values()) {
+      if (!plot.box.dataset.drawn) continue;
+      window.Plotly.relayout(plot.canvas, { template: dressed(plot.template) });
+    }
+  }
+
+  function start() {
+    document.querySelectorAll(".vaebook-plot").forEach(prepare);
+    new MutationObserver(repaint).observe(root, { attributeFilter: ["data-theme"] });
+    addEventListener("beforeprint", () => { if (window.Plotly) plots.forEach(draw); });
+  }
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
+  else start();
+})();
