@@ -23,6 +23,11 @@ def _check_codes(z: Tensor, latent_dim: int) -> None:
         raise ValueError(f"z must be [N, {latent_dim}], got {list(z.shape)}")
 
 
+def _check_channels(channels: Sequence[int]) -> None:
+    if not channels:
+        raise ValueError("channels must name at least one block, got none")
+
+
 def _mlp(sizes: Sequence[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
@@ -96,6 +101,7 @@ class ConvEncoder(nn.Module):
         image_size: int = 36,
     ) -> None:
         super().__init__()
+        _check_channels(channels)
         strides = [1] * len(channels) if strides is None else strides
         if len(strides) != len(channels):
             raise ValueError(f"strides must have {len(channels)} entries, got {list(strides)}")
@@ -143,6 +149,7 @@ class ConvDecoder(nn.Module):
         image_size: int = 36,
     ) -> None:
         super().__init__()
+        _check_channels(channels)
         side, rest = divmod(image_size, 2 ** len(channels))
         if rest:
             raise ValueError(
