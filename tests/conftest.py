@@ -54,8 +54,8 @@ class LinearGaussian:
         mean = centred @ self.weight @ covariance / self.variance
         return MultivariateNormal(mean, covariance.expand(len(images), -1, -1))
 
-    def images(self, n: int, seed: int = 0) -> Tensor:
-        """Draw from p(x), [n, 1, S, S]."""
+    def images(self, n: int, seed: int = 1_000_003) -> Tensor:
+        """Draw from p(x), [n, 1, S, S]; not with the seed that a test gives its estimator."""
         generator = torch.Generator().manual_seed(seed)
         z = torch.randn(n, self.weight.shape[1], generator=generator, dtype=torch.float64)
         noise = torch.randn(n, len(self.bias), generator=generator, dtype=torch.float64)

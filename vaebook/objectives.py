@@ -81,7 +81,9 @@ def gaussian_kl(mu_q: Tensor, cov_q: Tensor, mu_p: Tensor, cov_p: Tensor) -> Ten
 
 
 def _cholesky(cov: Tensor, name: str) -> Tensor:
-    if not torch.allclose(cov, cov.mT, rtol=1e-4, atol=1e-6 * float(cov.detach().abs().max())):
+    size = cov.abs()
+    tolerance = 1e-4 * size + 1e-6 * size.amax((-2, -1), keepdim=True)
+    if not bool(((cov - cov.mT).abs() <= tolerance).all()):  # NaN is not symmetric either
         raise ValueError(f"{name} must be symmetric, got {cov}")
     root, info = torch.linalg.cholesky_ex(cov)
     if bool((info != 0).any()):
