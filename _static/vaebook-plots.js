@@ -4,7 +4,6 @@
   "use strict";
   const here = document.currentScript.src;
   const root = document.documentElement;
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
   const MOST_WEBGL = 5; // browsers drop the oldest of about 16 contexts, plotly takes up to 3 each
   const drawn = new Set();
   let library = null;
@@ -39,14 +38,34 @@
     layout.hoverlabel = { ...layout.hoverlabel, bgcolor: panel, bordercolor: rule,
                           font: { ...layout.hoverlabel?.font, color: ink } };
     layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink };
-    layout.annotationdefaults = { font: { color: ink }, bgcolor: page };
+    for (const axis of ["xaxis", "yaxis", "zaxis"]) {
+      layout.scene[axis] = { ...layout.scene[axis], gridcolor: rule, linecolor: rule,
+                            zerolinecolor: rule, color: soft };
+    }
+    layout.annotationdefaults = { ...layout.annotationdefaults, bgcolor: `${page}c0`,
+                                  font: { ...layout.annotationdefaults?.font, color: ink } };
     return { ...template, layout };
+  }
+
+  // The height that gives the plotting area w pixels wide its aspect; pictures keep it exactly,
+  // other figures stay legible on a phone.
+  function areaHeight(plot, w) {
+    const least = plot.figure.data[0]?.type === "image" ? 0 : 210;
+    return Math.max(Math.max(60, w) * plot.figure.layout.meta.aspect, least);
   }
 
   function heightFor(plot, width) {
     const { margin, meta, height } = plot.figure.layout;
     if (!meta?.aspect) return height ?? 420;
-    return Math.round(Math.max(60, width - margin.l - margin.r) * meta.aspect) + margin.t + margin.b;
+    return Math.round(areaHeight(plot, width - margin.l - margin.r)) + margin.t + margin.b;
+  }
+
+  // Legends and labels take room that is known only after drawing.
+  async function fit(plot) {
+    if (!plot.figure.layout.meta?.aspect) return;
+    const { _size: area, height } = plot.canvas._fullLayout;
+    const more = Math.round(areaHeight(plot, area.w) - area.h);
+    if (Math.abs(more) > 2) await window.Plotly.relayout(plot.canvas, { height: height + more });
   }
 
   function fail(plot, message) {
@@ -70,7 +89,7 @@
     Object.assign(range, { type: "range", min: 0, max: steps.steps.length - 1, step: 1,
                            value: steps.active ?? 0 });
     label.className = "vaebook-plot-slider";
-    label.append(Object.assign(document.createElement("span"), { textContent: name }), range, output);
+    label.append(Object.assign(document.createElement("span"), { innerHTML: name }), range, output);
     const say = () => {
       const text = steps.steps[range.value].label;
       output.textContent = text;
@@ -90,6 +109,15 @@
     return window.Plotly.animate(plot.canvas, step.args[0], step.args[1]);
   }
 
+  // A class that the legend hides takes the name that stands in its cloud with it.
+  function nameShown(plot) {
+    const { data, layout } = plot.canvas;
+    const hidden = new Set(data.filter((t) => t.visible === "legendonly").map((t) => t.name));
+    if (!layout.annotations) return;
+    const annotations = layout.annotations.map((a) => ({ ...a, visible: !hidden.has(a.name) }));
+    window.Plotly.relayout(plot.canvas, { annotations });
+  }
+
   const usesWebGL = (plot) =>
     plot.figure.data.some((trace) => /gl$|3d$|^(surface|mesh3d|cone|isosurface)$/.test(trace.type));
 
@@ -106,6 +134,10 @@
       plot.canvas.style.minHeight = "";
       await Plotly.newPlot(plot.canvas, { data, layout, frames,
         config: { ...config, responsive: false, scrollZoom: false } });
+      // The description stands for the drawing; plotly's buttons stay reachable beside it.
+      for (const layer of plot.canvas.querySelectorAll(".main-svg")) layer.ariaHidden = "true";
+      plot.canvas.on("plotly_restyle", () => nameShown(plot));
+      await fit(plot);
       if (plot.range && plot.range.value !== "0") await show(plot, plot.steps[plot.range.value]);
       plot.box.dataset.drawn = "true";
       spare(plot);
@@ -134,8 +166,9 @@
     if (!width || width === plot.width) return;
     plot.width = width;
     const height = heightFor(plot, width);
-    if (plot.box.dataset.drawn) window.Plotly.relayout(plot.canvas, { width, height });
-    else plot.canvas.style.minHeight = `${height}px`;
+    if (plot.box.dataset.drawn) {
+      window.Plotly.relayout(plot.canvas, { width, height }).then(() => fit(plot));
+    } else plot.canvas.style.minHeight = `${height}px`;
   }
 
   const plots = new Map();

@@ -7,7 +7,15 @@ HTML to it: the figure as JSON inside a ``<div class="vaebook-plot">``, drawn on
 variable ``PLOTLY_RENDERER``) is left alone, so that nobody loses a figure.
 """
 
-__all__ = ["CATEGORICAL", "SEQUENTIAL", "TEMPLATE", "BookRenderer", "register"]
+__all__ = [
+    "CATEGORICAL",
+    "COLOUR_BAR",
+    "SEQUENTIAL",
+    "TEMPLATE",
+    "BookRenderer",
+    "describe",
+    "register",
+]
 
 import html
 import json
@@ -33,10 +41,13 @@ CATEGORICAL = (
 )
 SEQUENTIAL = "Viridis"
 
+COLOUR_BAR = {"outlinewidth": 0, "thickness": 12, "ticklen": 4}
+
 _INK = "#737373"  # readable on white and on a dark page; the page's script puts in the theme's own
 _RULE = "rgba(127, 127, 127, 0.25)"
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 _MODE_BAR = ("select2d", "lasso2d", "autoScale2d", "toggleSpikelines", "hoverClosestCartesian")
+_WIDTH = 700  # of a text column on a desktop, in CSS pixels
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": [*_MODE_BAR, "hoverCompareCartesian"]}
 
 
@@ -58,8 +69,7 @@ def _template() -> go.layout.Template:
         "zerolinecolor": _RULE,
         "showspikes": False,
     }
-    colour_bar = {"outlinewidth": 0, "thickness": 12, "ticklen": 4}
-    scale = {"colorscale": SEQUENTIAL, "colorbar": colour_bar}
+    scale = {"colorscale": SEQUENTIAL, "colorbar": COLOUR_BAR}
     return go.layout.Template(
         layout={
             "colorway": CATEGORICAL,
@@ -80,6 +90,11 @@ def _template() -> go.layout.Template:
                 "itemsizing": "constant",
                 "bgcolor": "rgba(0, 0, 0, 0)",
             },
+            "annotationdefaults": {
+                "bgcolor": "rgba(255, 255, 255, 0.75)",
+                "borderpad": 1,
+                "font": {"color": "#222832", "size": 13},
+            },
             "hoverlabel": {"font": {"family": _FONT, "size": 13}},
             "hovermode": "closest",
             "dragmode": "pan",
@@ -95,16 +110,49 @@ def _template() -> go.layout.Template:
 TEMPLATE = _template()
 
 
+def describe(
+    figure: go.Figure, alt: str, *, aspect: float = 0.6, max_width: int | None = None
+) -> go.Figure:
+    """Give any plotly figure the book's dress and its description, and return it.
+
+    Args:
+        figure: changed in place.
+        alt: what is to be seen, for readers who cannot see it.
+        aspect: height of the plotting area over its width, kept at every width of the page.
+        max_width: in CSS pixels; the width of the text where it is None.
+
+    Raises:
+        ValueError: for an empty description, or an aspect that is not positive.
+    """
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError(f"alt must say what is to be seen in the figure, got {alt!r}")
+    if not aspect > 0:
+        raise ValueError(f"aspect must be positive, got {aspect}")
+    figure.update_layout(template=TEMPLATE)
+    margin = TEMPLATE.layout.margin.to_plotly_json() | figure.layout.margin.to_plotly_json()
+    if figure.layout.title.text:
+        margin["t"] = max(margin["t"], 44)
+    width = min(max_width or _WIDTH, _WIDTH) - margin["l"] - margin["r"]
+    return figure.update_layout(
+        meta={"alt": " ".join(alt.split()), "aspect": aspect, "max_width": max_width},
+        margin=margin,
+        height=round(width * aspect + margin["t"] + margin["b"]),
+        width=max_width,
+    )
+
+
 class BookRenderer(PlotlyRenderer):
     """A figure as the HTML that the book's script draws."""
 
     def to_mimebundle(self, fig_dict: dict[str, Any]) -> dict[str, str]:
         """Return the figure's HTML; its description is ``layout.meta["alt"]``."""
-        figure = {key: fig_dict[key] for key in ("data", "layout", "frames") if key in fig_dict}
+        figure: dict[str, Any] = {
+            key: fig_dict[key] for key in ("data", "layout", "frames") if key in fig_dict
+        }
         meta = figure.get("layout", {}).get("meta")
         alt = html.escape(str(meta.get("alt", "")) if isinstance(meta, dict) else "")
-        label = f' role="img" aria-label="{alt}"' if alt else ""
-        text = pio.to_json({**figure, "config": _CONFIG}, validate=False, remove_uids=False)
+        label = f' role="group" aria-label="{alt}"' if alt else ""
+        text = pio.to_json(figure | {"config": _CONFIG}, validate=False, remove_uids=False)
         # Inside a script element only "<" can end the element early.
         text = json.dumps(json.loads(text), separators=(",", ":")).replace("<", "\\u003c")
         return {

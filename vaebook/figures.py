@@ -17,61 +17,32 @@ __all__ = [
     "slider",
 ]
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import ArrayLike, NDArray
-from PIL import Image
-from torch import Tensor
+from numpy.typing import NDArray
 
-from vaebook._renderer import CATEGORICAL, SEQUENTIAL, TEMPLATE, register
+from vaebook._pictures import (
+    Array,
+    Labels,
+    bare_axes,
+    mosaic,
+    picture,
+    read_frames,
+    read_images,
+    read_numbers,
+    read_per_point,
+    round_ticks,
+    short_text,
+)
+from vaebook._renderer import CATEGORICAL, COLOUR_BAR, SEQUENTIAL, describe, register
 
 register()
 
-Array = Tensor | ArrayLike
-Labels = Sequence[object] | None
-
-_WIDTH = 700  # of a text column on a desktop, in CSS pixels
-_CELL = 72  # the widest that one image of a grid is drawn
-_GAP = 1  # between the images of a grid, in pixels of the images
 _MANY = 4000  # from here on a cloud of points is drawn by WebGL
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-_TICKS = 9
-
-
-def describe(
-    figure: go.Figure, alt: str, *, aspect: float = 0.6, max_width: int | None = None
-) -> go.Figure:
-    """Give any plotly figure the book's dress and its description, and return it.
-
-    Args:
-        figure: changed in place.
-        alt: what is to be seen, for readers who cannot see it.
-        aspect: height of the plotting area over its width, kept at every width of the page.
-        max_width: in CSS pixels; the width of the text where it is None.
-
-    Raises:
-        ValueError: for an empty description, or an aspect that is not positive.
-    """
-    if not isinstance(alt, str) or not alt.strip():
-        raise ValueError(f"alt must say what is to be seen in the figure, got {alt!r}")
-    if not aspect > 0:
-        raise ValueError(f"aspect must be positive, got {aspect}")
-    figure.update_layout(template=TEMPLATE)
-    margin = TEMPLATE.layout.margin.to_plotly_json() | figure.layout.margin.to_plotly_json()
-    if figure.layout.title.text:
-        margin["t"] = max(margin["t"], 44)
-    width = min(max_width or _WIDTH, _WIDTH) - margin["l"] - margin["r"]
-    return figure.update_layout(
-        meta={"alt": " ".join(alt.split()), "aspect": aspect, "max_width": max_width},
-        margin=margin,
-        height=round(width * aspect + margin["t"] + margin["b"]),
-        width=max_width,
-    )
 
 
 def scatter(
@@ -98,34 +69,39 @@ def scatter(
     Raises:
         ValueError: for other shapes, and where labels and colour are both given.
     """
-    cloud = _numbers(points, "points", 2)
+    cloud = read_numbers(points, "points", 2)
     if cloud.shape[1] not in (2, 3):
         raise ValueError(f"points must be [N, 2] or [N, 3], got {list(cloud.shape)}")
     if labels is not None and colour is not None:
         raise ValueError("points are coloured by labels or by colour, got both")
-    size = {"size": 2.5 if cloud.shape[1] == 3 else 5 if len(cloud) < 1000 else 3.5}
+    size: dict[str, Any] = {
+        "size": 2.5 if cloud.shape[1] == 3 else 5 if len(cloud) < 1000 else 3.5
+    }
 
     figure = go.Figure()
     if labels is not None:
-        classes = _per_point(labels, "labels", len(cloud)).astype(int)
+        classes = read_per_point(labels, "labels", len(cloud)).astype(int)
         for rank, label in enumerate(np.unique(classes)):
             name = _name(names, label)
-            marker = {**size, "color": CATEGORICAL[rank % len(CATEGORICAL)], "opacity": 0.75}
+            marker = {**size, "color": CATEGORICAL[rank % len(CATEGORICAL)], "opacity": 0.85}
             figure.add_trace(_cloud(cloud[classes == label], len(cloud), marker, name))
+            if cloud.shape[1] == 2:
+                _name_cloud(figure, name, cloud[classes == label])
     else:
-        marker = {**size, "color": CATEGORICAL[0], "opacity": 0.75}
+        marker = {**size, "color": CATEGORICAL[0], "opacity": 0.85}
         if colour is not None:
-            values = _per_point(colour, "colour", len(cloud)).astype(np.float32)
-            bar = {"title": {"text": colour_title, "side": "right"}, "thickness": 12}
+            values = read_per_point(colour, "colour", len(cloud)).astype(np.float32)
+            bar = {**COLOUR_BAR, "title": {"text": colour_title, "side": "right"}}
             marker |= {"color": values, "colorscale": SEQUENTIAL, "colorbar": bar}
         figure.add_trace(_cloud(cloud, len(cloud), marker, ""))
         figure.update_layout(showlegend=False)
 
-    figure.update_layout(title_text=title)
+    _entitle(figure, title)
     if cloud.shape[1] == 3:
         axes = {"xaxis": x_title, "yaxis": y_title, "zaxis": z_title}
         figure.update_layout(
             scene={axis: {"title": {"text": text}} for axis, text in axes.items()},
+            scene_camera_eye={"x": 1.1, "y": 1.1, "z": 0.9},
             margin={"l": 0, "r": 0, "b": 0},
             dragmode="turntable",
         )
@@ -157,7 +133,10 @@ def image_grid(
     Raises:
         ValueError: for another shape, values outside [0, 1], or labels that do not fit.
     """
-    cells = _images(images, "images")
+    cells = read_images(images, "images")
+    count = cells.shape[0] * cells.shape[1]
+    if hover is not None and len(hover) != count:
+        raise ValueError(f"hover must be {count} texts, one an image, got {len(hover)}")
     if columns is not None:
         if cells.shape[1] != 1 or columns < 1:
             raise ValueError(
@@ -166,13 +145,13 @@ def image_grid(
             )
         blank = np.full((-len(cells) % columns, 1, *cells.shape[2:]), np.nan, np.float32)
         cells = np.concatenate([cells, blank]).reshape(-1, columns, *cells.shape[2:])
-    return _mosaic(cells, alt, row_labels, column_labels, hover, title)
+    return mosaic(cells, alt, row_labels, column_labels, hover, title)
 
 
 def film_strip(images: Array, *, alt: str, labels: Labels = None, title: str = "") -> go.Figure:
     """Draw images [T, 1, H, W] side by side, with a label above each where labels are given."""
-    frames = _frames(images)
-    return _mosaic(frames[None], alt, None, labels, None, title)
+    frames = read_frames(images)
+    return mosaic(frames[None], alt, None, labels, None, title)
 
 
 def manifold(
@@ -195,18 +174,18 @@ def manifold(
     Raises:
         ValueError: for coordinates that do not fit the images.
     """
-    cells = _images(images, "images")
-    across, up = _numbers(z1, "z1", 1), _numbers(z2, "z2", 1)
+    cells = read_images(images, "images")
+    across, up = read_numbers(z1, "z1", 1), read_numbers(z2, "z2", 1)
     if cells.shape[:2] != (len(up), len(across)):
         raise ValueError(
             f"images must be [len(z2), len(z1), H, W] = [{len(up)}, {len(across)}, H, W], "
             f"got {list(cells.shape)}"
         )
     hover = [f"({x:.2f}, {y:.2f})" for y in up[::-1] for x in across]
-    figure = _mosaic(cells[::-1], alt, None, None, hover, title, gap=0, cell=36)
+    figure = mosaic(cells[::-1], alt, None, None, hover, title, gap=0, cell=36)
     height, width = cells.shape[2:]
-    figure.update_xaxes(**_ticks(across, width), title_text=x_title, showticklabels=True)
-    figure.update_yaxes(**_ticks(up[::-1], height), title_text=y_title, showticklabels=True)
+    figure.update_xaxes(**round_ticks(across, width), title_text=x_title, showticklabels=True)
+    figure.update_yaxes(**round_ticks(up[::-1], height), title_text=y_title, showticklabels=True)
     figure.update_layout(margin={"l": 52, "b": 48})
     meta = figure.layout.meta
     return describe(figure, alt, aspect=meta["aspect"], max_width=meta["max_width"] + 56)
@@ -239,7 +218,7 @@ def curves(
     for rank, (name, arrays) in enumerate(series.items()):
         if len(arrays) not in (2, 4):
             raise ValueError(f"series[{name!r}] must be (x, y) or (x, y, low, high)")
-        x, y, *band = (_numbers(a, f"series[{name!r}]", 1, finite=False) for a in arrays)
+        x, y, *band = (read_numbers(a, f"series[{name!r}]", 1, finite=False) for a in arrays)
         if any(len(a) != len(x) for a in (y, *band)):
             lengths = [len(a) for a in (x, y, *band)]
             raise ValueError(f"series[{name!r}] must be of one length, got {lengths}")
@@ -265,7 +244,8 @@ def curves(
         )
     figure.update_xaxes(title_text=x_title, type="log" if log_x else None)
     figure.update_yaxes(title_text=y_title, type="log" if log_y else None)
-    figure.update_layout(title_text=title, showlegend=len(series) > 1)
+    figure.update_layout(showlegend=len(series) > 1, legend_itemwidth=40)
+    _entitle(figure, title)
     return describe(figure, alt, aspect=0.55)
 
 
@@ -280,18 +260,18 @@ def slider(
     Raises:
         ValueError: where images and values differ in number.
     """
-    frames = _frames(images)
-    steps = [_text(value) for value in values]
+    frames = read_frames(images)
+    steps = [short_text(value) for value in values]
     if len(steps) != len(frames):
         raise ValueError(f"values must be {len(frames)}, one an image, got {len(steps)}")
     height, width = frames.shape[1:]
-    pictures = [go.Image(source=_png(frame[None, None], 0), hoverinfo="skip") for frame in frames]
+    pictures = [picture(frame[None, None], 0) for frame in frames]
     jump = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
     figure = go.Figure(
         data=[pictures[0]],
         frames=[go.Frame(data=[p], name=str(t)) for t, p in enumerate(pictures)],
     )
-    _bare_axes(figure, height, width)
+    bare_axes(figure, height, width)
     figure.update_layout(
         title_text=title,
         margin={"l": 8, "r": 8, "t": 8, "b": 84},
@@ -317,6 +297,7 @@ def heatmap(
     *,
     alt: str,
     contour: bool = False,
+    equal: bool = True,
     colour_title: str = "",
     x_title: str = "z<sub>1</sub>",
     y_title: str = "z<sub>2</sub>",
@@ -328,16 +309,18 @@ def heatmap(
         values: [H, W]; values[i, j] belongs to (x[j], y[i]).
         x: [W], the columns' numbers where it is None.
         y: [H], upwards, the rows' numbers where it is None.
+        contour: contour lines over the colours.
+        equal: one unit is as long upwards as across.
 
     Raises:
         ValueError: for coordinates that do not fit the values.
     """
-    field = _numbers(values, "values", 2, finite=False)
-    across = np.arange(field.shape[1]) if x is None else _numbers(x, "x", 1)
-    up = np.arange(field.shape[0]) if y is None else _numbers(y, "y", 1)
-    if field.shape != (len(up), len(across)):
+    field = read_numbers(values, "values", 2, finite=False)
+    across = np.arange(field.shape[1]) if x is None else read_numbers(x, "x", 1)
+    up = np.arange(field.shape[0]) if y is None else read_numbers(y, "y", 1)
+    if field.shape != (len(up), len(across)) or min(field.shape) < 2:
         raise ValueError(
-            f"values must be [len(y), len(x)] = [{len(up)}, {len(across)}], "
+            f"values must be at least [2, 2], and [len(y), len(x)] = [{len(up)}, {len(across)}], "
             f"got {list(field.shape)}"
         )
     bar = {"title": {"text": colour_title, "side": "right"}}
@@ -352,48 +335,29 @@ def heatmap(
             showscale=False,
             hoverinfo="skip",
         )
+    aspect = 0.6
+    if equal:
+        figure.update_yaxes(scaleanchor="x", constrain="domain")
+        aspect = min(max(float(np.ptp(up)) / float(np.ptp(across)), 0.2), 0.85)
     figure.update_xaxes(title_text=x_title, showgrid=False, constrain="domain")
-    figure.update_yaxes(title_text=y_title, showgrid=False, scaleanchor="x", constrain="domain")
+    figure.update_yaxes(title_text=y_title, showgrid=False)
     figure.update_layout(title_text=title)
-    return describe(figure, alt, aspect=min(0.8, float(np.ptp(up) / np.ptp(across)) or 0.8))
+    return describe(figure, alt, aspect=aspect)
 
 
-def _array(value: Array) -> NDArray[Any]:
-    """A tensor or array-like as a numpy array, off its device and its graph."""
-    return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+def _entitle(figure: go.Figure, title: str) -> None:
+    """A title above the figure; above its legend where there is one, so that they don't meet."""
+    if title and figure.layout.showlegend is not False:
+        figure.update_layout(legend_title={"text": f"{title}<br>", "side": "top"})
+    else:
+        figure.update_layout(title_text=title)
 
 
-def _numbers(value: Array, name: str, ndim: int, finite: bool = True) -> NDArray[np.float32]:
-    """A float32 array of ndim dimensions that holds something."""
-    array = _array(value).astype(np.float32)
-    if array.ndim != ndim or not array.size:
-        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {list(array.shape)}")
-    if finite and not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, got {np.sum(~np.isfinite(array))} values not so")
-    return array
-
-
-def _per_point(value: Array, name: str, n: int) -> NDArray[Any]:
-    array = _array(value)
-    if array.shape != (n,):
-        raise ValueError(f"{name} must be [{n}], one a point, got {list(array.shape)}")
-    return array
-
-
-def _images(value: Array, name: str) -> NDArray[np.float32]:
-    images = _numbers(value, name, 4)
-    if images.min() < -1e-6 or images.max() > 1 + 1e-6:
-        raise ValueError(
-            f"{name} must lie in [0, 1], got values from {images.min()} to {images.max()}"
-        )
-    return images
-
-
-def _frames(value: Array) -> NDArray[np.float32]:
-    images = _images(value, "images")
-    if images.shape[1] != 1:
-        raise ValueError(f"images must be [T, 1, H, W], got {list(images.shape)}")
-    return images[:, 0]
+def _name_cloud(figure: go.Figure, name: str, points: NDArray[np.float32]) -> None:
+    """The class's name at the median of its points: colour alone does not tell ten apart."""
+    x, y = np.median(points, axis=0)
+    # The page's script hides the annotation together with the class of this name.
+    figure.add_annotation(x=float(x), y=float(y), text=name, name=name, showarrow=False)
 
 
 def _name(names: Sequence[str] | None, label: int) -> str:
@@ -404,100 +368,10 @@ def _name(names: Sequence[str] | None, label: int) -> str:
     return str(names[label])
 
 
-def _text(value: object) -> str:
-    """A number short enough for a tick or a slider, anything else as it is."""
-    if isinstance(value, Tensor | np.generic):
-        value = value.item()
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _cloud(points: NDArray[Any], total: int, marker: dict[str, Any], name: str) -> Any:
     x, y, *z = (np.ascontiguousarray(column) for column in points.T)
-    style = {"mode": "markers", "marker": marker, "name": name}
+    style = {"mode": "markers", "marker": marker, "name": name, "legendgroup": name}
     if z:
         return go.Scatter3d(x=x, y=y, z=z[0], **style)
     style["hovertemplate"] = "%{x:.2f}, %{y:.2f}"
     return (go.Scattergl if total > _MANY else go.Scatter)(x=x, y=y, **style)
-
-
-def _png(cells: NDArray[np.float32], gap: int) -> str:
-    """Images [R, C, H, W] as one PNG, black at 0, the gaps and missing images transparent."""
-    rows, columns, height, width = cells.shape
-    padded = np.full((rows, columns, height + gap, width + gap), np.nan, np.float32)
-    padded[:, :, :height, :width] = cells
-    sheet = padded.transpose(0, 2, 1, 3).reshape(rows * (height + gap), columns * (width + gap))
-    sheet = sheet[: len(sheet) - gap, : sheet.shape[1] - gap]
-    there = np.isfinite(sheet)
-    grey = np.where(there, np.rint(255 * sheet), 0).astype(np.uint8)
-    picture = Image.fromarray(grey)
-    if not there.all():
-        picture.putalpha(Image.fromarray(there.astype(np.uint8) * 255))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _bare_axes(figure: go.Figure, height: int, width: int) -> None:
-    bare = {"showgrid": False, "showticklabels": False, "ticks": "", "fixedrange": True}
-    figure.update_xaxes(**bare, range=[-0.5, width - 0.5], constrain="domain")
-    figure.update_yaxes(**bare, range=[height - 0.5, -0.5], scaleanchor="x", constrain="domain")
-
-
-def _mosaic(
-    cells: NDArray[np.float32],
-    alt: str,
-    row_labels: Labels,
-    column_labels: Labels,
-    hover: Labels,
-    title: str,
-    gap: int = _GAP,
-    cell: int = _CELL,
-) -> go.Figure:
-    """Images [R, C, H, W] as one picture, in coordinates of its pixels."""
-    rows, columns, height, width = cells.shape
-    down, across = height + gap, width + gap
-    figure = go.Figure(go.Image(source=_png(cells, gap), hoverinfo="skip"))
-    _bare_axes(figure, rows * down - gap, columns * across - gap)
-    margin = {"l": 8, "r": 8, "t": 8, "b": 8}
-    for name, labels, count, pitch, side in (
-        ("row_labels", row_labels, rows, down, height),
-        ("column_labels", column_labels, columns, across, width),
-    ):
-        if labels is None:
-            continue
-        if len(labels) != count:
-            raise ValueError(f"{name} must be {count}, got {len(labels)}")
-        ticks = {
-            "tickvals": [i * pitch + (side - 1) / 2 for i in range(count)],
-            "ticktext": [_text(label) for label in labels],
-            "showticklabels": True,
-        }
-        if name == "row_labels":
-            figure.update_yaxes(**ticks)
-        else:
-            figure.update_xaxes(**ticks, side="top")
-            margin["t"] = 28
-    if hover is not None:
-        spots = [(r, c) for r in range(rows) for c in range(columns)][: len(hover)]
-        figure.add_scatter(
-            x=[c * across + (width - 1) / 2 for _, c in spots],
-            y=[r * down + (height - 1) / 2 for r, _ in spots],
-            text=[_text(text) for text in hover],
-            mode="markers",
-            marker={"size": 1, "opacity": 0},
-            hovertemplate="%{text}<extra></extra>",
-        )
-        figure.update_layout(hoverdistance=-1)
-    figure.update_layout(title_text=title, margin=margin, dragmode=False, showlegend=False)
-    aspect = (rows * down - gap) / (columns * across - gap)
-    return describe(figure, alt, aspect=aspect, max_width=16 + columns * cell)
-
-
-def _ticks(values: NDArray[np.float32], pitch: int) -> dict[str, Any]:
-    """At most nine of a mosaic's coordinates, evenly chosen, at the middle of their images."""
-    chosen = np.unique(np.linspace(0, len(values) - 1, min(_TICKS, len(values))).round())
-    return {
-        "tickvals": [float(i * pitch + (pitch - 1) / 2) for i in chosen],
-        "ticktext": [f"{values[int(i)]:.3g}".replace("-", "\N{MINUS SIGN}") for i in chosen],
-        "ticks": "outside",
-    }

@@ -1,0 +1,30 @@
+// What the theme and its extensions leave wrong for keyboards and screen readers.
+(() => {
+  "use strict";
+  // Bibliographies use roles that are out of date and don't fit together.
+  function mendCitations() {
+    for (const list of document.querySelectorAll(".citation-list")) {
+      list.removeAttribute("role");
+      for (const entry of list.querySelectorAll("[role^=doc-]")) entry.removeAttribute("role");
+    }
+  }
+
+  // A formula or listing that scrolls sideways has to be reachable by keyboard.
+  const reach = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.scrollWidth > target.clientWidth + 1) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+  function watchWidths(selector) {
+    for (const element of document.querySelectorAll(selector)) reach.observe(element);
+  }
+
+  function start() {
+    mendCitations();
+    watchWidths(".bd-article div.highlight pre, .bd-article .pst-scrollable-table-container");
+  }
+  document.addEventListener("DOMContentLoaded", start);
+  addEventListener("load", () =>
+    window.MathJax?.startup?.promise.then(() => watchWidths("mjx-container[display]")));
+})();
