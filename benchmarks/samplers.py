@@ -1,0 +1,133 @@
+"""Chain-steps per second of samplers.pcn beside CUQIpy's and minipcn's, and its cost on a decoder.
+
+    pip install --no-deps --target PEERS cuqipy==1.5.1 minipcn==0.2.1 array-api-compat orng
+    PYTHONPATH=.:PEERS OMP_NUM_THREADS=1 python benchmarks/samplers.py
+
+samples one linear-Gaussian posterior in 16 dimensions, in float64, at step 0.3 without
+adaptation; the peers with their progress bar, as it comes, and without. The samplers alternate in
+one process on one thread; printed are medians of processor time and ratios. The last line sets a
+step on a 2-100-400-784 decoder with 64 chains against one call of decoder and log-likelihood
+alone.
+"""
+
+import contextlib
+import io
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vaebook.samplers import pcn
+
+DIM, STEP, ROUNDS = 16, 0.3, 9
+# chains: steps of a round
+STEPS = {1: 2000, 64: 1000, 1024: 200}
+# CUQIpy takes so many times fewer steps, which leaves the time of one as it is.
+SHORTER = 8
+
+
+def seconds(run: Callable[[], object]) -> float:
+    begin = time.process_time()
+    with contextlib.redirect_stderr(io.StringIO()):
+        run()
+    return time.process_time() - begin
+
+
+def alternate(runs: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
+    """The median seconds of each, after a round of warm-up."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for i in range(rounds + 1):
+        for name, run in runs.items():
+            elapsed = seconds(run)
+            if i > 0:
+                times[name].append(elapsed)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def linear_gaussian(chains: int) -> dict[str, Callable[[], object]]:
+    import cuqi
+    import minipcn
+
+    rng = np.random.default_rng(0)
+    matrix = rng.standard_normal((DIM, DIM)) / 4
+    data = rng.standard_normal(DIM)
+    start = rng.standard_normal((chains, DIM))
+    n = STEPS[chains]
+
+    a, b, z = torch.from_numpy(matrix.T.copy()), torch.from_numpy(data), torch.from_numpy(start)
+    generator = torch.Generator().manual_seed(0)
+
+    def log_likelihood(z: Tensor) -> Tensor:
+        return -0.5 * (b - z @ a).square().sum(dim=1)
+
+    runs: dict[str, Callable[[], object]] = {
+        "vaebook": lambda: pcn(log_likelihood, z, n, STEP, generator)
+    }
+
+    def log_posterior(x: np.ndarray) -> np.ndarray:
+        return -0.5 * ((data - x @ matrix.T) ** 2).sum(axis=1) - 0.5 * (x**2).sum(axis=1)
+
+    # minipcn fits the Gaussian of its proposal to the start, so one chain alone has none.
+    if chains > 1:
+        peer = minipcn.Sampler(log_posterior, "pcn", DIM, rho=STEP, adaptive=False)
+        runs["minipcn"] = lambda: peer.sample(start, n, seed=0)
+        runs["minipcn, no bar"] = lambda: peer.sample(start, n, seed=0, verbose=False)
+    else:
+        x = cuqi.distribution.Gaussian(np.zeros(DIM), 1.0)
+        y = cuqi.distribution.Gaussian(cuqi.model.LinearModel(matrix) @ x, 1.0)
+        posterior = cuqi.distribution.JointDistribution(x, y)(y=data)
+
+        def sample(bar: bool) -> None:
+            cuqi.config.PROGRESS_BAR_DYNAMIC_UPDATE = bar
+            cuqi.sampler.PCN(posterior, scale=STEP).sample(n // SHORTER)
+
+        runs["CUQIpy"] = lambda: sample(True)
+        runs["CUQIpy, no bar"] = lambda: sample(False)
+
+    return runs
+
+
+def decoder_cost(chains: int = 64, n: int = 300) -> float:
+    torch.manual_seed(0)
+    layers = [nn.Linear(2, 100), nn.ReLU(), nn.Linear(100, 400), nn.ReLU(), nn.Linear(400, 784)]
+    decoder = nn.Sequential(*layers)
+    pixels = torch.bernoulli(torch.full((1, 784), 0.2)).expand(chains, -1)
+
+    def log_likelihood(z: Tensor) -> Tensor:
+        return -nn.functional.binary_cross_entropy_with_logits(
+            decoder(z), pixels, reduction="none"
+        ).sum(dim=1)
+
+    start = torch.randn(chains, 2)
+
+    @torch.no_grad()
+    def alone() -> None:
+        for _ in range(n):
+            log_likelihood(start)
+
+    times = alternate({"alone": alone, "pcn": lambda: pcn(log_likelihood, start, n, STEP)})
+    return times["pcn"] / times["alone"] * n / (n + 1)
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    print(f"torch {torch.__version__}, one thread, {ROUNDS} rounds")
+    for chains, n in STEPS.items():
+        times = alternate(linear_gaussian(chains))
+        for name in times:
+            times[name] /= n // SHORTER if name.startswith("CUQIpy") else n
+        for name, step in times.items():
+            print(
+                f"{chains:5d} chains  {name:15s} {chains / step:12,.0f} chain-steps/s"
+                f"  vaebook is {step / times['vaebook']:5.1f} times as fast"
+            )
+    print(f"decoder 2-100-400-784, 64 chains: a step costs {decoder_cost():.2f} calls")
+
+
+if __name__ == "__main__":
+    main()
