@@ -214,7 +214,8 @@ def load(name: str, directory: str | os.PathLike[str] = _WEIGHTS) -> Trained:
     for key, tensor in load_tensors(content).items():
         group, _, rest = key.partition(".")
         groups[group][rest] = tensor
-    model = recipe.model()
+    with torch.random.fork_rng():  # the weights that loading replaces are drawn first
+        model = recipe.model()
     model.load_state_dict({key: tensor.float() for key, tensor in groups["model"].items()})
     history = History(
         {key: tensor.tolist() for key, tensor in groups["steps"].items()},
@@ -231,7 +232,7 @@ def load(name: str, directory: str | os.PathLike[str] = _WEIGHTS) -> Trained:
 
 def train(
     name: str,
-    directory: str | os.PathLike[str] = _WEIGHTS,
+    directory: str | os.PathLike[str] = "weights",
     *,
     n_samples: int | None = None,
     progress: bool = True,
@@ -242,17 +243,18 @@ def train(
 
     Args:
         name: one of :func:`available`.
-        directory: made if need be; the package's own weights by default.
+        directory: made if need be; the package's own weights stay as they are.
         n_samples: importance samples for log p(x); the recipe's by default.
         progress: show bars on standard error.
 
     Raises:
-        ValueError: when the name is unknown.
+        ValueError: when the name is unknown or `n_samples` < 1.
         DatasetUnavailable: when the data can't be had.
     """
     recipe = get(name)
+    if n_samples is not None and n_samples < 1:
+        raise ValueError(f"n_samples must be at least 1, got {n_samples}")
     directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
     checkpoint = directory / f"{name}.checkpoint"
     everything, test = recipe.data()
     training, validation = everything.split(11 / 12, seed=0)
@@ -314,6 +316,7 @@ def train(
         },
         "sha256": hashlib.sha256(content).hexdigest(),
     }
+    directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{name}.safetensors").write_bytes(content)
     (directory / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
     checkpoint.unlink()
