@@ -1,6 +1,7 @@
 """The recipes: what is shipped holds what its card says, and can be made again."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -49,6 +50,11 @@ def tiny(monkeypatch):
     short = dataclasses.replace(recipe, data=data, epochs=3, n_samples=3)
     monkeypatch.setitem(recipes._RECIPES, DIGITS, short)
     return DIGITS
+
+
+@functools.cache
+def real_test_set(kind):
+    return {"mnist": datasets.mnist, "fashion": datasets.fashion_mnist}[kind](train=False)
 
 
 def state(model):
@@ -318,7 +324,7 @@ def test_no_importance_samples_are_refused_before_the_training(tiny, tmp_path):
 @pytest.mark.parametrize("name", [name for name in NAMES if name != DIGITS])
 def test_a_card_about_mnist_is_what_measuring_again_gives(name, trained):
     model, _, card, codes = trained(name)
-    _, test = cached_data(name.split("-")[0])
+    test = real_test_set(name.split("-")[0])
     assert test.checksum == card["data"]["test_sha256"]
     assert torch.equal(codes.labels, test.labels)
     errors = evaluate.reconstruction_errors(model, test.images).mean().item()
@@ -332,13 +338,3 @@ def test_a_card_about_mnist_is_what_measuring_again_gives(name, trained):
     images = datasets.binarize(test.images, torch.Generator().manual_seed(0))
     terms = objectives.elbo(model, images, generator=torch.Generator().manual_seed(1))
     assert -terms["loss"].mean().item() == pytest.approx(card["metrics"]["elbo"]["nats"], abs=0.2)
-
-
-_DATA = {}
-
-
-def cached_data(kind):
-    if kind not in _DATA:
-        load = {"mnist": datasets.mnist, "fashion": datasets.fashion_mnist}[kind]
-        _DATA[kind] = None, load(train=False)
-    return _DATA[kind]
