@@ -460,16 +460,14 @@ def _moments(
             f"classes {single} have one member each: the spread of the means needs at least 2"
         )
 
-    order, sizes, d = labels.argsort(stable=True), counts.tolist(), mu.shape[1]
-    blocks = mu[order].double().split(sizes)
-    variances = logvar[order].double().exp().split(sizes)
+    means, within, between = [], [], []
+    for rows in labels.argsort(stable=True).split(counts.tolist()):
+        block = mu.index_select(0, rows).double()
+        means.append(block.mean(0))
+        within.append(logvar.index_select(0, rows).double().exp().mean(0).diag())
+        between.append(block.T.cov(correction=0).reshape_as(within[-1]))
 
-    return (
-        found,
-        torch.stack([block.mean(0) for block in blocks]),
-        torch.stack([variance.mean(0).diag() for variance in variances]),
-        torch.stack([block.T.cov(correction=0).reshape(d, d) for block in blocks]),
-    )
+    return found, torch.stack(means), torch.stack(within), torch.stack(between)
 
 
 def _log_sum(z: Tensor, mu: Tensor, logvar: Tensor, omit: Tensor | None = None) -> Tensor:
@@ -564,7 +562,7 @@ def _check_codes(mu: Tensor, logvar: Tensor, labels: Tensor | None = None) -> No
             f"got {list(mu.shape)} and {list(logvar.shape)}"
         )
     # A comparison with NaN is false: one test finds all that has no finite moments.
-    good = ((mu.abs() <= _LARGEST_MEAN) & (logvar.abs() <= _LARGEST_LOGVAR)).all(1)
-    if not good.all():
+    if not (mu.abs().max() <= _LARGEST_MEAN and logvar.abs().max() <= _LARGEST_LOGVAR):
+        good = ((mu.abs() <= _LARGEST_MEAN) & (logvar.abs() <= _LARGEST_LOGVAR)).all(1)
         classes = "" if labels is None else f" (classes {labels[~good].unique().tolist()})"
         raise ValueError(f"mu or logvar has no finite moments in rows {_some(~good)}{classes}")
