@@ -274,29 +274,57 @@ def train(
         checkpoint=checkpoint,
         progress=progress,
     )
-    # Half precision halves the package; the card is about the rounded weights.
-    state = {key: tensor.half() for key, tensor in model.state_dict().items()}
-    model.load_state_dict({key: tensor.float() for key, tensor in state.items()})
-    codes = _encode(model, test)
-    tensors = {f"model.{key}": tensor for key, tensor in state.items()}
-    tensors |= {f"steps.{key}": torch.tensor(values) for key, values in history.steps.items()}
-    tensors |= {f"epochs.{key}": torch.tensor(values) for key, values in history.epochs.items()}
-    tensors |= {
-        "codes.mu": codes.mu.half(),
-        "codes.logvar": codes.logvar.half(),
-        "codes.labels": codes.labels.to(torch.uint8),
+    # The card is about the weights as they are stored.
+    model.load_state_dict({key: value.half().float() for key, value in model.state_dict().items()})
+    data = {
+        "train": f"{everything.title}, {len(training):,} images",
+        "validation": f"{len(validation):,} images of the training set",
+        "test": f"{len(test):,} images",
+        "train_sha256": everything.checksum,
+        "test_sha256": test.checksum,
     }
-    content = save_tensors({key: tensor.contiguous() for key, tensor in tensors.items()})
-    card = {
-        "recipe": name,
-        "summary": recipe.summary,
-        "data": {
-            "train": f"{everything.title}, {len(training):,} images",
-            "validation": f"{len(validation):,} images of the training set",
-            "test": f"{len(test):,} images",
-            "train_sha256": everything.checksum,
-            "test_sha256": test.checksum,
+    metrics = measure(name, model, test, n_samples, progress)
+    content = _pack(model, history, _encode(model, test))
+    card = _card(recipe, history, content, data, metrics)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{name}.safetensors").write_bytes(content)
+    (directory / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
+    checkpoint.unlink()
+    return load(name, directory)
+
+
+def _pack(model: VAE | Autoencoder, history: History, codes: Codes) -> bytes:
+    # Half precision halves the package.
+    groups = {
+        "model": {key: value.half() for key, value in model.state_dict().items()},
+        "steps": {key: torch.tensor(values) for key, values in history.steps.items()},
+        "epochs": {key: torch.tensor(values) for key, values in history.epochs.items()},
+        "codes": {
+            "mu": codes.mu.half(),
+            "logvar": codes.logvar.half(),
+            "labels": codes.labels.to(torch.uint8),
         },
+    }
+    return save_tensors(
+        {
+            f"{group}.{key}": tensor.contiguous()
+            for group, tensors in groups.items()
+            for key, tensor in tensors.items()
+        }
+    )
+
+
+def _card(
+    recipe: Recipe,
+    history: History,
+    content: bytes,
+    data: dict[str, str],
+    metrics: dict[str, Any],
+) -> dict[str, Any]:
+    return {
+        "recipe": recipe.name,
+        "summary": recipe.summary,
+        "data": data,
         "budget": {
             "epochs": recipe.epochs,
             "batch_size": recipe.batch_size,
@@ -308,7 +336,7 @@ def train(
         },
         "best_epoch": history.best_epoch,
         "convention": _CONVENTION,
-        "metrics": measure(name, model, test, n_samples, progress),
+        "metrics": metrics,
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -316,11 +344,6 @@ def train(
         },
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / f"{name}.safetensors").write_bytes(content)
-    (directory / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
-    checkpoint.unlink()
-    return load(name, directory)
 
 
 def _encode(model: VAE | Autoencoder, test: ImageSet) -> Codes:
