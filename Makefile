@@ -59,7 +59,7 @@ site: .venv/installed
 	@echo "== 6/7 strict build"
 	@$(MAKE) --no-print-directory book
 	@echo "== 7/7 pages in a browser"
-	$(BIN)/python -m pytest -q tests/site
+	$(BIN)/python -m pytest -q -rs tests/site
 
 clean: ## remove all that was built, but not the environment
 	rm -rf _build assets/vendor/plotly.min.js .mypy_cache .pytest_cache .ruff_cache

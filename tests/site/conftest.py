@@ -1,0 +1,58 @@
+"""The built site on loopback, and a headless Chromium that looks at it."""
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+
+import pytest
+from built_site import SITE
+from playwright.sync_api import Browser, expect, sync_playwright
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+# Without these Chromium looks for its maker's servers at every start.
+QUIET = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+NO_CHROMIUM = "no Chromium found (apt-get install chromium): the pages were NOT looked at"
+
+expect.set_options(timeout=30_000)  # a figure on a busy machine may take its time
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Keep the test's report readable."""
+
+
+@pytest.fixture(scope="session")
+def base() -> Iterator[str]:
+    """The address of the site on loopback."""
+    handler = functools.partial(_Handler, directory=str(SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; without it the tests are skipped aloud, and fail in CI."""
+    if CHROMIUM is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_CHROMIUM)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it where nobody overlooks it."""
+    if CHROMIUM is None:
+        terminalreporter.write_sep("!", NO_CHROMIUM, red=True)

@@ -1,0 +1,66 @@
+"""Links inside the built site, read without a browser."""
+
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from built_site import SITE, pages
+
+
+class _Page(HTMLParser):
+    """The ids of a page, and what it points at."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.targets: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids |= {found[key] for key in ("id", "name") if found.get(key)}
+        self.targets += [found[key] for key in ("href", "src") if found.get(key)]
+
+
+_page = cache(_Page)
+
+
+def broken(path: Path) -> list[str]:
+    """What a page points at inside the site and what is not there."""
+    missing = []
+    for target in _page(path).targets:
+        url = urlsplit(target)
+        if url.scheme or url.netloc:
+            continue
+        file = path if not url.path else (path.parent / unquote(url.path)).resolve()
+        anchor = unquote(url.fragment)
+        dead = (
+            anchor and file.suffix == ".html" and file.is_file() and anchor not in _page(file).ids
+        )
+        if not file.exists() or dead:
+            missing.append(target)
+    return missing
+
+
+def test_the_site_is_built() -> None:
+    assert pages(), f"no pages in {SITE}: run `make book` first"
+
+
+@pytest.mark.parametrize("name", pages())
+def test_every_link_inside_the_site_leads_somewhere(name: str) -> None:
+    assert broken(SITE / name) == []
+
+
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text('<a id="here" href="#here"></a><a href="#gone"></a><a href="no.html"></a>')
+    assert broken(page) == ["#gone", "no.html"]
+
+
+def test_no_page_names_another_host_for_what_it_loads() -> None:
+    for name in pages():
+        text = (SITE / name).read_text(encoding="utf-8")
+        for start in ('src="http', "src='http", 'src="//', '<link rel="stylesheet" href="http'):
+            assert start not in text, f"{name} loads from another host: {start}"

@@ -1,0 +1,161 @@
+"""Every page in a browser: light and dark, on a desktop and on a phone."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from built_site import SITE, pages
+from playwright.sync_api import Browser, Page
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+WIDTHS = {"desktop": 1280, "phone": 360}
+VIEWS = [(mode, device) for mode in ("light", "dark") for device in WIDTHS]
+
+# What is folded away is part of the page.
+UNFOLD = """() => {
+  document.querySelectorAll("details").forEach((d) => { d.open = true; });
+  document.querySelectorAll(".toggle-hidden > .toggle-button").forEach((b) => b.click());
+}"""
+FIGURE = """(box) => {
+  const area = box.querySelector(".vaebook-plot-canvas");
+  const marks = ".main-svg .trace path, .main-svg image, .heatmaplayer image, canvas";
+  return {
+    named: Boolean(area?.ariaLabel?.trim()),
+    captioned: Boolean(box.closest("figure")?.querySelector("figcaption")?.textContent.trim()),
+    marks: box.querySelectorAll(marks).length,
+    error: box.querySelector(".vaebook-plot-error")?.textContent ?? "",
+  };
+}"""
+RAW_MATHS = r"""() => [...document.querySelectorAll("main .math")]
+  .filter((node) => !node.querySelector("mjx-container") || node.querySelector("mjx-merror"))
+  .map((node) => node.textContent.trim().slice(0, 60))"""
+PICTURES = """() => [...document.querySelectorAll("main img")]
+  .filter((image) => !image.hasAttribute("alt") || !image.complete || !image.naturalWidth
+    || (image.closest("figure, .cell_output") && !image.alt.trim()))
+  .map((image) => image.src.slice(0, 80))"""
+
+
+@dataclass
+class Visit:
+    """What one visit to a page brought to light."""
+
+    foreign: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    figures: list[dict[str, Any]] = field(default_factory=list)
+    raw_maths: list[str] = field(default_factory=list)
+    bare_pictures: list[str] = field(default_factory=list)
+    overflow: int = 0
+    violations: list[str] = field(default_factory=list)
+
+
+def watch(page: Page, base: str) -> Visit:
+    """Note a page's requests and complaints."""
+    visit = Visit()
+
+    def asked(url: str) -> None:
+        if not url.startswith((base, "data:", "blob:")):
+            visit.foreign.append(url)
+
+    page.on("request", lambda request: asked(request.url))
+    page.on("requestfailed", lambda request: visit.failed.append(request.url))
+    page.on("response", lambda r: visit.failed.append(r.url) if r.status >= 400 else None)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    page.on("console", lambda m: visit.errors.append(m.text) if m.type == "error" else None)
+    return visit
+
+
+def look(page: Page, address: str, visit: Visit) -> None:
+    """Open a page, unfold it and scroll to each figure until it is drawn."""
+    page.goto(address)
+    page.wait_for_load_state("load")
+    page.evaluate("() => window.MathJax?.startup?.promise.then(() => true)")
+    page.evaluate(UNFOLD)
+    for box in page.query_selector_all(".vaebook-plot"):
+        box.scroll_into_view_if_needed()
+        state = (
+            "el => new Promise(done => { const look = () => el.dataset.drawn || el.querySelector"
+        )
+        state += '(".vaebook-plot-error") ? done(true) : setTimeout(look, 20); look(); })'
+        box.evaluate(state)
+        visit.figures.append(box.evaluate(FIGURE))
+    visit.raw_maths = page.evaluate(RAW_MATHS)
+    visit.bare_pictures = page.evaluate(PICTURES)
+    visit.overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+
+
+@pytest.fixture(scope="module", params=[(n, *v) for n in pages() for v in VIEWS], ids="-".join)
+def visit(request: pytest.FixtureRequest, browser: Browser, base: str) -> Visit:
+    """One page in one mode on one device."""
+    name, mode, device = request.param
+    size = {"width": WIDTHS[device], "height": 900}
+    context = browser.new_context(viewport=size, color_scheme=mode, reduced_motion="reduce")
+    page = context.new_page()
+    seen = watch(page, base)
+    look(page, base + name, seen)
+    page.evaluate(AXE)
+    found = page.evaluate(
+        "(rules) => axe.run(document, { runOnly: rules, preload: false })", RULES
+    )
+    for violation in found["violations"]:
+        places = [str(node["target"]) for node in violation["nodes"][:5]]
+        seen.violations.append(f"{violation['id']}: {', '.join(places)}")
+    context.close()
+    return seen
+
+
+def test_a_page_loads_all_it_needs_from_its_own_host(visit: Visit) -> None:
+    assert visit.foreign == []
+    assert visit.failed == []
+
+
+def test_a_page_logs_no_error(visit: Visit) -> None:
+    assert visit.errors == []
+
+
+def test_every_figure_is_drawn_with_caption_and_description(visit: Visit) -> None:
+    for figure in visit.figures:
+        assert figure["error"] == ""
+        assert figure["marks"] > 0
+        assert figure["named"]
+        assert figure["captioned"]
+    assert visit.bare_pictures == []
+
+
+def test_all_mathematics_is_typeset(visit: Visit) -> None:
+    assert visit.raw_maths == []
+
+
+def test_a_page_does_not_scroll_sideways(visit: Visit) -> None:
+    assert visit.overflow <= 0
+
+
+def test_a_page_has_no_wcag_a_or_aa_violation(visit: Visit) -> None:
+    assert visit.violations == []
+
+
+@pytest.mark.parametrize("name", [n for n in pages() if n.startswith(("intro", "chapters/"))])
+def test_a_page_works_from_a_file(browser: Browser, name: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    seen = watch(page, "file://")
+    look(page, (SITE / name).as_uri(), seen)
+    context.close()
+    # The theme's hint to load its icons early does not work from a file; the icons come anyway.
+    icons = "/vendor/fontawesome/"
+    failed = [url for url in seen.failed if icons not in url]
+    unloaded = "Failed to load resource: net::ERR_FAILED"  # says no more than the line above
+    errors = [text for text in seen.errors if icons not in text and text != unloaded]
+    assert (seen.foreign, failed, errors, seen.raw_maths) == ([], [], [], [])
+    assert all(figure["marks"] and not figure["error"] for figure in seen.figures)
+
+
+def test_raw_mathematics_and_bare_pictures_are_found(browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_content(r'<main><span class="math">\(x\)</span><img src="data:,"></main>')
+    assert page.evaluate(RAW_MATHS) == [r"\(x\)"]
+    assert page.evaluate(PICTURES) == ["data:,"]
+    page.close()

@@ -1,0 +1,148 @@
+"""The script that draws the figures, on a page with nothing else."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from vaebook import figures
+from vaebook._renderer import BookRenderer
+
+PAGE = """<!doctype html><html data-theme="light"><head><meta name="viewport"
+content="width=device-width"><link rel="stylesheet" href="_static/vaebook.css">
+<style>:root {{ --pst-color-text-base: #111111; --pst-color-text-muted: #444444;
+--pst-color-background: #ffffff }} [data-theme=dark] {{ --pst-color-text-base: #eeeeee;
+--pst-color-text-muted: #cccccc; --pst-color-background: #121212 }}
+.gap {{ height: 2500px }}</style>
+<script src="_static/vaebook-plots.js"></script></head><body>{body}</body></html>"""
+RNG = np.random.default_rng(0)
+CLOUD = RNG.normal(size=(200, 2))
+LABELS = np.arange(200) % 3
+DRAWN = ".vaebook-plot[data-drawn]"
+
+Show = Callable[..., Page]
+
+
+def markup(figure: go.Figure) -> str:
+    """A figure as it stands in a page."""
+    return BookRenderer().to_mimebundle(figure.to_dict())["text/html"]
+
+
+@pytest.fixture
+def show(browser: Browser, base: str) -> Iterator[Show]:
+    """Open a page with the given body."""
+    contexts = []
+
+    def open_page(body: str, **options: object) -> Page:
+        context = browser.new_context(**options)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.route(
+            "**/probe.html",
+            lambda r: r.fulfill(body=PAGE.format(body=body), content_type="text/html"),
+        )
+        page.goto(base + "probe.html")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def test_a_figure_far_below_is_drawn_only_when_it_comes_near(show: Show) -> None:
+    cloud = markup(figures.scatter(CLOUD, alt="A cloud."))
+    page = show(f'<div class="gap"></div>{cloud}')
+    page.wait_for_timeout(200)
+    assert page.evaluate("typeof window.Plotly") == "undefined"
+    page.locator(".vaebook-plot").scroll_into_view_if_needed()
+    expect(page.locator(DRAWN)).to_have_count(1)
+    assert page.locator(".point").count() == len(CLOUD)
+
+
+def test_damaged_data_leave_a_message_in_the_figures_place(show: Show) -> None:
+    good = markup(figures.scatter(CLOUD, alt="A cloud."))
+    bad = good.replace('{"data"', "{data", 1)
+    assert bad != good
+    page = show(bad + good)
+    expect(page.locator(".vaebook-plot-error")).to_contain_text("could not be drawn")
+    expect(page.locator(".vaebook-plot-error")).to_contain_text("A cloud.")
+    expect(page.locator(DRAWN)).to_have_count(1)
+
+
+def test_without_scripts_the_description_is_read(show: Show) -> None:
+    body = markup(figures.scatter(CLOUD, alt="A round cloud."))
+    page = show(body, java_script_enabled=False)
+    expect(page.locator(".vaebook-plot-fallback")).to_have_text("A round cloud.")
+
+
+def test_an_amd_loader_on_the_page_does_not_swallow_plotly(show: Show) -> None:
+    loader = (
+        "<script>window.define = () => {}; window.define.amd = {}; was = window.define</script>"
+    )
+    page = show(loader + markup(figures.scatter(CLOUD, alt="A cloud.")))
+    expect(page.locator(DRAWN)).to_have_count(1)
+    assert page.evaluate("window.define === was")
+
+
+def test_text_follows_the_mode_of_the_theme(show: Show) -> None:
+    page = show(markup(figures.scatter(CLOUD, alt="A cloud.")))
+    tick = page.locator(".xtick text").first
+    assert tick.evaluate("t => getComputedStyle(t).fill") == "rgb(68, 68, 68)"
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    expect(tick).to_have_css("fill", "rgb(204, 204, 204)")
+
+
+def test_the_keyboard_moves_the_slider_and_the_image(show: Show) -> None:
+    images = np.linspace(0, 1, 5)[:, None, None, None] * np.ones((1, 1, 6, 6))
+    page = show(markup(figures.slider(images, [0.0, 0.5, 1.0, 1.5, 2.0], label="z", alt="Grey.")))
+    expect(page.locator(DRAWN)).to_have_count(1)
+    picture = page.locator(".imagelayer image, .main-svg image").first
+    before = picture.get_attribute("href") or picture.get_attribute("xlink:href")
+    control = page.get_by_role("slider")
+    control.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(control).to_have_attribute("aria-valuetext", "1")
+    page.wait_for_timeout(200)
+    after = picture.get_attribute("href") or picture.get_attribute("xlink:href")
+    assert before != after
+
+
+def test_the_legend_hides_a_class_together_with_its_name(show: Show) -> None:
+    page = show(markup(figures.scatter(CLOUD, LABELS, names=["a", "b", "c"], alt="Three.")))
+    expect(page.locator(".annotation-text")).to_have_count(3)
+    page.locator(".legendtoggle").first.click()
+    expect(page.locator(".annotation-text")).to_have_count(2)
+
+
+def test_a_figure_keeps_to_the_width_of_the_page(show: Show) -> None:
+    images = np.zeros((2, 10, 8, 8))
+    page = show(
+        markup(figures.image_grid(images, alt="Black.")), viewport={"width": 900, "height": 800}
+    )
+    expect(page.locator(DRAWN)).to_have_count(1)
+    wide = page.locator(".main-svg").first.bounding_box()
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.wait_for_function("document.querySelector('.main-svg').clientWidth < 360")
+    page.wait_for_timeout(200)
+    narrow = page.locator(".main-svg").first.bounding_box()
+    assert wide is not None
+    assert narrow is not None
+    margins, aspect = 16, (2 * 9 - 1) / (10 * 9 - 1)  # a gap of one pixel between images
+    for box in (wide, narrow):
+        assert box["height"] - margins == pytest.approx((box["width"] - margins) * aspect, abs=3)
+
+
+def test_many_webgl_figures_do_not_blank_one_another(show: Show) -> None:
+    space = markup(figures.scatter(RNG.normal(size=(50, 3)), alt="Space."))
+    page = show("".join(f'<div id="f{i}">{space}</div>' for i in range(8)))
+    lost = []
+    page.on("console", lambda m: lost.append(m.text) if "context" in m.text.lower() else None)
+    for i in (*range(8), 0):
+        page.locator(f"#f{i}").scroll_into_view_if_needed()
+        expect(page.locator(f"#f{i} {DRAWN} canvas").first).to_be_visible()
+    assert page.locator(DRAWN).count() <= 6
+    assert [text for text in lost if re.search("lost|too many", text, re.IGNORECASE)] == []
