@@ -34,6 +34,7 @@ _CELL = 72  # the widest that one image of a grid is drawn, in CSS pixels
 _GAP = 1  # between the images of a grid, in pixels of the images
 _SHARP = 1400  # the width to which the pixels of a picture are repeated, where they are fewer
 _MOST_TICKS = 6
+_MINUS = "\N{MINUS SIGN}"
 
 
 def _array(value: Array) -> NDArray[Any]:
@@ -81,9 +82,7 @@ def short_text(value: object) -> str:
     """A number short enough for a tick or a slider, anything else as it is."""
     if isinstance(value, Tensor | np.generic):
         value = value.item()
-    return (
-        f"{value:.3g}".replace("-", "\N{MINUS SIGN}") if isinstance(value, float) else str(value)
-    )
+    return f"{value:.3g}".replace("-", _MINUS) if isinstance(value, float) else str(value)
 
 
 def picture(cells: NDArray[np.float32], gap: int) -> go.Image:
@@ -172,10 +171,11 @@ def round_ticks(values: NDArray[np.float32], pitch: int) -> dict[str, Any]:
     step = float(10 ** np.floor(np.log10((high - low) or 1.0)))
     step *= next(f for f in (0.2, 0.5, 1.0, 2.0) if (high - low) / (f * step) <= _MOST_TICKS)
     round_values = step * np.arange(np.ceil(low / step - 1e-6), np.floor(high / step + 1e-6) + 1)
+    decimals = max(0, -int(np.floor(np.log10(step * 1.001))))
     order = np.argsort(values)
     places = np.interp(round_values, values[order], np.arange(len(values))[order])
     return {
         "tickvals": [float(place * pitch + (pitch - 1) / 2) for place in places],
-        "ticktext": [short_text(float(value)) for value in round_values],
+        "ticktext": [f"{value:.{decimals}f}".replace("-", _MINUS) for value in round_values],
         "ticks": "outside",
     }
