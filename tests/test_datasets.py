@@ -86,6 +86,17 @@ def test_t_heatmaps_are_scipys_t_densities(var_x, var_y, corr, df):
     np.testing.assert_allclose(image, t_image(var_x, var_y, corr, df), rtol=0, atol=1e-6)
 
 
+def test_heatmaps_can_be_differentiated_by_their_factors():
+    factors = torch.tensor([1.3, 0.6, -0.4], dtype=torch.float64)
+    for draw, extra in ((datasets.heatmap_images, []), (datasets.t_heatmap_images, [3.0])):
+        start = torch.cat([factors, torch.tensor(extra, dtype=torch.float64)])
+        jacobian = torch.autograd.functional.jacobian(lambda f, draw=draw: draw(*f), start)
+        for i, step in enumerate(1e-3 * torch.eye(len(start), dtype=torch.float64)):
+            difference = (draw(*(start + step)) - draw(*(start - step))).double() / 2e-3
+            # Central differences of float32 images are good to three digits.
+            torch.testing.assert_close(jacobian[..., i].double(), difference, rtol=1e-3, atol=1e-3)
+
+
 @pytest.fixture(scope="module")
 def heatmaps():
     return datasets.heatmaps()

@@ -15,7 +15,7 @@ __all__ = [
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -104,12 +104,6 @@ def binarize(images: Tensor, generator: torch.Generator | None = None) -> Tensor
 # Heatmaps
 
 
-def _grid(size: int, extent: float) -> tuple[Tensor, Tensor]:
-    axis = torch.linspace(-extent, extent, size, dtype=torch.float64)
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    return x.flatten(), y.flatten()
-
-
 def _broadcast(**factors: Tensor) -> list[Tensor]:
     """Return the factors as float64, each [N]."""
     columns = [torch.as_tensor(factor, dtype=torch.float64) for factor in factors.values()]
@@ -122,33 +116,41 @@ def _broadcast(**factors: Tensor) -> list[Tensor]:
         ) from None
 
 
-def _mahalanobis(var_x: Tensor, var_y: Tensor, corr: Tensor, size: int, extent: float) -> Tensor:
-    """Squared Mahalanobis distance of each pixel from the origin, float64 [N, size * size]."""
-    if size < 2:
-        raise ValueError(f"size must be at least 2 pixels, got {size}")
-    if not extent > 0:
-        raise ValueError(f"extent must be positive, got {extent}")
+def _precision(var_x: Tensor, var_y: Tensor, corr: Tensor) -> Tensor:
+    """Return the coefficients of x², xy and y² in the squared Mahalanobis distance, [N, 3]."""
     for name, column in {"var_x": var_x, "var_y": var_y}.items():
         if not bool((column > 0).all() and column.isfinite().all()):
             raise ValueError(f"{name} must be positive and finite, got {_first_bad(column, 0)}")
     if not bool((corr.abs() < 1).all()):
         bad = corr[~(corr.abs() < 1)][0].item()
         raise ValueError(f"corr must lie strictly between -1 and 1, got {bad}")
-    x, y = _grid(size, extent)
-    # float64: at corr = -0.95 the three terms cancel to a thousandth of their size.
-    basis = torch.stack([x * x, x * y, y * y])
     cross = -2 * corr / (var_x * var_y).sqrt()
-    precision = torch.stack([1 / var_x, cross, 1 / var_y], dim=1) / (1 - corr**2)[:, None]
-    return precision @ basis
+    return torch.stack([1 / var_x, cross, 1 / var_y], dim=1) / (1 - corr**2)[:, None]
 
 
 def _first_bad(column: Tensor, floor: float) -> float:
     return column[~((column > floor) & column.isfinite())][0].item()
 
 
-def _normalised_images(log_density: Tensor, size: int) -> Tensor:
-    log_density -= log_density.amax(dim=1, keepdim=True)
-    return log_density.exp_().to(torch.float32).reshape(-1, 1, size, size)
+def _draw(
+    precision: Tensor, size: int, extent: float, log_density: Callable[[Tensor, slice], Tensor]
+) -> Tensor:
+    """Draw a density of the squared Mahalanobis distance in the given rows, [N, 1, size, size]."""
+    if size < 2:
+        raise ValueError(f"size must be at least 2 pixels, got {size}")
+    if not extent > 0:
+        raise ValueError(f"extent must be positive, got {extent}")
+    axis = torch.linspace(-extent, extent, size, dtype=torch.float64)
+    y, x = torch.cartesian_prod(axis, axis).T
+    basis = torch.stack([x * x, x * y, y * y])
+    images = torch.empty(len(precision), size * size)
+    # A few dozen images at a time stay in the processor's cache: three times as fast as all.
+    for start in range(0, len(precision), 64):
+        rows = slice(start, start + 64)
+        # float64 as far as this: at corr = -0.95 the terms cancel to a thousandth of their size.
+        values = log_density((precision[rows] @ basis).float(), rows)
+        images[rows] = (values - values.amax(dim=1, keepdim=True)).exp()
+    return images.reshape(-1, 1, size, size)
 
 
 def heatmap_images(
@@ -174,7 +176,8 @@ def heatmap_images(
         ValueError: when a variance is not positive or a correlation not inside (-1, 1).
     """
     var_x, var_y, corr = _broadcast(var_x=var_x, var_y=var_y, corr=corr)
-    return _normalised_images(-0.5 * _mahalanobis(var_x, var_y, corr, size, extent), size)
+    precision = _precision(var_x, var_y, corr)
+    return _draw(precision, size, extent, lambda squared, rows: -0.5 * squared)
 
 
 def t_heatmap_images(
@@ -207,11 +210,15 @@ def t_heatmap_images(
         ValueError: when a factor is out of range.
     """
     var_x, var_y, corr, nu = _broadcast(var_x=var_x, var_y=var_y, corr=corr, df=df)
-    squared = _mahalanobis(var_x, var_y, corr, size, extent)
+    precision = _precision(var_x, var_y, corr)
     if not bool((nu > 0).all() and nu.isfinite().all()):
         raise ValueError(f"df must be positive and finite, got {_first_bad(nu, 0)}")
-    nu = nu[:, None]
-    return _normalised_images(-0.5 * (nu + 2) * torch.log1p(squared / nu), size)
+    nu = nu[:, None].float()
+
+    def log_density(squared: Tensor, rows: slice) -> Tensor:
+        return -0.5 * (nu[rows] + 2) * torch.log1p(squared / nu[rows])
+
+    return _draw(precision, size, extent, log_density)
 
 
 def _factor_grid() -> tuple[Tensor, Tensor, Tensor]:
