@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import pytest
+import scipy.integrate
+import scipy.optimize
 import scipy.spatial
 import scipy.stats
 import torch
@@ -287,13 +289,65 @@ def horseshoe(z):
     return across - 6.0 * torch.sigmoid(-4 * z[:, 1] - 4)
 
 
-def test_geodesics_in_even_density_are_straight_where_the_graph_is_complete():
+def test_geodesics_in_even_density_are_straight():
     codes, terminals = normal(30, 3), normal(4, 3, seed=1)
-    lengths, polylines = paths.geodesics(codes, terminals, flat, n_neighbors=33)
+    lengths, polylines = paths.geodesics(codes, terminals, flat)
     torch.testing.assert_close(lengths, torch.cdist(terminals, terminals))
     for i, j in itertools.permutations(range(4), 2):
-        torch.testing.assert_close(polylines[i][j], terminals[[i, j]])
+        assert torch.equal(polylines[i][j][[0, -1]], terminals[[i, j]])
+        straight = paths.line(terminals[i], terminals[j], 50)
+        torch.testing.assert_close(paths.resample(polylines[i][j], 50), straight)
     assert torch.equal(polylines[2][2], terminals[[2]])
+
+
+def test_geodesics_in_a_normal_density_are_those_of_clairaut():
+    # f = exp(alpha r^2 / 2) is round: along a geodesic f r sin(angle with the radius) keeps a
+    # value h, whence the angle swept and the length are integrals over r = nearest + u^2.
+    alpha, radius = 0.5, 2.0
+
+    def integral(nearest, numerator):
+        h = nearest * math.exp(alpha * nearest**2 / 2)
+
+        def integrand(u):
+            r = nearest + u**2
+            f = math.exp(alpha * r**2 / 2)
+            return 2 * u * numerator(r, f, h) / math.sqrt((f * r) ** 2 - h**2)
+
+        return 2 * scipy.integrate.quad(integrand, 1e-9, math.sqrt(radius - nearest))[0]
+
+    nearest = scipy.optimize.brentq(
+        lambda x: integral(x, lambda r, f, h: h / r) - math.pi / 2, 0.01, radius - 0.01
+    )
+    exact = integral(nearest, lambda r, f, h: f**2 * r)
+
+    def log_density(z):
+        return -0.5 * z.square().sum(1)
+
+    terminals = torch.tensor([[radius, 0.0], [0.0, radius], [0.0, 0.0]]).double()
+    lengths, polylines = paths.geodesics(normal(400, 2), terminals, log_density, exponent=alpha)
+    straight = paths.line(*terminals[:2], 2_001)
+    cost = (0.5 * alpha * straight.square().sum(1)).exp()
+    assert exact < 0.98 * torch.trapezoid(cost, dx=math.sqrt(8) / 2_000)
+    assert lengths[0, 1].item() == pytest.approx(exact, rel=2e-3)
+    path = paths.resample(polylines[0][1], 500)
+    assert path.norm(dim=1).min().item() == pytest.approx(nearest, rel=0.02)
+
+
+def test_geodesics_do_not_cling_to_the_shell_where_codes_of_many_dimensions_lie():
+    codes = normal(500, 20)
+
+    def log_density(z):
+        return -0.5 * z.square().sum(1)
+
+    ends = codes[:2]
+    lengths, polylines = paths.geodesics(codes, ends, log_density)
+    unrelaxed, _ = paths.geodesics(codes, ends, log_density, n_steps=0)
+    line = paths.line(*ends, 2_001)
+    cost = ((log_density(torch.cat([ends, codes])).max() - log_density(line)) / 20).exp()
+    straight = torch.trapezoid(cost, dx=(ends[0] - ends[1]).norm().item() / 2_000).item()
+    assert unrelaxed[0, 1].item() == pytest.approx(straight, rel=1e-3)
+    assert lengths[0, 1] < 0.999 * straight
+    assert log_density(paths.resample(polylines[0][1], 99)).max() > log_density(line).max()
 
 
 def test_geodesic_length_is_the_density_integral_by_quadrature():
@@ -312,45 +366,44 @@ def test_geodesic_length_is_the_density_integral_by_quadrature():
             z = paths.line(terminals[i], terminals[j], 20_001)
             cost = (-exponent * (log_density(z) - highest)).exp()
             expected = torch.trapezoid(cost, z[:, 0]).item()
-            assert lengths[i, j].item() == pytest.approx(expected, rel=1e-4)
+            assert lengths[i, j].item() == pytest.approx(expected, rel=2e-3)
 
 
 def test_geodesic_goes_round_the_hole_that_a_line_crosses():
     angle = 2 * math.pi * torch.rand(1_500, generator=torch.Generator().manual_seed(0))
     codes = torch.stack([angle.cos(), angle.sin()], 1).double() * (3 + 0.4 * normal(1_500, 1))
-    terminals = torch.tensor([[-3.0, 0.0], [3.0, 0.0]]).double()
+    terminals = torch.tensor([[-2.8, -1.0], [2.8, -1.0]]).double()
     lengths, polylines = paths.geodesics(codes, terminals, horseshoe)
     half = paths.geodesics(codes, terminals, horseshoe, exponent=0.5).lengths
     torch.testing.assert_close(lengths, half)
     path = paths.resample(polylines[0][1], 500)
     straight = paths.line(*terminals, 500)
-    assert horseshoe(path).min() > -2
-    assert horseshoe(straight).min() < -20
-    # It takes the dense half: above, not below, and not much longer than half the ring.
-    assert path[:, 1].min() > -0.5
-    assert path.diff(dim=0).norm(dim=1).sum().item() < 1.1 * 3 * math.pi
+    assert horseshoe(path).min() > horseshoe(terminals).min() - 0.1
+    assert horseshoe(straight).min() < -15
+    # Above, where the ring is dense, although below is nearer and the line would slide there.
+    assert path[:, 1].min() > -1.5
+    assert path[:, 1].max() > 2.5
     assert lengths[0, 1] == lengths[1, 0]
 
 
-def test_geodesics_are_sums_of_edges_and_read_the_same_backwards():
+def test_geodesics_read_the_same_backwards():
     codes, terminals = normal(300, 2), normal(5, 2, seed=1)
-    lengths, polylines = paths.geodesics(codes, terminals, flat)
+    lengths, polylines = paths.geodesics(codes, terminals, lambda z: -z.square().sum(1))
+    assert torch.equal(lengths, lengths.T)
     for i, j in itertools.combinations(range(5), 2):
-        path = polylines[i][j]
-        assert torch.equal(path[[0, -1]], terminals[[i, j]])
-        steps = path.diff(dim=0).norm(dim=1).sum()
-        torch.testing.assert_close(steps, lengths[i, j])
-        torch.testing.assert_close(polylines[j][i].flip(0), path)
-        assert steps >= (terminals[i] - terminals[j]).norm()
+        assert torch.equal(polylines[i][j][[0, -1]], terminals[[i, j]])
+        assert torch.equal(polylines[j][i].flip(0), polylines[i][j])
 
 
-def test_terminals_among_the_codes_cost_nothing_to_reach():
+def test_coinciding_codes_and_terminals_cost_nothing_to_reach():
     codes = normal(50, 2)
-    twice = torch.cat([codes, codes])
-    lengths, polylines = paths.geodesics(twice, codes[:3], flat, n_neighbors=12)
-    assert lengths.isfinite().all()
-    steps = torch.stack([polylines[0][j].diff(dim=0).norm(dim=1).sum() for j in (1, 2)])
-    torch.testing.assert_close(lengths[0, 1:], steps)
+    lengths, polylines = paths.geodesics(
+        torch.cat([codes, codes]), codes[[0, 0, 1]], flat, n_neighbors=12
+    )
+    torch.testing.assert_close(lengths[0], torch.stack([lengths[0, 0], *lengths[1, 1:]]))
+    assert lengths[0, 1] == 0
+    assert (polylines[0][1] == codes[0]).all()
+    assert lengths[0, 2].item() == pytest.approx((codes[0] - codes[1]).norm().item())
 
 
 def test_geodesics_refuse_what_they_cannot_take():
@@ -367,7 +420,9 @@ def test_geodesics_refuse_what_they_cannot_take():
         paths.geodesics(codes, terminals, flat, n_neighbors=32)
     with pytest.raises(ValueError, match="exponent must be finite and at least 0, got -1"):
         paths.geodesics(codes, terminals, flat, exponent=-1)
-    with pytest.raises(ValueError, match="n_quadrature must be at least 1, got 0"):
-        paths.geodesics(codes, terminals, flat, n_quadrature=0)
+    with pytest.raises(ValueError, match="n_steps at least 0, got 2 and 60"):
+        paths.geodesics(codes, terminals, flat, n_points=2)
+    with pytest.raises(ValueError, match="n_steps at least 0, got 24 and -1"):
+        paths.geodesics(codes, terminals, flat, n_steps=-1)
     with pytest.raises(ValueError, match="log_density must be finite"):
         paths.geodesics(codes, terminals, lambda z: flat(z) - math.inf)
