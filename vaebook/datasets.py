@@ -376,11 +376,11 @@ def _torchvision_set(kind: str, train: bool, names: tuple[str, ...], title: str)
         try:
             dataset_class(str(root), train=train, download=True)
         except (OSError, RuntimeError) as error:
+            reason = str(error).splitlines()[0].rstrip(":")
             raise DatasetUnavailable(
                 f"{title} is in none of {', '.join(str(r) for r in roots)} and its download "
-                f"failed ({str(error).splitlines()[0]}). Either connect to the internet and call "
-                f"again, or set VAEBOOK_DATA to a folder that holds {kind}/raw with the four "
-                f"unpacked IDX files."
+                f"failed ({reason}). Either connect to the internet and call again, or set "
+                f"VAEBOOK_DATA to a folder that holds {kind}/raw with the four unpacked IDX files."
             ) from error
     _verify(root / kind / "raw", checksums)
     dataset = dataset_class(str(root), train=train, download=False)
