@@ -1,0 +1,193 @@
+"""What a U-Net's skip connections do to a VAE's latent code, for the chapter on training.
+
+    OMP_NUM_THREADS=1 python benchmarks/unet.py
+
+trains one convolutional VAE on the UCI digits with no skip connection, with one at 7 × 7 pixels
+and with all three, five seeds each, and writes benchmarks/unet.json: what the code carries, and
+what the reconstruction owes to it.
+"""
+
+import argparse
+import base64
+import json
+import platform
+import time
+import zlib
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from vaebook import datasets, evaluate, objectives
+from vaebook.models import VAE, Bernoulli
+from vaebook.training import fit, one_cycle
+
+RESULTS = Path(__file__).with_suffix(".json")
+LATENT_DIM, EPOCHS, SEEDS, BATCH, RATE = 16, 20, 5, 32, 1e-2
+WAYS = {"none": (), "7x7": (7,), "all": (7, 14, 28)}
+
+
+class SkipVAE(VAE):
+    """A conv VAE whose decoder sees the encoder's feature maps at some of three resolutions.
+
+    Maps of the other resolutions are replaced by zeros: all variants have the same weights and
+    cost. The decoder's density is then of x given z *and* maps of x itself.
+
+    Args:
+        levels: sides of the feature maps that are handed over, of 7, 14 and 28.
+    """
+
+    def __init__(self, levels: tuple[int, ...]) -> None:
+        super().__init__(nn.Identity(), nn.Identity(), LATENT_DIM, Bernoulli())
+        self.levels = levels
+        self.down = nn.ModuleDict(
+            {"28": nn.Conv2d(1, 8, 3, padding=1), "14": nn.Conv2d(8, 16, 3, padding=1)}
+        )
+        self.head = nn.Sequential(nn.Linear(16 * 49, 128), nn.ReLU(), nn.Linear(128, 32))
+        self.stem = nn.Sequential(nn.Linear(LATENT_DIM, 128), nn.ReLU(), nn.Linear(128, 16 * 49))
+        self.up = nn.ModuleDict(
+            {
+                "14": nn.ConvTranspose2d(16 + 16, 8, 4, stride=2, padding=1),
+                "28": nn.ConvTranspose2d(8 + 16, 8, 4, stride=2, padding=1),
+                "out": nn.Conv2d(8 + 8, 1, 3, padding=1),
+            }
+        )
+
+    def maps(self, images: Tensor) -> dict[int, Tensor]:
+        """Return the encoder's feature maps by their side, those of 7 × 7 pixels last."""
+        fine = self.down["28"](images).relu()
+        middle = self.down["14"](nn.functional.max_pool2d(fine, 2)).relu()
+        return {28: fine, 14: middle, 7: nn.functional.max_pool2d(middle, 2)}
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        mu, logvar = self.head(self.maps(images)[7].flatten(1)).chunk(2, dim=1)
+        return mu, logvar
+
+    def outputs(self, z: Tensor, maps: dict[int, Tensor]) -> Tensor:
+        """Return the logits from codes and feature maps."""
+        seen = {
+            side: m if side in self.levels else torch.zeros_like(m) for side, m in maps.items()
+        }
+        hidden = self.stem(z).relu().unflatten(1, (16, 7, 7))
+        hidden = self.up["14"](torch.cat([hidden, seen[7]], 1)).relu()
+        hidden = self.up["28"](torch.cat([hidden, seen[14]], 1)).relu()
+        return self.up["out"](torch.cat([hidden, seen[28]], 1))
+
+    def log_likelihood(self, images: Tensor, z: Tensor) -> Tensor:
+        return self.likelihood.log_prob(self.outputs(z, self.maps(images)), images)
+
+
+@torch.no_grad()
+def measure(model: SkipVAE, images: Tensor, others: Tensor) -> dict[str, float]:
+    """Measure a trained model; `others` are as many images, none in its own place in `images`.
+
+    Distances are Frobenius norms in pixels, means over the images.
+    """
+    generator = torch.Generator().manual_seed(0)
+    mu, logvar = model.encode(images)
+    z = model.reparameterize(mu, logvar, generator)
+    prior = torch.randn(mu.shape, generator=generator)
+    maps, other_maps = model.maps(images), model.maps(others)
+    mean_maps = {side: m.mean(0).expand_as(m) for side, m in maps.items()}
+
+    def decode(codes: Tensor, features: dict[int, Tensor]) -> Tensor:
+        return model.outputs(codes, features).sigmoid()
+
+    def distance(a: Tensor, b: Tensor) -> float:
+        return (a - b).flatten(1).norm(dim=1).mean().item()
+
+    sampled = decode(prior, mean_maps)
+    borrowed = decode(prior, other_maps)
+    return {
+        "kl": objectives.kl_divergence(mu, logvar).mean().item(),
+        "active_units": int(evaluate.active_units(mu).sum()),
+        "reconstruction": -model.log_likelihood(images, z).mean().item(),
+        "error": distance(decode(mu, maps), images),
+        "error_prior_code": distance(decode(prior, maps), images),
+        "error_swapped_code": distance(decode(model.encode(others)[0], maps), images),
+        "error_swapped_maps": distance(decode(mu, other_maps), images),
+        "borrowed_to_donor": distance(borrowed, others),
+        "sample_variety": distance(sampled, sampled.roll(1, 0)),
+        "data_variety": distance(images, others),
+    }
+
+
+@torch.no_grad()
+def pictures(model: SkipVAE, images: Tensor, others: Tensor) -> Tensor:
+    """Return [4, N, H, W]: the images, decoded; with codes of the prior; with maps of others."""
+    mu, _ = model.encode(images)
+    prior = torch.randn(mu.shape, generator=torch.Generator().manual_seed(1))
+    maps, other_maps = model.maps(images), model.maps(others)
+    rows = [(mu, maps), (prior, maps), (mu, other_maps)]
+    decoded = [model.outputs(z, features).sigmoid() for z, features in rows]
+    return torch.cat([images, *decoded], 1).transpose(0, 1)
+
+
+def pack(images: Tensor) -> dict[str, object]:
+    """Return images in [0, 1] as 8-bit greys, compressed, for a JSON file."""
+    grey = (images * 255).round().to(torch.uint8)
+    packed = base64.b64encode(zlib.compress(grey.contiguous().numpy().tobytes(), 9))
+    return {"shape": list(grey.shape), "uint8_zlib_base64": packed.decode()}
+
+
+def run(
+    way: str, seed: int, train: datasets.ImageSet, test: datasets.ImageSet, epochs: int
+) -> tuple[SkipVAE, dict[str, float]]:
+    """Train one variant and measure it on the test set."""
+    torch.manual_seed(seed)
+    model = SkipVAE(WAYS[way])
+    # From the grey of the mean pixel on, none of the variants has to learn it through the code.
+    with torch.no_grad():
+        model.up["out"].bias.fill_(train.images.mean().logit())
+    start = time.perf_counter()
+    fit(
+        model,
+        objectives.elbo,
+        train,
+        epochs=epochs,
+        batch_size=BATCH,
+        schedule=one_cycle(epochs * -(-len(train) // BATCH), RATE),
+        seed=seed,
+        progress=False,
+    )
+    seconds = time.perf_counter() - start
+    measured = measure(model, test.images, test.images.roll(1, 0))
+    return model, measured | {"seconds": seconds}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--into", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    runs, shown = [], {}
+    for seed in range(options.seeds):
+        train, test = datasets.digits().split(0.8, seed=seed)
+        for way in WAYS:
+            model, measured = run(way, seed, train, test, options.epochs)
+            if seed == 0:
+                shown[way] = pack(pictures(model, test.images[:8], test.images[8:16]))
+            rounded = {name: round(value, 4) for name, value in measured.items()}
+            runs.append({"way": way, "seed": seed} | rounded)
+            print(runs[-1], flush=True)
+    results = {
+        "ways": WAYS,
+        "data": train.title,
+        "images": len(train),
+        "test_images": len(test),
+        "latent_dim": LATENT_DIM,
+        "epochs": options.epochs,
+        "batch_size": BATCH,
+        "learning_rate": RATE,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "threads": torch.get_num_threads(),
+        "runs": runs,
+        "pictures": shown,
+    }
+    options.into.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
