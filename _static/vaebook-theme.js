@@ -26,5 +26,5 @@
   }
   document.addEventListener("DOMContentLoaded", start);
   addEventListener("load", () =>
-    window.MathJax?.startup?.promise.then(() => watchWidths("mjx-container[display]")));
+    window.MathJax?.startup?.promise.then(() => watchWidths("mjx-container")));
 })();
