@@ -287,7 +287,7 @@ def slider(
             }
         ],
     )
-    return describe(figure, alt, aspect=height / width, max_width=320)
+    return describe(figure, alt, aspect=height / width, max_width=min(640, max(320, 240 * width // height)))
 
 
 def heatmap(
