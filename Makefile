@@ -7,6 +7,8 @@ PORT ?= 8000
 
 # Waiting threads that spin make a build on a busy machine many times slower.
 export OMP_WAIT_POLICY := PASSIVE
+# A page shows the one line that a run prints, not its progress bar.
+export TQDM_DISABLE := 1
 
 chapters := $(wildcard chapters/*.ipynb)
 # What a chapter's outputs depend on beside its own cells.

@@ -1,6 +1,7 @@
 """The training loop: what it repeats, what survives a kill, what it refuses, what it says."""
 
 import math
+import os
 import random
 import signal
 import subprocess
@@ -579,14 +580,38 @@ def test_patience_of_nothing_and_sets_of_nothing_are_refused(blobs):
 # What is printed
 
 
-def test_a_run_prints_one_line_of_summary_and_its_bar_on_standard_error(blobs, capsys):
+def test_a_run_prints_one_line_of_summary(blobs, capsys):
     history = quietly(small_vae(), blobs, progress=True)
-    printed = capsys.readouterr()
-    assert printed.out == f"{history}\n"
-    assert printed.out.count("\n") == 1
-    assert "3/3" in printed.err
+    printed = capsys.readouterr().out
+    assert printed == f"{history}\n"
+    assert printed.count("\n") == 1
     loss = history.epochs["loss"][-1]
-    assert f"3 epochs in {sum(history.epochs['seconds']):.1f} s: loss {loss:.2f}" in printed.out
+    assert f"3 epochs in {sum(history.epochs['seconds']):.1f} s: loss {loss:.2f}" in printed
+
+
+@pytest.mark.parametrize("rendered", [False, True])
+def test_the_bar_is_shown_on_standard_error_but_not_in_a_rendered_page(rendered):
+    # tqdm reads the variable when it is imported, hence a process of its own.
+    script = """
+import torch
+from vaebook import datasets, models, networks, objectives, training
+train = datasets.ImageSet(torch.rand(8, 1, 8, 8))
+encoder = networks.MLPEncoder(2, hidden=(8,), image_size=8)
+decoder = networks.MLPDecoder(1, hidden=(8,), image_size=8)
+vae = models.VAE(encoder, decoder, 1, models.Bernoulli())
+training.fit(vae, objectives.elbo, train, epochs=3)
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "TQDM_DISABLE"}
+    environment |= {"TQDM_DISABLE": "1"} if rendered else {}
+    run = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.startswith("3 epochs in ")
+    assert run.stdout.count("\n") == 1
+    if rendered:
+        assert run.stderr == ""
+    else:
+        assert "3/3" in run.stderr
 
 
 def test_a_quiet_run_prints_nothing(blobs, capsys):

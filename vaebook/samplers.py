@@ -539,7 +539,9 @@ def _run(
 
     history = _History(n_steps, start)
     draws = _draws(start, generator)
-    bar = partial(tqdm, unit="step", delay=2, leave=False, disable=not progress)
+    # No `disable` where the bar is wanted, so that tqdm's own TQDM_DISABLE is heard.
+    silence = {} if progress else {"disable": True}
+    bar = partial(tqdm, unit="step", delay=2, leave=False, **silence)
 
     with torch.inference_mode(not target.differentiate), torch.no_grad():
         state = _started(target, start)

@@ -96,7 +96,8 @@ def fit(
         seed: of the generator; initial weights are the caller's.
         checkpoint: file written after each epoch; where it exists already the run goes on from
             it, and ends with the same bits as one that was never stopped. Deleted by nobody.
-        progress: show a bar on standard error and print one line at the end.
+        progress: show a bar on standard error, unless `TQDM_DISABLE` is set, and print one line
+            at the end.
         after_epoch: called with the epoch, from 0, and the model in eval mode.
 
     Raises:
@@ -136,7 +137,9 @@ def fit(
 
     batches = -(-len(train) // batch_size)
     history = run.history
-    bar = tqdm(total=epochs, initial=run.epoch, unit="epoch", disable=not progress)
+    # Silent by tqdm's own TQDM_DISABLE too, which a rendered page sets: no `disable` if shown.
+    silence = {} if progress else {"disable": True}
+    bar = tqdm(total=epochs, initial=run.epoch, unit="epoch", **silence)
     with bar:
         while run.epoch < epochs and not run.exhausted(patience):
             start = time.perf_counter()
