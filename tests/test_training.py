@@ -191,6 +191,16 @@ def test_a_checkpoint_cut_short_while_written_does_not_replace_the_last_good_one
     assert len(quietly(small_vae(), blobs, epochs=3, checkpoint=path).epochs["loss"]) == 3
 
 
+def test_a_new_checkpoint_is_never_written_over_the_old_one(blobs, tmp_path):
+    path, old = tmp_path / "c", tmp_path / "old"
+    quietly(small_vae(), blobs, epochs=1, checkpoint=path)
+    old.hardlink_to(path)
+    first = path.read_bytes()
+    quietly(small_vae(), blobs, epochs=2, checkpoint=path)
+    assert path.read_bytes() != first
+    assert old.read_bytes() == first
+
+
 # ---------------------------------------------------------------------------------------------
 # What decides a run
 
