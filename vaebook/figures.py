@@ -287,7 +287,9 @@ def slider(
             }
         ],
     )
-    return describe(figure, alt, aspect=height / width, max_width=min(640, max(320, 240 * width // height)))
+    return describe(
+        figure, alt, aspect=height / width, max_width=min(640, max(320, 240 * width // height))
+    )
 
 
 def heatmap(
