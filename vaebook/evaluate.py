@@ -99,15 +99,16 @@ def log_likelihood(
     # About 8,000 decoded images at a time stay in the cache of a laptop's processor.
     rows = max(1, 8000 // n_samples)
     draws = min(n_samples, 8000)
-    estimates = []
-    for batch in tqdm(images.split(rows), disable=not progress):
-        mu, logvar = model.encode(batch)
-        total = torch.full((len(batch),), -math.inf)
+    # Made at once: small results kept between large temporaries fragment the heap by gigabytes.
+    totals = torch.full((len(images),), -math.inf)
+    for first in tqdm(range(0, len(images), rows), disable=not progress):
+        part = slice(first, first + rows)
+        mu, logvar = model.encode(images[part])
         for start in range(0, n_samples, draws):
             k = min(draws, n_samples - start)
-            total = torch.logaddexp(total, _log_weights(model, batch, mu, logvar, k, generator))
-        estimates.append(total - math.log(n_samples))
-    return torch.cat(estimates)
+            weights = _log_weights(model, images[part], mu, logvar, k, generator)
+            totals[part] = torch.logaddexp(totals[part], weights)
+    return totals - math.log(n_samples)
 
 
 def _log_weights(
