@@ -100,7 +100,7 @@ def log_likelihood(
     rows = max(1, 8000 // n_samples)
     draws = min(n_samples, 8000)
     # Made at once: small results kept between large temporaries fragment the heap by gigabytes.
-    totals = torch.full((len(images),), -math.inf)
+    totals = images.new_full((len(images),), -math.inf)
     for first in tqdm(range(0, len(images), rows), disable=not progress):
         part = slice(first, first + rows)
         mu, logvar = model.encode(images[part])
