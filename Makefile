@@ -5,8 +5,10 @@ BIN := .venv/bin
 SITE := _build/html/index.html
 PORT ?= 8000
 
-# Waiting threads that spin make a build on a busy machine many times slower.
+# Waiting threads that spin make a build on a busy machine many times slower, and a sum that is
+# split over another number of threads has other last digits.
 export OMP_WAIT_POLICY := PASSIVE
+export OMP_NUM_THREADS ?= 1
 # A page shows the one line that a run prints, not its progress bar.
 export TQDM_DISABLE := 1
 
