@@ -430,7 +430,8 @@ def test_only_a_long_run_shows_a_bar(capsys, monkeypatch):
 
     def impatient(*args, **kwargs):
         options.append(kwargs)
-        return bar(*args, **(kwargs | {"delay": 0}))
+        # Shown even where TQDM_DISABLE is set, unless the sampler itself says no.
+        return bar(*args, **({"disable": False} | kwargs | {"delay": 0}))
 
     monkeypatch.setattr(samplers, "tqdm", impatient)
     pcn(gaussian, start(), 600, 0.3, warmup=5)
