@@ -144,6 +144,7 @@ def test_every_figure_has_name_caption_and_description(path: Path) -> None:
             assert figure.get("name"), f"no name: {cell.source[:80]}"
             assert figure.get("caption", "").strip(), f"no caption: {cell.source[:80]}"
             assert has_alt(cell), f"no description: {cell.source[:80]}"
+            assert "meta=" not in cell.source, "meta holds the description: use describe()"
 
 
 def test_names_of_figures_are_unique_in_the_whole_book() -> None:
