@@ -85,9 +85,11 @@ _build/inputs: FORCE | .venv/installed
 	@if cmp -s $@.new $@; then rm $@.new; \
 	 else rm -rf _build/.jupyter_cache _build/.doctrees && mv $@.new $@; fi
 
-# --all: without it a change of a style sheet, a script or the contents reaches no page.
+# --all: without it a change of a style sheet, a script or the contents reaches no page; and
+# pages that are gone would stay.
 # A second run would not repeat the warnings of the first, so a failed one is forgotten.
 $(SITE): _build/inputs $(pages) assets/vendor/plotly.min.js
+	@rm -rf _build/html
 	$(BIN)/jupyter-book build . --all -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
 	@touch $@
 
