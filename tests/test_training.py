@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR, StepLR
 
 from vaebook import datasets, objectives, training
 from vaebook.datasets import ImageSet
-from vaebook.models import VAE, Autoencoder, Bernoulli, Gaussian
+from vaebook.models import VAE, Autoencoder, Bernoulli, Classifier, Gaussian
 from vaebook.networks import MLPDecoder, MLPEncoder
 from vaebook.training import TrainingDiverged, fit, one_cycle
 
@@ -138,15 +138,17 @@ def test_a_run_stopped_after_any_epoch_and_resumed_repeats_the_whole_one(
     blobs, tmp_path, stop, schedule
 ):
     train, validation = blobs.split(0.8, 0)
-    settings = {"schedule": schedule, "epochs": 5, "transform": datasets.binarize}
+    settings = {"schedule": schedule, "epochs": 6, "transform": datasets.binarize}
     whole = small_vae()
     expected = quietly(whole, train, validation, **settings)
 
     class Stop(Exception):
         pass
 
-    def stop_here(epoch, model):
-        if epoch == stop:
+    steps_per_epoch = -(-len(train) // 32)
+
+    def stop_here(step, model):
+        if step == (stop + 1) * steps_per_epoch + 1:  # in the next epoch, the checkpoint written
             raise Stop
 
     with pytest.raises(Stop):
@@ -155,7 +157,7 @@ def test_a_run_stopped_after_any_epoch_and_resumed_repeats_the_whole_one(
             train,
             validation,
             checkpoint=tmp_path / "c",
-            after_epoch=stop_here,
+            after_step=stop_here,
             **settings,
         )
     resumed = small_vae(seed=99)  # the checkpoint brings its own weights
@@ -367,7 +369,7 @@ def weights_after_epochs(losses, **settings):
         images,
         objective=steered(losses),
         epochs=len(losses),
-        after_epoch=lambda epoch, m: weights.append(m.weight.item()),
+        after_step=lambda step, m: weights.append(m.weight.item()),
         **settings,
     )
     return weights, model, history
@@ -384,7 +386,7 @@ def test_the_weights_of_the_best_epoch_are_kept():
 def test_without_validation_the_last_weights_are_kept(blobs):
     model = small_vae()
     last = []
-    history = quietly(model, blobs, after_epoch=lambda epoch, m: last.append(bits(m)))
+    history = quietly(model, blobs, after_step=lambda step, m: last.append(bits(m)))
     assert history.best_epoch == 2
     assert bits(model) == last[-1]
 
@@ -627,3 +629,33 @@ training.fit(vae, objectives.elbo, train, epochs=3)
 def test_a_quiet_run_prints_nothing(blobs, capsys):
     quietly(small_vae(), blobs)
     assert capsys.readouterr() == ("", "")
+
+
+def test_labels_reach_an_objective_that_needs_them():
+    """Softmax regression on separable blobs ends with every image right."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(120) % 3
+    images = torch.rand(120, 1, 3, 3, generator=generator) * 0.1
+    images[torch.arange(120), 0, labels, labels] = 1.0
+    blobs = ImageSet(images, labels)
+    torch.manual_seed(0)
+    model = Classifier(nn.Flatten(), 9, 3)
+    history = quietly(
+        model,
+        *blobs.split(0.8, 0),
+        objective=objectives.cross_entropy,
+        with_labels=True,
+        epochs=60,
+        learning_rate=0.05,
+    )
+    assert (model(images).argmax(1) == labels).all()
+    expected = -model(images).log_softmax(1)[torch.arange(120), labels]
+    found = objectives.cross_entropy(model, images, labels=labels)["loss"]
+    torch.testing.assert_close(found, expected)
+    assert history.epochs["validation_loss"][-1] < 0.1 < history.epochs["validation_loss"][0]
+
+
+def test_an_objective_that_needs_labels_is_not_trained_without(blobs):
+    bare = ImageSet(blobs.images)
+    with pytest.raises(ValueError, match="with_labels needs labels, but train has none"):
+        quietly(small_vae(), bare, with_labels=True)

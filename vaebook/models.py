@@ -1,10 +1,10 @@
-r"""The autoencoder and the VAE, each with the likelihood p(x|z) that belongs to it.
+r"""The autoencoder and the VAE, each with the likelihood p(x|z) that belongs to it; a classifier.
 
 Networks are given, not built here: any module that maps as :mod:`vaebook.networks` describes
 will do.
 """
 
-__all__ = ["VAE", "Autoencoder", "Bernoulli", "Gaussian", "Likelihood"]
+__all__ = ["VAE", "Autoencoder", "Bernoulli", "Classifier", "Gaussian", "Likelihood"]
 
 import math
 from typing import Literal
@@ -192,3 +192,22 @@ class VAE(_LatentModel):
         r"""Draw :math:`z = \mu + e^{\mathrm{logvar}/2}\,\epsilon`, [N, D], differentiable."""
         noise = torch.randn(mu.shape, generator=generator, dtype=mu.dtype)
         return torch.addcmul(mu, (0.5 * logvar).exp(), noise)
+
+
+class Classifier(nn.Module):
+    """A linear layer on features, which serve to compare images as well.
+
+    Args:
+        features: maps images [N, 1, H, W] to features [N, F].
+        n_features: F.
+        n_classes: C.
+    """
+
+    def __init__(self, features: nn.Module, n_features: int, n_classes: int = 10) -> None:
+        super().__init__()
+        self.features = features
+        self.head = nn.Linear(n_features, n_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits, [N, C]."""
+        return self.head(self.features(images))

@@ -1,23 +1,27 @@
 r"""The KL terms, the ELBO and its variants, in nats per image; the mean is taken outside.
 
-An objective takes a model, images and a generator, and returns tensors [N] by name. `loss` is what
-training minimises, the others are recorded.
+An objective takes a model, images and a generator, one for classifiers labels as well, and returns
+tensors [N] by name. `loss` is what training minimises, the others are recorded.
 """
 
-__all__ = ["Objective", "elbo", "gaussian_kl", "kl_divergence", "reconstruction_only"]
+__all__ = [
+    "Objective",
+    "cross_entropy",
+    "elbo",
+    "gaussian_kl",
+    "kl_divergence",
+    "reconstruction_only",
+]
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-
-class Objective(Protocol):
-    """What :func:`vaebook.training.fit` minimises."""
-
-    def __call__(
-        self, model: Any, images: Tensor, *, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor]: ...
+# Called as objective(model, images, generator=...), with labels=... where fit is told so.
+Objective = Callable[..., dict[str, Tensor]]
 
 
 def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
@@ -134,3 +138,10 @@ def reconstruction_only(
 ) -> dict[str, Tensor]:
     r"""Return the autoencoder's loss :math:`-\log p(x\,|\,z = e(x))` as `loss`, [N], nats."""
     return {"loss": -model.log_likelihood(images, model.encode(images))}
+
+
+def cross_entropy(
+    model: Any, images: Tensor, *, labels: Tensor, generator: torch.Generator | None = None
+) -> dict[str, Tensor]:
+    r"""Return a classifier's loss :math:`-\log p(c|x)` as `loss`, [N], nats."""
+    return {"loss": F.cross_entropy(model(images), labels, reduction="none")}

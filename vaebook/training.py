@@ -74,8 +74,9 @@ def fit(
     transform: Callable[[Tensor, torch.Generator], Tensor] | None = None,
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
+    with_labels: bool = False,
     progress: bool = True,
-    after_epoch: Callable[[int, nn.Module], None] | None = None,
+    after_step: Callable[[int, nn.Module], None] | None = None,
 ) -> History:
     """Minimise an objective with Adam, and leave the best weights in the model, in eval mode.
 
@@ -96,9 +97,10 @@ def fit(
         seed: of the generator; initial weights are the caller's.
         checkpoint: file written after each epoch; where it exists already the run goes on from
             it, and ends with the same bits as one that was never stopped. Deleted by nobody.
+        with_labels: hand the batch's labels to the objective, as `labels`.
         progress: show a bar on standard error, unless `TQDM_DISABLE` is set, and print one line
             at the end.
-        after_epoch: called with the epoch, from 0, and the model in eval mode.
+        after_step: called with the number of steps taken so far and the model.
 
     Raises:
         TrainingDiverged: when the loss or a weight is NaN or infinite; the checkpoint stays the
@@ -113,6 +115,9 @@ def fit(
         raise ValueError(f"learning_rate must be positive and finite, got {learning_rate}")
     if patience is not None and (patience < 1 or validation is None):
         raise ValueError(f"patience must be at least 1 and needs validation, got {patience}")
+    for name, given in {"train": train, "validation": validation}.items():
+        if with_labels and given is not None and given.labels is None:
+            raise ValueError(f"with_labels needs labels, but {name} has none: {given.title}")
 
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
     scheduler = schedule(optimizer) if schedule else None
@@ -149,7 +154,8 @@ def fit(
                 images = train.images[index]
                 if transform is not None:
                     images = transform(images, run.generator)
-                terms = objective(model, images, generator=run.generator)
+                labels = _labels(train, index) if with_labels else {}
+                terms = objective(model, images, generator=run.generator, **labels)
                 loss = terms["loss"].mean()
                 run.refuse_divergence("loss", loss.item(), path)
                 optimizer.zero_grad()
@@ -159,6 +165,8 @@ def fit(
                     run.scheduler.step()
                 for name, values in terms.items():
                     history.steps[name].append(values.detach().mean().item())
+                if after_step is not None:
+                    after_step(len(history.steps["loss"]), model)
 
             # The last step can overflow behind a loss that was finite.
             weights = sum(parameter.detach().sum().item() for parameter in model.parameters())
@@ -168,7 +176,9 @@ def fit(
             for name, recorded in history.steps.items():
                 history.epochs[name].append(sum(recorded[-batches:]) / batches)
             if validation is not None:
-                for name, value in _validate(model, objective, validation, transform).items():
+                for name, value in _validate(
+                    model, objective, validation, transform, with_labels
+                ).items():
                     run.refuse_divergence(f"validation {name}", value, path)
                     history.epochs[f"validation_{name}"].append(value)
             history.epochs["learning_rate"].append(optimizer.param_groups[0]["lr"])
@@ -177,8 +187,6 @@ def fit(
             run.epoch += 1
             if path is not None:
                 run.save(path)
-            if after_epoch is not None:
-                after_epoch(run.epoch - 1, model)
             bar.update()
             bar.set_postfix(loss=f"{history.epochs['loss'][-1]:.2f}")
 
@@ -189,20 +197,27 @@ def fit(
     return history
 
 
+def _labels(images: ImageSet, index: Tensor) -> dict[str, Tensor]:
+    return {} if images.labels is None else {"labels": images.labels[index]}
+
+
 @torch.no_grad()
 def _validate(
     model: nn.Module,
     objective: Objective,
     validation: ImageSet,
     transform: Callable[[Tensor, torch.Generator], Tensor] | None,
+    with_labels: bool,
 ) -> dict[str, float]:
     # The same noise after every epoch: differences between epochs are then the model's.
     generator = torch.Generator().manual_seed(0)
     sums: dict[str, float] = defaultdict(float)
-    for images in validation.images.split(1000):
+    for index in torch.arange(len(validation)).split(1000):
+        images = validation.images[index]
         if transform is not None:
             images = transform(images, generator)
-        for name, values in objective(model, images, generator=generator).items():
+        labels = _labels(validation, index) if with_labels else {}
+        for name, values in objective(model, images, generator=generator, **labels).items():
             sums[name] += values.sum().item()
     return {name: total / len(validation) for name, total in sums.items()}
 
