@@ -47,7 +47,7 @@ _FLAT = 1e-6
 
 
 class Alignment(NamedTuple):
-    r"""Axes of their own for a cloud of codes, a rotation (and perhaps a reflection) about a centre.
+    r"""A cloud's own axes: a rotation about its centre, with a reflection where that fits better.
 
     .. math:: a = R^\top (z - c), \qquad z = R\,a + c
     """
