@@ -241,12 +241,16 @@ def heatmaps() -> ImageSet:
     return ImageSet(images, factors=factors, title="Gaussian heatmaps")
 
 
-def t_heatmaps(seed: int = 0) -> ImageSet:
+def t_heatmaps(seed: int = 0, independent: bool = False) -> ImageSet:
     r"""Return the 11,875 bivariate t heatmaps with a fourth factor, the degrees of freedom.
 
     An image has heavy tails (df = 2, label 1) when its variances add up to more than a threshold
     drawn for that image, uniform on :math:`[\sqrt{20}, \sqrt{30}]`, else df = 200 (label 0). The
     class is therefore random given the variances, but only where their sum lies in that range.
+
+    Args:
+        seed: of the thresholds, or of the coin.
+        independent: a fair coin decides instead, so that the variances say nothing of the class.
     """
     var_x, var_y, corr = _factor_grid()
     generator = torch.Generator().manual_seed(seed)
@@ -255,6 +259,8 @@ def t_heatmaps(seed: int = 0) -> ImageSet:
         len(corr), dtype=torch.float64, generator=generator
     )
     heavy = var_x + var_y > threshold
+    if independent:
+        heavy = torch.rand(len(corr), generator=generator) < 0.5
     df = torch.where(heavy, 2.0, 200.0).double()
     factors = {"var_x": var_x.float(), "var_y": var_y.float(), "corr": corr.float()}
     return ImageSet(

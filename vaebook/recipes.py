@@ -4,40 +4,62 @@
 part of the package. `train` makes them again.
 """
 
-__all__ = ["Codes", "Recipe", "Trained", "available", "get", "load", "measure", "train"]
+__all__ = [
+    "Codes",
+    "Recipe",
+    "Snapshots",
+    "Trained",
+    "available",
+    "get",
+    "load",
+    "measure",
+    "train",
+]
 
 import hashlib
 import json
 import os
 import platform
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
 import vaebook
 from vaebook import datasets, evaluate, objectives
 from vaebook.datasets import ImageSet
-from vaebook.models import VAE, Autoencoder, Bernoulli
+from vaebook.models import VAE, Autoencoder, Bernoulli, Classifier, Gaussian
 from vaebook.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from vaebook.objectives import Objective
 from vaebook.training import History, fit, one_cycle
 
 _WEIGHTS = Path(__file__).with_name("weights")
 
-_CONVENTION = (
-    "Trained on grey values in [0, 1] as the probabilities of Bernoulli pixels. elbo_grey is on "
-    "the grey test images; all other metrics in nats are on the test images binarised once with "
-    "seed 0 (each pixel drawn from Bernoulli(grey value)), as the literature reports them. The "
-    "shipped encodings are of the grey test images."
-)
+_CONVENTIONS = {
+    Bernoulli: (
+        "Trained on grey values in [0, 1] as the probabilities of Bernoulli pixels. elbo_grey is "
+        "on the grey test images; all other metrics in nats are on the test images binarised once "
+        "with seed 0 (each pixel drawn from Bernoulli(grey value)), as the literature reports "
+        "them. The shipped encodings are of the grey test images."
+    ),
+    Gaussian: (
+        "Pixels in [0, 1] under a Gaussian with one variance; densities, so nats may be positive. "
+        "frobenius_pixels is the mean norm of an image minus its reconstruction from mu, "
+        "frobenius_sampled that from one draw of q(z|x)."
+    ),
+    Classifier: (
+        "Cross-entropy in nats an image. The shipped encodings are the features below the last "
+        "linear layer."
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -50,29 +72,38 @@ class Recipe:
         data: returns training and test set.
         model: builds the untrained model.
         objective: what is minimised.
-        epochs: of training; the weights with the lowest validation loss are kept.
+        epochs: of training, at most; the weights with the lowest validation loss are kept.
+        patience: epochs without a better validation loss after which training stops.
         learning_rate: peak of the one-cycle schedule.
         batch_size: images a step.
         seed: of initial weights, shuffling and noise.
-        n_samples: importance samples for the card's log p(x).
+        n_samples: importance samples for the card's log p(x); none where 0.
+        n_codes: the first test images, whose encodings are shipped.
+        snapshots: steps after which the codes of 500 test images are kept.
+        shipped: whether the package holds the weights; `train` makes the others.
     """
 
     name: str
     summary: str
     data: Callable[[], tuple[ImageSet, ImageSet]]
-    model: Callable[[], VAE | Autoencoder]
+    model: Callable[[], VAE | Autoencoder | Classifier]
     objective: Objective = objectives.elbo
     epochs: int = 30
+    patience: int | None = None
     learning_rate: float = 2e-3
     batch_size: int = 128
     seed: int = 0
     n_samples: int = 5000
+    n_codes: int = 10_000
+    snapshots: tuple[int, ...] = ()
+    shipped: bool = True
 
 
 class Codes(NamedTuple):
     """Encodings of the test set: mu and logvar of q(z|x), [N, D], and labels, [N].
 
-    An autoencoder's `logvar` is -inf: its codes have no spread.
+    An autoencoder's `logvar` is -inf: its codes have no spread. A classifier's codes are its
+    features. Labels are 0 where the data has none.
     """
 
     mu: Tensor
@@ -80,13 +111,25 @@ class Codes(NamedTuple):
     labels: Tensor
 
 
+class Snapshots(NamedTuple):
+    """Codes during training: after `steps` [S], `mu` [S, 500, D] of images with `labels` [500]."""
+
+    steps: Tensor
+    mu: Tensor
+    labels: Tensor
+
+
 class Trained(NamedTuple):
-    """A trained model in eval mode, the history of its training, its card, its test encodings."""
+    """A trained model in eval mode, the history of its training, its card, its test encodings.
+
+    `snapshots` is None where the recipe keeps none.
+    """
 
     model: Any
     history: History
     card: dict[str, Any]
     codes: Codes
+    snapshots: Snapshots | None
 
 
 # ---------------------------------------------------------------------------------------------
@@ -119,9 +162,34 @@ def _cnn_vae(latent_dim: int) -> VAE:
     return VAE(encoder, decoder, latent_dim, Bernoulli())
 
 
-def _registry() -> dict[str, Recipe]:
+def _small_vae(latent_dim: int) -> VAE:
+    encoder, decoder = MLPEncoder(2 * latent_dim, (64,)), MLPDecoder(latent_dim, (64,))
+    return VAE(encoder, decoder, latent_dim, Bernoulli())
+
+
+def _classifier() -> Classifier:
+    return Classifier(nn.Sequential(MLPEncoder(64, (128,)), nn.ReLU()), 64)
+
+
+def _heatmaps() -> tuple[ImageSet, ImageSet]:
+    return datasets.heatmaps().split(0.8, seed=0)
+
+
+def _t_heatmaps(independent: bool) -> tuple[ImageSet, ImageSet]:
+    return datasets.t_heatmaps(independent=independent).split(0.8, seed=0)
+
+
+def _heatmap_vae(mode: Literal["fixed", "optimal"]) -> VAE:
+    return VAE(ConvEncoder(6), ConvDecoder(3, hidden=32), 3, Gaussian(0.5, mode))
+
+
+def _heatmap_autoencoder() -> Autoencoder:
+    return Autoencoder(ConvEncoder(3), ConvDecoder(3, hidden=32), 3, Gaussian(0.5))
+
+
+def _part_one() -> list[Recipe]:
     vae = "784-400-100-{0} MLP VAE on {1}, Bernoulli".format
-    recipes = [
+    return [
         Recipe("mnist-mlp-2d", vae(2, "MNIST"), _mnist, partial(_mlp_vae, 2)),
         Recipe("mnist-mlp-8d", vae(8, "MNIST"), _mnist, partial(_mlp_vae, 8)),
         Recipe("mnist-mlp-20d", vae(20, "MNIST"), _mnist, partial(_mlp_vae, 20)),
@@ -157,6 +225,122 @@ def _registry() -> dict[str, Recipe]:
             n_samples=100,
         ),
     ]
+
+
+def _classes() -> list[Recipe]:
+    # Narrow networks and large batches: what is asked of them is their spread over seeds.
+    small = partial(Recipe, learning_rate=4e-3, batch_size=512, n_samples=0)
+    vae = "784-64-{0} MLP VAE on {1}, Bernoulli".format
+    return [
+        *(
+            small(
+                f"{prefix}-small-8d-s{seed}",
+                vae(8, title),
+                data,
+                partial(_small_vae, 8),
+                seed=seed,
+                n_codes=5000,
+            )
+            for prefix, title, data in (
+                ("mnist", "MNIST", _mnist),
+                ("fashion", "Fashion-MNIST", _fashion),
+            )
+            for seed in range(5)
+        ),
+        small(
+            "mnist-small-8d-beta4-s0",
+            vae(8, "MNIST") + ", beta = 4",
+            _mnist,
+            partial(_small_vae, 8),
+            partial(objectives.elbo, beta=4.0),
+            n_codes=5000,
+        ),
+        *(
+            small(
+                f"mnist-snapshots-{dim}d",
+                vae(dim, "MNIST") + ", with snapshots of its codes",
+                _mnist,
+                partial(_small_vae, dim),
+                batch_size=128,
+                n_codes=500,
+                # About as many to each phase of the KL as to the slow end.
+                snapshots=(
+                    0,
+                    10,
+                    20,
+                    30,
+                    40,
+                    50,
+                    75,
+                    100,
+                    150,
+                    200,
+                    300,
+                    430,
+                    600,
+                    860,
+                    1290,
+                    2150,
+                    3440,
+                    5160,
+                    8600,
+                    12900,
+                ),
+            )
+            for dim in (2, 3)
+        ),
+        Recipe(
+            "mnist-classifier",
+            "784-128-64-10 classifier on MNIST",
+            _mnist,
+            _classifier,
+            objectives.cross_entropy,
+            epochs=12,
+            batch_size=256,
+            n_codes=5000,
+        ),
+    ]
+
+
+def _heatmap_study() -> list[Recipe]:
+    models: list[tuple[str, str, Callable[[], VAE | Autoencoder], Objective]] = [
+        (
+            "vae-optimal",
+            "VAE, optimal variance",
+            partial(_heatmap_vae, "optimal"),
+            objectives.elbo,
+        ),
+        ("vae-half", "VAE, variance 1/2", partial(_heatmap_vae, "fixed"), objectives.elbo),
+        ("ae", "autoencoder", _heatmap_autoencoder, objectives.reconstruction_only),
+    ]
+    rule, coin = partial(_t_heatmaps, False), partial(_t_heatmaps, True)
+    return [
+        Recipe(
+            f"{prefix}-{kind}{suffix}-s{seed}",
+            f"{summary}, three conv + max-pool blocks, 3 latents, on {title}",
+            data,
+            model,
+            objective,
+            epochs=40 if prefix == "heatmap" else 25,
+            patience=8,
+            learning_rate=4e-3,
+            seed=seed,
+            n_samples=0,
+            shipped=prefix == "heatmap" or seed == 0,
+        )
+        for prefix, suffix, title, data in (
+            ("heatmap", "", "heatmaps", _heatmaps),
+            ("t-heatmap", "", "t heatmaps", rule),
+            ("t-heatmap", "-coin", "t heatmaps with df by a coin", coin),
+        )
+        for kind, summary, model, objective in models
+        if prefix == "heatmap" or kind != "vae-half"
+        for seed in range(5)
+    ]
+
+
+def _registry() -> dict[str, Recipe]:
+    recipes = [*_part_one(), *_classes(), *_heatmap_study()]
     return {recipe.name: recipe for recipe in recipes}
 
 
@@ -210,7 +394,7 @@ def load(name: str, directory: str | os.PathLike[str] = _WEIGHTS) -> Trained:
         raise ValueError(
             f"{path} does not match its card: expected SHA-256 {card['sha256']}, found {found}"
         )
-    groups: dict[str, dict[str, Tensor]] = {"model": {}, "steps": {}, "epochs": {}, "codes": {}}
+    groups: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for key, tensor in load_tensors(content).items():
         group, _, rest = key.partition(".")
         groups[group][rest] = tensor
@@ -222,12 +406,13 @@ def load(name: str, directory: str | os.PathLike[str] = _WEIGHTS) -> Trained:
         {key: tensor.tolist() for key, tensor in groups["epochs"].items()},
         card["best_epoch"],
     )
-    codes = Codes(
-        groups["codes"]["mu"].float(),
-        groups["codes"]["logvar"].float(),
-        groups["codes"]["labels"].long(),
-    )
-    return Trained(model.eval(), history, card, codes)
+    mu, labels = groups["codes"]["mu"].float(), groups["codes"]["labels"].long()
+    logvar = groups["codes"].get("logvar", torch.full_like(mu, -torch.inf)).float()
+    snapshots = None
+    if recipe.snapshots:
+        stored = groups["snapshots"]
+        snapshots = Snapshots(stored["steps"].long(), stored["mu"].float(), labels[:500])
+    return Trained(model.eval(), history, card, Codes(mu, logvar, labels), snapshots)
 
 
 def train(
@@ -248,12 +433,12 @@ def train(
         progress: show bars on standard error.
 
     Raises:
-        ValueError: when the name is unknown or `n_samples` < 1.
+        ValueError: when the name is unknown or `n_samples` negative.
         DatasetUnavailable: when the data can't be had.
     """
     recipe = get(name)
-    if n_samples is not None and n_samples < 1:
-        raise ValueError(f"n_samples must be at least 1, got {n_samples}")
+    if n_samples is not None and n_samples < 0:
+        raise ValueError(f"n_samples must be at least 0, got {n_samples}")
     directory = Path(directory)
     checkpoint = directory / f"{name}.checkpoint"
     everything, test = recipe.data()
@@ -262,6 +447,8 @@ def train(
         torch.manual_seed(recipe.seed)
         model = recipe.model()
     steps = recipe.epochs * -(-len(training) // recipe.batch_size)
+    camera = _Camera(recipe.snapshots, test.images[:500], directory / f"{name}.snapshots")
+    camera(0, model)
     history = fit(
         model,
         recipe.objective,
@@ -270,9 +457,12 @@ def train(
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         schedule=one_cycle(steps, recipe.learning_rate),
+        patience=recipe.patience,
         seed=recipe.seed,
         checkpoint=checkpoint,
+        with_labels=isinstance(model, Classifier),
         progress=progress,
+        after_step=camera,
     )
     # The card is about the weights as they are stored.
     model.load_state_dict({key: value.half().float() for key, value in model.state_dict().items()})
@@ -284,27 +474,48 @@ def train(
         "test_sha256": test.checksum,
     }
     metrics = measure(name, model, test, n_samples, progress)
-    content = _pack(model, history, _encode(model, test))
-    card = _card(recipe, history, content, data, metrics)
+    codes = _encode(model, test[: recipe.n_codes])
+    content = _pack(model, history, codes, camera)
+    convention = _CONVENTIONS[type(getattr(model, "likelihood", model))]
+    card = _card(recipe, history, content, data, metrics, convention)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{name}.safetensors").write_bytes(content)
     (directory / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
     checkpoint.unlink()
+    camera.path.unlink(missing_ok=True)
     return load(name, directory)
 
 
-def _pack(model: VAE | Autoencoder, history: History, codes: Codes) -> bytes:
+class _Camera:
+    """Keeps codes at given steps, in a file as well: a resumed run has those before its stop."""
+
+    def __init__(self, steps: tuple[int, ...], images: Tensor, path: Path) -> None:
+        self.steps, self.images, self.path = steps, images, path
+        self.taken: dict[int, Tensor] = torch.load(path) if path.exists() else {}
+
+    def __call__(self, step: int, model: Any) -> None:
+        if step in self.steps and step not in self.taken:
+            with torch.no_grad():
+                self.taken[step] = model.encode(self.images)[0]
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(self.taken, self.path)
+
+
+def _pack(model: nn.Module, history: History, codes: Codes, camera: _Camera) -> bytes:
     # Half precision halves the package.
     groups = {
         "model": {key: value.half() for key, value in model.state_dict().items()},
         "steps": {key: torch.tensor(values) for key, values in history.steps.items()},
         "epochs": {key: torch.tensor(values) for key, values in history.epochs.items()},
-        "codes": {
-            "mu": codes.mu.half(),
-            "logvar": codes.logvar.half(),
-            "labels": codes.labels.to(torch.uint8),
-        },
+        "codes": {"mu": codes.mu.half(), "labels": codes.labels.to(torch.uint8)},
     }
+    if codes.logvar.isfinite().all():
+        groups["codes"]["logvar"] = codes.logvar.half()
+    if camera.taken:
+        groups["snapshots"] = {
+            "steps": torch.tensor(list(camera.taken)),
+            "mu": torch.stack(list(camera.taken.values())).half(),
+        }
     return save_tensors(
         {
             f"{group}.{key}": tensor.contiguous()
@@ -320,6 +531,7 @@ def _card(
     content: bytes,
     data: dict[str, str],
     metrics: dict[str, Any],
+    convention: str,
 ) -> dict[str, Any]:
     return {
         "recipe": recipe.name,
@@ -335,7 +547,7 @@ def _card(
             "threads": torch.get_num_threads(),
         },
         "best_epoch": history.best_epoch,
-        "convention": _CONVENTION,
+        "convention": convention,
         "metrics": metrics,
         "versions": {
             "python": platform.python_version(),
@@ -346,18 +558,19 @@ def _card(
     }
 
 
-def _encode(model: VAE | Autoencoder, test: ImageSet) -> Codes:
+def _encode(model: Any, test: ImageSet) -> Codes:
     labels = torch.zeros(len(test)) if test.labels is None else test.labels
     if isinstance(model, VAE):
         return Codes(*evaluate.encode(model, test.images), labels)
+    encode = getattr(model, "features" if isinstance(model, Classifier) else "encode")
     with torch.no_grad():
-        mu = torch.cat([model.encode(images) for images in test.images.split(1000)])
+        mu = torch.cat([encode(images) for images in test.images.split(1000)])
     return Codes(mu, torch.full_like(mu, -torch.inf), labels)
 
 
 def measure(
     name: str,
-    model: VAE | Autoencoder,
+    model: VAE | Autoencoder | Classifier,
     test: ImageSet | None = None,
     n_samples: int | None = None,
     progress: bool = True,
@@ -368,35 +581,52 @@ def measure(
         name: of the recipe, for its test set.
         model: the trained model.
         test: the recipe's test set, when it is at hand already.
-        n_samples: importance samples for log p(x); the recipe's by default.
+        n_samples: importance samples for log p(x), none where 0; the recipe's by default.
         progress: show a bar on standard error.
 
     Returns:
-        Means over the test set, each log p(x) with its standard error over images.
+        Means over the test set, each in nats with its standard error over images.
     """
     recipe = get(name)
     n_samples = recipe.n_samples if n_samples is None else n_samples
-    images = (recipe.data()[1] if test is None else test).images
+    test = recipe.data()[1] if test is None else test
+    if isinstance(model, Classifier):
+        return _measure_classifier(model, test)
+    images = test.images
     frobenius = evaluate.reconstruction_errors(model, images).mean().item()
     metrics: dict[str, Any] = {"frobenius_pixels": round(frobenius, 4)}
     if not isinstance(model, VAE):
         return metrics
-    active = evaluate.active_units(evaluate.encode(model, images)[0])
+    mu, logvar = evaluate.encode(model, images)
+    metrics["active_units"] = int(evaluate.active_units(mu).sum())
     generator = torch.Generator().manual_seed(0)
-    grey = evaluate.elbo(model, images, 10, generator)
-    images = datasets.binarize(images, torch.Generator().manual_seed(0))
+    if isinstance(model.likelihood, Gaussian):
+        with torch.no_grad():
+            decoded = model.decode(model.reparameterize(mu, logvar, generator))
+        sampled = (decoded - images).flatten(1).norm(dim=1).mean().item()
+        metrics["frobenius_sampled"] = round(sampled, 4)
+        metrics["variance"] = round(model.likelihood.variance.item(), 8)
+    else:
+        metrics["elbo_grey"] = _mean(evaluate.elbo(model, images, 10, generator).elbo)
+        images = datasets.binarize(images, torch.Generator().manual_seed(0))
     bound = evaluate.elbo(model, images, 10, generator)
-    metrics |= {
-        "elbo_grey": _mean(grey.elbo),
-        "elbo": _mean(bound.elbo),
-        "log_p_x_given_z": _mean(bound.log_likelihood),
-        "kl": _mean(bound.kl),
-        "active_units": int(active.sum()),
-    }
-    if model.latent_dim <= 2:
+    metrics["elbo"] = _mean(bound.elbo)
+    metrics["log_p_x_given_z"] = _mean(bound.log_likelihood)
+    metrics["kl"] = _mean(bound.kl)
+    if n_samples and model.latent_dim <= 2:
         metrics["log_p_grid"] = _mean(evaluate.log_likelihood_grid(model, images))
-    estimate = evaluate.log_likelihood(model, images, n_samples, generator, progress)
-    return metrics | {"log_p_iw": _mean(estimate) | {"samples": n_samples}}
+    if n_samples:
+        estimate = evaluate.log_likelihood(model, images, n_samples, generator, progress)
+        metrics["log_p_iw"] = _mean(estimate) | {"samples": n_samples}
+    return metrics
+
+
+@torch.no_grad()
+def _measure_classifier(model: Classifier, test: ImageSet) -> dict[str, Any]:
+    assert test.labels is not None
+    loss = objectives.cross_entropy(model, test.images, labels=test.labels)["loss"]
+    right = model(test.images).argmax(1) == test.labels
+    return {"accuracy": round(right.double().mean().item(), 4), "cross_entropy": _mean(loss)}
 
 
 def _mean(values: Tensor) -> dict[str, float]:
