@@ -5,6 +5,7 @@
   const here = document.currentScript.src;
   const root = document.documentElement;
   const MOST_WEBGL = 5; // browsers drop the oldest of about 16 contexts, plotly takes up to 3 each
+  const PICTURE = 96; // of the image beside a cloud, in CSS pixels
   const drawn = new Set();
   let library = null;
 
@@ -76,6 +77,17 @@
     note.textContent = `This figure could not be drawn: ${message}. ${note.textContent}`.trim();
   }
 
+  // A range input of n values with its name before it and room for words behind it.
+  function dial(name, n, value) {
+    const label = document.createElement("label");
+    const output = document.createElement("output");
+    const range = document.createElement("input");
+    Object.assign(range, { type: "range", min: 0, max: n - 1, step: 1, value });
+    label.className = "vaebook-plot-slider";
+    label.append(Object.assign(document.createElement("span"), { innerHTML: name }), range, output);
+    return { label, range, output };
+  }
+
   // Plotly's own slider can't be reached by keyboard, a range input can.
   function control(plot) {
     const [steps] = (plot.figure.layout.sliders ?? []);
@@ -83,13 +95,7 @@
     delete plot.figure.layout.sliders;
     plot.figure.layout.margin.b = 8;
     const name = (steps.currentvalue?.prefix ?? "").replace(/\s*=\s*$/, "");
-    const label = document.createElement("label");
-    const output = document.createElement("output");
-    const range = document.createElement("input");
-    Object.assign(range, { type: "range", min: 0, max: steps.steps.length - 1, step: 1,
-                           value: steps.active ?? 0 });
-    label.className = "vaebook-plot-slider";
-    label.append(Object.assign(document.createElement("span"), { innerHTML: name }), range, output);
+    const { label, range, output } = dial(name, steps.steps.length, steps.active ?? 0);
     const say = () => {
       const text = steps.steps[range.value].label;
       output.textContent = text;
@@ -107,6 +113,56 @@
 
   function show(plot, step) {
     return window.Plotly.animate(plot.canvas, step.args[0], step.args[1]);
+  }
+
+  // The image of the point under the pointer; a range input chooses it without one.
+  function pictures(plot) {
+    const album = plot.figure.layout.meta?.album;
+    if (!album) return;
+    const places = []; // of each image: its trace, its number there, its words
+    plot.figure.data.forEach((trace, curve) => trace.customdata?.forEach((image, point) => {
+      places[image] = { curve, point, text: trace.text?.[point] ?? `${image + 1}` };
+    }));
+    const { label, range, output } = dial("image of point", album.count, 0);
+    const [width, height] = album.size, [across, down] = album.pitch;
+    const scale = PICTURE / Math.max(width, height);
+    const view = document.createElement("div");
+    view.className = "vaebook-plot-picture";
+    view.setAttribute("role", "img");
+    Object.assign(view.style, {
+      width: `${width * scale}px`, height: `${height * scale}px`,
+      backgroundImage: `url(${album.source})`,
+      backgroundSize: `${across * album.columns * scale}px auto`,
+    });
+    const turnTo = (image) => {
+      const column = image % album.columns, row = Math.floor(image / album.columns);
+      view.style.backgroundPosition = `${-column * across * scale}px ${-row * down * scale}px`;
+      const words = places[image].text.replace(/<br>/g, ", ");
+      view.setAttribute("aria-label", `Image of the point ${words}`);
+      range.setAttribute("aria-valuetext", words);
+      range.value = image;
+      output.textContent = words;
+    };
+    // A ring about the point that was chosen without a pointer.
+    plot.mark = plot.figure.data.length;
+    const { type } = plot.figure.data[0];
+    plot.figure.data.push({ type, mode: "markers", x: [null], y: [null], z: [null],
+      marker: { symbol: "circle-open", size: type === "scatter3d" ? 8 : 14, color: "#d28015",
+                line: { width: 2 } }, hoverinfo: "skip", showlegend: false });
+    range.addEventListener("input", () => {
+      turnTo(+range.value);
+      if (!drawn.has(plot)) return;
+      const { curve, point } = places[range.value];
+      const at = plot.canvas._fullData[curve];
+      window.Plotly.restyle(plot.canvas,
+        { x: [[at.x[point]]], y: [[at.y[point]]], z: [[at.z?.[point]]] }, [plot.mark]);
+    });
+    plot.turnTo = ({ points: [point] }) => {
+      if (point?.customdata !== undefined) turnTo(point.customdata);
+    };
+    plot.box.classList.add("vaebook-plot-pictured");
+    plot.canvas.after(view, label);
+    turnTo(0);
   }
 
   // A class that the legend hides takes the name that stands in its cloud with it.
@@ -137,6 +193,10 @@
       // The description stands for the drawing; plotly's buttons stay reachable beside it.
       for (const layer of plot.canvas.querySelectorAll(".main-svg")) layer.ariaHidden = "true";
       plot.canvas.on("plotly_restyle", () => nameShown(plot));
+      if (plot.turnTo) {
+        plot.canvas.on("plotly_hover", plot.turnTo);
+        plot.canvas.on("plotly_click", plot.turnTo);
+      }
       await fit(plot);
       if (plot.range && plot.range.value !== "0") await show(plot, plot.steps[plot.range.value]);
       plot.box.dataset.drawn = "true";
@@ -187,6 +247,7 @@
       const widest = plot.figure.layout.meta?.max_width;
       if (widest) box.style.maxWidth = `${widest}px`;
       control(plot);
+      pictures(plot);
     } catch (error) {
       return fail(plot, "its data are damaged");
     }

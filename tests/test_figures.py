@@ -233,3 +233,61 @@ def test_the_colours_of_classes_stand_out_from_the_page(page: str) -> None:
 def test_what_can_not_be_drawn_is_refused_by_name(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()  # type: ignore[operator]
+
+
+def sheet(figure: go.Figure) -> tuple[dict, np.ndarray]:
+    """The album of a figure and its sheet of images."""
+    album = figure.layout.meta["album"]
+    data = base64.b64decode(album["source"].split(",")[1])
+    return album, np.asarray(Image.open(io.BytesIO(data)).convert("L")) / 255
+
+
+@given(n=st.integers(1, 12), height=st.integers(2, 20), width=st.integers(2, 20))
+def test_each_image_of_a_pictured_cloud_lies_in_its_place_of_the_sheet(
+    n: int, height: int, width: int
+) -> None:
+    grey = np.arange(n) / max(1, n - 1)
+    slope = np.linspace(0, 0.2, width)[None, None, None, :]
+    images = np.broadcast_to(0.8 * grey[:, None, None, None] + slope, (n, 1, height, width))
+    album, cells = sheet(figures.scatter(RNG.normal(size=(n, 2)), images=images, alt="Points."))
+    assert album["count"] == n
+    assert album["size"] == [width, height]
+    across, down = album["pitch"]
+    for i in range(n):
+        row, column = divmod(i, album["columns"])
+        found = cells[row * down :, column * across :][:height, :width]
+        # What JPEG loses of a slope is a few greys of 255; the images are further apart.
+        assert_allclose(found, images[i, 0], atol=0.04)
+
+
+def test_points_of_every_class_keep_the_number_of_their_image_and_their_text() -> None:
+    labels = np.array([2, 0, 2, 1, 0])
+    for dim in (2, 3):
+        figure = figures.scatter(
+            RNG.normal(size=(5, dim)),
+            labels,
+            images=STRIP[:5],
+            hover=[f"no. {i}" for i in range(5)],
+            alt="Points.",
+        )
+        numbers = [list(trace.customdata) for trace in figure.data]
+        assert numbers == [[1, 4], [3], [0, 2]]
+        assert [list(trace.text) for trace in figure.data] == [
+            [f"no. {i}" for i in group] for group in numbers
+        ]
+        assert {trace.hovertemplate for trace in figure.data} == {"%{text}"}
+        assert figure.layout.meta["alt"] == "Points."
+
+
+def test_a_cloud_without_images_carries_no_album() -> None:
+    assert "album" not in EVERY["scatter"].layout.meta
+    assert EVERY["scatter"].data[0].customdata is None
+
+
+def test_images_and_texts_of_a_cloud_are_one_a_point() -> None:
+    with pytest.raises(ValueError, match="images must be 3, one a point, got 12"):
+        figures.scatter(np.eye(3), images=STRIP, alt="Points.")
+    with pytest.raises(ValueError, match="hover must be 3, one a point, got 2"):
+        figures.scatter(np.eye(3), hover=["a", "b"], alt="Points.")
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
+        figures.scatter(np.eye(3), images=3 * STRIP[:3], alt="Points.")

@@ -3,6 +3,7 @@
 __all__ = [
     "Array",
     "Labels",
+    "album",
     "bare_axes",
     "mosaic",
     "picture",
@@ -16,6 +17,7 @@ __all__ = [
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,6 +107,31 @@ def picture(cells: NDArray[np.float32], gap: int) -> go.Image:
     source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
     first = (1 / fold - 1) / 2
     return go.Image(source=source, x0=first, y0=first, dx=1 / fold, dy=1 / fold, hoverinfo="skip")
+
+
+def album(frames: NDArray[np.float32], quality: int = 70) -> dict[str, Any]:
+    """Images [N, H, W] on one sheet, as a JPEG, which is small; the page cuts them out again.
+
+    Images are repeated at their lower and right edges until the sheet's blocks of 8 pixels fit
+    them, so that none runs into its neighbour.
+    """
+    n, height, width = frames.shape
+    columns = math.ceil(n**0.5)
+    pad = [(0, -n % columns), (0, -height % 8), (0, -width % 8)]
+    cells = np.pad(np.pad(frames, [(0, 0), *pad[1:]], mode="edge"), [pad[0], (0, 0), (0, 0)])
+    down, across = cells.shape[1:]
+    sheet = cells.reshape(-1, columns, down, across).transpose(0, 2, 1, 3)
+    grey = np.rint(255 * sheet.reshape(-1, columns * across)).clip(0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, format="JPEG", quality=quality)
+    source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return {
+        "source": source,
+        "count": n,
+        "columns": columns,
+        "pitch": [across, down],
+        "size": [width, height],
+    }
 
 
 def bare_axes(figure: go.Figure, height: int, width: int) -> None:

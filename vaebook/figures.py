@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from vaebook._pictures import (
     Array,
     Labels,
+    album,
     bare_axes,
     mosaic,
     picture,
@@ -53,6 +54,8 @@ def scatter(
     names: Sequence[str] | None = None,
     colour: Array | None = None,
     colour_title: str = "",
+    images: Array | None = None,
+    hover: Labels = None,
     x_title: str = "z<sub>1</sub>",
     y_title: str = "z<sub>2</sub>",
     z_title: str = "z<sub>3</sub>",
@@ -60,11 +63,16 @@ def scatter(
 ) -> go.Figure:
     """Draw a cloud of points in the plane or in space, coloured by class or by a quantity.
 
+    With images, the page shows that of the point under the pointer, or of the one that a slider
+    below the figure chooses; where the page's script does not run, the texts of hover are left.
+
     Args:
         points: [N, 2] or [N, 3].
         labels: class of each point [N], integers; a click in the legend hides a class.
         names: name of each class, indexed by label; the labels themselves where it is None.
         colour: quantity of each point [N], instead of labels.
+        images: image of each point [N, 1, H, W], kept as JPEG; some hundreds will do.
+        hover: text of each point, instead of its coordinates.
 
     Raises:
         ValueError: for other shapes, and where labels and colour are both given.
@@ -74,6 +82,10 @@ def scatter(
         raise ValueError(f"points must be [N, 2] or [N, 3], got {list(cloud.shape)}")
     if labels is not None and colour is not None:
         raise ValueError("points are coloured by labels or by colour, got both")
+    frames = None if images is None else read_frames(images)
+    for name, given in (("images", frames), ("hover", hover)):
+        if given is not None and len(given) != len(cloud):
+            raise ValueError(f"{name} must be {len(cloud)}, one a point, got {len(given)}")
     size: dict[str, Any] = {
         "size": 2.5 if cloud.shape[1] == 3 else 5 if len(cloud) < 1000 else 3.5
     }
@@ -84,7 +96,8 @@ def scatter(
         for rank, label in enumerate(np.unique(classes)):
             name = _name(names, label)
             marker = {**size, "color": CATEGORICAL[rank % len(CATEGORICAL)], "opacity": 0.85}
-            figure.add_trace(_cloud(cloud[classes == label], len(cloud), marker, name))
+            members = np.flatnonzero(classes == label)
+            figure.add_trace(_cloud(cloud, members, marker, name, hover, frames is not None))
             if cloud.shape[1] == 2:
                 _name_cloud(figure, name, cloud[classes == label])
     else:
@@ -93,7 +106,9 @@ def scatter(
             values = read_per_point(colour, "colour", len(cloud)).astype(np.float32)
             bar = {**COLOUR_BAR, "title": {"text": colour_title, "side": "right"}}
             marker |= {"color": values, "colorscale": SEQUENTIAL, "colorbar": bar}
-        figure.add_trace(_cloud(cloud, len(cloud), marker, ""))
+        figure.add_trace(
+            _cloud(cloud, np.arange(len(cloud)), marker, "", hover, frames is not None)
+        )
         figure.update_layout(showlegend=False)
 
     _entitle(figure, title)
@@ -105,10 +120,13 @@ def scatter(
             margin={"l": 0, "r": 0, "b": 0},
             dragmode="turntable",
         )
-        return describe(figure, alt, aspect=0.8)
-    figure.update_xaxes(title_text=x_title)
-    figure.update_yaxes(title_text=y_title, scaleanchor="x")
-    return describe(figure, alt, aspect=0.8)
+    else:
+        figure.update_xaxes(title_text=x_title)
+        figure.update_yaxes(title_text=y_title, scaleanchor="x")
+    describe(figure, alt, aspect=0.8)
+    if frames is not None:
+        figure.layout.meta = {**figure.layout.meta, "album": album(frames)}
+    return figure
 
 
 def image_grid(
@@ -370,10 +388,23 @@ def _name(names: Sequence[str] | None, label: int) -> str:
     return str(names[label])
 
 
-def _cloud(points: NDArray[Any], total: int, marker: dict[str, Any], name: str) -> Any:
-    x, y, *z = (np.ascontiguousarray(column) for column in points.T)
+def _cloud(
+    cloud: NDArray[Any],
+    members: NDArray[Any],
+    marker: dict[str, Any],
+    name: str,
+    hover: Labels,
+    pictured: bool,
+) -> Any:
+    x, y, *z = (np.ascontiguousarray(column) for column in cloud[members].T)
     style = {"mode": "markers", "marker": marker, "name": name, "legendgroup": name}
+    if hover is not None:
+        style["text"] = [short_text(hover[i]) for i in members]
+        style["hovertemplate"] = "%{text}"
+    elif not z:
+        style["hovertemplate"] = "%{x:.2f}, %{y:.2f}"
+    if pictured:  # which image is a point's: its place in the cloud, whatever trace it is in
+        style["customdata"] = members.tolist()
     if z:
         return go.Scatter3d(x=x, y=y, z=z[0], **style)
-    style["hovertemplate"] = "%{x:.2f}, %{y:.2f}"
-    return (go.Scattergl if total > _MANY else go.Scatter)(x=x, y=y, **style)
+    return (go.Scattergl if len(cloud) > _MANY else go.Scatter)(x=x, y=y, **style)

@@ -1,11 +1,13 @@
 """The script that draws the figures, on a page with nothing else."""
 
+import io
 import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from vaebook import figures
@@ -146,3 +148,76 @@ def test_many_webgl_figures_do_not_blank_one_another(show: Show) -> None:
         expect(page.locator(f"#f{i} {DRAWN} canvas").first).to_be_visible()
     assert page.locator(DRAWN).count() <= 6
     assert [text for text in lost if re.search("lost|too many", text, re.IGNORECASE)] == []
+
+
+def pictured(points: np.ndarray, **options: object) -> str:
+    """A cloud whose images are of one grey each, from black to white, with words."""
+    images = np.linspace(0, 1, len(points))[:, None, None, None] * np.ones((1, 1, 6, 6))
+    words = [f"point {i}<br>of all" for i in range(len(points))]
+    return markup(figures.scatter(points, images=images, hover=words, alt="A cloud.", **options))
+
+
+def grey_of(page: Page) -> float:
+    """The grey in the middle of the picture beside a cloud, as it is seen."""
+    seen = Image.open(io.BytesIO(page.locator(".vaebook-plot-picture").screenshot()))
+    return float(np.asarray(seen.convert("L"))[20:-20, 20:-20].mean())
+
+
+def test_the_image_of_the_point_under_the_pointer_is_shown(show: Show) -> None:
+    page = show(pictured(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])))
+    expect(page.locator(DRAWN)).to_have_count(1)
+    assert grey_of(page) == pytest.approx(0, abs=4)
+    for number, grey in ((2, 255), (1, 127.5), (0, 0)):
+        page.locator(".point").nth(number).hover(force=True)
+        picture = page.get_by_role("img", name=f"Image of the point point {number}, of all")
+        expect(picture).to_be_visible()
+        assert grey_of(page) == pytest.approx(grey, abs=4)
+        expect(page.get_by_role("slider")).to_have_value(str(number))
+
+
+def test_the_keyboard_chooses_a_point_and_rings_it(show: Show) -> None:
+    labels = np.array([1, 0, 1, 0])
+    page = show(
+        pictured(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), labels=labels)
+    )
+    expect(page.locator(DRAWN)).to_have_count(1)
+    control = page.get_by_role("slider", name="image of point")
+    control.focus()
+    page.keyboard.press("End")
+    expect(control).to_have_attribute("aria-valuetext", "point 3, of all")
+    assert grey_of(page) == pytest.approx(255, abs=4)
+    ring = page.locator(".scatterlayer .trace").last.locator(".point")
+    expect(ring).to_have_count(1)
+    box, wanted = ring.bounding_box(), page.locator(".point").nth(1).bounding_box()
+    assert box is not None
+    assert wanted is not None
+    assert box["x"] + box["width"] / 2 == pytest.approx(wanted["x"] + wanted["width"] / 2, abs=2)
+    assert box["y"] + box["height"] / 2 == pytest.approx(wanted["y"] + wanted["height"] / 2, abs=2)
+
+
+def test_points_in_space_have_images_too_and_keep_them_when_drawn_again(show: Show) -> None:
+    page = show(pictured(RNG.normal(size=(30, 3))), viewport={"width": 390, "height": 800})
+    expect(page.locator(DRAWN)).to_have_count(1)
+    page.get_by_role("slider").focus()
+    page.keyboard.press("End")
+    assert grey_of(page) == pytest.approx(255, abs=4)
+    page.set_viewport_size({"width": 800, "height": 800})
+    page.wait_for_timeout(300)
+    assert grey_of(page) == pytest.approx(255, abs=4)
+    # The pointer finds points in space as well: somewhere along a path across the cloud.
+    canvas = page.locator(".vaebook-plot-canvas").bounding_box()
+    assert canvas is not None
+    for step in range(200):
+        x = canvas["x"] + canvas["width"] * (0.3 + 0.4 * (step % 20) / 20)
+        y = canvas["y"] + canvas["height"] * (0.3 + 0.04 * (step // 20))
+        page.mouse.move(x, y)
+        page.wait_for_timeout(20)
+        if page.get_by_role("slider").input_value() != "29":
+            break
+    assert grey_of(page) < 250
+
+
+def test_without_scripts_no_empty_picture_is_left(show: Show) -> None:
+    page = show(pictured(CLOUD), java_script_enabled=False)
+    expect(page.locator(".vaebook-plot-fallback")).to_have_text("A cloud.")
+    expect(page.locator(".vaebook-plot-picture")).to_have_count(0)
