@@ -1,0 +1,154 @@
+"""The manifold of the heatmap VAEs over five seeds: errors, axes, directions, three trajectories.
+
+    python benchmarks/heatmap_manifold.py --weights vaebook/weights
+
+Loads the trained recipes, trains nothing. For each model: Frobenius errors on the test split from
+the posterior mean and from one sample; rank correlations of latent axes with factors, as trained
+and aligned; straight lines and arcs as a reader would walk them on the trained axes, and the
+isovariance curve and the two bounding planes on the aligned ones, each decoded, with the factors
+fitted back. Writes heatmap_manifold.json, which the book's pages read.
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from scipy import stats
+from torch import Tensor
+
+from vaebook import datasets, evaluate, paths, recipes
+
+KINDS = ("vae-optimal", "vae-half")
+SEEDS = range(5)
+STEPS = 49
+REACH = 2.0  # of a line from the centre of the codes, in latent units
+RADIUS = 1.2  # of an arc
+BINS = 8
+NEAR = 0.1  # the share of the cloud nearest to a bounding plane
+RESULTS = Path(__file__).with_suffix(".json")
+
+
+def rank(a: Tensor, b: Tensor) -> float:
+    """Spearman's rank correlation."""
+    return round(float(stats.spearmanr(a, b)[0]), 4)
+
+
+def angle(fit: evaluate.HeatmapFit) -> Tensor:
+    """The angle of the ellipse's long axis along a path, in degrees, without jumps of 180."""
+    twice = torch.atan2(2 * fit.corr * (fit.var_x * fit.var_y).sqrt(), fit.var_x - fit.var_y)
+    steps = torch.remainder(twice.diff() + math.pi, 2 * math.pi) - math.pi
+    unwrapped = torch.cat([twice[:1], twice[:1] + steps.cumsum(0)])
+    return unwrapped * 90 / math.pi
+
+
+def walk(model: Any, codes: Tensor) -> dict[str, Any]:
+    """Decode a path, fit the factors back, and say how each goes along with the steps."""
+    fit = evaluate.fit_heatmaps(model.decode(codes))
+    t, turned = torch.arange(len(codes)), angle(fit)
+    return {
+        "rank_corr": rank(t, fit.corr),
+        "rank_difference": rank(t, fit.var_x - fit.var_y),
+        "rank_sum": rank(t, fit.var_x + fit.var_y),
+        "corr_from_to": [round(fit.corr[i].item(), 3) for i in (0, -1)],
+        "corr_range": round((fit.corr.max() - fit.corr.min()).item(), 3),
+        "angle_range": round((turned.max() - turned.min()).item(), 1),
+        "rank_angle_corr": rank(turned, fit.corr),
+        "from_diagonal": round(((turned.abs() % 90) - 45).abs().median().item(), 2),
+        "ratio_var_x": round((fit.var_x.max() / fit.var_x.min()).item(), 3),
+        "ratio_var_y": round((fit.var_y.max() / fit.var_y.min()).item(), 3),
+        "valid": round(fit.valid.float().mean().item(), 3),
+    }
+
+
+def lines(mu: Tensor) -> dict[str, Tensor]:
+    """The straight lines and arcs of the study, on the axes as they were trained."""
+    centre, t = mu.mean(0), torch.linspace(-REACH, REACH, STEPS)
+    found = {}
+    for axes in ((0,), (1,), (2,), (0, 2), (0, 1)):
+        codes = centre.repeat(STEPS, 1)
+        codes[:, list(axes)] += t[:, None] / len(axes) ** 0.5
+        found["line " + "-".join(map(str, axes))] = codes
+    for plane in ((0, 2), (0, 1), (1, 2)):
+        found["arc {}-{}".format(*plane)] = paths.arc(centre, plane, RADIUS, 0, math.pi, STEPS)
+    return found
+
+
+def trajectories(named: Tensor, factors: Tensor) -> dict[str, Tensor]:
+    """The isovariance curve and those along the two bounding planes, in the aligned axes."""
+    _, difference, total = factors.T
+    depth = paths.convex_hull(named).depth(named)
+    strip = (difference.abs() < 0.01) & (total > 5)
+    strip &= depth <= depth[strip].median()
+    found = {"isovariance": paths.binned_spline(named[strip], 0, BINS, STEPS)}
+    for side, above in (("above", True), ("below", False)):
+        gap = paths.bounding_plane(named, 1, (0,), above).gap(named)
+        near = gap <= gap.quantile(NEAR)
+        found[side] = paths.binned_spline(named[near], 0, BINS, STEPS)
+    return found
+
+
+def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) -> dict[str, Any]:
+    """Measure one model."""
+    f = everything.factors
+    factors = torch.stack([f["corr"], f["var_x"] - f["var_y"], f["var_x"] + f["var_y"]], 1)
+    mu, logvar = evaluate.encode(model, everything.images)
+    test_mu, test_logvar = evaluate.encode(model, test.images)
+    z = model.reparameterize(test_mu, test_logvar, torch.Generator().manual_seed(0))
+    mean = (test.images - model.decode(test_mu)).flatten(1).norm(dim=1)
+    sampled = (test.images - model.decode(z)).flatten(1).norm(dim=1)
+    # The direction that goes best with the correlation, by least squares.
+    design = torch.cat([mu, torch.ones(len(mu), 1)], 1).double()
+    best = design @ torch.linalg.lstsq(design, factors.double()).solution
+    alignment = paths.align(mu, factors)
+    named = alignment.forward(mu)
+    return {
+        "frobenius_mean": round(mean.mean().item(), 4),
+        "frobenius_median": round(mean.median().item(), 4),
+        "frobenius_sampled": round(sampled.mean().item(), 4),
+        "norm_of_images": round(test.images.flatten(1).norm(dim=1).mean().item(), 4),
+        "active_units": int(evaluate.active_units(mu).sum()),
+        "variance_of_mu": [round(v, 4) for v in mu.var(0).tolist()],
+        "noise_sd": [round(v, 5) for v in (0.5 * logvar).exp().mean(0).tolist()],
+        "rank_axes": [[rank(mu[:, j], factors[:, k]) for k in range(3)] for j in range(3)],
+        "rank_best": [rank(best[:, k], factors[:, k]) for k in range(3)],
+        "rank_aligned": [rank(named[:, k], factors[:, k]) for k in range(3)],
+        "directions": {name: walk(model, codes) for name, codes in lines(mu).items()},
+        "trajectories": {
+            name: walk(model, alignment.back(points))
+            for name, points in trajectories(named, factors).items()
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", default=Path(recipes.__file__).with_name("weights"))
+    parser.add_argument("--into", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    everything = datasets.heatmaps()
+    _, test = everything.split(0.8, seed=0)
+    runs = []
+    for kind in KINDS:
+        for seed in SEEDS:
+            trained = recipes.load(f"heatmap-{kind}-s{seed}", options.weights)
+            model = trained.model.requires_grad_(False)
+            runs.append({"kind": kind, "seed": seed} | study(model, everything, test))
+            print(kind, seed, runs[-1]["frobenius_mean"], runs[-1]["rank_aligned"], flush=True)
+    settings = {
+        "steps": STEPS,
+        "reach": REACH,
+        "radius": RADIUS,
+        "bins": BINS,
+        "near": NEAR,
+        "factors": ["corr", "difference", "sum"],
+        "torch": torch.__version__,
+    }
+    options.into.write_text(json.dumps(settings | {"runs": runs}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
