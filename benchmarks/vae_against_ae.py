@@ -1,0 +1,367 @@
+r"""VAE against autoencoder on the Gaussian heatmaps, over five seeds and two likelihood variances.
+
+The models are the shipped recipes `heatmap-vae-optimal-s*`, `heatmap-vae-half-s*` and
+`heatmap-ae-s*`, which have one architecture. Of each is measured
+
+- the reconstruction: Frobenius error on the test split of the grid and off the grid, and the
+  distance of shapes, beside a look-up of the nearest training image;
+- the cloud of the codes: how uneven its density is, and how much of its hull is empty;
+- the validity of what is decoded (`evaluate.fit_heatmaps`) at points picked in six ways;
+- the validity beyond the hull, by steps;
+- a two-sample test of random decodes against the test images.
+
+Claims are decided by exact permutation tests of the ten seeds of two kinds (252 divisions, so the
+least two-sided p-value is 2/252), adjusted by Holm's method over all tests of a table.
+
+    python benchmarks/vae_against_ae.py
+
+takes some minutes on one core and writes vae_against_ae.json, which chapters read.
+"""
+
+import argparse
+import json
+import platform
+import time
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+from scipy.spatial import ConvexHull, KDTree
+from torch import Tensor
+
+from vaebook import datasets, evaluate, recipes
+from vaebook.models import VAE, Autoencoder
+
+KINDS = ("vae-optimal", "vae-half", "ae")
+SEEDS = 5
+POINTS = 1000  # picked in each way
+SAMPLE = 200  # a side of a two-sample test
+STEPS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)  # beyond the hull, in standard deviations of the codes
+RESULTS = Path(__file__).with_suffix(".json")
+LOW, HIGH = torch.tensor([0.1, 0.1, -0.95]), torch.tensor([4.9, 4.9, 0.85])  # of the grid
+
+
+def off_grid(n: int, seed: int = 0) -> datasets.ImageSet:
+    """Return heatmaps with factors drawn uniformly within the range of the grid."""
+    draws = torch.rand(n, 3, generator=torch.Generator().manual_seed(seed))
+    factors = dict(zip(("var_x", "var_y", "corr"), (LOW + draws * (HIGH - LOW)).T, strict=True))
+    return datasets.ImageSet(datasets.heatmap_images(**factors), factors=factors)
+
+
+def codes_of(model: VAE | Autoencoder, images: Tensor) -> Tensor:
+    """Return codes, [N, D]: the means of q(z|x) for a VAE."""
+    if isinstance(model, VAE):
+        return evaluate.encode(model, images)[0]
+    with torch.no_grad():
+        return torch.cat([model.encode(batch) for batch in images.split(1000)])
+
+
+def error_summary(errors: Tensor) -> dict[str, float]:
+    """Return mean, quantiles and tails of errors [N]."""
+    median, q90, q99 = errors.quantile(torch.tensor([0.5, 0.9, 0.99])).tolist()
+    return {
+        "mean": errors.mean().item(),
+        "median": median,
+        "q90": q90,
+        "q99": q99,
+        "max": errors.max().item(),
+        "kurtosis": float(stats.kurtosis(errors.numpy())),
+        "q99_to_median": q99 / median,
+    }
+
+
+class Cloud:
+    """The codes of the training images, with the cloud brought to unit covariance."""
+
+    def __init__(self, codes: Tensor) -> None:
+        self.mean = codes.mean(0)
+        self.root = torch.linalg.cholesky(codes.T.cov())
+        self.points = self.whiten(codes).double().numpy()
+        self.tree = KDTree(self.points)
+        # The distance of a code to the nearest other one.
+        self.nearest = self.tree.query(self.points, k=2)[0][:, 1]
+        self.reach = float(np.quantile(self.nearest, 0.99))
+        self.hull = ConvexHull(self.points)
+
+    def whiten(self, z: Tensor) -> Tensor:
+        return torch.linalg.solve_triangular(self.root, (z - self.mean).T, upper=False).T
+
+    def colour(self, points: np.ndarray) -> Tensor:
+        return self.mean + torch.from_numpy(points).float() @ self.root.T
+
+    def inside(self, points: np.ndarray) -> np.ndarray:
+        normals, offsets = self.hull.equations[:, :-1], self.hull.equations[:, -1]
+        return (points @ normals.T + offsets <= 1e-9).all(1)
+
+    def uniform(self, n: int, inside: bool, rng: np.random.Generator) -> np.ndarray:
+        """Draw from the box that holds the codes: from the hull, or from what is outside it."""
+        parts: list[np.ndarray] = []
+        while sum(map(len, parts)) < n:
+            box = rng.uniform(self.points.min(0), self.points.max(0), (4 * n, 3))
+            parts.append(box[self.inside(box) == inside])
+        return np.concatenate(parts)[:n]
+
+    def distance(self, points: np.ndarray) -> np.ndarray:
+        return self.tree.query(points)[0]
+
+    def empty(self, n: int, inside: bool, rng: np.random.Generator) -> Tensor:
+        """Draw points that lie beyond the reach of every code."""
+        parts: list[np.ndarray] = []
+        for _ in range(200):
+            draws = self.uniform(10 * n, inside, rng)
+            parts.append(draws[self.distance(draws) > self.reach])
+            if sum(map(len, parts)) >= n:
+                break
+        return self.colour(np.concatenate(parts)[:n])
+
+    def beyond(self, steps: tuple[float, ...]) -> list[Tensor]:
+        """Return the corners of the hull, pushed away from its centre by each step."""
+        corners = self.points[self.hull.vertices]
+        outward = corners / np.linalg.norm(corners, axis=1, keepdims=True)
+        return [self.colour(corners + step * outward) for step in steps]
+
+
+def ways(
+    model: VAE | Autoencoder, cloud: Cloud, codes: Tensor, test: Tensor, seed: int
+) -> dict[str, Tensor]:
+    """Pick points of latent space in six ways, each [POINTS, D]."""
+    draws = torch.Generator().manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    test_codes = codes_of(model, test[:POINTS])
+    one, two = torch.randint(len(codes), (2, POINTS), generator=draws)
+    t = torch.rand(POINTS, 1, generator=draws)
+    noise = torch.randn(2, POINTS, codes.shape[1], generator=draws)
+    return {
+        "reconstructions": test_codes,
+        "lines": torch.lerp(codes[one], codes[two], t),
+        "prior": noise[0],
+        "gaussian": cloud.mean + noise[1] @ cloud.root.T,
+        "gaps": cloud.empty(POINTS, True, rng),
+        "outside": cloud.empty(POINTS, False, rng),
+    }
+
+
+@torch.no_grad()
+def decode(model: VAE | Autoencoder, z: Tensor) -> Tensor:
+    return torch.cat([model.decode(part) for part in z.split(1000)])
+
+
+def fit_summary(images: Tensor) -> dict[str, float]:
+    """Return how far decoded images are from heatmaps, and how many of those out of range."""
+    fit = evaluate.fit_heatmaps(images)
+    factors = torch.stack(fit[:3], dim=1)
+    margin = 0.05 * (HIGH - LOW)  # reconstructions of the border are not out of range
+    out = ((factors < LOW - margin) | (factors > HIGH + margin)).any(1)
+    return {
+        "invalid": 1 - fit.valid.double().mean().item(),
+        "median": fit.relative.median().item(),
+        "q90": fit.relative.quantile(0.9).item(),
+        "out_of_range": (out & fit.valid).double().mean().item(),
+    }
+
+
+def measure(name: str, sets: dict[str, datasets.ImageSet], seed: int) -> dict[str, Any]:
+    """Measure one trained model."""
+    model = recipes.load(name).model.requires_grad_(False)
+    train, test = sets["train"], sets["test"]
+    codes = codes_of(model, train.images)
+    cloud = Cloud(codes)
+    found: dict[str, Any] = {}
+    for place in ("test", "off_grid"):
+        images = sets[place].images
+        errors = evaluate.reconstruction_errors(model, images)
+        decoded = decode(model, codes_of(model, images)).clamp_min(0)
+        shapes = evaluate.shape_distance(images, decoded).float()
+        agreement = float(stats.spearmanr(errors, shapes).statistic)
+        found[place] = {
+            "pixels": error_summary(errors),
+            "shape": error_summary(shapes) | {"spearman_to_pixels": agreement},
+            "errors": errors,
+        }
+
+    rng = np.random.default_rng(seed)
+    in_hull = cloud.uniform(20_000, True, rng)
+    found["cloud"] = {
+        "active_units": int(evaluate.active_units(codes).sum()),
+        # Of a uniform cloud in three dimensions this would be 1.7.
+        "nearest_q99_to_median": cloud.reach / float(np.median(cloud.nearest)),
+        "empty_share_of_hull": float((cloud.distance(in_hull) > cloud.reach).mean()),
+        "largest_gap": float(cloud.distance(in_hull).max()),
+    }
+
+    points = ways(model, cloud, codes, test.images, seed)
+    found["validity"] = {way: fit_summary(decode(model, z)) for way, z in points.items()}
+    found["validity_beyond_hull"] = {
+        "steps": STEPS,
+        "invalid": [fit_summary(decode(model, z))["invalid"] for z in cloud.beyond(STEPS)],
+    }
+    draws = torch.Generator().manual_seed(seed)
+    real = test.images[torch.randperm(len(test), generator=draws)[:SAMPLE]]
+    found["two_sample"] = {
+        way: evaluate.two_sample_test(decode(model, points[way][:SAMPLE]), real, 999, draws)
+        for way in ("reconstructions", "prior", "gaussian")
+    }
+    return found
+
+
+def look_up(train: Tensor, images: Tensor) -> Tensor:
+    """Return the distance of each image to the nearest training image, [N]."""
+    nearest = []
+    for part in images.flatten(1).split(500):
+        _, index = torch.cdist(part, train.flatten(1)).min(1)
+        nearest.append((part - train.flatten(1)[index]).norm(dim=1))
+    return torch.cat(nearest)
+
+
+def permutation_p(a: list[float], b: list[float]) -> float:
+    """Return the exact two-sided p-value of the difference in means over all divisions."""
+    pooled = np.array([*a, *b])
+    observed = abs(np.mean(a) - np.mean(b))
+    n = len(a)
+    differences = []
+    for chosen in combinations(range(len(pooled)), n):
+        mask = np.zeros(len(pooled), bool)
+        mask[list(chosen)] = True
+        differences.append(abs(pooled[mask].mean() - pooled[~mask].mean()))
+    return float(np.mean(np.array(differences) >= observed - 1e-12))
+
+
+def holm(p: list[float]) -> list[float]:
+    """Return p-values adjusted for as many tests as there are."""
+    order = np.argsort(p)
+    adjusted = np.empty(len(p))
+    running = 0.0
+    for rank, i in enumerate(order):
+        running = max(running, min(1.0, (len(p) - rank) * p[i]))
+        adjusted[i] = running
+    return adjusted.tolist()
+
+
+def compare(results: dict[str, list[dict[str, Any]]], claims: dict[str, list[str]]) -> list[dict]:
+    """Test the autoencoder against each VAE in each measure."""
+    rows = []
+    for claim, path in claims.items():
+        values = {}
+        for kind, runs in results.items():
+            column = []
+            for run in runs:
+                value: Any = run
+                for key in path:
+                    value = value[key]
+                column.append(float(value))
+            values[kind] = column
+        for kind in KINDS[:-1]:
+            rows.append(
+                {
+                    "claim": claim,
+                    "ae": float(np.mean(values["ae"])),
+                    "against": kind,
+                    "vae": float(np.mean(values[kind])),
+                    "p": permutation_p(values["ae"], values[kind]),
+                }
+            )
+    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = p
+    return rows
+
+
+CLAIMS = {
+    "reconstruction error, test": ["test", "pixels", "mean"],
+    "reconstruction error, off the grid": ["off_grid", "pixels", "mean"],
+    "tails of the error (kurtosis), test": ["test", "pixels", "kurtosis"],
+    "tails of the error (99 % to median), test": ["test", "pixels", "q99_to_median"],
+    "error of shape, test": ["test", "shape", "mean"],
+    "uneven density of codes": ["cloud", "nearest_q99_to_median"],
+    "empty share of the hull": ["cloud", "empty_share_of_hull"],
+}
+VALIDITY = {
+    f"invalid: {way}": ["validity", way, "invalid"]
+    for way in ("reconstructions", "lines", "prior", "gaussian", "gaps", "outside")
+}
+
+
+def per_image(results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Bootstrap, over images, the difference of the errors averaged over seeds: AE minus VAE."""
+    rng = np.random.default_rng(0)
+    found: dict[str, Any] = {}
+    for place in ("test", "off_grid"):
+        means = {
+            kind: torch.stack([run[place]["errors"] for run in runs]).mean(0).numpy()
+            for kind, runs in results.items()
+        }
+        found[place] = {}
+        for kind in KINDS[:-1]:
+            difference = means["ae"] - means[kind]
+            resampled = [rng.choice(difference, len(difference)).mean() for _ in range(2000)]
+            low, high = np.quantile(resampled, [0.025, 0.975])
+            found[place][kind] = {
+                "difference": float(difference.mean()),
+                "low": float(low),
+                "high": float(high),
+                "ae_better": float((difference < 0).mean()),
+            }
+    return found
+
+
+def rounded(value: Any) -> Any:
+    """Return a copy with five significant digits and without tensors."""
+    if isinstance(value, evaluate.TwoSample):
+        return rounded(value._asdict())
+    if isinstance(value, dict):
+        return {key: rounded(v) for key, v in value.items() if not isinstance(v, Tensor)}
+    if isinstance(value, list | tuple):
+        return [rounded(v) for v in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--into", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    train, test = datasets.heatmaps().split(0.8, seed=0)
+    sets = {"train": train, "test": test, "off_grid": off_grid(len(test))}
+    results: dict[str, list[dict[str, Any]]] = {}
+    for kind in KINDS:
+        for seed in range(options.seeds):
+            results.setdefault(kind, []).append(measure(f"heatmap-{kind}-s{seed}", sets, seed))
+            brief = {way: v["invalid"] for way, v in results[kind][-1]["validity"].items()}
+            print(kind, seed, results[kind][-1]["test"]["pixels"]["mean"], brief, flush=True)
+
+    draws = torch.Generator().manual_seed(0)
+    real = []
+    for _ in range(options.seeds):
+        one, two = torch.randperm(len(test), generator=draws)[: 2 * SAMPLE].split(SAMPLE)
+        real.append(evaluate.two_sample_test(test.images[one], test.images[two], 999, draws))
+    output = {
+        "about": __doc__.splitlines()[0],
+        "kinds": KINDS,
+        "seeds": options.seeds,
+        "test_images": len(test),
+        "points": POINTS,
+        "sample": SAMPLE,
+        "tolerance": 0.1,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "look_up": {
+            place: error_summary(look_up(train.images, sets[place].images))
+            for place in ("test", "off_grid")
+        },
+        "runs": results,
+        "real_two_sample": real,
+        "per_image": per_image(results),
+        "least_p": 2 / 252,
+        "tests": compare(results, CLAIMS),
+        "validity_tests": compare(results, VALIDITY),
+        "seconds": time.perf_counter() - start,
+    }
+    options.into.write_text(json.dumps(rounded(output), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
