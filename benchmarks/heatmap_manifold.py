@@ -1,4 +1,4 @@
-"""The manifold of the heatmap VAEs over five seeds: errors, axes, directions, three trajectories.
+"""The manifold of the heatmap models over five seeds: errors, axes, directions, trajectories.
 
     python benchmarks/heatmap_manifold.py --weights vaebook/weights
 
@@ -20,13 +20,14 @@ from scipy import stats
 from torch import Tensor
 
 from vaebook import datasets, evaluate, paths, recipes
+from vaebook.models import VAE
 
-KINDS = ("vae-optimal", "vae-half")
+KINDS = ("vae-optimal", "vae-half", "ae")
 SEEDS = range(5)
 STEPS = 49
 REACH = 2.0  # of a line from the centre of the codes, in latent units
 RADIUS = 1.2  # of an arc
-BINS = 8
+BINS = 6  # few: the codes at the first correlation lie apart from the next
 NEAR = 0.1  # the share of the cloud nearest to a bounding plane
 RESULTS = Path(__file__).with_suffix(".json")
 
@@ -80,7 +81,7 @@ def trajectories(named: Tensor, factors: Tensor) -> dict[str, Tensor]:
     """The isovariance curve and those along the two bounding planes, in the aligned axes."""
     _, difference, total = factors.T
     depth = paths.convex_hull(named).depth(named)
-    strip = (difference.abs() < 0.01) & (total > 5)
+    strip = (difference.abs() < 0.01) & (total > 6)
     strip &= depth <= depth[strip].median()
     found = {"isovariance": paths.binned_spline(named[strip], 0, BINS, STEPS)}
     for side, above in (("above", True), ("below", False)):
@@ -90,13 +91,21 @@ def trajectories(named: Tensor, factors: Tensor) -> dict[str, Tensor]:
     return found
 
 
+def encode(model: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Means and log-variances of codes; an autoencoder's have no spread."""
+    if isinstance(model, VAE):
+        return evaluate.encode(model, images)
+    mu = torch.cat([model.encode(batch) for batch in images.split(1000)])
+    return mu, torch.full_like(mu, -torch.inf)
+
+
 def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) -> dict[str, Any]:
     """Measure one model."""
     f = everything.factors
     factors = torch.stack([f["corr"], f["var_x"] - f["var_y"], f["var_x"] + f["var_y"]], 1)
-    mu, logvar = evaluate.encode(model, everything.images)
-    test_mu, test_logvar = evaluate.encode(model, test.images)
-    z = model.reparameterize(test_mu, test_logvar, torch.Generator().manual_seed(0))
+    mu, logvar = encode(model, everything.images)
+    test_mu, test_logvar = encode(model, test.images)
+    z = VAE.reparameterize(test_mu, test_logvar, torch.Generator().manual_seed(0))
     mean = (test.images - model.decode(test_mu)).flatten(1).norm(dim=1)
     sampled = (test.images - model.decode(z)).flatten(1).norm(dim=1)
     # The direction that goes best with the correlation, by least squares.
