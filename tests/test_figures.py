@@ -48,6 +48,8 @@ EVERY = {
     "curves": figures.curves({"a": ([1, 2], [3, 4]), "b": ([1], [2], [1], [3])}, alt="Lines."),
     "slider": figures.slider(STRIP, range(12), label="t", alt="Noise."),
     "heatmap": figures.heatmap(np.eye(4), contour=True, alt="A diagonal."),
+    "violins": figures.violins({"a": RNG.normal(size=(30, 3))}, alt="Violins."),
+    "polar": figures.violins({"a": RNG.normal(size=(30, 3))}, polar=True, alt="Violins."),
 }
 
 
@@ -291,3 +293,77 @@ def test_images_and_texts_of_a_cloud_are_one_a_point() -> None:
         figures.scatter(np.eye(3), hover=["a", "b"], alt="Points.")
     with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
         figures.scatter(np.eye(3), images=3 * STRIP[:3], alt="Points.")
+
+
+# --- Violins ------------------------------------------------------------------------------------
+
+
+def rings(trace: go.Scatter | go.Scatterpolar) -> list[np.ndarray]:
+    """The closed lines of a trace, [P, 2] each: place and value."""
+    across = trace.x if isinstance(trace, go.Scatter) else trace.theta
+    up = trace.y if isinstance(trace, go.Scatter) else trace.r
+    points = np.stack([across, up], 1).astype(float)
+    gaps = np.isnan(points[:, 0]).nonzero()[0]
+    return [part[~np.isnan(part[:, 0])] for part in np.split(points, gaps) if len(part) > 1]
+
+
+def test_a_violin_is_as_wide_as_the_density_of_its_column_and_reaches_its_extremes() -> None:
+    values = np.random.default_rng(1).normal(2.0, 0.5, (4000, 1))
+    ring = rings(figures.violins({"a": values}, alt="One.").data[0])[0]
+    assert_allclose([ring[:, 1].min(), ring[:, 1].max()], [values.min(), values.max()], atol=1e-3)
+    right = ring[ring[:, 0] > 0.02]
+    # A normal density, relative to its peak; the kernel widens it a little.
+    truth = 0.44 * np.exp(-0.5 * ((right[:, 1] - 2.0) / 0.5) ** 2)
+    assert_allclose(right[:, 0], truth, atol=0.04)
+    assert_allclose(np.abs(ring[:, 0]).max(), 0.44, atol=1e-3)
+
+
+@pytest.mark.parametrize("polar", [False, True])
+def test_of_two_clouds_each_has_its_own_side_of_every_column(polar: bool) -> None:
+    one, two = RNG.normal(size=(50, 4)), RNG.normal(size=(60, 4))
+    figure = figures.violins({"one": one, "two": two}, polar=polar, alt="Two.")
+    outlines = [trace for trace in figure.data if trace.fill == "toself"]
+    assert [trace.name for trace in outlines] == ["one", "two"]
+    unit = 90 if polar else 1
+    for j in range(4):
+        left, right = (rings(trace)[j][:, 0] / unit - j for trace in outlines)
+        assert left.max() <= 1e-3 < 0.4 < -left.min() < 0.5
+        assert right.min() >= -1e-3 > -0.4
+        assert 0.4 < right.max() < 0.5
+
+
+def test_boxes_are_the_percentiles_of_their_columns() -> None:
+    values = np.arange(101.0)[:, None] * [1, -2]
+    figure = figures.violins({"a": values}, alt="Boxes.")
+    thin, thick, dots = figure.data[1:]
+    assert_allclose([ring[:, 1] for ring in rings(thin)], [[5, 95], [-190, -10]])
+    assert_allclose([ring[:, 1] for ring in rings(thick)], [[25, 75], [-150, -50]])
+    assert_allclose(dots.y, [50, -100])
+
+
+def test_columns_that_are_not_filled_are_outlines() -> None:
+    figure = figures.violins({"a": RNG.normal(size=(9, 3))}, filled={"a": [1, 0, 1]}, alt="x.")
+    solid, hollow = (trace for trace in figure.data if trace.fill == "toself")
+    assert len(rings(solid)) == 2
+    assert len(rings(hollow)) == 1
+    assert hollow.fillcolor.endswith("0.0)")
+
+
+def test_a_constant_column_is_a_line_across() -> None:
+    ring = rings(figures.violins({"a": np.ones((5, 1))}, alt="One.").data[0])[0]
+    assert set(ring[:, 1]) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("samples", "options", "message"),
+    [
+        ({}, {}, "one cloud or two, got 0"),
+        (dict.fromkeys("abc", np.eye(3)), {}, "one cloud or two, got 3"),
+        ({"a": np.eye(3), "b": np.ones((3, 2))}, {}, r"\[\[3, 3\], \[3, 2\]\]"),
+        ({"a": np.eye(3)}, {"names": ["x"]}, "names must be 3, one a column, got 1"),
+        ({"a": np.eye(3)}, {"filled": {"a": [True]}}, "filled"),
+    ],
+)
+def test_violins_refuse_what_does_not_fit(samples: dict, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        figures.violins(samples, alt="x.", **options)

@@ -15,6 +15,7 @@ __all__ = [
     "manifold",
     "scatter",
     "slider",
+    "violins",
 ]
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from scipy.stats import gaussian_kde
 
 from vaebook._pictures import (
     Array,
@@ -365,6 +367,103 @@ def heatmap(
     return describe(figure, alt, aspect=aspect)
 
 
+def violins(
+    samples: Mapping[str, Array],
+    *,
+    alt: str,
+    names: Sequence[str] | None = None,
+    filled: Mapping[str, Array] | None = None,
+    polar: bool = False,
+    y_title: str = "",
+    title: str = "",
+) -> go.Figure:
+    """Draw the distribution of each column as a violin with a box plot inside.
+
+    A violin reaches from the smallest to the largest value; its width is a kernel density with
+    Scott's bandwidth, scaled to the same largest width in every violin. The thick line runs from
+    quartile to quartile, the thin one from the 5th to the 95th percentile, the dot is the median.
+
+    Args:
+        samples: name -> [N, D], one cloud or two; of two the first is on the left (in a polar
+            figure, on the side of the smaller angle), the second on the right.
+        names: name of each column [D]; z1 to zD where it is None.
+        filled: name -> [D] truth values; a violin that is not filled is an outline only.
+        polar: columns around a circle, values along the radius.
+
+    Raises:
+        ValueError: for no cloud or more than two, different numbers of columns, or names and
+            marks that do not fit.
+    """
+    if not 1 <= len(samples) <= 2:
+        raise ValueError(f"samples must hold one cloud or two, got {len(samples)}")
+    clouds = {n: read_numbers(a, f"samples[{n!r}]", 2) for n, a in samples.items()}
+    width = next(iter(clouds.values())).shape[1]
+    if any(cloud.shape[1] != width or len(cloud) < 2 for cloud in clouds.values()):
+        shapes = [list(cloud.shape) for cloud in clouds.values()]
+        raise ValueError(f"samples must be [N, D] of one D with N >= 2, got {shapes}")
+    labels = [f"z<sub>{j + 1}</sub>" for j in range(width)] if names is None else list(names)
+    if len(labels) != width:
+        raise ValueError(f"names must be {width}, one a column, got {len(labels)}")
+
+    unit = 360 / width if polar else 1.0
+    figure = go.Figure()
+    for rank, (name, cloud) in enumerate(clouds.items()):
+        solid = np.ones(width, bool)
+        if filled is not None and name in filled:
+            solid = read_per_point(filled[name], f"filled[{name!r}]", width).astype(bool)
+        sides = (-1, 1) if len(clouds) == 1 else (2 * rank - 1,)
+        colour = CATEGORICAL[rank]
+        shared: dict[str, Any] = {"legendgroup": name, "hoverinfo": "skip", "showlegend": False}
+        for shade, chosen in ((0.45, solid), (0.0, ~solid)):
+            if not chosen.any():
+                continue
+            rings = [_violin(cloud[:, j], int(j), sides) for j in chosen.nonzero()[0]]
+            style = shared | {
+                "mode": "lines",
+                "line": {"color": colour, "width": 1.2},
+                "fill": "toself",
+                "fillcolor": f"rgba{(*bytes.fromhex(colour[1:]), shade)}",
+                "name": name,
+                "showlegend": len(clouds) > 1 and (shade > 0 or not solid.any()),
+            }
+            figure.add_trace(_line(_joined(rings), unit, polar, style))
+        at = np.arange(width) + (0.0 if len(clouds) == 1 else 0.06 * sides[0])
+        marks = np.percentile(cloud, (5, 25, 50, 75, 95), axis=0)
+        for low, high, thick in ((0, 4, 1.2), (1, 3, 4.5)):
+            bars = [
+                np.array([[x, a], [x, b]])
+                for x, a, b in zip(at, marks[low], marks[high], strict=True)
+            ]
+            style = shared | {"mode": "lines", "line": {"color": colour, "width": thick}}
+            figure.add_trace(_line(_joined(bars), unit, polar, style))
+        dot = {"color": "#ffffff", "size": 5, "line": {"color": colour, "width": 1.5}}
+        medians = np.stack([at, marks[2]], 1)
+        style = shared | {"mode": "markers", "marker": dot}
+        figure.add_trace(_line(medians, unit, polar, style))
+
+    _entitle(figure, title)
+    if not polar:
+        figure.update_xaxes(
+            tickvals=list(range(width)),
+            ticktext=labels,
+            showgrid=False,
+            range=[-0.6, width - 0.4],
+        )
+        figure.update_yaxes(title_text=y_title)
+        return describe(figure, alt, aspect=0.5)
+    values = np.concatenate([cloud.ravel() for cloud in clouds.values()])
+    rule = {"gridcolor": "rgba(127, 127, 127, 0.25)", "linecolor": "rgba(127, 127, 127, 0.25)"}
+    turns = [unit * j for j in range(width)]
+    figure.update_polars(
+        bgcolor="rgba(0, 0, 0, 0)",
+        # A hole in the middle, or the violins of all columns would meet there.
+        radialaxis={**rule, "range": [values.min() - 0.35 * np.ptp(values), values.max()]},
+        angularaxis={**rule, "tickvals": turns, "ticktext": labels, "direction": "clockwise"},
+    )
+    figure.update_layout(margin={"t": 36, "b": 36, "l": 36, "r": 36})
+    return describe(figure, alt, aspect=1.0, max_width=560)
+
+
 def _entitle(figure: go.Figure, title: str) -> None:
     """A title above the figure; above its legend where there is one, so that they don't meet."""
     if title and figure.layout.showlegend is not False:
@@ -408,3 +507,30 @@ def _cloud(
     if z:
         return go.Scatter3d(x=x, y=y, z=z[0], **style)
     return (go.Scattergl if len(cloud) > _MANY else go.Scatter)(x=x, y=y, **style)
+
+
+def _violin(values: NDArray[np.float32], column: int, sides: Sequence[int]) -> NDArray[np.float64]:
+    """The outline of one column's violin, places and values [P, 2], on one side or on both."""
+    low, high = float(values.min()), float(values.max())
+    up = np.linspace(low, high, 48)
+    # All values equal: no density, the violin is a line across.
+    spread = gaussian_kde(values)(up) if high > low else np.ones(48)
+    half = 0.44 * spread / spread.max()
+    edges = [np.stack([column + side * half, up], 1) for side in sides]
+    if len(edges) == 1:
+        edges.append(np.stack([np.full(48, float(column)), up], 1))
+    return np.concatenate([edges[0], edges[1][::-1], edges[0][:1]])
+
+
+def _joined(lines: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Lines as one, with gaps."""
+    gap = np.full((1, 2), np.nan)
+    return np.concatenate([part for line in lines for part in (line, gap)])
+
+
+def _line(points: NDArray[np.float64], unit: float, polar: bool, style: dict[str, Any]) -> Any:
+    """A trace of places and values, along an axis or around a circle."""
+    across, up = (np.ascontiguousarray(column.round(4)) for column in points.T)
+    if polar:
+        return go.Scatterpolar(theta=(unit * across).round(3), r=up, **style)
+    return go.Scatter(x=across, y=up, **style)
