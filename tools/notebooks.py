@@ -1,12 +1,14 @@
 """Execute notebooks in place and keep only the outputs that are compared.
 
 A cell tagged ``keep_output`` keeps its output and its execution count, without which nbval
-would never compare it; all others lose both, and so the repository stays small.
+would never compare it; all others lose both, and so the repository stays small. The cell that
+Colab needs (see ``first_cell.py``) is put in where it is missing.
 """
 
 import sys
 from pathlib import Path
 
+import first_cell
 import nbformat
 from nbclient import NotebookClient
 
@@ -27,6 +29,7 @@ def main(paths: list[str]) -> None:
     for path in map(Path, paths):
         print(f"executing {path}", flush=True)
         notebook = nbformat.read(path, as_version=4)
+        first_cell.insert(notebook)
         resources = {"metadata": {"path": str(path.parent)}}
         NotebookClient(notebook, timeout=120, resources=resources).execute()
         strip(notebook)
