@@ -20,7 +20,8 @@ pages := $(shell find intro.md chapters _config.yml _toc.yml references.bib _sta
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help book serve notebooks test lint types spelling unit chapters site clean FORCE
+.PHONY: help book serve notebooks test lint types spelling unit chapters site clean FORCE \
+  assignments grade wheel zip epub links measure
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1	/p' Makefile | expand -t 14
@@ -64,6 +65,29 @@ site: .venv/installed
 	@$(MAKE) --no-print-directory book
 	@echo "== 7/7 pages in a browser"
 	$(BIN)/python -m pytest -q -rs tests/site
+
+assignments: .venv/installed ## write the students' notebooks to _build/assignments
+	$(BIN)/python assignments/course.py release --output _build/assignments
+
+# Quoted, since folders of submissions have spaces in their names.
+grade: .venv/installed ## grade SUBMISSIONS=DIR into _build/grades (SEED=..., WRITTEN=FILE)
+	$(BIN)/python assignments/course.py grade "$(SUBMISSIONS)" --output _build/grades \
+	  $(if $(SEED),--seed "$(SEED)") $(if $(WRITTEN),--written "$(WRITTEN)")
+
+wheel: .venv/installed ## build the package into _build/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir _build/wheel .
+
+zip: book ## pack the pages for reading without a network
+	$(BIN)/python tools/pack.py _build/html _build/latent-space.zip
+
+epub: .venv/installed _build/inputs ## the text for reading devices
+	$(BIN)/python tools/epub.py _build/latent-space.epub
+
+links: .venv/installed ## try every link that leads out of the book (needs the network)
+	$(BIN)/jupyter-book build . --builder linkcheck
+
+measure: .venv/installed ## seconds and memory of each chapter on one core
+	$(BIN)/python tools/measure_chapters.py chapters/resources.json $(chapters)
 
 clean: ## remove all that was built, but not the environment
 	rm -rf _build assets/vendor/plotly.min.js .mypy_cache .pytest_cache .ruff_cache
