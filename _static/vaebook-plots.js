@@ -137,7 +137,7 @@
     const turnTo = (image) => {
       const column = image % album.columns, row = Math.floor(image / album.columns);
       view.style.backgroundPosition = `${-column * across * scale}px ${-row * down * scale}px`;
-      const words = places[image].text.replace(/<br>/g, ", ");
+      const words = places[image].text.replace(/<br>/g, ", ").replace(/<[^>]*>/g, "");
       view.setAttribute("aria-label", `Image of the point ${words}`);
       range.setAttribute("aria-valuetext", words);
       range.value = image;

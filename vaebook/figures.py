@@ -118,7 +118,8 @@ def scatter(
         axes = {"xaxis": x_title, "yaxis": y_title, "zaxis": z_title}
         figure.update_layout(
             scene={axis: {"title": {"text": text}} for axis, text in axes.items()},
-            scene_camera_eye={"x": 1.1, "y": 1.1, "z": 0.9},
+            # Far enough for the titles of the axes, which lie below the box.
+            scene_camera={"eye": {"x": 1.3, "y": 1.3, "z": 1.0}, "center": {"z": -0.15}},
             margin={"l": 0, "r": 0, "b": 0},
             dragmode="turntable",
         )

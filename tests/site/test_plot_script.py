@@ -153,7 +153,7 @@ def test_many_webgl_figures_do_not_blank_one_another(show: Show) -> None:
 def pictured(points: np.ndarray, **options: object) -> str:
     """A cloud whose images are of one grey each, from black to white, with words."""
     images = np.linspace(0, 1, len(points))[:, None, None, None] * np.ones((1, 1, 6, 6))
-    words = [f"point {i}<br>of all" for i in range(len(points))]
+    words = [f"point<sub> {i}</sub><br>of all" for i in range(len(points))]
     return markup(figures.scatter(points, images=images, hover=words, alt="A cloud.", **options))
 
 
