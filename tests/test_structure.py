@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "vaebook"
 FLOORS = {
     "_pictures": 2,
+    "anchors": 2,
     "_renderer": 1,
     "datasets": 1,
     "networks": 1,
@@ -22,6 +23,7 @@ FLOORS = {
     "mixtures": 2,
     "samplers": 2,
     "paths": 2,
+    "disentanglement": 3,
     "evaluate": 3,
     "training": 3,
     "figures": 3,
