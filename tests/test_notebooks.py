@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 DRAWING = {"curves", "film_strip", "heatmap", "image_grid", "manifold", "scatter", "slider"}
 DRAWING |= {"violins"}
+LIVE = {"chains", "draw_digit", "elbo_bench", "latent_map", "twins"}
 LONGEST = 20
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
@@ -40,15 +41,15 @@ def tree(source: str) -> ast.Module:
 
 
 def drawings(source: str) -> list[ast.Call]:
-    """The calls of a cell that draw with vaebook.figures."""
+    """The calls of a cell that draw with vaebook.figures or vaebook.explorer."""
+    functions = {"figures": DRAWING | {"describe"}, "explorer": LIVE}
     calls = [node for node in ast.walk(tree(source)) if isinstance(node, ast.Call)]
     return [
         call
         for call in calls
         if isinstance(call.func, ast.Attribute)
-        and call.func.attr in DRAWING | {"describe"}
         and isinstance(call.func.value, ast.Name)
-        and call.func.value.id == "figures"
+        and call.func.attr in functions.get(call.func.value.id, ())
     ]
 
 
