@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from tqdm.std import tqdm
 
+import vaebook.__main__ as cli
 from vaebook import datasets, recipes
 from vaebook.__main__ import main
 
@@ -44,6 +46,54 @@ def test_list_has_a_line_a_recipe(capsys):
     for line in lines:
         assert recipes.get(line.split()[0]).summary in line
     assert printed.err == ""
+
+
+def test_a_recipe_whose_weights_are_there_is_not_trained_again(tiny, tmp_path, capsys):
+    assert main(["train", DIGITS, "--into", str(tmp_path)]) == 0
+    written = (tmp_path / f"{DIGITS}.safetensors").stat().st_mtime_ns
+    capsys.readouterr()
+    assert main(["train", DIGITS, "--into", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{DIGITS} is there already\n"
+    assert (tmp_path / f"{DIGITS}.safetensors").stat().st_mtime_ns == written
+    # Neither a card without its weights nor one of another budget counts.
+    card = json.loads((tmp_path / f"{DIGITS}.json").read_text())
+    assert recipes.is_trained(DIGITS, tmp_path)
+    card["budget"]["epochs"] += 1
+    (tmp_path / f"{DIGITS}.json").write_text(json.dumps(card))
+    assert not recipes.is_trained(DIGITS, tmp_path)
+    (tmp_path / f"{DIGITS}.safetensors").write_bytes(b"")
+    assert not recipes.is_trained(DIGITS, tmp_path)
+    assert not recipes.is_trained(DIGITS, tmp_path / "elsewhere")
+
+
+def test_a_sweep_that_was_stopped_goes_on_with_one_bar(tiny, monkeypatch, tmp_path, capsys):
+    recipe = recipes.get(DIGITS)
+    names = [f"{DIGITS}-s{seed}" for seed in range(3)]
+    for seed, name in enumerate(names):
+        other = dataclasses.replace(recipe, name=name, seed=seed)
+        monkeypatch.setitem(recipes._RECIPES, name, other)
+    # tqdm reads TQDM_DISABLE when it is imported.
+    monkeypatch.setattr(cli, "tqdm", lambda *a, **k: tqdm(*a, **{"disable": False, **k}))
+    train = recipes.train
+
+    def stop(name, *arguments, **settings):
+        if name == names[1]:
+            raise KeyboardInterrupt
+        return train(name, *arguments, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recipes, "train", stop)
+        with pytest.raises(KeyboardInterrupt):
+            main(["train", f"{DIGITS}-s*", "--into", str(tmp_path)])
+    assert recipes.is_trained(names[0], tmp_path)
+    capsys.readouterr()
+    assert main(["train", f"{DIGITS}-s*", "--into", str(tmp_path)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0] == f"{names[0]} is there already"
+    assert all(recipes.is_trained(name, tmp_path) for name in names)
+    # One bar, of recipes; none of epochs.
+    assert "3/3" in printed.err
+    assert "epoch" not in printed.err
 
 
 def test_info_prints_the_card_as_json(capsys):
@@ -92,9 +142,9 @@ def test_missing_data_gives_status_2_and_both_remedies(command, without_data, ca
     assert "set VAEBOOK_DATA" in error
 
 
-def test_no_samples_give_status_2(capsys):
-    assert main(["evaluate", DIGITS, "--samples", "0"]) == 2
-    assert "n_samples must be at least 1, got 0" in capsys.readouterr().err
+def test_a_negative_number_of_samples_gives_status_2(capsys):
+    assert main(["evaluate", DIGITS, "--samples", "-1"]) == 2
+    assert "n_samples must be at least 1, got -1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["sing"], ["info"], ["train"]])

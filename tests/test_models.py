@@ -15,7 +15,7 @@ from vaebook.networks import MLPDecoder, MLPEncoder
 # Monte Carlo is held within this many standard errors: one false alarm in 150,000 per number.
 SIGMAS = 4.5
 
-MODES = ["fixed", "learned", "optimal"]
+MODES = ["fixed", "learned", "optimal", "constrained"]
 
 
 def draw(*shape, seed=0):
@@ -161,8 +161,40 @@ def test_a_variance_that_is_none_is_refused(variance):
 
 
 def test_an_unknown_mode_is_refused():
-    with pytest.raises(ValueError, match="mode must be 'fixed', 'learned' or 'optimal', got 'x'"):
+    with pytest.raises(ValueError, match="'learned', 'optimal' or 'constrained', got 'x'"):
         Gaussian(mode="x")
+
+
+@pytest.mark.parametrize("tolerance", [0.02, 0.05])
+def test_a_constrained_variance_holds_the_error_at_the_tolerance(tolerance):
+    """Shrinking the images by k costs (1 - k)^2 of their power and has a price of its own."""
+    images = draw(100, 1, 8, 8).float()
+    power = images.square().mean().item()
+    shrink = torch.zeros((), requires_grad=True)
+    likelihood = Gaussian(tolerance, "constrained").train()
+    optimizer = torch.optim.SGD([shrink], lr=0.002)
+    price = 100 * 64
+    for _ in range(4000):
+        loss = (-likelihood.log_prob(shrink * images, images).sum() + price * shrink**2) / price
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    error = (1 - shrink.item()) ** 2 * power
+    assert error == pytest.approx(tolerance, rel=0.02)
+    # There the slopes of the two terms are equal: power (1 - k) / variance = 2 k.
+    variance = power * (1 - shrink.item()) / (2 * shrink.item())
+    assert likelihood.variance.item() == pytest.approx(variance, rel=0.05)
+
+
+def test_a_constrained_variance_moves_in_training_only_and_against_the_error():
+    images, outputs = torch.zeros(3, 1, 2, 2), torch.full((3, 1, 2, 2), 0.1)
+    for tolerance, direction in ((0.005, -1), (0.02, 1)):
+        likelihood = Gaussian(tolerance, "constrained").train()
+        likelihood.log_prob(outputs, images)
+        moved = likelihood.variance.item()
+        assert (moved - tolerance) * direction > 0
+        likelihood.eval().log_prob(outputs, images)
+        assert likelihood.variance.item() == moved
 
 
 # ---------------------------------------------------------------------------------------------

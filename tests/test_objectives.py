@@ -12,7 +12,7 @@ from scipy import integrate
 from torch import distributions as td
 
 from vaebook import objectives
-from vaebook.models import Autoencoder, Bernoulli
+from vaebook.models import VAE, Autoencoder, Bernoulli
 from vaebook.networks import MLPDecoder, MLPEncoder
 
 # Monte Carlo is held within this many standard errors: one false alarm in 150,000 per number.
@@ -304,3 +304,69 @@ def test_reconstruction_only_is_the_cross_entropy_of_the_decoded_code():
     terms = objectives.reconstruction_only(model, images)
     assert list(terms) == ["loss"]
     np.testing.assert_allclose(terms["loss"].detach().numpy(), expected, rtol=1e-5)
+
+
+# ---------------------------------------------------------------------------------------------
+# A prior that depends on the image, a decoder that is told the class
+
+
+def brightness(images):
+    return images.flatten(1).mean(1)
+
+
+@pytest.mark.parametrize("rate", [-2.0, 0.0, 0.5, 7.0])
+def test_the_anchored_kl_is_torchs_from_the_shifted_prior(linear_gaussian, rate):
+    case = linear_gaussian(2, stretch=3.0)
+    images = case.images(6)
+    terms = objectives.anchored(
+        case.model, images, rate, brightness, generator=torch.Generator().manual_seed(0)
+    )
+    mu, logvar = case.model.encode(images)
+    q = td.Independent(td.Normal(mu, (0.5 * logvar).exp()), 1)
+    centre = -rate * brightness(images)[:, None] * torch.ones(2, dtype=torch.float64)
+    prior = td.Independent(td.Normal(centre, 1.0), 1)
+    torch.testing.assert_close(terms["kl"], td.kl_divergence(q, prior))
+    torch.testing.assert_close(terms["loss"], terms["reconstruction"] + terms["kl"])
+    plain = objectives.elbo(case.model, images, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(terms["reconstruction"], plain["reconstruction"])
+    assert torch.equal(terms["kl"], plain["kl"]) == (rate == 0)
+
+
+def test_a_higher_score_pulls_the_code_to_lower_coordinates():
+    """With nothing to reconstruct, the best mean is -rate * score."""
+    mu = torch.zeros(1, 3, dtype=torch.float64, requires_grad=True)
+    score, rate = torch.tensor([0.4], dtype=torch.float64), 5.0
+    kl = objectives.kl_divergence(mu + rate * score[:, None], torch.zeros_like(mu))
+    (gradient,) = torch.autograd.grad(kl.sum(), mu)
+    # A step against the gradient: down by rate * score, all dimensions alike.
+    torch.testing.assert_close(-gradient, torch.full_like(mu, -2.0))
+
+
+def test_a_class_is_appended_as_a_one_hot_vector():
+    z = draw(3, 2)
+    found = objectives.with_class(z, torch.tensor([2, 0, 1]), 3)
+    assert torch.equal(found[:, :2], z)
+    assert found[:, 2:].tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    assert found.dtype == z.dtype
+    with pytest.raises(ValueError, match=r"labels must lie in 0 to 2, got 0 to 3"):
+        objectives.with_class(z, torch.tensor([0, 1, 3]), 3)
+    with pytest.raises(ValueError, match=r"labels must be \[3\], one a code, got \[2\]"):
+        objectives.with_class(z, torch.tensor([0, 1]))
+
+
+def test_the_conditional_elbo_is_that_of_a_vae_with_the_class_in_its_bias():
+    """The one-hot columns of a linear decoder are a bias for each class."""
+    torch.manual_seed(0)
+    conditional = VAE(MLPEncoder(4, (8,), 4), MLPDecoder(5, (), 4), 2, Bernoulli())
+    images, labels = torch.rand(9, 1, 4, 4), torch.arange(9) % 3
+    found = objectives.conditional_elbo(
+        conditional, images, labels=labels, generator=torch.Generator().manual_seed(0)
+    )
+    weight, bias = conditional.decoder.layers[0].weight, conditional.decoder.layers[0].bias
+    mu, logvar = conditional.encode(images)
+    z = conditional.reparameterize(mu, logvar, torch.Generator().manual_seed(0))
+    logits = z @ weight[:, :2].T + weight[:, 2 + labels].T + bias
+    log_p = td.Bernoulli(logits=logits, validate_args=False).log_prob(images.flatten(1)).sum(1)
+    torch.testing.assert_close(found["reconstruction"], -log_p)
+    torch.testing.assert_close(found["kl"], objectives.kl_divergence(mu, logvar))
+    torch.testing.assert_close(found["loss"], found["kl"] - log_p)

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from fnmatch import filter as match
 
+from tqdm.std import tqdm
+
 from vaebook import recipes
 from vaebook.datasets import DatasetUnavailable
 
@@ -15,7 +17,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="names and summaries")
     info = commands.add_parser("info", help="the card of a trained recipe")
-    train = commands.add_parser("train", help="train recipes and write weights and cards")
+    train = commands.add_parser(
+        "train",
+        help="train recipes and write weights and cards; what is there already stays",
+        description="Train recipes and write weights and cards. A recipe whose weights are in "
+        "the directory already is left alone, so that a sweep that was stopped goes on; delete "
+        "its card to train it again.",
+    )
     evaluate = commands.add_parser("evaluate", help="measure trained weights on the test set")
     for command in (info, evaluate):
         command.add_argument("name")
@@ -32,10 +40,17 @@ def _train(pattern: str, into: str, samples: int | None) -> None:
     names = match(recipes.available(), pattern)
     if not names:
         recipes.get(pattern)
-    for name in names:
-        print(name)
-        trained = recipes.train(name, into, n_samples=samples)
-        print(json.dumps(trained.card["metrics"], indent=2))
+    several = len(names) > 1
+    # One bar over a sweep, or that of the one training. Silent by TQDM_DISABLE as well.
+    with tqdm(names, unit="recipe", **({} if several else {"disable": True})) as bar:
+        for name in bar:
+            bar.set_postfix_str(name)
+            if recipes.is_trained(name, into):
+                bar.write(f"{name} is there already")
+                continue
+            bar.write(name)
+            trained = recipes.train(name, into, n_samples=samples, progress=not several)
+            bar.write(json.dumps(trained.card["metrics"], indent=2))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

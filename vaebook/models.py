@@ -69,11 +69,21 @@ class Gaussian(Likelihood):
     mean of it is kept for evaluation, as a batch norm keeps its statistics. The loss is then
     :math:`\tfrac P2 \log \mathrm{MSE}` plus a constant.
 
+    Or it is `constrained`: a thermostat that holds the mean squared error at the `variance`
+    :math:`\tau` given. A batch above it lowers :math:`\sigma^2`, which makes errors dearer, and
+    one below it raises :math:`\sigma^2`, by
+
+    .. math:: \log \sigma^2 \leftarrow \log \sigma^2
+        + 0.05 \operatorname{clip}(1 - \mathrm{MSE} / \tau, -0.2, 0.2).
+
+    :math:`1 / (2\sigma^2)` is the multiplier of a constraint on the distortion.
+
     Source: Rybkin, Daniilidis and Levine, Simple and Effective VAE Training with Calibrated
-    Decoders (2021), section 3.
+    Decoders (2021), section 3; constrained: Rezende and Viola, Taming VAEs (2018), algorithm 1.
 
     Args:
-        variance: :math:`\sigma^2` in squared pixels, > 0; where training starts if not fixed.
+        variance: :math:`\sigma^2` in squared pixels, > 0; where training starts if not fixed;
+            the mean squared error to hold if constrained.
         mode: where the variance comes from.
 
     Raises:
@@ -83,14 +93,19 @@ class Gaussian(Likelihood):
     log_variance: Tensor
 
     def __init__(
-        self, variance: float = 0.5, mode: Literal["fixed", "learned", "optimal"] = "fixed"
+        self,
+        variance: float = 0.5,
+        mode: Literal["fixed", "learned", "optimal", "constrained"] = "fixed",
     ) -> None:
         super().__init__()
         if not 0 < variance < math.inf:
             raise ValueError(f"variance must be positive and finite, got {variance}")
-        if mode not in ("fixed", "learned", "optimal"):
-            raise ValueError(f"mode must be 'fixed', 'learned' or 'optimal', got {mode!r}")
+        if mode not in ("fixed", "learned", "optimal", "constrained"):
+            raise ValueError(
+                f"mode must be 'fixed', 'learned', 'optimal' or 'constrained', got {mode!r}"
+            )
         self.mode = mode
+        self.tolerance = variance
         log_variance = torch.tensor(math.log(variance))
         if mode == "learned":
             self.log_variance = nn.Parameter(log_variance)
@@ -113,6 +128,11 @@ class Gaussian(Likelihood):
             # Detached: at the optimum the gradient with respect to the variance is zero.
             log_variance = squared.detach().mean().div(images[0].numel()).log()
             self.log_variance.lerp_(log_variance, 0.02)
+        elif self.mode == "constrained" and self.training:
+            mse = squared.detach().mean().div(images[0].numel())
+            # A copy for this batch: autograd must not find it changed by the next one.
+            gap = (1 - mse / self.tolerance).clamp(-0.2, 0.2)
+            self.log_variance = log_variance + 0.05 * gap
         return self._log_prob(squared, log_variance, images[0].numel())
 
     def log_prob_pairs(self, outputs: Tensor, images: Tensor) -> Tensor:

@@ -6,11 +6,14 @@ tensors [N] by name. `loss` is what training minimises, the others are recorded.
 
 __all__ = [
     "Objective",
+    "anchored",
+    "conditional_elbo",
     "cross_entropy",
     "elbo",
     "gaussian_kl",
     "kl_divergence",
     "reconstruction_only",
+    "with_class",
 ]
 
 from collections.abc import Callable
@@ -131,6 +134,90 @@ def elbo(
     reconstruction = -model.log_likelihood(images, z)
     kl = kl_divergence(mu, logvar)
     return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
+
+
+def anchored(
+    model: Any,
+    images: Tensor,
+    rate: float,
+    score: Callable[[Tensor], Tensor],
+    *,
+    generator: torch.Generator | None = None,
+) -> dict[str, Tensor]:
+    r"""Estimate the negative ELBO under a prior whose mean depends on a score c(x) of the image.
+
+    .. math:: \mathrm{loss} = -\log p(x|z)
+        + \mathrm{KL}\left(q(z|x)\,\|\,N(-r\,c(x)\,\mathbf 1, I)\right), \quad z \sim q(z|x)
+
+    A positive score pulls towards negative coordinates, in all dimensions alike. The KL equals
+    that of :math:`N(\mu + r\,c\,\mathbf 1, \Lambda)` from N(0, I).
+
+    Args:
+        model: a :class:`vaebook.models.VAE`.
+        images: [N, 1, H, W].
+        rate: r, in latent units a unit of the score; 0 is the plain ELBO.
+        score: maps images to c(x), [N].
+        generator: source of z's noise.
+
+    Returns:
+        `loss`, `reconstruction` (:math:`-\log p(x|z)`) and `kl`, each [N], nats; the KL is from
+        the conditional prior.
+    """
+    mu, logvar = model.encode(images)
+    z = model.reparameterize(mu, logvar, generator)
+    reconstruction = -model.log_likelihood(images, z)
+    kl = kl_divergence(mu + rate * score(images)[:, None], logvar)
+    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+
+
+def with_class(z: Tensor, labels: Tensor, n_classes: int = 10) -> Tensor:
+    """Append the class of each image to its code as a one-hot vector, [N, D + C].
+
+    Args:
+        z: codes, [N, D].
+        labels: [N], integers from 0.
+        n_classes: C.
+
+    Raises:
+        ValueError: when there are not as many labels as codes, or one is none of the classes.
+    """
+    if labels.shape != z.shape[:1]:
+        raise ValueError(f"labels must be [{len(z)}], one a code, got {list(labels.shape)}")
+    if len(labels) and not bool((labels >= 0).all() and (labels < n_classes).all()):
+        found = f"{int(labels.min())} to {int(labels.max())}"
+        raise ValueError(f"labels must lie in 0 to {n_classes - 1}, got {found}")
+    return torch.cat([z, F.one_hot(labels, n_classes).to(z.dtype)], dim=1)
+
+
+def conditional_elbo(
+    model: Any, images: Tensor, *, labels: Tensor, generator: torch.Generator | None = None
+) -> dict[str, Tensor]:
+    r"""Estimate the negative ELBO of a conditional VAE, a bound of :math:`-\log p(x|c)`.
+
+    .. math:: \mathrm{loss} = -\log p(x|z, c) + \mathrm{KL}(q(z|x)\,\|\,N(0, I)),
+        \quad z \sim q(z|x)
+
+    The decoder is told the class as :func:`with_class` appends it; its width says how many
+    classes there are. The encoder sees the image, and needs no more.
+
+    Source: Sohn, Lee and Yan, Learning Structured Output Representation using Deep Conditional
+    Generative Models (2015).
+
+    Args:
+        model: a :class:`vaebook.models.VAE` whose decoder takes D + C numbers.
+        images: [N, 1, H, W].
+        labels: [N].
+        generator: source of z's noise.
+
+    Returns:
+        `loss`, `reconstruction` and `kl`, each [N], nats.
+    """
+    mu, logvar = model.encode(images)
+    z = model.reparameterize(mu, logvar, generator)
+    n_classes = model.decoder.latent_dim - model.latent_dim
+    reconstruction = -model.log_likelihood(images, with_class(z, labels, n_classes))
+    kl = kl_divergence(mu, logvar)
+    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
 
 def reconstruction_only(

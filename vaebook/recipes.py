@@ -11,6 +11,7 @@ __all__ = [
     "Trained",
     "available",
     "get",
+    "is_trained",
     "load",
     "measure",
     "train",
@@ -24,7 +25,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -34,7 +35,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 import vaebook
-from vaebook import datasets, evaluate, objectives
+from vaebook import anchors, datasets, evaluate, objectives
 from vaebook.datasets import ImageSet
 from vaebook.models import VAE, Autoencoder, Bernoulli, Classifier, Gaussian
 from vaebook.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
@@ -79,6 +80,9 @@ class Recipe:
         seed: of initial weights, shuffling and noise.
         n_samples: importance samples for the card's log p(x); none where 0.
         n_codes: the first test images, whose encodings are shipped.
+        noise: standard deviation of Gaussian pixel noise, drawn anew for every batch.
+        keep_last: the last epoch's weights instead of the best, for an objective that moves.
+        keep_steps: whether the history keeps each step, or its epochs only.
         snapshots: steps after which the codes of 500 test images are kept.
         shipped: whether the package holds the weights; `train` makes the others.
     """
@@ -95,6 +99,9 @@ class Recipe:
     seed: int = 0
     n_samples: int = 5000
     n_codes: int = 10_000
+    noise: float = 0.0
+    keep_last: bool = False
+    keep_steps: bool = True
     snapshots: tuple[int, ...] = ()
     shipped: bool = True
 
@@ -339,8 +346,185 @@ def _heatmap_study() -> list[Recipe]:
     ]
 
 
+# Of the noisy heatmaps, in units of their noise's variance; and of MNIST, in units of 1/2, so that
+# the loss is the squared error plus beta times the KL. Both run from codes that hold more than
+# there is to know down to a collapse: half the largest eigenvalue of the images' covariance, the
+# threshold of a linear VAE, is at about 2,600 and at 10.
+HEATMAP_BETAS = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 10_000.0)
+MNIST_BETAS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 30.0)
+
+
+def _beta_heatmap_vae(likelihood: Callable[[], Gaussian]) -> VAE:
+    return VAE(MLPEncoder(12, (64, 32), 36), MLPDecoder(6, (32, 64), 36), 6, likelihood())
+
+
+def _beta_mnist_vae(likelihood: Callable[[], Gaussian]) -> VAE:
+    return VAE(MLPEncoder(32, (32,)), MLPDecoder(16, (32,)), 16, likelihood())
+
+
+def _beta_sweep() -> list[Recipe]:
+    heatmap = partial(
+        Recipe,
+        data=_heatmaps,
+        epochs=20,
+        learning_rate=4e-3,
+        n_samples=0,
+        n_codes=500,
+        keep_steps=False,
+    )
+    mnist = partial(
+        Recipe,
+        data=_mnist,
+        epochs=10,
+        learning_rate=4e-3,
+        batch_size=512,
+        n_samples=0,
+        n_codes=400,
+        keep_steps=False,
+    )
+    noisy = "1296-64-32-6 MLP VAE on heatmaps with pixel noise {0:g}, ".format
+    small = "784-32-16 MLP VAE on MNIST, Gaussian, "
+    # All of a seed before the next one: a sweep that is stopped has whole curves.
+    return [
+        recipe
+        for seed in range(3)
+        for recipe in (
+            *(
+                heatmap(
+                    f"beta-heatmap-b{beta:g}-s{seed}",
+                    noisy(0.1) + f"variance 0.01, beta = {beta:g}",
+                    model=partial(_beta_heatmap_vae, partial(Gaussian, 0.01)),
+                    objective=partial(objectives.elbo, beta=beta),
+                    seed=seed,
+                    noise=0.1,
+                    # Narrow networks are poor at heatmaps, and wide ones heavy: the others'
+                    # pictures are in benchmarks/beta_sweep.json.
+                    shipped=seed == 0 and beta == 1,
+                )
+                for beta in HEATMAP_BETAS
+            ),
+            *(
+                mnist(
+                    f"beta-mnist-b{beta:g}-s{seed}",
+                    small + f"variance 1/2, beta = {beta:g}",
+                    model=partial(_beta_mnist_vae, partial(Gaussian, 0.5)),
+                    objective=partial(objectives.elbo, beta=beta),
+                    seed=seed,
+                    shipped=seed == 0,
+                )
+                for beta in MNIST_BETAS
+            ),
+            *(
+                recipe(
+                    f"beta-{data}-{way}-s{seed}",
+                    text + title,
+                    model=partial(model, likelihood),
+                    seed=seed,
+                    noise=noise,
+                    keep_last=way == "geco",
+                    shipped=False,
+                )
+                for recipe, data, model, noise, text, tolerance in (
+                    (heatmap, "heatmap", _beta_heatmap_vae, 0.1, noisy(0.1), 0.011),
+                    (mnist, "mnist", _beta_mnist_vae, 0.0, small, 0.03),
+                )
+                for way, likelihood, title in (
+                    ("learned", partial(Gaussian, 0.1, "learned"), "learned variance"),
+                    ("optimal", partial(Gaussian, 0.1, "optimal"), "optimal variance"),
+                    (
+                        "geco",
+                        partial(Gaussian, tolerance, "constrained"),
+                        f"mean squared error held at {tolerance}",
+                    ),
+                )
+            ),
+            *(
+                heatmap(
+                    f"beta-noise{noise:g}-s{seed}",
+                    noisy(noise) + "learned variance",
+                    model=partial(_beta_heatmap_vae, partial(Gaussian, 0.1, "learned")),
+                    seed=seed,
+                    noise=noise,
+                    shipped=False,
+                )
+                for noise in (0.05, 0.3)
+            ),
+        )
+    ]
+
+
+def _plane_vae(inputs: int) -> VAE:
+    return VAE(MLPEncoder(4, (32, 32)), MLPDecoder(inputs, (32, 32)), 2, Bernoulli())
+
+
+def _drawn_score(images: Tensor) -> Tensor:
+    return anchors.donutness(images, anchors.donut(), anchors.stick())
+
+
+@cache
+def _mean_templates() -> tuple[Tensor, Tensor]:
+    training = _mnist()[0]
+    assert training.labels is not None
+    zero, one = (training.images[training.labels == c].mean((0, 1)) for c in (0, 1))
+    return zero, one
+
+
+def _mean_score(images: Tensor) -> Tensor:
+    return anchors.donutness(images, *_mean_templates())
+
+
+ANCHOR_RATES = (0.0, 3.0, 10.0)
+
+
+def _anchored() -> list[Recipe]:
+    small = partial(
+        Recipe,
+        data=_mnist,
+        epochs=10,
+        learning_rate=4e-3,
+        batch_size=512,
+        n_samples=0,
+        n_codes=1500,
+        keep_steps=False,
+    )
+    vae = "784-32-32-2 MLP VAE on MNIST, Bernoulli, "
+    return [
+        recipe
+        for seed in range(5)
+        for recipe in (
+            *(
+                small(
+                    f"anchor-r{rate:g}-s{seed}",
+                    vae + f"donut and stick anchored at rate {rate:g}",
+                    model=partial(_plane_vae, 2),
+                    objective=partial(objectives.anchored, rate=rate, score=_drawn_score),
+                    seed=seed,
+                    shipped=seed == 0 and rate != 3,
+                )
+                for rate in ANCHOR_RATES
+            ),
+            small(
+                f"anchor-means-s{seed}",
+                vae + "mean zero and mean one anchored at rate 10",
+                model=partial(_plane_vae, 2),
+                objective=partial(objectives.anchored, rate=10.0, score=_mean_score),
+                seed=seed,
+                shipped=False,
+            ),
+            small(
+                f"anchor-conditional-s{seed}",
+                vae + "conditional on the class",
+                model=partial(_plane_vae, 12),
+                objective=objectives.conditional_elbo,
+                seed=seed,
+                shipped=seed == 0,
+            ),
+        )
+    ]
+
+
 def _registry() -> dict[str, Recipe]:
-    recipes = [*_part_one(), *_classes(), *_heatmap_study()]
+    recipes = [*_part_one(), *_classes(), *_heatmap_study(), *_beta_sweep(), *_anchored()]
     return {recipe.name: recipe for recipe in recipes}
 
 
@@ -415,6 +599,29 @@ def load(name: str, directory: str | os.PathLike[str] = _WEIGHTS) -> Trained:
     return Trained(model.eval(), history, card, Codes(mu, logvar, labels), snapshots)
 
 
+def is_trained(name: str, directory: str | os.PathLike[str] = _WEIGHTS) -> bool:
+    """Tell whether a directory holds whole weights of a recipe as it stands now.
+
+    A card that another version of the recipe left behind counts as none.
+
+    Args:
+        name: one of :func:`available`.
+        directory: where `train` writes.
+
+    Raises:
+        ValueError: when the name is unknown.
+    """
+    recipe = get(name)
+    path = Path(directory) / f"{name}.safetensors"
+    try:
+        card = json.loads(path.with_suffix(".json").read_text())
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        settings = card["budget"].items() >= _settings(recipe).items()
+        return settings and card["summary"] == recipe.summary and card["sha256"] == found
+    except (OSError, ValueError, KeyError):
+        return False
+
+
 def train(
     name: str,
     directory: str | os.PathLike[str] = "weights",
@@ -453,14 +660,15 @@ def train(
         model,
         recipe.objective,
         training,
-        validation,
+        None if recipe.keep_last else validation,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         schedule=one_cycle(steps, recipe.learning_rate),
         patience=recipe.patience,
+        transform=partial(_add_noise, recipe.noise) if recipe.noise else None,
         seed=recipe.seed,
         checkpoint=checkpoint,
-        with_labels=isinstance(model, Classifier),
+        with_labels=_needs_labels(recipe),
         progress=progress,
         after_step=camera,
     )
@@ -474,9 +682,20 @@ def train(
         "test_sha256": test.checksum,
     }
     metrics = measure(name, model, test, n_samples, progress)
-    codes = _encode(model, test[: recipe.n_codes])
+    codes = _encode(recipe, model, test)
+    if not recipe.keep_steps:
+        history.steps.clear()
     content = _pack(model, history, codes, camera)
     convention = _CONVENTIONS[type(getattr(model, "likelihood", model))]
+    if recipe.noise:
+        convention += (
+            f" Pixel noise {recipe.noise:g} is added to each training batch, and once with seed 0 "
+            "to the test images, which may then leave [0, 1]; the shipped encodings are of those. "
+            "frobenius_clean is the mean norm of the image without noise minus the "
+            "reconstruction from mu."
+        )
+    if _is_conditional(recipe):
+        convention += " All metrics are of p(x|c), given the class."
     card = _card(recipe, history, content, data, metrics, convention)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / f"{name}.safetensors").write_bytes(content)
@@ -484,6 +703,24 @@ def train(
     checkpoint.unlink()
     camera.path.unlink(missing_ok=True)
     return load(name, directory)
+
+
+def _add_noise(scale: float, images: Tensor, generator: torch.Generator) -> Tensor:
+    return images + scale * torch.randn(images.shape, generator=generator)
+
+
+def _noisy_test_images(recipe: Recipe, test: ImageSet) -> Tensor:
+    if not recipe.noise:
+        return test.images
+    return _add_noise(recipe.noise, test.images, torch.Generator().manual_seed(0))
+
+
+def _is_conditional(recipe: Recipe) -> bool:
+    return recipe.objective is objectives.conditional_elbo
+
+
+def _needs_labels(recipe: Recipe) -> bool:
+    return _is_conditional(recipe) or recipe.objective is objectives.cross_entropy
 
 
 class _Camera:
@@ -525,6 +762,11 @@ def _pack(model: nn.Module, history: History, codes: Codes, camera: _Camera) -> 
     )
 
 
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    keys = ("epochs", "batch_size", "learning_rate", "seed")
+    return {key: getattr(recipe, key) for key in keys}
+
+
 def _card(
     recipe: Recipe,
     history: History,
@@ -537,12 +779,9 @@ def _card(
         "recipe": recipe.name,
         "summary": recipe.summary,
         "data": data,
-        "budget": {
-            "epochs": recipe.epochs,
-            "batch_size": recipe.batch_size,
-            "learning_rate": recipe.learning_rate,
+        "budget": _settings(recipe)
+        | {
             "schedule": "one-cycle",
-            "seed": recipe.seed,
             "seconds": round(sum(history.epochs["seconds"]), 1),
             "threads": torch.get_num_threads(),
         },
@@ -558,13 +797,15 @@ def _card(
     }
 
 
-def _encode(model: Any, test: ImageSet) -> Codes:
+def _encode(recipe: Recipe, model: Any, test: ImageSet) -> Codes:
+    images = _noisy_test_images(recipe, test)[: recipe.n_codes]
     labels = torch.zeros(len(test)) if test.labels is None else test.labels
+    labels = labels[: recipe.n_codes]
     if isinstance(model, VAE):
-        return Codes(*evaluate.encode(model, test.images), labels)
+        return Codes(*evaluate.encode(model, images), labels)
     encode = getattr(model, "features" if isinstance(model, Classifier) else "encode")
     with torch.no_grad():
-        mu = torch.cat([encode(images) for images in test.images.split(1000)])
+        mu = torch.cat([encode(batch) for batch in images.split(1000)])
     return Codes(mu, torch.full_like(mu, -torch.inf), labels)
 
 
@@ -592,7 +833,9 @@ def measure(
     test = recipe.data()[1] if test is None else test
     if isinstance(model, Classifier):
         return _measure_classifier(model, test)
-    images = test.images
+    if _is_conditional(recipe):
+        return _measure_conditional(model, test)
+    images = _noisy_test_images(recipe, test)
     frobenius = evaluate.reconstruction_errors(model, images).mean().item()
     metrics: dict[str, Any] = {"frobenius_pixels": round(frobenius, 4)}
     if not isinstance(model, VAE):
@@ -606,6 +849,10 @@ def measure(
         sampled = (decoded - images).flatten(1).norm(dim=1).mean().item()
         metrics["frobenius_sampled"] = round(sampled, 4)
         metrics["variance"] = round(model.likelihood.variance.item(), 8)
+        if recipe.noise:
+            with torch.no_grad():
+                clean = (model.decode(mu) - test.images).flatten(1).norm(dim=1).mean().item()
+            metrics["frobenius_clean"] = round(clean, 4)
     else:
         metrics["elbo_grey"] = _mean(evaluate.elbo(model, images, 10, generator).elbo)
         images = datasets.binarize(images, torch.Generator().manual_seed(0))
@@ -619,6 +866,28 @@ def measure(
         estimate = evaluate.log_likelihood(model, images, n_samples, generator, progress)
         metrics["log_p_iw"] = _mean(estimate) | {"samples": n_samples}
     return metrics
+
+
+@torch.no_grad()
+def _measure_conditional(model: Any, test: ImageSet) -> dict[str, Any]:
+    assert test.labels is not None
+    mu, _ = evaluate.encode(model, test.images)
+    decoded = model.decode(objectives.with_class(mu, test.labels))
+    frobenius = (decoded - test.images).flatten(1).norm(dim=1).mean().item()
+    images = datasets.binarize(test.images, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    draws = [
+        objectives.conditional_elbo(model, images, labels=test.labels, generator=generator)
+        for _ in range(10)
+    ]
+    likelihood = -torch.stack([terms["reconstruction"] for terms in draws]).mean(0)
+    return {
+        "frobenius_pixels": round(frobenius, 4),
+        "active_units": int(evaluate.active_units(mu).sum()),
+        "elbo": _mean(likelihood - draws[0]["kl"]),
+        "log_p_x_given_z": _mean(likelihood),
+        "kl": _mean(draws[0]["kl"]),
+    }
 
 
 @torch.no_grad()
