@@ -10,7 +10,7 @@
     { name: "correlation", min: -0.95, max: 0.95, step: 0.05, value: 0.6, digits: 2 },
   ];
   const STYLE = `
-    :host { display: block; margin-inline: auto; max-width: 640px; }
+    :host { display: block; margin-inline: auto; max-width: 640px; text-align: start; }
     .panel { align-items: center; display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; justify-content: center; }
     canvas { border: 1px solid rgba(127, 127, 127, 0.5); height: 216px; image-rendering: pixelated; width: 216px; }
     .controls { display: grid; flex: 1 1 240px; gap: 0.5rem; }
