@@ -21,7 +21,7 @@ pages := $(shell find intro.md chapters _config.yml _toc.yml references.bib _sta
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help book serve notebooks test lint types spelling unit chapters site clean FORCE \
-  assignments grade wheel zip epub links measure
+  assignments grade wheel zip pdf links measure
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1	/p' Makefile | expand -t 14
@@ -80,14 +80,14 @@ wheel: .venv/installed ## build the package into _build/wheel
 zip: book ## pack the pages for reading without a network
 	$(BIN)/python tools/pack.py _build/html _build/latent-space.zip
 
-epub: .venv/installed _build/inputs ## the text for reading devices
-	$(BIN)/python tools/epub.py _build/latent-space.epub
+pdf: book ## print the pages into one PDF (needs Chromium)
+	$(BIN)/python tools/print_pdf.py _build/html _build/latent-space.pdf
 
 links: .venv/installed ## try every link that leads out of the book (needs the network)
 	$(BIN)/jupyter-book build . --builder linkcheck
 
 measure: .venv/installed ## seconds and memory of each chapter on one core
-	$(BIN)/python tools/measure_chapters.py chapters/resources.json $(chapters)
+	$(BIN)/python tools/measure_chapters.py $(chapters)
 
 clean: ## remove all that was built, but not the environment
 	rm -rf _build assets/vendor/plotly.min.js .mypy_cache .pytest_cache .ruff_cache

@@ -1,6 +1,7 @@
 """The book away from its repository: Binder, Colab, the wheel, releases, and who clones it."""
 
 import ast
+import json
 import os
 import re
 import stat
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import address  # noqa: E402
 import first_cell  # noqa: E402
+import measure_chapters  # noqa: E402
 import newest  # noqa: E402
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
@@ -314,6 +316,49 @@ def test_workflows_run_the_checks_publish_pages_and_wheel_and_look_every_week() 
     assert all(word in texts["release"] for word in (".ci/run", "make wheel", "make zip", "tags"))
     weekly = texts["weekly"]
     assert all(word in weekly for word in ("schedule", "make links", "newest.py", "fashion_mnist"))
+
+
+# ---------------------------------------------------------------------------------------------
+# What the texts for newcomers say
+
+
+def test_what_the_readme_and_the_guides_name_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for name in ("README.md", "CONTRIBUTING.md", "chapters/running.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for target in re.findall(r"`make ([a-z ]+)", text):
+            for word in target.split():
+                assert re.search(rf"^{word}:", makefile, re.M), f"{name}: make {word}"
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (ROOT / link).exists(), f"{name}: {link}"
+        for folder in re.findall(r"`((?:tests|tools|assignments|benchmarks)/[\w/.]+)`", text):
+            known = (ROOT / folder).exists() or "N_name" in folder
+            assert known, f"{name}: {folder}"
+
+
+def test_contributing_lists_every_module_on_its_floor() -> None:
+    structure = (ROOT / "tests" / "test_structure.py").read_text(encoding="utf-8")
+    floors = ast.literal_eval(structure.split("FLOORS = ")[1].split("\n}")[0] + "}")
+    rows = re.findall(r"^\| (\d) \| (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    named = {name: int(floor) for floor, names in rows for name in re.findall(r"`(\w+)`", names)}
+    assert named == floors
+
+
+def test_the_picture_is_small_and_described() -> None:
+    found = re.findall(r"!\[(.*)\]\((.*)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    ((alt, path),) = found
+    assert len(alt) > 40
+    assert (ROOT / path).stat().st_size < 150_000
+
+
+def test_the_appendix_has_the_measured_table_and_no_chapter_needs_more_than_binder_has() -> None:
+    results = json.loads(measure_chapters.RESULTS.read_text(encoding="utf-8"))
+    assert set(results) == {path.stem for path in CHAPTERS}, "run: make measure"
+    assert measure_chapters.table(results) in measure_chapters.PAGE.read_text(encoding="utf-8")
+    for name, result in results.items():
+        # The program that runs the notebook on Binder is larger than the one that measured.
+        assert result["megabytes"] < 1700, name
+        assert result["processor_seconds"] < 120, name
 
 
 # ---------------------------------------------------------------------------------------------
