@@ -94,7 +94,8 @@ class Cloud:
 
     def inside(self, points: np.ndarray) -> np.ndarray:
         normals, offsets = self.hull.equations[:, :-1], self.hull.equations[:, -1]
-        return (points @ normals.T + offsets <= 1e-9).all(1)
+        parts = np.array_split(points, max(1, len(points) // 2000))  # hundreds of facets each
+        return np.concatenate([(part @ normals.T + offsets <= 1e-9).all(1) for part in parts])
 
     def uniform(self, n: int, inside: bool, rng: np.random.Generator) -> np.ndarray:
         """Draw from the box that holds the codes: from the hull, or from what is outside it."""
