@@ -74,7 +74,7 @@ class Gaussian(Likelihood):
     one below it raises :math:`\sigma^2`, by
 
     .. math:: \log \sigma^2 \leftarrow \log \sigma^2
-        + 0.05 \operatorname{clip}(1 - \mathrm{MSE} / \tau, -0.2, 0.2).
+        + 0.1 \operatorname{clip}(1 - \mathrm{MSE} / \tau, -0.1, 0.1).
 
     :math:`1 / (2\sigma^2)` is the multiplier of a constraint on the distortion.
 
@@ -131,8 +131,8 @@ class Gaussian(Likelihood):
         elif self.mode == "constrained" and self.training:
             mse = squared.detach().mean().div(images[0].numel())
             # A copy for this batch: autograd must not find it changed by the next one.
-            gap = (1 - mse / self.tolerance).clamp(-0.2, 0.2)
-            self.log_variance = log_variance + 0.05 * gap
+            gap = (1 - mse / self.tolerance).clamp(-0.1, 0.1)
+            self.log_variance = log_variance + 0.1 * gap
         return self._log_prob(squared, log_variance, images[0].numel())
 
     def log_prob_pairs(self, outputs: Tensor, images: Tensor) -> Tensor:

@@ -1,0 +1,135 @@
+"""Remedies for collapse and the phases of the KL, over three seeds, for the chapter on beta.
+
+    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python benchmarks/annealing.py
+
+trains a 784-64-16 Bernoulli VAE on MNIST in five ways, at a constant rate, and writes
+benchmarks/annealing.json: the KL at some sixty steps, and what the models are worth at beta = 1.
+"""
+
+import argparse
+import json
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaebook import datasets, evaluate, objectives
+from vaebook.models import VAE, Bernoulli
+from vaebook.networks import MLPDecoder, MLPEncoder
+from vaebook.training import fit
+
+RESULTS = Path(__file__).with_suffix(".json")
+LATENT_DIM, EPOCHS, SEEDS, BATCH, RATE = 16, 4, 3, 128, 1e-3
+FREE_NATS, CYCLES = 0.5, 4
+WAYS = {
+    "none": "beta = 1 from the start",
+    "mean image": "the same, the decoder's last bias set to the logit of the mean image",
+    "linear": "beta rises from 0 to 1 over the first half",
+    "cyclical": "four times: beta rises from 0 to 1 over half of the cycle, and stays",
+    "free bits": "beta = 1, but the batch's mean KL of a latent costs nothing below 0.5 nats",
+}
+
+
+def schedule(way: str, progress: float) -> float:
+    """Return beta after a share of the training."""
+    if way == "linear":
+        return min(1.0, 2 * progress)
+    if way == "cyclical":
+        return min(1.0, 2 * (progress * CYCLES % 1))
+    return 1.0
+
+
+def annealed(way: str, total: int) -> Callable[..., dict[str, Tensor]]:
+    """Return the objective, which counts its own training steps."""
+    taken = 0
+
+    def objective(
+        model: VAE, images: Tensor, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        nonlocal taken
+        beta = schedule(way, taken / total)
+        taken += 1
+        mu, logvar = model.encode(images)
+        z = model.reparameterize(mu, logvar, generator)
+        reconstruction = -model.log_likelihood(images, z)
+        kl = objectives.kl_divergence(mu, logvar)
+        price = beta * kl
+        if way == "free bits":
+            each = 0.5 * (mu.square() + torch.expm1(logvar) - logvar).mean(0)
+            price = each.clamp_min(FREE_NATS).sum()
+        return {"loss": reconstruction + price, "reconstruction": reconstruction, "kl": kl}
+
+    return objective
+
+
+def run(way: str, seed: int, train: datasets.ImageSet, test: datasets.ImageSet) -> dict[str, Any]:
+    """Train one model and measure it."""
+    torch.manual_seed(seed)
+    encoder, decoder = MLPEncoder(2 * LATENT_DIM, (64,)), MLPDecoder(LATENT_DIM, (64,))
+    model = VAE(encoder, decoder, LATENT_DIM, Bernoulli())
+    if way == "mean image":
+        mean = train.images.mean(0).flatten().clamp(0.005, 0.995)
+        with torch.no_grad():
+            decoder.layers[-1].bias.copy_(mean.logit())
+    total = EPOCHS * -(-len(train) // BATCH)
+    history = fit(
+        model,
+        annealed(way, total),
+        train,
+        epochs=EPOCHS,
+        batch_size=BATCH,
+        learning_rate=RATE,
+        seed=seed,
+        progress=False,
+    )
+    keep = sorted({round(total ** (i / 79)) - 1 for i in range(80)} | set(range(0, total, 40)))
+    mu, logvar = evaluate.encode(model, test.images)
+    each = 0.5 * (mu.square() + torch.expm1(logvar) - logvar).mean(0)
+    bound = evaluate.elbo(model, test.images, 5, torch.Generator().manual_seed(0))
+    kl = history.steps["kl"]
+    return {
+        "way": way,
+        "seed": seed,
+        "steps": keep,
+        "kl": [round(kl[t], 3) for t in keep],
+        "beta": [round(schedule(way, t / total), 4) for t in keep],
+        "first_kl": round(kl[0], 4),
+        "spike": round(max(kl[:60]), 4),
+        "after_spike": round(min(kl[10:150]), 4),
+        "elbo": round(bound.elbo.mean().item(), 3),
+        "rate": round(bound.kl.mean().item(), 3),
+        "kl_each": [round(value, 3) for value in sorted(each.tolist(), reverse=True)],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--into", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    train, _ = datasets.mnist(train=True).split(11 / 12, seed=0)
+    test = datasets.mnist(train=False)
+    runs = []
+    for seed in range(options.seeds):
+        for way in WAYS:
+            runs.append(run(way, seed, train, test))
+            print({k: v for k, v in runs[-1].items() if not isinstance(v, list)}, flush=True)
+    results = {
+        "ways": WAYS,
+        "latent_dim": LATENT_DIM,
+        "epochs": EPOCHS,
+        "free_nats": FREE_NATS,
+        "cycles": CYCLES,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "threads": torch.get_num_threads(),
+        "runs": runs,
+    }
+    options.into.write_text(json.dumps(results) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""The table of the sweep over beta, for the chapter on beta.
+
+    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python -m vaebook train "beta-*" --into weights
+    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python benchmarks/beta_sweep.py --weights weights
+
+measures every model that the first command has trained and writes benchmarks/beta_sweep.json: a
+row a model, and of the heatmaps' seed 0 codes and pictures, since their weights are not shipped.
+"""
+
+import argparse
+import base64
+import json
+import math
+import platform
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vaebook import datasets, disentanglement, evaluate, mixtures, recipes
+from vaebook.models import VAE
+
+RESULTS = Path(__file__).with_suffix(".json")
+CALIBRATION = {"heatmap": 0.01, "mnist": 0.5}  # the sweeps' fixed variances
+TRAVERSAL = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+
+
+def test_images(name: str) -> tuple[Tensor, datasets.ImageSet]:
+    """Return the test images as the recipe's card has them, noise included, and the clean set."""
+    recipe = recipes.get(name)
+    _, test = recipe.data()
+    noise = torch.randn(test.images.shape, generator=torch.Generator().manual_seed(0))
+    return test.images + recipe.noise * noise, test
+
+
+@torch.no_grad()
+def row(name: str, directory: Path, features: Any, real: Tensor | None) -> dict[str, Any]:
+    """Measure one model."""
+    trained = recipes.load(name, directory)
+    model, metrics, recipe = trained.model, trained.card["metrics"], recipes.get(name)
+    match = re.fullmatch(r"beta-([a-z]+)[\d.]*-?(b[\d.]+|[a-z]*)-?s(\d)", name)
+    assert match is not None, name
+    kind, way, seed = match.groups()
+    data = "heatmap" if kind == "noise" else kind
+    way = way or "learned"
+    images, _ = test_images(name)
+    mu, logvar = evaluate.encode(model, images)
+    generator = torch.Generator().manual_seed(0)
+    z = model.reparameterize(mu, logvar, generator)
+    decoded = torch.cat([model.decode(part) for part in z.split(1000)])
+    squared = (decoded - images).flatten(1).square().sum(1).mean().item()
+    pixels = images[0].numel()
+    kl_each = 0.5 * (mu.square() + torch.expm1(logvar) - logvar).mean(0)
+    rate = kl_each.sum().item()
+    mse = squared / pixels
+    nominal = CALIBRATION[data]
+    kappa = float(way[1:]) * nominal if way.startswith("b") else metrics["variance"]
+    half = 0.5 * pixels
+    result = {
+        "name": name,
+        "data": data,
+        "noise": recipe.noise,
+        "way": "beta" if way.startswith("b") else way,
+        "seed": int(seed),
+        "kappa": kappa,
+        "beta": kappa / nominal,
+        "rate": round(rate, 4),
+        "squared_error": round(squared, 4),
+        "mse": round(mse, 7),
+        "active_units": metrics["active_units"],
+        "kl_each": [round(value, 3) for value in kl_each.tolist()],
+        # With the sweep's own variance, and with the one that fits the error best.
+        "elbo": round(-half * math.log(2 * math.pi * nominal) - squared / (2 * nominal) - rate, 3),
+        "elbo_calibrated": round(-half * (math.log(2 * math.pi * mse) + 1) - rate, 3),
+        "clean_error": metrics.get("frobenius_clean"),
+        "seconds": trained.card["budget"]["seconds"],
+    }
+    if data == "heatmap" and recipe.noise == 0.1:
+        result |= scores(model, recipe.noise)
+    if features is not None and data == "mnist":
+        codes = torch.randn(2000, model.latent_dim, generator=torch.Generator().manual_seed(1))
+        samples = model.decode(codes).clamp(0, 1)
+        result["frechet"] = round(mixtures.frechet_distance(features(samples), real), 3)
+    return result
+
+
+def scores(model: VAE, noise: float) -> dict[str, float]:
+    """Disentanglement of draws of q(z|x), 4,000 heatmaps of all."""
+    everything = datasets.heatmaps()
+    generator = torch.Generator().manual_seed(2)
+    part = everything[torch.randperm(len(everything), generator=generator)[:4000]]
+    images = part.images + noise * torch.randn(part.images.shape, generator=generator)
+    z = model.reparameterize(*evaluate.encode(model, images), generator)
+    factors = torch.stack(list(part.factors.values()), dim=1).float()
+    found = disentanglement.dci(z, factors)
+    return {
+        "mig": round(disentanglement.mutual_information_gap(z, factors), 4),
+        "sap": round(disentanglement.sap(z, factors), 4),
+        "dci": round(found.disentanglement, 4),
+        "completeness": round(found.completeness, 4),
+        "informativeness": round(found.informativeness, 4),
+    }
+
+
+def pack(images: Tensor) -> dict[str, Any]:
+    """Return images in [0, 1] as text."""
+    grey = (images.clamp(0, 1) * 255).round().to(torch.uint8)
+    packed = base64.b64encode(zlib.compress(grey.numpy().tobytes(), 9)).decode()
+    return {"shape": list(images.shape), "uint8_zlib_base64": packed}
+
+
+@torch.no_grad()
+def gallery(directory: Path) -> dict[str, Any]:
+    """Codes and pictures of the heatmaps' models of seed 0, in the order of beta."""
+    names = [f"beta-heatmap-b{beta:g}-s0" for beta in recipes.HEATMAP_BETAS]
+    images, test = test_images(names[0])
+    shown = slice(0, 6)
+    steps = torch.tensor(TRAVERSAL)
+    reconstructions, samples, traversals, codes = [], [], [], []
+    for name in names:
+        model = recipes.load(name, directory).model
+        mu, _ = evaluate.encode(model, images[:300])
+        codes.append([[round(value, 2) for value in code] for code in mu.tolist()])
+        reconstructions.append(model.decode(mu[shown])[:, 0])
+        prior = torch.randn(6, model.latent_dim, generator=torch.Generator().manual_seed(3))
+        samples.append(model.decode(prior)[:, 0])
+        z = torch.zeros(model.latent_dim, len(steps), model.latent_dim)
+        for j in range(model.latent_dim):
+            z[j, :, j] = steps
+        # Half the resolution is enough for a thumbnail.
+        small = F.avg_pool2d(model.decode(z.flatten(0, 1)), 2)[:, 0]
+        traversals.append(small.unflatten(0, z.shape[:2]))
+    return {
+        "betas": recipes.HEATMAP_BETAS,
+        "traversal": TRAVERSAL,
+        "factors": {
+            name: [round(v, 3) for v in column[:300].tolist()]
+            for name, column in test.factors.items()
+        },
+        "codes": codes,
+        "originals": pack(torch.stack([test.images[shown, 0], images[shown, 0]])),
+        "reconstructions": pack(torch.stack(reconstructions)),
+        "samples": pack(torch.stack(samples)),
+        "traversals": pack(torch.stack(traversals)),
+    }
+
+
+def linear_curves() -> dict[str, Any]:
+    """Rate and distortion of the best linear VAE of each data set, by water-filling."""
+    found = {}
+    for data, name in (("heatmap", "beta-heatmap-b1-s0"), ("mnist", "beta-mnist-b1-s0")):
+        recipe = recipes.get(name)
+        train, _ = recipe.data()
+        values = torch.linalg.eigvalsh(torch.cov(train.images.flatten(1).double().T)).flip(0)
+        values = values.clamp_min(0) + recipe.noise**2
+        latents = 6 if data == "heatmap" else 16
+        kappas = torch.logspace(-3.5, 2.2, 58).double()
+        used, rest = values[:latents, None], values[latents:].sum()
+        rates = 0.5 * (used / kappas).log().clamp_min(0).sum(0)
+        errors = used.minimum(kappas).sum(0) + rest
+        found[data] = {
+            "kappas": [round(k, 6) for k in kappas.tolist()],
+            "rates": [round(r, 4) for r in rates.tolist()],
+            "squared_errors": [round(e, 4) for e in errors.tolist()],
+            "largest_eigenvalue": round(values[0].item(), 4),
+        }
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, default=Path("weights"))
+    parser.add_argument("--into", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    names = [name for name in recipes.available() if name.startswith("beta-")]
+    classifier = recipes.load("mnist-classifier").model
+    with torch.no_grad():
+        real = classifier.features(datasets.mnist(train=False).images[:5000])
+    runs = []
+    for name in names:
+        if recipes.is_trained(name, options.weights):
+            runs.append(row(name, options.weights, classifier.features, real))
+            print(runs[-1], flush=True)
+        else:
+            print(f"{name} is not trained", flush=True)
+    results = {
+        "variances": CALIBRATION,
+        "pixels": {"heatmap": 36**2, "mnist": 28**2},
+        "tolerances": {"heatmap": 0.011, "mnist": 0.03},
+        "linear": linear_curves(),
+        "gallery": gallery(options.weights),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "threads": torch.get_num_threads(),
+        "runs": runs,
+    }
+    options.into.write_text(json.dumps(results) + "\n")
+
+
+if __name__ == "__main__":
+    main()
