@@ -84,7 +84,9 @@ pdf: book ## print the pages into one PDF (needs Chromium)
 	$(BIN)/python tools/print_pdf.py _build/html _build/latent-space.pdf
 
 links: .venv/installed ## try every link that leads out of the book (needs the network)
-	$(BIN)/jupyter-book build . --builder linkcheck
+	rm -rf _build/links/_build/html
+	-$(BIN)/jupyter-book build . --path-output _build/links --builder linkcheck
+	$(BIN)/python tools/links.py _build/links/_build/html/output.json
 
 measure: .venv/installed ## seconds and memory of each chapter on one core
 	$(BIN)/python tools/measure_chapters.py $(chapters)

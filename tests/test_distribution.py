@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import address  # noqa: E402
 import first_cell  # noqa: E402
+import links  # noqa: E402
 import measure_chapters  # noqa: E402
 import newest  # noqa: E402
 
@@ -293,6 +294,15 @@ def test_newest_versions_are_those_that_the_book_can_take() -> None:
     assert "sphinx-book-theme==1.1.4" in loose
     assert re.search(r"^torch>=[\d.]+$", loose, re.M)
     assert len(loose.split("\n")) == len((ROOT / "requirements.txt").read_text().split("\n"))
+
+
+def test_a_dead_link_is_told_from_a_refused_one() -> None:
+    found = {"filename": "a.md", "lineno": 1, "uri": "https://example.org"}
+    reasons = {"404 Client Error": 1, "403 Client Error: Forbidden": 0, "Name not known": 1}
+    for reason, count in reasons.items():
+        dead, refused = links.sort([json.dumps(found | {"status": "broken", "info": reason}), ""])
+        assert (len(dead), len(refused)) == (count, 1 - count)
+    assert links.sort([json.dumps(found | {"status": "working", "info": ""})]) == ([], [])
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)

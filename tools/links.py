@@ -1,0 +1,38 @@
+"""Read what Sphinx's linkcheck wrote and fail where a link is really dead.
+
+    python tools/links.py _build/links/_build/html/output.json
+
+Publishers often answer a program with "forbidden" or "too many requests" where a reader gets the
+page. Those links are listed, and do not count as dead.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+REFUSED = re.compile(r"\b(401|403|405|418|429|503|999)\b")
+
+
+def sort(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Return the dead links and those that were refused, with page and reason."""
+    dead, refused = [], []
+    for found in map(json.loads, filter(None, lines)):
+        if found["status"] not in ("broken", "timeout"):
+            continue
+        text = f"{found['filename']}:{found['lineno']}: {found['uri']} {found['info']}"
+        (refused if REFUSED.search(found["info"]) else dead).append(text)
+    return dead, refused
+
+
+def main(path: str) -> int:
+    """List them; 1 when one is dead, or when nothing was checked."""
+    lines = Path(path).read_text(encoding="utf-8").split("\n")
+    dead, refused = sort(lines)
+    print(*(f"refused {text}" for text in refused), *(f"DEAD {text}" for text in dead), sep="\n")
+    print(f"{len([x for x in lines if x])} links, {len(refused)} refused, {len(dead)} dead")
+    return int(bool(dead) or not any(lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
