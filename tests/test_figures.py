@@ -349,6 +349,16 @@ def test_columns_that_are_not_filled_are_outlines() -> None:
     assert hollow.fillcolor.endswith("0.0)")
 
 
+@pytest.mark.parametrize(("low", "high"), [(-3.7, 4.1), (0.0, 1.0), (120.0, 260.0), (2.0, 2.0)])
+def test_the_radius_has_a_few_round_numbers_inside_the_data(low: float, high: float) -> None:
+    cloud = np.array([[low], [high]])
+    figure = figures.violins({"a": cloud}, polar=True, alt="x.")
+    ticks = figure.layout.polar.radialaxis.tickvals
+    assert 1 <= len(ticks) <= 5
+    assert low <= min(ticks) <= max(ticks) <= high
+    assert_allclose(np.diff(ticks, 2), 0, atol=1e-9)
+
+
 def test_a_constant_column_is_a_line_across() -> None:
     ring = rings(figures.violins({"a": np.ones((5, 1))}, alt="One.").data[0])[0]
     assert set(ring[:, 1]) == {1.0}

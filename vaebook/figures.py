@@ -453,12 +453,21 @@ def violins(
         figure.update_yaxes(title_text=y_title)
         return describe(figure, alt, aspect=0.5)
     values = np.concatenate([cloud.ravel() for cloud in clouds.values()])
+    least, most = float(values.min()), float(values.max())
+    wide = most - least or 1.0
     rule = {"gridcolor": "rgba(127, 127, 127, 0.25)", "linecolor": "rgba(127, 127, 127, 0.25)"}
     turns = [unit * j for j in range(width)]
     figure.update_polars(
         bgcolor="rgba(0, 0, 0, 0)",
-        # A hole in the middle, or the violins of all columns would meet there.
-        radialaxis={**rule, "range": [values.min() - 0.35 * np.ptp(values), values.max()]},
+        # A hole in the middle, or the violins of all columns would meet there; the numbers of
+        # the radius stand between the first two spokes.
+        radialaxis={
+            **rule,
+            "range": [least - 0.35 * wide, most],
+            "tickvals": _few_ticks(least, most),
+            "angle": 90 - unit / 2,
+            "tickangle": 0,
+        },
         angularaxis={**rule, "tickvals": turns, "ticktext": labels, "direction": "clockwise"},
     )
     figure.update_layout(margin={"t": 36, "b": 36, "l": 36, "r": 36})
@@ -535,3 +544,11 @@ def _line(points: NDArray[np.float64], unit: float, polar: bool, style: dict[str
     if polar:
         return go.Scatterpolar(theta=(unit * across).round(3), r=up, **style)
     return go.Scatter(x=across, y=up, **style)
+
+
+def _few_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two, five or fewer."""
+    rough = (high - low or 1.0) / 4
+    size = 10.0 ** np.floor(np.log10(rough))
+    step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough)
+    return [float(step * k) for k in range(int(np.ceil(low / step)), int(high // step) + 1)]
