@@ -108,12 +108,7 @@ def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) ->
     z = VAE.reparameterize(test_mu, test_logvar, torch.Generator().manual_seed(0))
     mean = (test.images - model.decode(test_mu)).flatten(1).norm(dim=1)
     sampled = (test.images - model.decode(z)).flatten(1).norm(dim=1)
-    # The direction that goes best with the correlation, by least squares.
-    design = torch.cat([mu, torch.ones(len(mu), 1)], 1).double()
-    best = design @ torch.linalg.lstsq(design, factors.double()).solution
-    alignment = paths.align(mu, factors)
-    named = alignment.forward(mu)
-    return {
+    found = {
         "frobenius_mean": round(mean.mean().item(), 4),
         "frobenius_median": round(mean.median().item(), 4),
         "frobenius_sampled": round(sampled.mean().item(), 4),
@@ -121,6 +116,16 @@ def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) ->
         "active_units": int(evaluate.active_units(mu).sum()),
         "variance_of_mu": [round(v, 4) for v in mu.var(0).tolist()],
         "noise_sd": [round(v, 5) for v in (0.5 * logvar).exp().mean(0).tolist()],
+    }
+    if found["active_units"] < 3:
+        return found  # a collapsed model has no manifold to walk on
+
+    # The direction that goes best with the correlation, by least squares.
+    design = torch.cat([mu, torch.ones(len(mu), 1)], 1).double()
+    best = design @ torch.linalg.lstsq(design, factors.double()).solution
+    alignment = paths.align(mu, factors)
+    named = alignment.forward(mu)
+    return found | {
         "rank_axes": [[rank(mu[:, j], factors[:, k]) for k in range(3)] for j in range(3)],
         "rank_best": [rank(best[:, k], factors[:, k]) for k in range(3)],
         "rank_aligned": [rank(named[:, k], factors[:, k]) for k in range(3)],
@@ -146,7 +151,7 @@ def main() -> None:
             trained = recipes.load(f"heatmap-{kind}-s{seed}", options.weights)
             model = trained.model.requires_grad_(False)
             runs.append({"kind": kind, "seed": seed} | study(model, everything, test))
-            print(kind, seed, runs[-1]["frobenius_mean"], runs[-1]["rank_aligned"], flush=True)
+            print(kind, seed, runs[-1]["frobenius_mean"], runs[-1]["active_units"], flush=True)
     settings = {
         "steps": STEPS,
         "reach": REACH,
