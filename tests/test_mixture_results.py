@@ -6,15 +6,15 @@ exceeds once in 1.7 million times a number, some two hundred numbers in this fil
 """
 
 import math
-from itertools import pairwise
+from itertools import pairwise, permutations, product
 
 import numpy as np
 import pytest
 import torch
-from scipy import stats
+from scipy import linalg, stats
 from torch import Tensor
 
-from vaebook import mixtures
+from vaebook import mixtures, objectives, paths
 
 Z = np.linspace(-14, 14, 8001)
 DZ = Z[1] - Z[0]
@@ -188,3 +188,124 @@ def test_prop_mixtures_bhattacharyya() -> None:
         assert low - 1e-9 <= error <= high + 1e-9
         tight += error > 0.5 * high
     assert tight > 10
+
+
+# --- Seeing more than three dimensions ----------------------------------------------------------
+
+
+def orthogonal(seed: int, d: int) -> Tensor:
+    """A uniform orthogonal matrix, from SciPy."""
+    draw = stats.ortho_group(d, seed=seed).rvs()
+    return torch.from_numpy(np.atleast_2d(draw))
+
+
+def off_diagonal(matrices: Tensor) -> float:
+    """The largest entry off the diagonal, in size."""
+    diagonal = matrices.diagonal(dim1=-2, dim2=-1).diag_embed()
+    return (matrices - diagonal).abs().max().item()
+
+
+def test_prop_dims_axes() -> None:
+    mu, logvar = random_codes(9, 6, 3)
+    covariances = logvar.exp().diag_embed()
+    rotation = orthogonal(10, 3)
+    turned = rotation @ covariances @ rotation.T
+
+    # 1. The KL terms stay, and so does what the decoder makes of matched draws.
+    prior = torch.zeros(6, 3).double(), torch.eye(3).double().expand(6, 3, 3)
+    before = objectives.gaussian_kl(mu, covariances, *prior)
+    after = objectives.gaussian_kl(mu @ rotation.T, turned, *prior)
+    torch.testing.assert_close(before, after)
+    torch.testing.assert_close(before, objectives.kl_divergence(mu, logvar))
+    weight = random_codes(11, 5, 3)[0]
+    z = random_codes(12, 20, 3)[0]
+    torch.testing.assert_close((z @ weight.T).sin(), (z @ rotation.T @ rotation @ weight.T).sin())
+
+    # 2. Signed permutations keep them diagonal, all 48 of them; 500 other rotations do not.
+    for order, signs in product(permutations(range(3)), product((-1.0, 1.0), repeat=3)):
+        signed = torch.eye(3).double()[list(order)] * torch.tensor(signs).double()
+        assert off_diagonal(signed @ covariances @ signed.T) < 1e-12
+    for seed in range(500):
+        other = orthogonal(1000 + seed, 3)
+        if other.abs().amax(1).min() < 0.999:
+            assert off_diagonal(other @ covariances @ other.T) > 1e-4
+
+    # 3. Round posteriors are round from every side.
+    round_ones = torch.rand(6, 1, 1).double() * torch.eye(3).double()
+    assert off_diagonal(rotation @ round_ones @ rotation.T) < 1e-12
+
+
+def test_prop_dims_volume() -> None:
+    """Against SciPy's entropy, an ellipse counted on a grid, and determinants."""
+    covariance = np.array([[1.3, 0.6], [0.6, 0.8]])
+    half = 0.5 * np.linalg.slogdet(covariance)[1]
+    entropy = stats.multivariate_normal(cov=covariance).entropy()
+    assert half + math.log(2 * math.pi * math.e) == pytest.approx(entropy)
+
+    axis = np.linspace(-4, 4, 2001)
+    points = np.stack(np.meshgrid(axis, axis), -1)
+    inside = (points @ np.linalg.inv(covariance) * points).sum(-1) <= 1.5**2
+    area = inside.sum() * (axis[1] - axis[0]) ** 2
+    formula = math.pi / math.gamma(2) * 1.5**2 * math.exp(half)
+    assert area == pytest.approx(formula, rel=2e-3)
+
+    stretch = random_codes(13, 5, 5)[0].numpy()
+    mu, logvar = random_codes(14, 60, 5)
+    moments = mixtures.class_moments(mu, logvar, torch.arange(60) % 3)
+    changes = [
+        0.5 * (np.linalg.slogdet(stretch @ c @ stretch.T)[1] - np.linalg.slogdet(c)[1])
+        for c in moments.covariances.numpy()
+    ]
+    np.testing.assert_allclose(changes, math.log(abs(np.linalg.det(stretch))), rtol=1e-9)
+
+
+def test_prop_dims_angles() -> None:
+    rng = np.random.default_rng(15)
+    u, v = (np.linalg.qr(rng.normal(size=(7, 3)))[0] for _ in range(2))
+    cosines = np.linalg.svd(u.T @ v, compute_uv=False)
+    np.testing.assert_allclose(np.sort(cosines), np.sort(np.cos(linalg.subspace_angles(u, v))))
+    overlap = (np.linalg.norm(u.T @ v) ** 2) / 3
+    assert overlap == pytest.approx((cosines**2).mean())
+    assert np.linalg.norm(u.T @ u) ** 2 / 3 == pytest.approx(1)
+
+    # The mean over uniform subspaces is k / D.
+    draws = rng.normal(size=(20_000, 7, 3))
+    bases = np.linalg.qr(draws)[0]
+    values = (np.einsum("di,ndj->nij", u, bases) ** 2).sum((1, 2)) / 3
+    assert agrees(values, 3 / 7)
+    assert not agrees(values, 3 / 8)
+
+
+def test_alg_dims_held_karp() -> None:
+    """Against all permutations, distances that lack the triangle inequality among them."""
+    rng = np.random.default_rng(16)
+    for n in (2, 5, 7):
+        d = rng.exponential(size=(n, n))
+        d = d + d.T
+        tour = paths.shortest_tour(torch.from_numpy(d))
+        every = [sum(d[a, b] for a, b in pairwise(p)) for p in permutations(range(n))]
+        assert tour.length == pytest.approx(min(every))
+        order = tour.order.tolist()
+        assert sorted(order) == list(range(n))
+        assert sum(d[a, b] for a, b in pairwise(order)) == pytest.approx(tour.length)
+
+
+def test_prop_dims_procrustes() -> None:
+    """Against a scan over all turns and reflections of the plane, and SciPy in five dimensions."""
+    rng = np.random.default_rng(17)
+    a, b = rng.normal(size=(2, 40, 2))
+    u, s, vt = np.linalg.svd(a.T @ b)
+    formula = (a**2).sum() + (b**2).sum() - 2 * s.sum()
+    assert ((a @ u @ vt - b) ** 2).sum() == pytest.approx(formula)
+    t = np.linspace(0, 2 * math.pi, 20_001)
+    turns = np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]]).transpose(2, 0, 1)
+    both = np.concatenate([turns, turns * np.array([1, -1])])
+    scanned = (a**2).sum() + (b**2).sum() - 2 * np.einsum("nij,ij->n", both, a.T @ b)
+    assert scanned.min() == pytest.approx(formula, rel=1e-6)
+    assert scanned.min() >= formula - 1e-9
+
+    a, b = rng.normal(size=(2, 30, 5))
+    theirs, total = linalg.orthogonal_procrustes(a, b)
+    u, s, vt = np.linalg.svd(a.T @ b)
+    np.testing.assert_allclose(u @ vt, theirs, atol=1e-12)
+    assert s.sum() == pytest.approx(total)
