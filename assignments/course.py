@@ -12,12 +12,12 @@ __all__ = ["Assignment", "Report", "grade", "load", "masters", "release"]
 
 import argparse
 import csv
+import functools
 import html
 import re
 import secrets
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,11 @@ class Assignment:
     def cells(self) -> dict[str, NotebookNode]:
         """The cells that have a grade_id."""
         return {_id(cell): cell for cell in self.notebook.cells if _id(cell)}
+
+    @functools.cached_property
+    def released(self) -> dict[str, str]:
+        """The sources of these cells as the students get them."""
+        return {_id(cell): cell.source for cell in release(self).cells if _id(cell)}
 
     @property
     def tests(self) -> dict[str, float]:
@@ -191,16 +196,12 @@ def identify(notebook: NotebookNode, assignment: Assignment) -> list[str]:
 
     By its grade_id; where an editor has dropped the metadata, by its first line.
     """
-    first = {_first_line(release_source): name for name, release_source in _sources(assignment)}
+    first = {_first_line(source): name for name, source in assignment.released.items()}
     names = []
     for cell in notebook.cells:
         by_line = first.get(_first_line(cell.source), "") if cell.source.strip() else ""
         names.append(_id(cell) if _id(cell) in assignment.roles else by_line)
     return names
-
-
-def _sources(assignment: Assignment) -> Iterable[tuple[str, str]]:
-    return ((_id(c), c.source) for c in release(assignment).cells if _id(c))
 
 
 def _first_line(source: str) -> str:
@@ -210,7 +211,7 @@ def _first_line(source: str) -> str:
 def plan(notebook: NotebookNode, assignment: Assignment, seed: int) -> tuple[sandbox.Plan, Any]:
     """Put a submission's code and the master's tests together; also remarks and answers."""
     cells, seen, remarks, answers = [], [], [], {}
-    wanted = dict(_sources(assignment))
+    wanted = assignment.released
     names = identify(notebook, assignment)
     for position, (cell, name) in enumerate(zip(notebook.cells, names, strict=True), 1):
         role = assignment.roles.get(name, {})
@@ -293,6 +294,8 @@ def grade_folder(
     """Grade one folder a student; write `grades.csv`, `tests.csv`, `written.csv`, feedback."""
     assignments = masters()
     reports = []
+    for stray in sorted(submissions.glob("*.ipynb")):
+        print(f"not graded: {stray.name} lies in no student's folder", flush=True)
     for folder in sorted(p for p in submissions.iterdir() if p.is_dir() and p.name[0] not in "._"):
         for name, paths in find(folder, assignments).items():
             assignment = assignments[name]

@@ -259,9 +259,12 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(submissions / "bob" / ".ipynb_checkpoints" / "5_beta.ipynb", beta)
     (submissions / "bob" / "3_pcn.ipynb").write_text("{ torn", encoding="utf-8")
     (submissions / "cy").mkdir()
+    write(submissions / "whose.ipynb", beta)
     main = str(ROOT / "assignments" / "course.py")
     command = [sys.executable, main, "grade", str(submissions), "--seed", "5"]
-    subprocess.run([*command, "--output", str(folder / "grades")], check=True, cwd=folder)
+    command += ["--output", str(folder / "grades")]
+    result = subprocess.run(command, check=True, cwd=folder, capture_output=True, text=True)
+    (folder / "said").write_text(result.stdout, encoding="utf-8")
     return folder
 
 
@@ -281,6 +284,12 @@ def test_a_folder_of_submissions_gives_a_line_for_each_student_and_assignment(
     assert "no notebook" in found["bob", "3_pcn"]["status"]
     assert {found["cy", a]["status"] for a in MASTERS} == {"missing"}
     assert {r["seed"] for r in found.values()} == {"5"}
+
+
+def test_the_seed_and_what_was_not_graded_are_said_aloud(graded: Path) -> None:
+    said = (graded / "said").read_text(encoding="utf-8")
+    assert "Seed 5;" in said
+    assert "not graded: whose.ipynb" in said
 
 
 def test_feedback_names_each_test_its_points_and_what_it_said(graded: Path) -> None:
