@@ -482,7 +482,7 @@ def _anchored() -> list[Recipe]:
     small = partial(
         Recipe,
         data=_mnist,
-        epochs=12,
+        epochs=8,
         learning_rate=4e-3,
         batch_size=256,
         n_samples=0,
