@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import yaml
 from playwright.sync_api import Page, sync_playwright
 from pypdf import PdfWriter
-from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject
 
 ROOT = Path(__file__).resolve().parent.parent
 MARGIN = "16mm"
@@ -99,7 +99,7 @@ def bind(parts: list[tuple[str, str, bytes]], base: str) -> PdfWriter:
             annotation[NameObject("/A")] = DictionaryObject(
                 {
                     NameObject("/S"): NameObject("/GoTo"),
-                    NameObject("/D"): ArrayObject([place, NameObject("/FitH"), NumberObject(842)]),
+                    NameObject("/D"): ArrayObject([place, NameObject("/Fit")]),
                 }
             )
     return writer
