@@ -1,9 +1,9 @@
-"""Effective samples of four samplers on the posterior of real images in 20 dimensions.
+"""Effective samples of four samplers on the posterior of real images in 16 dimensions.
 
     VAEBOOK_DATA=DATA OMP_NUM_THREADS=1 python benchmarks/pcn_decoder.py
 
 runs pCN, random walk, MALA and elliptical slice sampling on p(z|x) of five MNIST test images
-under the recipe mnist-mlp-20d, four chains each from draws of q(z|x), at the step that a warm-up
+under the recipe mnist-cnn-16d, four chains each from draws of q(z|x), at the step that a warm-up
 finds, and writes benchmarks/pcn_decoder.json. Effective samples are ArviZ's bulk estimate of the
 slowest dimension; `used` leaves out the dimensions whose q(z|x) has more than half the prior's
 variance. Seconds are processor time. The chapter on pCN reads the file.
@@ -22,7 +22,7 @@ from torch import Tensor
 from vaebook import datasets, evaluate, recipes, samplers
 from vaebook.samplers import Chain
 
-MODEL, IMAGES, CHAINS, STEPS, WARMUP = "mnist-mlp-20d", 5, 4, 30_000, 500
+MODEL, IMAGES, CHAINS, STEPS, WARMUP = "mnist-cnn-16d", 5, 4, 30_000, 500
 # Elliptical slice sampling calls the decoder a dozen times a step.
 SLICE_STEPS = STEPS // 3
 
