@@ -4,6 +4,7 @@ import copy
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -63,6 +64,17 @@ def test_the_points_of_a_rubric_add_up_to_those_of_the_proof() -> None:
         rubric = next(c.source for c in assignment.notebook.cells if "**Rubric**" in c.source)
         rows = [line.split("|")[1].strip() for line in rubric.split("\n") if line[:2] == "| "]
         assert sum(int(row) for row in rows if row.isdigit()) == 5
+
+
+def test_the_guide_gives_the_points_and_hours_of_the_assignments() -> None:
+    guide = (ROOT / "chapters" / "instructors_guide.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) .* \| (\d+ \+ \d+) \| (\d+) \|$", guide, re.M)
+    assert [number for number, _, _ in rows] == [name[0] for name in MASTERS]
+    for (_, points, hours), assignment in zip(rows, MASTERS.values(), strict=True):
+        text = assignment.notebook.cells[0].source
+        assert f"about {hours} hours" in text
+        assert points == "20 + 5"
+        assert "20 by the tests, 5 for the proof" in text
 
 
 @each

@@ -25,6 +25,7 @@ import first_cell  # noqa: E402
 import links  # noqa: E402
 import measure_chapters  # noqa: E402
 import newest  # noqa: E402
+import picture  # noqa: E402
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -359,6 +360,11 @@ def test_the_picture_is_small_and_described() -> None:
     ((alt, path),) = found
     assert len(alt) > 40
     assert (ROOT / path).stat().st_size < 150_000
+
+
+def test_the_picture_is_made_by_its_script(tmp_path: Path) -> None:
+    picture.draw(tmp_path / "picture.png")
+    assert 20_000 < (tmp_path / "picture.png").stat().st_size < 150_000
 
 
 def test_the_appendix_has_the_measured_table_and_no_chapter_needs_more_than_binder_has() -> None:
