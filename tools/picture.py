@@ -33,8 +33,8 @@ def draw(target: Path) -> None:
     mosaic = images.reshape(TILES, TILES, side, side).permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
     codes = trained.codes.mu
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.5), layout="constrained")
-    colours = plt.get_cmap("tab10")(trained.codes.labels)
-    left.scatter(*codes.T, s=2, c=colours, linewidths=0)
+    colours = plt.get_cmap("tab10")(trained.codes.labels.numpy())
+    left.scatter(*codes.T.numpy(), s=2, c=colours, linewidths=0)
     for digit in range(10):
         middle = codes[trained.codes.labels == digit].median(dim=0).values
         box = {"boxstyle": "circle", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
