@@ -470,7 +470,8 @@ def violins(
         },
         angularaxis={**rule, "tickvals": turns, "ticktext": labels, "direction": "clockwise"},
     )
-    figure.update_layout(margin={"t": 36, "b": 36, "l": 36, "r": 36})
+    # The name of the first spoke stands where a legend would.
+    figure.update_layout(margin={"t": 36, "b": 36, "l": 36, "r": 36}, legend_y=1.12)
     return describe(figure, alt, aspect=1.0, max_width=560)
 
 
