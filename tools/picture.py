@@ -41,7 +41,7 @@ def draw(target: Path) -> None:
         left.text(*middle, str(digit), ha="center", va="center", bbox=box, fontsize=11)
     left.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal")
     edges = (-REACH, REACH, -REACH, REACH)
-    right.imshow(mosaic, cmap="gray", extent=edges, interpolation="antialiased")
+    right.imshow(mosaic.numpy(), cmap="gray", extent=edges, interpolation="antialiased")
     for axes, title in ((left, "encoded"), (right, "decoded")):
         axes.set(title=title, xticks=[-2, 0, 2], yticks=[-2, 0, 2])
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
