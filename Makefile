@@ -75,7 +75,9 @@ grade: .venv/installed ## grade SUBMISSIONS=DIR into _build/grades (SEED=..., WR
 	  $(if $(SEED),--seed "$(SEED)") $(if $(WRITTEN),--written "$(WRITTEN)")
 
 wheel: .venv/installed ## build the package into _build/wheel
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir _build/wheel .
+	rm -rf build _build/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir _build/wheel .
+	rm -rf build
 
 zip: book ## pack the pages for reading without a network
 	$(BIN)/python tools/pack.py _build/html _build/latent-space.zip
