@@ -188,7 +188,7 @@ function network(name) {
 // What all figures share
 
 const STYLE = `
-.vaebook-live { color: var(--pst-color-text-base, inherit); display: grid; gap: 0.75rem; margin-inline: auto; max-width: 700px; }
+.vaebook-live { color: var(--pst-color-text-base, inherit); display: grid; gap: 0.75rem; margin-inline: auto; max-width: 700px; text-align: start; }
 .vaebook-live-stage { align-items: start; display: flex; flex-wrap: wrap; gap: 0.75rem 1.25rem; justify-content: center; }
 .vaebook-live-stage > * { min-width: 0; }
 .vaebook-live canvas, .vaebook-live-static img { max-width: 100%; }
@@ -202,10 +202,11 @@ const STYLE = `
 .vaebook-live-bar { align-items: center; display: flex; flex-wrap: wrap; gap: 0.5rem 0.75rem; }
 .vaebook-live-bar button { background: none; border: 1px solid var(--pst-color-border, #888); border-radius: 4px; color: inherit; font: inherit; min-height: 32px; padding: 0.1rem 0.8rem; }
 .vaebook-live-bar button:hover { background: var(--pst-color-surface, #8882); }
-.vaebook-live-facts { display: grid; gap: 0 1.25rem; grid-template-columns: auto auto; font-variant-numeric: tabular-nums; justify-content: start; margin: 0; }
-.vaebook-live-facts dt { font-weight: normal; }
-.vaebook-live-facts dd { margin: 0; text-align: end; }
-.vaebook-live-note { color: var(--pst-color-text-muted, inherit); font-size: 0.9rem; margin: 0; }
+.vaebook-live-facts { display: grid; gap: 0 1.25rem; grid-template-columns: auto auto; font-variant-numeric: tabular-nums; justify-content: start; }
+.vaebook-live .vaebook-live-facts { margin: 0; }
+.vaebook-live .vaebook-live-facts dt { font-weight: normal; margin: 0; text-align: start; }
+.vaebook-live .vaebook-live-facts dd { margin: 0; text-align: end; }
+.vaebook-live .vaebook-live-note { color: var(--pst-color-text-muted, inherit); font-size: 0.9rem; margin: 0; }
 .vaebook-live-error { border-inline-start: 3px solid var(--pst-color-danger, #b00); padding-inline-start: 0.75rem; }
 @media screen { .vaebook-is-live > .vaebook-live-static { display: none; } }
 @media print { .vaebook-is-live > .vaebook-live { display: none; } }
@@ -315,6 +316,10 @@ class LiveFigure extends HTMLElement {
       this.build(box, this.config);
       this.append(box);
       this.classList.add("vaebook-is-live");
+      // What is drawn on a canvas takes its ink from the page, which may change it.
+      const again = () => this.redraw?.();
+      new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+      again();
     } catch (error) {
       this.append(make("p", { className: "vaebook-live-error", role: "alert",
         textContent: `This figure could not be brought to life: ${error.message}.` }));
@@ -324,6 +329,10 @@ class LiveFigure extends HTMLElement {
   // Tell a live notebook where the reader is.
   report(z) {
     this.dispatchEvent(new CustomEvent("vaebook-z", { detail: Array.from(z) }));
+  }
+
+  get ink() {
+    return getComputedStyle(this.querySelector(".vaebook-live") ?? this).color;
   }
 
   cloud() {
@@ -494,6 +503,8 @@ class Chains extends LiveFigure {
     new ResizeObserver(() => this.show()).observe(this.trace.node);
   }
 
+  redraw() { this.show(); }
+
   // A live notebook reads and sets where the chains start.
   move(start) { this.restart(start); }
 
@@ -540,11 +551,13 @@ class Chains extends LiveFigure {
     const top = Math.max(...levels), bottom = Math.min(...levels, top - 1);
     const across = (i) => 4 + (width - 88) * i / 400, down = (v) => 8 + (height - 16) * (top - v) / (top - bottom);
     this.chains.forEach(({ trace }, k) => stroke(context, trace.map((v, i) => [across(i), down(v)]), INKS[k]));
-    context.fillStyle = getComputedStyle(this).color;
+    context.fillStyle = this.ink;
     context.font = "12px system-ui, sans-serif";
     context.textAlign = "end";
-    context.fillText(`${number(top, 1)} nats`, width - 4, 12);
-    context.fillText(`${number(bottom, 1)} nats`, width - 4, height - 6);
+    if (pcn.steps) {
+      context.fillText(`${number(top, 1)} nats`, width - 4, 12);
+      context.fillText(`${number(bottom, 1)} nats`, width - 4, height - 6);
+    }
     this.trace.node.setAttribute("aria-label", `Traces of log p(x|z) between ${number(bottom, 1)} and ${number(top, 1)} nats`);
     const { context: plane, place } = this.pad.open();
     [1, 0].forEach((k) => {
@@ -563,7 +576,7 @@ const LOG_2PI = Math.log(2 * Math.PI);
 const logNormal = (x, mean, sigma) => -0.5 * (((x - mean) / sigma) ** 2 + LOG_2PI) - Math.log(sigma);
 // The functions vanish at both ends of the grid, where the trapezoidal rule is all but exact.
 const integral = (f) => f.reduce((sum, value) => sum + value, 0) / 200;
-const DECODERS = { "straight: g(z) = z": (z) => z, "bent: g(z) = z²": (z) => z * z };
+const DECODERS = { "straight: g(z) = z": (z) => z, "bent: g(z) = (z² + z)/2": (z) => (z * z + z) / 2 };
 
 function elboTerms({ g, x, noise }, mu, sigma) {
   const logLikelihood = (z) => logNormal(x, g(z), noise);
@@ -620,8 +633,10 @@ class ElboBench extends LiveFigure {
     this.plot.node.addEventListener("pointerdown", (event) => { this.plot.node.setPointerCapture(event.pointerId); follow(event); });
     this.plot.node.addEventListener("pointermove", (event) => { if (this.plot.node.hasPointerCapture(event.pointerId)) follow(event); });
     this.move([mu, sigma]);
-    new ResizeObserver(() => this.move([this.mu, this.sigma])).observe(this.plot.node);
+    new ResizeObserver(() => this.redraw()).observe(this.plot.node);
   }
+
+  redraw() { this.move([this.mu, this.sigma]); }
 
   move([mu, sigma]) {
     Object.assign(this, { mu, sigma, z: Float32Array.of(mu, sigma) });
@@ -646,7 +661,7 @@ class ElboBench extends LiveFigure {
     context.globalAlpha = 1;
     stroke(context, curve(prior), "#808080", 1.5, [5, 4]);
     stroke(context, curve(q), INKS[0], 2.5);
-    context.fillStyle = getComputedStyle(this).color;
+    context.fillStyle = this.ink;
     context.font = "12px system-ui, sans-serif";
     context.textAlign = "center";
     for (let z = -3; z <= 3; z++) context.fillText(String(z).replace("-", "−"), width * (z + 4) / 8, height - 4);

@@ -309,7 +309,7 @@ def latent_map(
         )
     flat = model.latent_dim == 2
     extent = _extent(mu) if flat else 3.0
-    first = mu.median(0).values if start is None else torch.tensor(start)
+    first = mu.median(0).values if start is None else mu.new_tensor(start)
     order = list(range(2)) if flat else mu.var(0).argsort(descending=True).tolist()
     with torch.no_grad():
         decoded = model.decode(first[None])[0]
@@ -364,7 +364,7 @@ def chains(
     if not 0 < step <= 1:
         raise ValueError(f"step must lie in (0, 1], got {step}")
     with torch.no_grad():
-        decoded = model.decode(torch.tensor(start)[None])[0]
+        decoded = model.decode(mu.new_tensor(start)[None])[0]
     if image.shape != decoded.shape:
         raise ValueError(f"image must be {list(decoded.shape)}, got {list(image.shape)}")
     extent = _extent(mu)
@@ -385,15 +385,15 @@ def chains(
 
 
 def elbo_bench(
-    *, alt: str, x: float = 1.0, noise: float = 0.5, mu: float = 0.0, sigma: float = 1.0
+    *, alt: str, x: float = 1.0, noise: float = 0.3, mu: float = 0.0, sigma: float = 1.0
 ) -> Live:
     r"""One datum, one latent dimension: the reader moves q, and sees ELBO, gap and posterior.
 
     .. math:: z \sim N(0, 1), \quad x \mid z \sim N(g(z), \mathrm{noise}^2), \quad
         q(z) = N(\mu, \sigma^2)
 
-    with g(z) = z, where q can close the gap, or g(z) = z², where it can't. Integrals are taken on
-    a grid of 2,401 points.
+    with g(z) = z, where q can close the gap, or g(z) = (z² + z)/2, where it can't. Integrals are
+    taken on a grid of 2,401 points.
 
     Args:
         alt: what is to be seen.
@@ -502,7 +502,7 @@ def twins(
     """
     if len(pair) != 2 or len(codes) != 2 or any(twin.model.latent_dim != 3 for twin in pair):
         raise ValueError("pair must be two models with three latent dimensions, with their codes")
-    first = torch.tensor(start)
+    first = codes[0].new_tensor(start)
     config = {
         "twins": [
             {
