@@ -24,7 +24,6 @@ import argparse
 import json
 import math
 import platform
-import time
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -337,7 +336,6 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=RESULTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    start = time.perf_counter()
     train, test = datasets.heatmaps().split(0.8, seed=0)
     sets = {"train": train, "test": test, "off_grid": off_grid(len(test))}
     results: dict[str, list[dict[str, Any]]] = {}
@@ -373,7 +371,6 @@ def main() -> None:
         "per_image": per_image(results),
         "tests": compare(results, CLAIMS),
         "validity_tests": compare(results, VALIDITY),
-        "seconds": time.perf_counter() - start,
     }
     options.into.write_text(json.dumps(rounded(output), indent=1) + "\n")
 
