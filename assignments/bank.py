@@ -803,19 +803,36 @@ WRONG = [
         "the proposal without its square root",
         _PCN,
         _one("pcn-propose", "propose(z, xi, step)", "return (1 - step) * z + step * xi"),
-        ("pcn-propose-2", "pcn-chain-1", "pcn-chain-3"),
+        (
+            "pcn-propose-2",
+            "pcn-chain-1",
+            "pcn-chain-3",
+            "pcn-diagnose-1",
+        ),
     ),
     Answer(
         "the random walk's proposal",
         _PCN,
         _one("pcn-propose", "propose(z, xi, step)", "return z + step * xi"),
-        ("pcn-propose-1", "pcn-propose-2", "pcn-chain-1", "pcn-chain-3"),
+        (
+            "pcn-propose-1",
+            "pcn-propose-2",
+            "pcn-chain-1",
+            "pcn-chain-3",
+            "pcn-diagnose-1",
+        ),
     ),
     Answer(
         "the ratio upside down",
         _PCN,
         _one("pcn-accept", "log_acceptance(new, old)", "return np.minimum(old - new, 0)"),
-        ("pcn-accept-1", "pcn-accept-2", "pcn-chain-2", "pcn-chain-3"),
+        (
+            "pcn-accept-1",
+            "pcn-accept-2",
+            "pcn-chain-2",
+            "pcn-chain-3",
+            "pcn-diagnose-1",
+        ),
     ),
     Answer(
         "a probability above 1",
@@ -827,19 +844,33 @@ WRONG = [
         "the probability for its logarithm",
         _PCN,
         _one("pcn-accept", "log_acceptance(new, old)", "return np.exp(np.minimum(new - old, 0))"),
-        ("pcn-accept-1", "pcn-accept-2", "pcn-chain-2", "pcn-chain-3"),
+        (
+            "pcn-accept-1",
+            "pcn-accept-2",
+            "pcn-chain-2",
+            "pcn-chain-3",
+            "pcn-diagnose-1",
+        ),
     ),
     Answer(
         "the old state forgotten on rejection",
         _PCN,
         _chain("z = np.where(yes, new, z)\nif yes.all(): states.append(z)"),
-        ("pcn-chain-2", "pcn-chain-3"),
+        (
+            "pcn-chain-2",
+            "pcn-chain-3",
+            "pcn-diagnose-1",
+        ),
     ),
     Answer(
         "the proposal kept in place of the state",
         _PCN,
         _chain("z = np.where(yes, new, z)\nstates.append(new)"),
-        ("pcn-chain-2", "pcn-chain-3"),
+        (
+            "pcn-chain-2",
+            "pcn-chain-3",
+            "pcn-diagnose-1",
+        ),
     ),
     Answer(
         "the state before the step",
@@ -851,7 +882,10 @@ WRONG = [
         "one decision for all chains",
         _PCN,
         _chain("z = new if yes[0, 0] else z\nstates.append(z)"),
-        ("pcn-chain-3",),
+        (
+            "pcn-chain-3",
+            "pcn-diagnose-1",
+        ),
     ),
     Answer(
         "the first step not counted",
@@ -878,7 +912,23 @@ WRONG = [
             "z = sampler(lambda z: 0 * z[:, 0], rng.normal(size=(900, 1)), 0.5, 20, rng)[-1]\n"
             '    return "correct" if z.var() > 0.7 else "proposal"',
         ),
-        ("pcn-diagnose-2", "pcn-diagnose-3"),
+        (
+            "pcn-diagnose-1",
+            "pcn-diagnose-3",
+        ),
+    ),
+    Answer(
+        "a test bench that never looks at the prior",
+        _PCN,
+        _one(
+            "pcn-diagnose",
+            "diagnose(sampler, rng)",
+            "z = sampler(lambda z: -8 * (z[:, 0] - 1)**2, rng.normal(size=(500, 1)), 0.5, 60, rng)"
+            "[20:]\n"
+            '    if (z[1:] == z[:-1]).mean() < 0.01:\n        return "repeats"\n'
+            '    return "correct" if abs(z.mean() - 16 / 17) < 0.3 else "ratio"',
+        ),
+        ("pcn-diagnose-2",),
     ),
     # 4. Heatmaps
     Answer(
@@ -922,7 +972,10 @@ WRONG = [
             "    q = p[0, 0] * x**2 + 2 * p[0, 1] * x * y + p[1, 1] * y**2\n"
             "    h = np.exp(-(q - q.min()) / 2)\n    return h",
         ),
-        ("heatmaps-heatmap-2", "heatmaps-invalidity-2", "heatmaps-invalidity-1"),
+        (
+            "heatmaps-heatmap-2",
+            "heatmaps-invalidity-2",
+        ),
     ),
     Answer(
         "the precision's diagonal inverted entry by entry",
@@ -940,7 +993,6 @@ def factors(image, extent):
         (
             "heatmaps-factors-2",
             "heatmaps-factors-3",
-            "heatmaps-invalidity-1",
             "heatmaps-invalidity-2",
         ),
     ),
