@@ -14,7 +14,7 @@ export TQDM_DISABLE := 1
 
 chapters := $(wildcard chapters/*.ipynb)
 # What a chapter's outputs depend on beside its own cells.
-inputs = $(shell find vaebook/ -type f -not -path '*/__pycache__/*' | LC_ALL=C sort) requirements.txt
+inputs = $(shell find vaebook/ benchmarks/ -type f -not -path '*/__pycache__/*' -not -name '*.py[co]' | LC_ALL=C sort) requirements.txt
 pages := $(shell find intro.md chapters _config.yml _toc.yml references.bib _static assets \
            -type f -not -path '*/.ipynb_checkpoints/*' -not -name plotly.min.js 2>/dev/null)
 
