@@ -46,7 +46,7 @@ def row(name: str, directory: Path, features: Any, real: Tensor | None) -> dict[
     assert match is not None, name
     kind, way, seed = match.groups()
     data = "heatmap" if kind == "noise" else kind
-    way = way or "learned"
+    way = way or "optimal"
     images, _ = test_images(name)
     mu, logvar = evaluate.encode(model, images)
     generator = torch.Generator().manual_seed(0)

