@@ -27,7 +27,7 @@ SEEDS = range(5)
 STEPS = 49
 REACH = 2.0  # of a line from the centre of the codes, in latent units
 RADIUS = 1.2  # of an arc
-BINS = 6  # few: the codes at the first correlation lie apart from the next
+BINS = 6  # few, and fewer where one is empty: codes at the first correlation lie apart
 NEAR = 0.1  # the share of the cloud nearest to a bounding plane
 RESULTS = Path(__file__).with_suffix(".json")
 
@@ -77,17 +77,27 @@ def lines(mu: Tensor) -> dict[str, Tensor]:
     return found
 
 
+def through(strip: Tensor) -> Tensor:
+    """The spline through a strip along axis 0, with as many bins as hold a point each."""
+    for bins in range(BINS, 3, -1):
+        try:
+            return paths.binned_spline(strip, 0, bins, STEPS)
+        except ValueError:
+            continue
+    return paths.binned_spline(strip, 0, 3, STEPS)
+
+
 def trajectories(named: Tensor, factors: Tensor) -> dict[str, Tensor]:
     """The isovariance curve and those along the two bounding planes, in the aligned axes."""
     _, difference, total = factors.T
     depth = paths.convex_hull(named).depth(named)
     strip = (difference.abs() < 0.01) & (total > 6)
     strip &= depth <= depth[strip].median()
-    found = {"isovariance": paths.binned_spline(named[strip], 0, BINS, STEPS)}
+    found = {"isovariance": through(named[strip])}
     for side, above in (("above", True), ("below", False)):
         gap = paths.bounding_plane(named, 1, (0,), above).gap(named)
         near = gap <= gap.quantile(NEAR)
-        found[side] = paths.binned_spline(named[near], 0, BINS, STEPS)
+        found[side] = through(named[near])
     return found
 
 
