@@ -29,6 +29,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(browser: Browser) -> Iterator[Page]:
     """A page of a browser without network."""
     context = browser.new_context(offline=True)
+    context.set_default_timeout(90_000)  # a busy machine takes its time
     yield context.new_page()
     context.close()
 
@@ -42,7 +43,7 @@ def test_the_zip_holds_the_site_in_one_folder(unpacked: Path) -> None:
 def test_search_finds_pages_from_a_file(page: Page, unpacked: Path) -> None:
     page.goto((unpacked / "search.html").as_uri() + "?q=reparameterisation")
     found = page.locator("#search-results li a")
-    expect(found.first).to_be_visible()
+    expect(found.first).to_be_visible(timeout=90_000)
     found.first.click()
     page.wait_for_load_state("load")
     assert page.url.startswith("file://")
@@ -52,6 +53,7 @@ def test_search_finds_pages_from_a_file(page: Page, unpacked: Path) -> None:
 def test_mathematics_is_typeset_from_a_file(page: Page, unpacked: Path) -> None:
     chapter = next((unpacked / "chapters").glob("02_*.html"))
     page.goto(chapter.as_uri())
+    page.wait_for_function("() => window.MathJax?.startup?.promise", timeout=90_000)
     page.evaluate("() => window.MathJax.startup.promise.then(() => true)")
     assert page.locator("mjx-container").count() > 10
     assert page.evaluate(RAW_MATHS) == []
