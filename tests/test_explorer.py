@@ -195,6 +195,9 @@ def test_what_a_figure_cannot_take_it_refuses(plane, cloud):
         explorer.draw_digit(plane, mu, labels, image, **given)
     with pytest.raises(ValueError, match=r"noise must lie in \[0.1, 3\], got 0.01"):
         explorer.elbo_bench(alt="x", noise=0.01)
+    run = explorer.BetaRun(1.0, plane, mu, 5.0, 100.0)
+    with pytest.raises(ValueError, match=r"two or more by rising beta, got \[1.0, 1.0\]"):
+        explorer.beta_dial([run, run], labels, image[None], **given)
     twin = explorer.Twin("AE", three, torch.zeros(3), torch.eye(3))
     with pytest.raises(ValueError, match="two models with three latent dimensions"):
         explorer.twins([twin], [torch.zeros(5, 3)], alt="x")

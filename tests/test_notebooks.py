@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 DRAWING = {"curves", "film_strip", "heatmap", "image_grid", "manifold", "scatter", "slider"}
 DRAWING |= {"violins"}
-LIVE = {"chains", "draw_digit", "elbo_bench", "latent_map", "twins"}
+LIVE = {"beta_dial", "chains", "draw_digit", "elbo_bench", "latent_map", "twins"}
 LONGEST = 20
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)

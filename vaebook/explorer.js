@@ -172,7 +172,8 @@ class Network {
   }
 }
 
-const networks = new Map();
+// Shared by all copies of this script: elements are defined by the first, models brought by any.
+const networks = globalThis.vaebook?.networks ?? new Map();
 
 // A model stands once on the page, in a script element of its own.
 function network(name) {
@@ -966,6 +967,71 @@ class Twins extends LiveFigure {
 }
 
 // ---------------------------------------------------------------------------------------------
+// The beta dial: models that differ in beta only
+
+class BetaDial extends LiveFigure {
+  build(box, { models, codes, axes, clouds, originals, size, extent }) {
+    this.networks = models.map(network);
+    this.images = originals.map((image) => Float32Array.from(bytesOf(image), (grey) => grey / 255));
+    this.pad = pad(clouds[0], extent, (x, y) => this.drag(x, y));
+    this.original = view("");
+    this.decoded = view("");
+    const caption = (text) => make("span", { className: "vaebook-live-note", textContent: text });
+    const pictures = make("div", { className: "vaebook-live-facts" });
+    pictures.append(this.original, this.decoded, caption("image"), caption("decoded at the circle"));
+    const stage = make("div", { className: "vaebook-live-stage" });
+    stage.append(this.pad.node, pictures);
+    const { betas } = this.config;
+    this.dials = [
+      dial({ name: "β", min: 0, max: betas.length - 1, step: 1, value: 0, words: (k) => String(betas[k]),
+        change: (k) => this.choose(k, this.image) }),
+      dial({ name: "image", min: 0, max: originals.length - 1, step: 1, value: 0, words: (i) => String(i + 1),
+        change: (i) => this.choose(this.model, i) }),
+      ...[0, 1].map((j) => dial({ name: j ? "second most active" : "most active latent", min: -extent, max: extent,
+        step: 0.05, value: 0, change: (value) => this.drag(...[0, 1].map((k) => (k === j ? value : this.place[k]))) })),
+    ];
+    const dials = make("div", { className: "vaebook-live-dials" });
+    dials.append(...this.dials.map(({ label }) => label));
+    this.facts = facts([["rate, nats"], ["distortion, nats"], [`active units of ${codes[0][0].length}`]]);
+    box.append(stage, dials, make("div", { role: "status" }, this.facts.list),
+      make("p", { className: "vaebook-live-note", textContent: "The map shows the two most active latents of the model with this β. The circle starts at the code of the image; drag it to see what these two latents do." }));
+    Object.assign(this, { axes, clouds, codes, size });
+    this.choose(0, 0);
+  }
+
+  choose(model, image) {
+    Object.assign(this, { model, image, code: Float32Array.from(this.codes[model][image]) });
+    const { rates, distortions, active } = this.config;
+    this.pad.node.style.backgroundImage = `url("${this.clouds[model]}")`;
+    paint(this.original, this.images[image], this.size);
+    this.original.setAttribute("aria-label", `image ${image + 1}`);
+    this.facts.show([number(rates[model], 1), number(distortions[model], 1), String(active[model])]);
+    this.dials[0].show(model);
+    this.dials[1].show(image);
+    this.drag(...this.axes[model].map((j) => this.code[j]));
+  }
+
+  drag(x, y) {
+    const [first, second] = this.axes[this.model];
+    this.place = [x, y];
+    this.code = this.code.with(first, x).with(second, y);
+    paint(this.decoded, this.networks[this.model].decode(this.code), this.size);
+    this.decoded.setAttribute("aria-label", `decoded with β = ${this.config.betas[this.model]} at ${number(x)}, ${number(y)}`);
+    this.dials[2].show(x);
+    this.dials[3].show(y);
+    this.pad.show(x, y);
+    this.z = Float32Array.of(this.model, x, y);
+    this.report(this.z);
+  }
+
+  // A live notebook sets the number of the model and the place on its map.
+  move([model, x, y]) {
+    if (model !== this.model) this.choose(model, this.image);
+    this.drag(x, y);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
 
 const FIGURES = {
   "vaebook-latent-map": LatentMap,
@@ -973,13 +1039,14 @@ const FIGURES = {
   "vaebook-elbo-bench": ElboBench,
   "vaebook-draw-digit": DrawDigit,
   "vaebook-twins": Twins,
+  "vaebook-beta-dial": BetaDial,
 };
 for (const [tag, figure] of Object.entries(FIGURES)) {
   if (!customElements.get(tag)) customElements.define(tag, figure);
 }
 
 // For tests, and for the curious: the networks of this page.
-globalThis.vaebook = { network, Network, Chain, elboTerms, bestQ, frame, fitHeatmap };
+globalThis.vaebook ??= { networks, network, Network, Chain, elboTerms, bestQ, frame, fitHeatmap };
 
 // The module of an anywidget: the same elements, with `z` kept in step with Python.
 export default {

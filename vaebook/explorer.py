@@ -6,7 +6,18 @@ from a disk, and in live notebooks alike; `widget()` makes an anywidget of it, w
 read and set. A static picture stands in its place in print and where no script runs.
 """
 
-__all__ = ["Live", "Twin", "chains", "draw_digit", "elbo_bench", "latent_map", "pack", "twins"]
+__all__ = [
+    "BetaRun",
+    "Live",
+    "Twin",
+    "beta_dial",
+    "chains",
+    "draw_digit",
+    "elbo_bench",
+    "latent_map",
+    "pack",
+    "twins",
+]
 
 import base64
 import html
@@ -528,3 +539,70 @@ def twins(
             pictures[f"decoded by the {twin.title}"] = _picture(twin.model.decode(z[None])[0])
     packed = {twin.title: _decoder(twin.model, dtype) for twin in pair}
     return Live("vaebook-twins", config, packed, pictures, alt)
+
+
+class BetaRun(NamedTuple):
+    """A VAE that was trained with some beta, its codes [N, D], and its terms in nats an image."""
+
+    beta: float
+    model: Any
+    mu: Tensor
+    rate: float
+    distortion: float
+
+
+def beta_dial(
+    runs: Sequence[BetaRun],
+    labels: Tensor,
+    images: Tensor,
+    *,
+    name: str,
+    alt: str,
+    names: Sequence[str] = "0123456789",
+    dtype: Precision = "int8",
+) -> Live:
+    """Models that differ in beta only: cloud, rate, distortion and reconstruction move together.
+
+    Args:
+        runs: by rising beta.
+        labels: classes of the codes, the same in each run, [N].
+        images: to be encoded by each and decoded on the page, [E, 1, H, W].
+        name: of the models on their page, to which their beta is added.
+        alt: what is to be seen.
+        names: of the classes.
+        dtype: of the weights on the page.
+
+    Raises:
+        ValueError: for fewer than two runs, or betas that don't rise.
+    """
+    betas = [run.beta for run in runs]
+    if len(runs) < 2 or betas != sorted(set(betas)):
+        raise ValueError(f"runs must be two or more by rising beta, got {betas}")
+    axes = [run.mu.var(0).topk(2).indices for run in runs]
+    planes = [run.mu[:1500, pair] for run, pair in zip(runs, axes, strict=True)]
+    extent = max(_extent(plane) for plane in planes)
+    with torch.no_grad():
+        codes = [run.model.encode(images)[0] for run in runs]
+        decoded = runs[0].model.decode(codes[0][:1])[0]
+    clouds = [_cloud(plane, labels[:1500], names, extent) for plane in planes]
+    packed = {f"{name}-{run.beta:g}": _decoder(run.model, dtype) for run in runs}
+    config = {
+        "models": list(packed),
+        "betas": betas,
+        "rates": [run.rate for run in runs],
+        "distortions": [run.distortion for run in runs],
+        "active": [int((run.mu.var(0) > 0.01).sum()) for run in runs],
+        "codes": [[[round(v, 4) for v in code] for code in group.tolist()] for group in codes],
+        "axes": [pair.tolist() for pair in axes],
+        "clouds": clouds,
+        "originals": [_bytes(image) for image in images],
+        "size": list(images.shape[2:]),
+        "extent": extent,
+        "start": [0.0, *codes[0][0, axes[0]].tolist()],
+    }
+    pictures = {
+        "cloud": clouds[0],
+        "image": _picture(images[0]),
+        "decoded image": _picture(decoded),
+    }
+    return Live("vaebook-beta-dial", config, packed, pictures, alt)
