@@ -1,7 +1,7 @@
 r"""VAE against autoencoder on the Gaussian heatmaps, over five seeds and two likelihood variances.
 
-The models are the shipped recipes `heatmap-vae-optimal-s*`, `heatmap-vae-half-s*` and
-`heatmap-ae-s*`, which have one architecture. Of each is measured
+The models are the recipes `heatmap-vae-optimal-s*`, `heatmap-vae-half-s*` and `heatmap-ae-s*`,
+which have one architecture. Of each is measured
 
 - the reconstruction: Frobenius error on the test split of the grid and off the grid, and the
   distance of shapes, beside a look-up of the nearest training image;
@@ -15,7 +15,8 @@ are 252 divisions, so the least two-sided p-value is 2/252), adjusted by Holm's 
 tests of a table. A run that collapsed, in which no latent dimension is active, is counted and
 left out.
 
-    python benchmarks/vae_against_ae.py
+    python -m vaebook train "heatmap-*" --into WEIGHTS
+    python benchmarks/vae_against_ae.py --weights WEIGHTS
 
 takes some minutes on one core and writes vae_against_ae.json, which chapters read.
 """
@@ -166,9 +167,11 @@ def fit_summary(images: Tensor) -> dict[str, float]:
     }
 
 
-def measure(name: str, sets: dict[str, datasets.ImageSet], seed: int) -> dict[str, Any]:
+def measure(
+    name: str, weights: Path, sets: dict[str, datasets.ImageSet], seed: int
+) -> dict[str, Any]:
     """Measure one trained model."""
-    model = recipes.load(name).model.requires_grad_(False)
+    model = recipes.load(name, weights).model.requires_grad_(False)
     train, test = sets["train"], sets["test"]
     codes = codes_of(model, train.images)
     active = int(evaluate.active_units(codes).sum())
@@ -334,6 +337,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--into", type=Path, default=RESULTS)
+    parser.add_argument("--weights", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
     train, test = datasets.heatmaps().split(0.8, seed=0)
@@ -342,7 +346,7 @@ def main() -> None:
     collapsed: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
     for kind in KINDS:
         for seed in range(options.seeds):
-            run = measure(f"heatmap-{kind}-s{seed}", sets, seed)
+            run = measure(f"heatmap-{kind}-s{seed}", options.weights, sets, seed)
             print(kind, seed, json.dumps(rounded(run.get("validity", run))), flush=True)
             (collapsed if run.get("collapsed") else results).setdefault(kind, []).append(run)
 
