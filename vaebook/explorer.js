@@ -204,7 +204,7 @@ const STYLE = `
 .vaebook-live-bar button { background: none; border: 1px solid var(--pst-color-border, #888); border-radius: 4px; color: inherit; font: inherit; min-height: 32px; padding: 0.1rem 0.8rem; }
 .vaebook-live-bar button:hover { background: var(--pst-color-surface, #8882); }
 .vaebook-live-facts { display: grid; gap: 0 1.25rem; grid-template-columns: auto auto; font-variant-numeric: tabular-nums; justify-content: start; }
-.vaebook-live .vaebook-live-facts { margin: 0; }
+.vaebook-live .vaebook-live-facts { margin: 0 !important; }
 .vaebook-live .vaebook-live-facts dt { font-weight: normal; margin: 0; text-align: start; }
 .vaebook-live .vaebook-live-facts dd { margin: 0; text-align: end; }
 .vaebook-live .vaebook-live-note { color: var(--pst-color-text-muted, inherit); font-size: 0.9rem; margin: 0; }

@@ -248,6 +248,7 @@ def curves(
             figure.add_scatter(
                 x=np.concatenate([x, x[::-1]]),
                 y=np.concatenate([band[1], band[0][::-1]]),
+                mode="lines",  # plotly would mark the corners of a short band
                 fill="toself",
                 fillcolor=f"rgba{(*bytes.fromhex(colour[1:]), 0.2)}",
                 line_width=0,
