@@ -26,7 +26,8 @@ UNFOLD = """() => {
 }"""
 FIGURE = """(box) => {
   const area = box.querySelector(".vaebook-plot-canvas");
-  const marks = ".main-svg .trace path, .main-svg image, .heatmaplayer image, canvas";
+  const marks = ".main-svg .trace path, .main-svg image, .heatmaplayer image, canvas, "
+    + ".contourlayer path";
   return {
     named: Boolean(area?.ariaLabel?.trim()),
     captioned: Boolean(box.closest("figure")?.querySelector("figcaption")?.textContent.trim()),
