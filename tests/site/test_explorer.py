@@ -12,6 +12,7 @@ import axe_playwright_python
 import numpy as np
 import pytest
 import torch
+from built_site import SITE, pages
 from playwright.sync_api import Browser, Page, expect
 from scipy import integrate, stats
 from torch import nn
@@ -546,3 +547,17 @@ def test_a_live_notebook_reads_and_sets_the_place(workshop: Page) -> None:
     assert saved["saves"][0][0] == 1.5
     assert saved["z"] == [-1, 0.5]
     assert saved["live"] == "vaebook-is-live"
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in pages() if "vaebook-live-static" in (SITE / n).read_text(encoding="utf-8")]
+)
+def test_every_live_figure_of_the_book_comes_to_life(
+    browser: Browser, base: str, name: str
+) -> None:
+    window = browser.new_page()
+    window.goto(base + name)
+    count = window.locator(".vaebook-live-static").count()
+    expect(window.locator(".vaebook-is-live")).to_have_count(count)
+    expect(window.locator(".vaebook-live-error")).to_have_count(0)
+    window.close()
