@@ -121,7 +121,7 @@ def test_the_metrics_of_a_card_fit_each_other(name, trained):
     collapsed = name == "beta-mnist-b30-s0"
     assert all(
         (value["standard_error"] >= 0 if collapsed else value["standard_error"] > 0)
-        and value["standard_error"] < 50  # densities: nats in thousands
+        and value["standard_error"] < (50 if "heatmap" in name else 2)  # densities vary more
         for value in metrics.values()
         if isinstance(value, dict)
     )
