@@ -154,7 +154,7 @@ def fit(
                 images = train.images[index]
                 if transform is not None:
                     images = transform(images, run.generator)
-                labels = _labels(train, index) if with_labels else {}
+                labels = _labels(train, index, with_labels)
                 terms = objective(model, images, generator=run.generator, **labels)
                 loss = terms["loss"].mean()
                 run.refuse_divergence("loss", loss.item(), path)
@@ -197,8 +197,10 @@ def fit(
     return history
 
 
-def _labels(images: ImageSet, index: Tensor) -> dict[str, Tensor]:
-    return {} if images.labels is None else {"labels": images.labels[index]}
+def _labels(images: ImageSet, index: Tensor, wanted: bool) -> dict[str, Tensor]:
+    if not wanted or images.labels is None:
+        return {}
+    return {"labels": images.labels[index]}
 
 
 @torch.no_grad()
@@ -216,7 +218,7 @@ def _validate(
         images = validation.images[index]
         if transform is not None:
             images = transform(images, generator)
-        labels = _labels(validation, index) if with_labels else {}
+        labels = _labels(validation, index, with_labels)
         for name, values in objective(model, images, generator=generator, **labels).items():
             sums[name] += values.sum().item()
     return {name: total / len(validation) for name, total in sums.items()}
