@@ -4,11 +4,13 @@ import base64
 import builtins
 import html.parser
 import json
+import math
 import sys
 
 import numpy as np
 import pytest
 import torch
+import traitlets
 from torch import nn
 
 from vaebook import explorer
@@ -158,6 +160,25 @@ def test_a_widget_carries_the_figure_and_its_place(plane, cloud):
     assert widget.config["cloud"] == figure.pictures["cloud"]
     widget.z = [1.0, 1.0]
     assert widget.z == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("place", [[0.0], [0.0, 1.0, 2.0], [0.0, math.nan], [math.inf, 0.0]])
+def test_a_widget_refuses_a_place_that_its_figure_does_not_have(plane, cloud, place):
+    widget = explorer.latent_map(plane, *cloud, name="plane", alt="A map.").widget()
+    with pytest.raises(traitlets.TraitError, match=r"z must be numbers in \[-inf, inf\], \["):
+        widget.z = place
+
+
+def test_a_bench_and_a_dial_have_ends(plane, cloud):
+    bench = explorer.elbo_bench(alt="A bench.").widget()
+    with pytest.raises(traitlets.TraitError, match=r"in \[-3, 3\], \[0.05, 2\], got"):
+        bench.z = [0.0, 0.0]
+    runs = [explorer.BetaRun(beta, plane, cloud[0], 5.0, 100.0) for beta in (1.0, 2.0)]
+    images = torch.zeros(1, 1, 28, 28)
+    dial = explorer.beta_dial(runs, cloud[1], images, name="b", alt="A dial.").widget()
+    dial.z = [1.0, 9.0, 9.0]
+    with pytest.raises(traitlets.TraitError, match=r"in \[0, 1\], "):
+        dial.z = [2.0, 0.0, 0.0]
 
 
 def test_the_package_needs_anywidget_only_for_widgets(plane, cloud, monkeypatch):

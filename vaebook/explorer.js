@@ -316,20 +316,26 @@ class LiveFigure extends HTMLElement {
       this.config ??= JSON.parse(this.querySelector("script").textContent);
       this.build(box, this.config);
       this.append(box);
+      // JupyterLab's shortcuts take the arrow keys and Enter from all that isn't marked thus.
+      for (const node of box.querySelectorAll("button, input, select, [tabindex]")) {
+        node.setAttribute("data-lm-suppress-shortcuts", "true");
+      }
       this.classList.add("vaebook-is-live");
       // What is drawn on a canvas takes its ink from the page, which may change it.
       const again = () => this.redraw?.();
       new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["data-theme"] });
       again();
+      this.dispatchEvent(new CustomEvent("vaebook-live"));
     } catch (error) {
       this.append(make("p", { className: "vaebook-live-error", role: "alert",
         textContent: `This figure could not be brought to life: ${error.message}.` }));
     }
   }
 
-  // Tell a live notebook where the reader is.
+  // Tell a live notebook where the reader is, in the seven digits that float32 has.
   report(z) {
-    this.dispatchEvent(new CustomEvent("vaebook-z", { detail: Array.from(z) }));
+    this.told = Array.from(z, (value) => +value.toPrecision(7));
+    this.dispatchEvent(new CustomEvent("vaebook-z", { detail: this.told }));
   }
 
   get ink() {
@@ -782,6 +788,9 @@ class DrawDigit extends LiveFigure {
     this.look();
   }
 
+  // What a live notebook asks for is an image: it is drawn, and `z` becomes the code of it.
+  move(z) { this.take(this.decoder.decode(Float32Array.from(z))); }
+
   take(image) {
     const small = make("canvas");
     paint(small, image, [28, 28]);
@@ -1025,7 +1034,8 @@ class BetaDial extends LiveFigure {
   }
 
   // A live notebook sets the number of the model and the place on its map.
-  move([model, x, y]) {
+  move([number, x, y]) {
+    const model = Math.round(number);
     if (model !== this.model) this.choose(model, this.image);
     this.drag(x, y);
   }
@@ -1056,15 +1066,21 @@ export default {
     }
     const figure = document.createElement(model.get("tag"));
     figure.config = model.get("config");
-    el.append(figure);
-    figure.addEventListener("vaebook-z", ({ detail }) => {
-      if (String(detail) === String(model.get("z"))) return;
-      model.set("z", detail);
-      model.save_changes();
-    });
-    model.on("change:z", () => {
+    const follow = () => {
       const z = model.get("z");
-      if (figure.move && String(z) !== String(Array.from(figure.z ?? []))) figure.move(z);
+      if (z.length && String(z) !== String(figure.told)) figure.move(z);
+    };
+    const tell = () => {
+      if (String(figure.told) === String(model.get("z"))) return;
+      model.set("z", figure.told);
+      model.save_changes();
+    };
+    figure.addEventListener("vaebook-live", () => {
+      follow(); // Python may have set it before it was shown
+      tell();
+      figure.addEventListener("vaebook-z", tell);
+      model.on("change:z", follow);
     });
+    el.append(figure);
   },
 };

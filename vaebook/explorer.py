@@ -23,6 +23,7 @@ import base64
 import html
 import io
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,8 @@ _SCRIPT = Path(__file__).with_suffix(".js")
 _SENT: set[str] = set()
 
 _LARGE = 4096
+
+_ANY = (-math.inf, math.inf)
 
 Precision = Literal["float16", "int8"]
 
@@ -156,6 +159,7 @@ class Live:
         config: what the element reads.
         models: the networks that it runs, by name.
         pictures: data URLs of the static pictures, by part.
+        bounds: of each number of the widget's `z`.
         alt: what is to be seen, for readers who cannot see it.
     """
 
@@ -163,7 +167,8 @@ class Live:
     config: dict[str, Any]
     models: dict[str, dict[str, Any]] = field(repr=False)
     pictures: dict[str, str] = field(repr=False)
-    alt: str = ""
+    bounds: Sequence[tuple[float, float]]
+    alt: str
 
     def _repr_html_(self) -> str:
         parts = []
@@ -189,7 +194,9 @@ class Live:
         """Return the figure as an anywidget, whose traitlet `z` follows the reader.
 
         Setting `z` moves the point of a map or of twins, the start of chains, mean and standard
-        deviation of the bench's q. Of a drawing it can only be read: the mean of q(z|x).
+        deviation of the bench's q, and the beta dial's [number of the model, place on its map].
+        On the easel it draws the image decoded there; `z` is then the mean of q(z|x) of it.
+        What a figure can't take is refused with a `TraitError`.
 
         Raises:
             ImportError: when anywidget isn't installed.
@@ -197,12 +204,27 @@ class Live:
         import anywidget
         import traitlets
 
+        bounds = self.bounds
+
         class LiveWidget(anywidget.AnyWidget):
             _esm = _SCRIPT
             tag = traitlets.Unicode().tag(sync=True)
             config = traitlets.Dict().tag(sync=True)
             models = traitlets.Dict().tag(sync=True)
             z = traitlets.List(traitlets.Float()).tag(sync=True)
+
+            @traitlets.validate("z")
+            def _within_bounds(self, proposal: Any) -> list[float]:
+                z: list[float] = proposal["value"]
+                # An easel has no code before its page has encoded the first drawing.
+                if z and not (
+                    len(z) == len(bounds)
+                    and all(map(math.isfinite, z))
+                    and all(low <= v <= high for v, (low, high) in zip(z, bounds, strict=True))
+                ):
+                    limits = ", ".join(f"[{low:g}, {high:g}]" for low, high in bounds)
+                    raise traitlets.TraitError(f"z must be numbers in {limits}, got {z}")
+                return z
 
         config = self.config | {"cloud": self.pictures.get("cloud", "")}
         return LiveWidget(
@@ -332,7 +354,8 @@ def latent_map(
         "order": order,
         "extent": extent,
     }
-    return Live("vaebook-latent-map", config, {name: _decoder(model, dtype)}, pictures, alt)
+    models = {name: _decoder(model, dtype)}
+    return Live("vaebook-latent-map", config, models, pictures, model.latent_dim * [_ANY], alt)
 
 
 def chains(
@@ -392,7 +415,8 @@ def chains(
         "observed image": _picture(image),
         "decoded image": _picture(decoded),
     }
-    return Live("vaebook-chains", config, {name: _decoder(model, dtype)}, pictures, alt)
+    models = {name: _decoder(model, dtype)}
+    return Live("vaebook-chains", config, models, pictures, 2 * [_ANY], alt)
 
 
 def elbo_bench(
@@ -416,12 +440,14 @@ def elbo_bench(
     Raises:
         ValueError: for a value out of its range.
     """
-    ranges = {"x": (x, -3, 3), "noise": (noise, 0.1, 3), "mu": (mu, -3, 3)}
-    for name, (value, low, high) in (ranges | {"sigma": (sigma, 0.05, 2)}).items():
+    ranges = {"x": (-3, 3), "noise": (0.1, 3), "mu": (-3, 3), "sigma": (0.05, 2)}
+    for (name, (low, high)), value in zip(ranges.items(), (x, noise, mu, sigma), strict=True):
         if not low <= value <= high:
             raise ValueError(f"{name} must lie in [{low}, {high}], got {value}")
     config = {"x": x, "noise": noise, "mu": mu, "sigma": sigma, "start": [mu, sigma]}
-    return Live("vaebook-elbo-bench", config, {}, {"cloud": _bench(x, noise, mu, sigma)}, alt)
+    pictures = {"cloud": _bench(x, noise, mu, sigma)}
+    bounds = [ranges["mu"], ranges["sigma"]]
+    return Live("vaebook-elbo-bench", config, {}, pictures, bounds, alt)
 
 
 def draw_digit(
@@ -475,7 +501,7 @@ def draw_digit(
         "drawing": _picture(examples[0]),
         "decoded image": _picture(decoded),
     }
-    return Live("vaebook-draw-digit", config, packed, pictures, alt)
+    return Live("vaebook-draw-digit", config, packed, pictures, 2 * [_ANY], alt)
 
 
 class Twin(NamedTuple):
@@ -538,7 +564,7 @@ def twins(
             z = twin.centre + twin.axes @ first
             pictures[f"decoded by the {twin.title}"] = _picture(twin.model.decode(z[None])[0])
     packed = {twin.title: _decoder(twin.model, dtype) for twin in pair}
-    return Live("vaebook-twins", config, packed, pictures, alt)
+    return Live("vaebook-twins", config, packed, pictures, 3 * [(-extent, extent)], alt)
 
 
 class BetaRun(NamedTuple):
@@ -605,4 +631,5 @@ def beta_dial(
         "image": _picture(images[0]),
         "decoded image": _picture(decoded),
     }
-    return Live("vaebook-beta-dial", config, packed, pictures, alt)
+    bounds = [(0, len(runs) - 1), _ANY, _ANY]
+    return Live("vaebook-beta-dial", config, packed, pictures, bounds, alt)

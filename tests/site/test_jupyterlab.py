@@ -1,0 +1,157 @@
+"""The live figures in a real JupyterLab with a real kernel: shown, driven and read back."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+# Where Python puts each figure.
+PLACES = {
+    "beta": [1.0, 0.5, -0.5],
+    "map": [1.0, -0.5],
+    "dials": [0.5] * 8,
+    "chains": [0.25, 0.75],
+    "bench": [0.5, 0.25],
+    "easel": [-1.0, 0.5],
+    "twins": [0.5, -0.5, 1.0],
+}
+READ = "import json\nprint(json.dumps({name: widget.z for name, widget in widgets.items()}))"
+CELLS = [
+    f"import sys\nsys.path.insert(0, {os.path.dirname(__file__)!r})\n"
+    "from gallery import figures\nshown = figures()\n"
+    "widgets = {name: figure.widget() for name, figure in shown.items()}",
+    *(f"shown[{name!r}]" for name in PLACES),
+    *(f"widgets[{name!r}]" for name in PLACES),
+    *(f"widgets[{name!r}].z = {place}" for name, place in PLACES.items()),
+    READ,
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A notebook in a JupyterLab of its own, without a setting of the user's."""
+    home = tmp_path_factory.mktemp("lab")
+    root = home / "root"
+    root.mkdir()
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, root / "figures.ipynb")
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+    names += ("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+    settings = home / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    quiet = {"fetchNews": "false", "checkForUpdates": False}
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    token = secrets.token_hex(8)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0"]
+    command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"]
+    environment = os.environ | {name: str(home / name) for name in names}
+    with (home / "log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            yield f"{started(server, home)}lab/tree/figures.ipynb?token={token}"
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def started(server: "subprocess.Popen[bytes]", home: Path) -> str:
+    """The server's address once it answers."""
+    for _ in range(240):
+        for file in (home / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json"):
+            try:
+                url: str = json.loads(file.read_text())["url"]
+                urlopen(url + "api").close()
+            except (ValueError, URLError):
+                continue
+            return url
+        if server.poll() is not None:
+            break
+        time.sleep(0.5)
+    pytest.fail((home / "log").read_text())
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, address: str) -> Iterator[Page]:
+    """The notebook, run from top to bottom, which asked for nothing outside and broke nothing."""
+    window = browser.new_page(viewport={"width": 1300, "height": 900})
+    heard: list[str] = []
+    window.on("pageerror", lambda error: heard.append(str(error)))
+    own = address.split("/lab/")[0].replace("http://localhost", "").replace("http://", "")
+    window.on(
+        "request",
+        lambda r: (
+            None
+            if r.url.startswith(("data:", "blob:")) or own in r.url.replace("localhost", "")
+            else heard.append(r.url)
+        ),
+    )
+    window.goto(address)
+    expect(window.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
+    window.get_by_role("menuitem", name="Run", exact=True).click()
+    window.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    expect(window.get_by_text(f"[{len(CELLS)}]:").first).to_be_attached(timeout=90_000)
+    yield window
+    window.close()
+    assert heard == []
+
+
+def live(lab: Page, kind: str) -> dict[str, list[float]]:
+    """Where the figures are, either those shown as they are or the widgets."""
+    code = "nodes => nodes.map((node) => node.querySelector('.vaebook-is-live')?.z)"
+    cells = lab.locator(".jp-Notebook .jp-Cell").evaluate_all(code)
+    first = 1 if kind == "shown" else 1 + len(PLACES)
+    return {
+        name: [float(v) for v in (z.values() if isinstance(z, dict) else z or [])]
+        for name, z in zip(PLACES, cells[first : first + len(PLACES)], strict=True)
+    }
+
+
+def read(lab: Page) -> dict[str, list[float]]:
+    """What the kernel knows, by running the last cell again."""
+    cell = lab.locator(".jp-Notebook .jp-Cell").last
+    before = cell.locator(".jp-InputPrompt").inner_text()
+    cell.locator(".jp-InputArea-editor").click()
+    lab.keyboard.press("Control+Enter")
+    expect(cell.locator(".jp-InputPrompt")).not_to_have_text(before)
+    expect(cell.locator(".jp-InputPrompt")).not_to_have_text("[*]:")
+    answer: dict[str, list[float]] = json.loads(cell.locator(".jp-OutputArea-output").inner_text())
+    return answer
+
+
+def test_all_figures_are_alive_as_they_are_and_as_widgets(lab: Page) -> None:
+    expect(lab.locator(".vaebook-is-live")).to_have_count(2 * len(PLACES))
+    expect(lab.locator(".vaebook-live-error")).to_have_count(0)
+
+
+def test_python_drives_every_figure(lab: Page) -> None:
+    found = live(lab, "widgets")
+    for name, place in PLACES.items():
+        if name == "easel":  # it answers with the code of what it has drawn
+            assert found[name] == pytest.approx(place, abs=0.5)
+        else:
+            assert found[name] == pytest.approx(place)
+    assert live(lab, "shown")["map"] != pytest.approx(PLACES["map"])
+
+
+def test_python_reads_where_the_reader_has_moved_every_figure(lab: Page) -> None:
+    for name, before in live(lab, "widgets").items():
+        cell = lab.locator(".jp-Notebook .jp-Cell").nth(1 + len(PLACES) + list(PLACES).index(name))
+        if name == "easel":
+            cell.get_by_role("button", name="an example").click()
+        else:
+            # Of the chains the first dial is the step's, of the bench the datum's.
+            cell.get_by_role("slider").nth(int(name in ("chains", "bench"))).focus()
+            lab.keyboard.press("ArrowLeft")
+        assert live(lab, "widgets")[name] != before
+    assert read(lab) == {name: pytest.approx(z) for name, z in live(lab, "widgets").items()}
