@@ -19,7 +19,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from vaebook import datasets, evaluate, paths, recipes
+from vaebook import datasets, evaluate, paths, recipes, validity
 from vaebook.models import VAE
 
 KINDS = ("vae-optimal", "vae-half", "ae")
@@ -37,7 +37,7 @@ def rank(a: Tensor, b: Tensor) -> float:
     return round(float(stats.spearmanr(a, b)[0]), 4)
 
 
-def angle(fit: evaluate.HeatmapFit) -> Tensor:
+def angle(fit: validity.HeatmapFit) -> Tensor:
     """The angle of the ellipse's long axis along a path, in degrees, without jumps of 180."""
     twice = torch.atan2(2 * fit.corr * (fit.var_x * fit.var_y).sqrt(), fit.var_x - fit.var_y)
     steps = torch.remainder(twice.diff() + math.pi, 2 * math.pi) - math.pi
@@ -47,7 +47,7 @@ def angle(fit: evaluate.HeatmapFit) -> Tensor:
 
 def walk(model: Any, codes: Tensor) -> dict[str, Any]:
     """Decode a path, fit the factors back, and say how each goes along with the steps."""
-    fit = evaluate.fit_heatmaps(model.decode(codes))
+    fit = validity.fit_heatmaps(model.decode(codes))
     t, turned = torch.arange(len(codes)), angle(fit)
     return {
         "rank_corr": rank(t, fit.corr),

@@ -17,7 +17,7 @@ from scipy import stats
 from scipy.spatial import Delaunay
 from torch import Tensor
 
-from vaebook import datasets, evaluate
+from vaebook import datasets, validity
 
 RNG = np.random.default_rng(0)
 
@@ -169,7 +169,7 @@ def test_the_frame_and_the_pixels_change_the_metric_little_where_the_heatmap_fit
     """What the closed form is worth for the images of the data: a few per cent in the middle."""
     pixel = 6 / 35
     for s, rho in ((0.3, 0.0), (0.5, 0.5), (0.6, -0.5)):
-        found = evaluate.heatmap_metric(*(torch.tensor([v]) for v in (s, s, rho)))[0]
+        found = validity.heatmap_metric(*(torch.tensor([v]) for v in (s, s, rho)))[0]
         d = np.array([[0, s], [s, 0]])
         closed = metric(covariance(s, s, rho), d) / pixel**2
         assert found[2, 2].item() == pytest.approx(closed, rel=0.1)

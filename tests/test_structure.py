@@ -24,6 +24,7 @@ FLOORS = {
     "mixtures": 2,
     "samplers": 2,
     "paths": 2,
+    "validity": 2,
     "disentanglement": 3,
     "evaluate": 3,
     "training": 3,

@@ -524,7 +524,7 @@ def twins(
 ) -> Live:
     """One cursor in two latent spaces of heatmaps, and how far each decoded image is from any.
 
-    The validity is that of :func:`vaebook.evaluate.fit_heatmaps`, computed on the page.
+    The validity is that of :func:`vaebook.validity.fit_heatmaps`, computed on the page.
 
     Args:
         pair: two decoders of 36 × 36 heatmaps with three latent dimensions.

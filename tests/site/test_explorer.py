@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from scipy import integrate, stats
 from torch import nn
 
-from vaebook import datasets, evaluate, explorer, recipes, samplers
+from vaebook import datasets, explorer, recipes, samplers, validity
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 SCRIPT = Path(explorer.__file__).with_suffix(".js").read_text(encoding="utf-8")
@@ -277,7 +277,7 @@ def test_the_page_finds_the_nearest_heatmap_as_the_package_does(workshop: Page) 
     z = torch.randn(60, 3, generator=torch.Generator().manual_seed(0)) * 2
     with torch.no_grad():
         images = model.decode(z)
-    fit = evaluate.fit_heatmaps(images)
+    fit = validity.fit_heatmaps(images)
     found = workshop.evaluate(
         "(images) => images.map((x) => vaebook.fitHeatmap(x).relative)",
         images.flatten(1).tolist(),
