@@ -3,30 +3,26 @@
     VAEBOOK_DATA=... OMP_NUM_THREADS=1 python -m vaebook train "beta-*" --into weights
     VAEBOOK_DATA=... OMP_NUM_THREADS=1 python benchmarks/beta_sweep.py --weights weights
 
-measures every model that the first command has trained and writes benchmarks/beta_sweep.json: a
-row a model, and of the heatmaps' seed 0 codes and pictures, since their weights are not shipped.
+measures every model that the first command has trained and writes benchmarks/beta_sweep.json, a
+row a model.
 """
 
 import argparse
-import base64
 import json
 import math
 import platform
 import re
-import zlib
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from vaebook import datasets, disentanglement, evaluate, mixtures, recipes
 from vaebook.models import VAE
 
 RESULTS = Path(__file__).with_suffix(".json")
 CALIBRATION = {"heatmap": 0.01, "mnist": 0.5}  # the sweeps' fixed variances
-TRAVERSAL = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 
 
 def test_images(name: str) -> tuple[Tensor, datasets.ImageSet]:
@@ -106,49 +102,6 @@ def scores(model: VAE, noise: float) -> dict[str, float]:
     }
 
 
-def pack(images: Tensor) -> dict[str, Any]:
-    """Return images in [0, 1] as text."""
-    grey = (images.clamp(0, 1) * 255).round().to(torch.uint8)
-    packed = base64.b64encode(zlib.compress(grey.numpy().tobytes(), 9)).decode()
-    return {"shape": list(images.shape), "uint8_zlib_base64": packed}
-
-
-@torch.no_grad()
-def gallery(directory: Path) -> dict[str, Any]:
-    """Codes and pictures of the heatmaps' models of seed 0, in the order of beta."""
-    names = [f"beta-heatmap-b{beta:g}-s0" for beta in recipes.HEATMAP_BETAS]
-    images, test = test_images(names[0])
-    shown = slice(0, 6)
-    steps = torch.tensor(TRAVERSAL)
-    reconstructions, samples, traversals, codes = [], [], [], []
-    for name in names:
-        model = recipes.load(name, directory).model
-        mu, _ = evaluate.encode(model, images[:300])
-        codes.append([[round(value, 2) for value in code] for code in mu.tolist()])
-        reconstructions.append(model.decode(mu[shown])[:, 0])
-        prior = torch.randn(6, model.latent_dim, generator=torch.Generator().manual_seed(3))
-        samples.append(model.decode(prior)[:, 0])
-        z = torch.zeros(model.latent_dim, len(steps), model.latent_dim)
-        for j in range(model.latent_dim):
-            z[j, :, j] = steps
-        # Half the resolution is enough for a thumbnail.
-        small = F.avg_pool2d(model.decode(z.flatten(0, 1)), 2)[:, 0]
-        traversals.append(small.unflatten(0, z.shape[:2]))
-    return {
-        "betas": recipes.HEATMAP_BETAS,
-        "traversal": TRAVERSAL,
-        "factors": {
-            name: [round(v, 3) for v in column[:300].tolist()]
-            for name, column in test.factors.items()
-        },
-        "codes": codes,
-        "originals": pack(torch.stack([test.images[shown, 0], images[shown, 0]])),
-        "reconstructions": pack(torch.stack(reconstructions)),
-        "samples": pack(torch.stack(samples)),
-        "traversals": pack(torch.stack(traversals)),
-    }
-
-
 def linear_curves() -> dict[str, Any]:
     """Rate and distortion of the best linear VAE of each data set, by water-filling."""
     found = {}
@@ -192,7 +145,6 @@ def main() -> None:
         "pixels": {"heatmap": 36**2, "mnist": 28**2},
         "tolerances": {"heatmap": 0.011, "mnist": 0.03},
         "linear": linear_curves(),
-        "gallery": gallery(options.weights),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "threads": torch.get_num_threads(),

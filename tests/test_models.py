@@ -190,11 +190,21 @@ def test_a_constrained_variance_moves_in_training_only_and_against_the_error():
     images, outputs = torch.zeros(3, 1, 2, 2), torch.full((3, 1, 2, 2), 0.1)
     for tolerance, direction in ((0.005, -1), (0.02, 1)):
         likelihood = Gaussian(tolerance, "constrained").train()
+        likelihood.log_variance.zero_()
         likelihood.log_prob(outputs, images)
         moved = likelihood.variance.item()
-        assert (moved - tolerance) * direction > 0
+        assert (moved - 1) * direction > 0
         likelihood.eval().log_prob(outputs, images)
         assert likelihood.variance.item() == moved
+
+
+def test_a_constrained_variance_stays_above_the_tolerance_while_errors_are_large():
+    likelihood = Gaussian(0.01, "constrained").train()
+    for _ in range(100):
+        likelihood.log_prob(torch.ones(3, 1, 2, 2), torch.zeros(3, 1, 2, 2))
+    assert likelihood.variance.item() == pytest.approx(0.01)
+    likelihood.log_prob(torch.zeros(3, 1, 2, 2), torch.zeros(3, 1, 2, 2))
+    assert likelihood.variance.item() > 0.01
 
 
 # ---------------------------------------------------------------------------------------------

@@ -117,8 +117,8 @@ def is_bernoulli(model):
 def test_the_metrics_of_a_card_fit_each_other(name, trained):
     metrics, model, recipe = trained(name).card["metrics"], trained(name).model, recipes.get(name)
     nats = {key: value["nats"] for key, value in metrics.items() if isinstance(value, dict)}
-    # At the highest price of the sweep nothing is coded, and all codes are one.
-    collapsed = name == "beta-mnist-b30-s0"
+    # At the highest price of a sweep nothing is coded, and all codes are one.
+    collapsed = name in ("beta-mnist-b30-s0", "beta-heatmap-b10000-s0")
     assert all(
         (value["standard_error"] >= 0 if collapsed else value["standard_error"] > 0)
         and value["standard_error"] < (50 if "heatmap" in name else 2)  # densities vary more
@@ -212,13 +212,20 @@ def test_a_trained_model_decodes_codes_of_one_class_into_images_of_that_class(na
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "heatmap" in name])
 def test_a_model_of_heatmaps_redraws_the_test_images_from_the_shipped_codes(name, trained):
-    found, (_, test) = trained(name), recipes.get(name).data()
+    found, recipe = trained(name), recipes.get(name)
+    (_, test), metrics = recipe.data(), found.card["metrics"]
     assert test.checksum == found.card["data"]["test_sha256"]
     with torch.no_grad():
         decoded = found.model.decode(found.codes.mu)
-    errors = (decoded - test.images).flatten(1).norm(dim=1).mean().item()
-    assert errors == pytest.approx(found.card["metrics"]["frobenius_pixels"], rel=0.02)
-    assert errors < 0.1 * test.images.flatten(1).norm(dim=1).mean()
+    noise = torch.randn(test.images.shape, generator=torch.Generator().manual_seed(0))
+    clean = test.images[: recipe.n_codes]
+    noisy = clean + recipe.noise * noise[: recipe.n_codes]
+    errors = (decoded - noisy).flatten(1).norm(dim=1).mean().item()
+    # The card is about all test images, of which the sweep ships 500 codes.
+    assert errors == pytest.approx(metrics["frobenius_pixels"], rel=0.02)
+    if metrics.get("active_units", 3) >= 3:
+        errors = (decoded - clean).flatten(1).norm(dim=1).mean()
+        assert errors < 0.1 * clean.flatten(1).norm(dim=1).mean()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if recipes.get(name).snapshots])

@@ -73,10 +73,13 @@ class Gaussian(Likelihood):
     :math:`\tau` given. A batch above it lowers :math:`\sigma^2`, which makes errors dearer, and
     one below it raises :math:`\sigma^2`, by
 
-    .. math:: \log \sigma^2 \leftarrow \log \sigma^2
-        + 0.1 \operatorname{clip}(1 - \mathrm{MSE} / \tau, -0.1, 0.1).
+    .. math:: \log \sigma^2 \leftarrow \max\left(\log \tau, \log \sigma^2
+        + 0.1 \operatorname{clip}(1 - \mathrm{MSE} / \tau, -0.1, 0.1)\right).
 
-    :math:`1 / (2\sigma^2)` is the multiplier of a constraint on the distortion.
+    :math:`1 / (2\sigma^2)` is the multiplier of a constraint on the distortion. Where an optimal
+    variance would come out below :math:`\tau`, the constrained one comes out above, so the limit
+    cuts nothing off; without it the thermostat would be wound up by all the batches before the
+    networks can draw.
 
     Source: Rybkin, Daniilidis and Levine, Simple and Effective VAE Training with Calibrated
     Decoders (2021), section 3; constrained: Rezende and Viola, Taming VAEs (2018), algorithm 1.
@@ -132,7 +135,7 @@ class Gaussian(Likelihood):
             mse = squared.detach().mean().div(images[0].numel())
             # A copy for this batch: autograd must not find it changed by the next one.
             gap = (1 - mse / self.tolerance).clamp(-0.1, 0.1)
-            self.log_variance = log_variance + 0.1 * gap
+            self.log_variance = (log_variance + 0.1 * gap).clamp_min(math.log(self.tolerance))
         return self._log_prob(squared, log_variance, images[0].numel())
 
     def log_prob_pairs(self, outputs: Tensor, images: Tensor) -> Tensor:
