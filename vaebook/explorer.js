@@ -267,25 +267,38 @@ function view(words) {
   return make("canvas", { className: "vaebook-live-view", role: "img", "aria-label": words });
 }
 
-// A square [-extent, extent]² with a cloud on it and a handle to drag; the dials do the same for
-// the keyboard, so that it is hidden from whom cannot see it.
-function pad(cloud, extent, change) {
-  const handle = make("div", { className: "vaebook-live-handle" });
-  const node = make("div", { className: "vaebook-live-pad", "aria-hidden": "true" }, handle);
-  node.style.backgroundImage = `url("${cloud}")`;
-  const follow = (event) => {
-    const box = node.getBoundingClientRect();
-    const across = (event.clientX - box.left) / box.width;
-    const down = (event.clientY - box.top) / box.height;
-    const inside = (share) => extent * (2 * Math.min(Math.max(share, 0), 1) - 1);
-    change(inside(across), -inside(down));
-  };
+// Follow the pointer from where it goes down to where it is lifted.
+function drag(node, follow) {
   node.addEventListener("pointerdown", (event) => {
     node.setPointerCapture(event.pointerId);
     follow(event);
   });
   node.addEventListener("pointermove", (event) => {
     if (node.hasPointerCapture(event.pointerId)) follow(event);
+  });
+}
+
+// An empty canvas to draw on in CSS pixels.
+function fresh(canvas, width, height) {
+  const scale = Math.max(globalThis.devicePixelRatio || 1, 2);
+  Object.assign(canvas, { width: width * scale, height: height * scale });
+  const context = canvas.getContext("2d");
+  context.scale(scale, scale);
+  return context;
+}
+
+// A square [-extent, extent]² with a cloud on it and a handle to drag; the dials do the same for
+// the keyboard, so that it is hidden from whom cannot see it.
+function pad(cloud, extent, change) {
+  const handle = make("div", { className: "vaebook-live-handle" });
+  const node = make("div", { className: "vaebook-live-pad", "aria-hidden": "true" }, handle);
+  node.style.backgroundImage = `url("${cloud}")`;
+  drag(node, (event) => {
+    const box = node.getBoundingClientRect();
+    const across = (event.clientX - box.left) / box.width;
+    const down = (event.clientY - box.top) / box.height;
+    const inside = (share) => extent * (2 * Math.min(Math.max(share, 0), 1) - 1);
+    change(inside(across), -inside(down));
   });
   const show = (x, y) => {
     handle.style.left = `${50 * (1 + x / extent)}%`;
@@ -296,10 +309,7 @@ function pad(cloud, extent, change) {
   Object.assign(over.style, { position: "absolute", inset: 0, width: "100%", height: "100%", pointerEvents: "none" });
   const open = () => {
     if (!over.isConnected) node.append(over);
-    const side = node.clientWidth || 300, scale = 2;
-    Object.assign(over, { width: side * scale, height: side * scale });
-    const context = over.getContext("2d");
-    context.scale(scale, scale);
+    const side = node.clientWidth || 300, context = fresh(over, side, side);
     const place = ([x, y]) => [side * (0.5 + 0.5 * x / extent), side * (0.5 - 0.5 * y / extent)];
     return { context, place, side };
   };
@@ -441,12 +451,8 @@ function sheet(words, height) {
   const node = make("canvas", { role: "img", "aria-label": words });
   Object.assign(node.style, { width: "100%", height: `${height}px`, display: "block" });
   const open = () => {
-    const scale = globalThis.devicePixelRatio || 1, width = node.clientWidth || 600;
-    node.width = width * scale;
-    node.height = height * scale;
-    const context = node.getContext("2d");
-    context.scale(scale, scale);
-    return { context, width, height };
+    const width = node.clientWidth || 600;
+    return { context: fresh(node, width, height), width, height };
   };
   return { node, open };
 }
@@ -632,13 +638,11 @@ class ElboBench extends LiveFigure {
     this.facts = facts([["E log p(x|z)"], ["− KL(q ‖ prior)"], ["= ELBO", INKS[0]], ["log p(x)"], ["gap = KL(q ‖ posterior)", INKS[1]]]);
     box.append(this.plot.node, dials, bar, make("div", { role: "status" }, this.facts.list),
       make("p", { className: "vaebook-live-note", textContent: "Filled: the exact posterior p(z|x). Blue: q. Dashed: the prior. Drag across the picture to move q, all in nats." }));
-    const follow = (event) => {
+    drag(this.plot.node, (event) => {
       const frame = this.plot.node.getBoundingClientRect();
       const z = 8 * (event.clientX - frame.left) / frame.width - 4;
       this.move([Math.min(Math.max(z, -3), 3), this.sigma]);
-    };
-    this.plot.node.addEventListener("pointerdown", (event) => { this.plot.node.setPointerCapture(event.pointerId); follow(event); });
-    this.plot.node.addEventListener("pointermove", (event) => { if (this.plot.node.hasPointerCapture(event.pointerId)) follow(event); });
+    });
     this.move([mu, sigma]);
     new ResizeObserver(() => this.redraw()).observe(this.plot.node);
   }
