@@ -1,4 +1,4 @@
-"""The live figures in a real JupyterLab with a real kernel: shown, driven and read back."""
+"""A real JupyterLab with a real kernel: its live figures, and the text between them."""
 
 import json
 import os
@@ -25,6 +25,7 @@ PLACES = {
     "easel": [-1.0, 0.5],
     "twins": [0.5, -0.5, 1.0],
 }
+TEXT = "A.\n\n```{prf:theorem} A claim\n:label: thm:claim\n$1 + 1 = 2$\n```"
 READ = "import json\nprint(json.dumps({name: widget.z for name, widget in widgets.items()}))"
 CELLS = [
     f"import sys\nsys.path.insert(0, {os.path.dirname(__file__)!r})\n"
@@ -43,7 +44,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("lab")
     root = home / "root"
     root.mkdir()
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in CELLS])
+    cells = [nbformat.v4.new_code_cell(c) for c in CELLS]
+    notebook = nbformat.v4.new_notebook(cells=[*cells, nbformat.v4.new_markdown_cell(TEXT)])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     nbformat.write(notebook, root / "figures.ipynb")
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
@@ -109,7 +111,7 @@ def lab(browser: Browser, address: str) -> Iterator[Page]:
 def live(lab: Page, kind: str) -> dict[str, list[float]]:
     """Where the figures are, either those shown as they are or the widgets."""
     code = "nodes => nodes.map((node) => node.querySelector('.vaebook-is-live')?.z)"
-    cells = lab.locator(".jp-Notebook .jp-Cell").evaluate_all(code)
+    cells = lab.locator(".jp-Notebook .jp-CodeCell").evaluate_all(code)
     first = 1 if kind == "shown" else 1 + len(PLACES)
     return {
         name: [float(v) for v in (z.values() if isinstance(z, dict) else z or [])]
@@ -119,7 +121,7 @@ def live(lab: Page, kind: str) -> dict[str, list[float]]:
 
 def read(lab: Page) -> dict[str, list[float]]:
     """What the kernel knows, by running the last cell again."""
-    cell = lab.locator(".jp-Notebook .jp-Cell").last
+    cell = lab.locator(".jp-Notebook .jp-CodeCell").last
     before = cell.locator(".jp-InputPrompt").inner_text()
     cell.locator(".jp-InputArea-editor").click()
     lab.keyboard.press("Control+Enter")
@@ -127,6 +129,11 @@ def read(lab: Page) -> dict[str, list[float]]:
     expect(cell.locator(".jp-InputPrompt")).not_to_have_text("[*]:")
     answer: dict[str, list[float]] = json.loads(cell.locator(".jp-OutputArea-output").inner_text())
     return answer
+
+
+def test_a_theorem_is_shown_as_one(lab: Page) -> None:
+    text = lab.locator(".jp-Notebook .jp-MarkdownCell").last
+    expect(text.get_by_role("link", name="Link to this Theorem")).to_have_text("Theorem 1")
 
 
 def test_all_figures_are_alive_as_they_are_and_as_widgets(lab: Page) -> None:
@@ -146,7 +153,9 @@ def test_python_drives_every_figure(lab: Page) -> None:
 
 def test_python_reads_where_the_reader_has_moved_every_figure(lab: Page) -> None:
     for name, before in live(lab, "widgets").items():
-        cell = lab.locator(".jp-Notebook .jp-Cell").nth(1 + len(PLACES) + list(PLACES).index(name))
+        cell = lab.locator(".jp-Notebook .jp-CodeCell").nth(
+            1 + len(PLACES) + list(PLACES).index(name)
+        )
         if name == "easel":
             cell.get_by_role("button", name="an example").click()
         else:
