@@ -73,7 +73,7 @@ def run(way: str, seed: int, train: datasets.ImageSet, test: datasets.ImageSet) 
     if way == "mean image":
         mean = train.images.mean(0).flatten().clamp(0.005, 0.995)
         with torch.no_grad():
-            decoder.layers[-1].bias.copy_(mean.logit())
+            decoder.layers[-1].get_parameter("bias").copy_(mean.logit())
     total = EPOCHS * -(-len(train) // BATCH)
     history = fit(
         model,

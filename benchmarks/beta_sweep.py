@@ -34,7 +34,7 @@ def test_images(name: str) -> tuple[Tensor, datasets.ImageSet]:
 
 
 @torch.no_grad()
-def row(name: str, directory: Path, features: Any, real: Tensor | None) -> dict[str, Any]:
+def row(name: str, directory: Path, features: Any, real: Tensor) -> dict[str, Any]:
     """Measure one model."""
     trained = recipes.load(name, directory)
     model, metrics, recipe = trained.model, trained.card["metrics"], recipes.get(name)
@@ -77,7 +77,7 @@ def row(name: str, directory: Path, features: Any, real: Tensor | None) -> dict[
     }
     if data == "heatmap" and recipe.noise == 0.1:
         result |= scores(model, recipe.noise)
-    if features is not None and data == "mnist":
+    if data == "mnist":
         codes = torch.randn(2000, model.latent_dim, generator=torch.Generator().manual_seed(1))
         samples = model.decode(codes).clamp(0, 1)
         result["frechet"] = round(mixtures.frechet_distance(features(samples), real), 3)

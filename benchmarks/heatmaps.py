@@ -32,7 +32,8 @@ def one_scipy_call_an_image(var_x: np.ndarray, var_y: np.ndarray, corr: np.ndarr
 
 def main() -> None:
     torch.set_num_threads(1)
-    factors = [column.double() for column in datasets.heatmaps().factors.values()]
+    known = datasets.heatmaps().factors
+    factors = known["var_x"].double(), known["var_y"].double(), known["corr"].double()
     ways = {
         "heatmap_images": lambda: datasets.heatmap_images(*factors)[:, 0].numpy(),
         "scipy": lambda: one_scipy_call_an_image(*(column.numpy() for column in factors)),

@@ -61,7 +61,7 @@ def run(way: str, seed: int, train: datasets.ImageSet, epochs: int) -> dict[str,
         # Pixels that are always black have an infinite logit.
         mean = train.images.mean(0).flatten().clamp(0.005, 0.995)
         with torch.no_grad():
-            model.decoder.layers[-1].bias.copy_(mean.logit())
+            model.decoder.get_parameter("layers.4.bias").copy_(mean.logit())
     recipe = recipes.get("mnist-mlp-8d")
     steps = recipe.epochs * -(-len(train) // recipe.batch_size)
     history = fit(

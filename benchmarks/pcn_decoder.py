@@ -47,6 +47,7 @@ def chains_of(model: Any, image: Tensor, seed: int) -> dict[str, tuple[Chain, fl
         ("MALA", samplers.mala, log_density),
     ):
         warm = run(target, start, 1, 0.1, generator, warmup=WARMUP, progress=False)
+        assert warm.step is not None
         begin = time.process_time()
         chain = run(target, start, STEPS, warm.step, generator, progress=False)
         found[name] = (chain, time.process_time() - begin)

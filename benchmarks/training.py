@@ -62,14 +62,17 @@ def fit_of_vaebook(turn: Turn, epochs: int) -> None:
     model = VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli())
     losses: list[float] = []
 
-    def objective(model: VAE, images: Tensor, *, generator: torch.Generator | None = None):
+    def objective(
+        model: VAE, images: Tensor, *, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
         terms = objectives.elbo(model, images, generator=generator)
         losses.append(terms["loss"].mean().item())
         return terms
 
-    def after_epoch(epoch: int, model: nn.Module) -> None:
-        turn.end(statistics.mean(losses[-steps:]))
-        turn.begin()
+    def after_step(step: int, model: nn.Module) -> None:
+        if step % steps == 0:  # the checkpoint of this epoch counts for the next turn
+            turn.end(statistics.mean(losses[-steps:]))
+            turn.begin()
 
     steps = -(-len(images) // BATCH)
     turn.begin()
@@ -82,7 +85,7 @@ def fit_of_vaebook(turn: Turn, epochs: int) -> None:
             batch_size=BATCH,
             learning_rate=RATE,
             checkpoint=Path(folder) / "checkpoint",
-            after_epoch=after_epoch,
+            after_step=after_step,
         )
 
 

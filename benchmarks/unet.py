@@ -138,7 +138,7 @@ def run(
     model = SkipVAE(WAYS[way])
     # From the grey of the mean pixel on, none of the variants has to learn it through the code.
     with torch.no_grad():
-        model.up["out"].bias.fill_(train.images.mean().logit())
+        model.up["out"].get_parameter("bias").fill_(train.images.mean().logit())
     start = time.perf_counter()
     fit(
         model,

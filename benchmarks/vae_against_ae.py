@@ -257,7 +257,7 @@ def holm(p: list[float]) -> list[float]:
 
 def compare(results: dict[str, list[dict[str, Any]]], claims: dict[str, list[str]]) -> list[dict]:
     """Test the autoencoder against each VAE in each measure."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for claim, path in claims.items():
         values = {}
         for kind, runs in results.items():

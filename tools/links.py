@@ -16,7 +16,8 @@ REFUSED = re.compile(r"\b(401|403|405|418|429|503|999)\b")
 
 def sort(lines: list[str]) -> tuple[list[str], list[str]]:
     """Return the dead links and those that were refused, with page and reason."""
-    dead, refused = [], []
+    dead: list[str] = []
+    refused: list[str] = []
     for found in map(json.loads, filter(None, lines)):
         if found["status"] not in ("broken", "timeout"):
             continue

@@ -19,6 +19,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "chapters.json"
@@ -96,7 +97,7 @@ def main(paths: list[str]) -> None:
     there = {path.stem for path in (ROOT / "chapters").glob("*.ipynb")}
     results = {name: result for name, result in results.items() if name in there}
     for path in (Path(p).resolve() for p in paths):
-        found = measure(path)
+        found: dict[str, Any] = dict(measure(path))
         found |= {"date": f"{datetime.now(UTC):%Y-%m-%d}", "load": round(os.getloadavg()[0], 1)}
         found |= {"python": platform.python_version()}
         results[path.stem] = found

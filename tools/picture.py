@@ -12,6 +12,7 @@ from pathlib import Path
 
 import matplotlib
 import torch
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from vaebook import recipes
@@ -32,7 +33,8 @@ def draw(target: Path) -> None:
     side = images.shape[-1]
     mosaic = images.reshape(TILES, TILES, side, side).permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
     codes = trained.codes.mu
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.5), layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.5), layout=layout)
     colours = plt.get_cmap("tab10")(trained.codes.labels.numpy())
     left.scatter(*codes.T.numpy(), s=2, c=colours, linewidths=0)
     for digit in range(10):
@@ -44,7 +46,6 @@ def draw(target: Path) -> None:
     right.imshow(mosaic.numpy(), cmap="gray", extent=edges, interpolation="antialiased")
     for axes, title in ((left, "encoded"), (right, "decoded")):
         axes.set(title=title, xticks=[-2, 0, 2], yticks=[-2, 0, 2])
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
     target.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=90)

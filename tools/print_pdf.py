@@ -71,10 +71,9 @@ def printed(page: Page, address: str) -> tuple[str, bytes]:
         box.scroll_into_view_if_needed()
         box.evaluate(DRAWN)
     title = page.locator("h1").first.inner_text().removesuffix("#").strip()
-    margins = dict.fromkeys(("top", "right", "bottom", "left"), MARGIN)
     pdf = page.pdf(
         format="A4",
-        margin=margins,
+        margin={"top": MARGIN, "right": MARGIN, "bottom": MARGIN, "left": MARGIN},
         print_background=True,
         display_header_footer=True,
         header_template="<span></span>",
