@@ -1038,8 +1038,8 @@ class BetaDial extends LiveFigure {
   }
 
   // A live notebook sets the number of the model and the place on its map.
-  move([number, x, y]) {
-    const model = Math.round(number);
+  move([which, x, y]) {
+    const model = Math.round(which);
     if (model !== this.model) this.choose(model, this.image);
     this.drag(x, y);
   }
