@@ -89,20 +89,14 @@ def lab(browser: Browser, address: str) -> Iterator[Page]:
     window = browser.new_page(viewport={"width": 1300, "height": 900})
     heard: list[str] = []
     window.on("pageerror", lambda error: heard.append(str(error)))
-    own = address.split("/lab/")[0].replace("http://localhost", "").replace("http://", "")
-    window.on(
-        "request",
-        lambda r: (
-            None
-            if r.url.startswith(("data:", "blob:")) or own in r.url.replace("localhost", "")
-            else heard.append(r.url)
-        ),
-    )
+    inside = (address.split("lab/")[0], "data:", "blob:")
+    window.on("request", lambda r: None if r.url.startswith(inside) else heard.append(r.url))
     window.goto(address)
     expect(window.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
     window.get_by_role("menuitem", name="Run", exact=True).click()
     window.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     expect(window.get_by_text(f"[{len(CELLS)}]:").first).to_be_attached(timeout=90_000)
+    expect(window.locator(".vaebook-is-live")).to_have_count(2 * len(PLACES))
     yield window
     window.close()
     assert heard == []
