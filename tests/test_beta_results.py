@@ -168,6 +168,20 @@ def test_prop_beta_calibrated(latents):
     assert kappa == pytest.approx(sum(left_out) / len(left_out), rel=5e-3)
 
 
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.9])
+def test_a_linear_vae_meets_a_tolerance_by_a_variance_above_it(share):
+    """The optimal variance below the tolerance: the limit of models.Gaussian cuts nothing off."""
+    eigenvalues = draw(20).square().sort(descending=True).values
+    used, rest = eigenvalues[:4], eigenvalues[4:].sum().item()
+
+    def mse(kappa):
+        return (used.clamp_max(kappa).sum().item() + rest) / 20
+
+    optimal = optimize.brentq(lambda kappa: mse(kappa) - kappa, 1e-6, 10)
+    tolerance = optimal + share * (eigenvalues.mean().item() - optimal)
+    assert optimize.brentq(lambda kappa: mse(kappa) - tolerance, 1e-6, 10) > tolerance
+
+
 # ---------------------------------------------------------------------------------------------
 # The impossibility
 

@@ -76,10 +76,10 @@ class Gaussian(Likelihood):
     .. math:: \log \sigma^2 \leftarrow \max\left(\log \tau, \log \sigma^2
         + 0.1 \operatorname{clip}(1 - \mathrm{MSE} / \tau, -0.1, 0.1)\right).
 
-    :math:`1 / (2\sigma^2)` is the multiplier of a constraint on the distortion. Where an optimal
-    variance would come out below :math:`\tau`, the constrained one comes out above, so the limit
-    cuts nothing off; without it the thermostat would be wound up by all the batches before the
-    networks can draw.
+    :math:`1 / (2\sigma^2)` is the multiplier of a constraint on the distortion. Without the limit
+    the thermostat would be wound up by all the batches before the networks can draw. In a linear
+    VAE it cuts nothing off where the optimal variance is below :math:`\tau`: the constrained one
+    is then above. An error that the optimal variance does not reach, this one does not hold.
 
     Source: Rybkin, Daniilidis and Levine, Simple and Effective VAE Training with Calibrated
     Decoders (2021), section 3; constrained: Rezende and Viola, Taming VAEs (2018), algorithm 1.

@@ -104,13 +104,10 @@ def lab(browser: Browser, address: str) -> Iterator[Page]:
 
 def live(lab: Page, kind: str) -> dict[str, list[float]]:
     """Where the figures are, either those shown as they are or the widgets."""
-    code = "nodes => nodes.map((node) => node.querySelector('.vaebook-is-live')?.z)"
+    code = "cells => cells.map((c) => Array.from(c.querySelector('.vaebook-is-live')?.z ?? []))"
     cells = lab.locator(".jp-Notebook .jp-CodeCell").evaluate_all(code)
     first = 1 if kind == "shown" else 1 + len(PLACES)
-    return {
-        name: [float(v) for v in (z.values() if isinstance(z, dict) else z or [])]
-        for name, z in zip(PLACES, cells[first : first + len(PLACES)], strict=True)
-    }
+    return dict(zip(PLACES, cells[first : first + len(PLACES)], strict=True))
 
 
 def read(lab: Page) -> dict[str, list[float]]:
