@@ -1,10 +1,10 @@
 """The table of the anchored models, for the chapter on anchors.
 
     VAEBOOK_DATA=... OMP_NUM_THREADS=1 python -m vaebook train "anchor-*" --into weights
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python benchmarks/anchors.py --weights weights
+    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python benchmarks/datasets.py --weights weights
 
 measures every model that the first command has trained, asks two models of MNIST about
-Fashion-MNIST, and writes benchmarks/anchors.json.
+Fashion-MNIST, and writes benchmarks/datasets.json.
 """
 
 import argparse
@@ -17,7 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaebook import anchors, datasets, evaluate, objectives, paths, recipes
+from vaebook import datasets, objectives, recipes
+from vaebook.latent import paths
+from vaebook.measures import bounds
 from vaebook.models import VAE, Classifier
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -77,7 +79,7 @@ def row(name: str, directory: Path, data: dict[str, Any]) -> dict[str, Any]:
     kind, rate, seed = match.groups()
     trained = recipes.load(name, directory)
     model, test = trained.model, data["test"]
-    mu, logvar = evaluate.encode(model, test.images)
+    mu, logvar = bounds.encode(model, test.images)
     z = model.reparameterize(mu, logvar, torch.Generator().manual_seed(0))
     score = data["scores"]["means" if kind == "means" else "drawn"]
     slope = torch.linalg.lstsq(mu - mu.mean(0), (score - score.mean())[:, None]).solution
@@ -111,7 +113,7 @@ def row(name: str, directory: Path, data: dict[str, Any]) -> dict[str, Any]:
     picked = torch.randint(len(centres), (N_SAMPLES,), generator=generator)
     grid = paths.quantile_grid(N_GRID).reshape(-1, 2)
     images = datasets.binarize(test.images, torch.Generator().manual_seed(0))
-    bound = evaluate.elbo(model, images, 5, torch.Generator().manual_seed(0))
+    bound = bounds.elbo(model, images, 5, torch.Generator().manual_seed(0))
     log_q = (-0.5 * ((z - mu).square() / logvar.exp() + logvar)).sum(1) - torch.log(
         torch.tensor(2 * torch.pi)
     )
@@ -141,8 +143,8 @@ def outliers(name: str, sets: dict[str, Tensor]) -> dict[str, Any]:
     model = recipes.load(name).model
     found: dict[str, Any] = {}
     for title, images in sets.items():
-        mu, logvar = evaluate.encode(model, images)
-        bound = evaluate.elbo(model, images, 5, torch.Generator().manual_seed(0))
+        mu, logvar = bounds.encode(model, images)
+        bound = bounds.elbo(model, images, 5, torch.Generator().manual_seed(0))
         energy = 0.5 * (mu.square() + logvar.exp()).sum(1)
         found[title] = {
             "posterior energy": rounded(energy, 3),
@@ -161,15 +163,15 @@ def main() -> None:
     generator = torch.Generator().manual_seed(0)
     train = train[torch.randperm(len(train), generator=generator)]
     templates = {
-        "drawn": (anchors.donut(), anchors.stick()),
+        "drawn": (datasets.donut(), datasets.stick()),
         "means": tuple(train.images[train.labels == c].mean((0, 1)) for c in (0, 1)),
     }
     data = {
         "test": test,
         "classifier": recipes.load("mnist-classifier").model,
-        "scores": {k: anchors.donutness(test.images, *pair) for k, pair in templates.items()},
+        "scores": {k: datasets.donutness(test.images, *pair) for k, pair in templates.items()},
         "scores_train": {
-            k: anchors.donutness(train.images, *pair) for k, pair in templates.items()
+            k: datasets.donutness(train.images, *pair) for k, pair in templates.items()
         },
     }
     drawn = data["scores"]["drawn"]

@@ -16,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaebook import datasets, evaluate, objectives
+from vaebook import datasets, objectives
+from vaebook.measures import bounds
 from vaebook.models import VAE, Bernoulli
-from vaebook.networks import MLPDecoder, MLPEncoder
+from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.training import fit
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -54,7 +55,7 @@ def annealed(way: str, total: int) -> Callable[..., dict[str, Tensor]]:
         taken += 1
         mu, logvar = model.encode(images)
         z = model.reparameterize(mu, logvar, generator)
-        reconstruction = -model.log_likelihood(images, z)
+        reconstruction = -model.log_prob(images, z)
         kl = objectives.kl_divergence(mu, logvar)
         price = beta * kl
         if way == "free bits":
@@ -86,9 +87,9 @@ def run(way: str, seed: int, train: datasets.ImageSet, test: datasets.ImageSet) 
         progress=False,
     )
     keep = sorted({round(total ** (i / 79)) - 1 for i in range(80)} | set(range(0, total, 40)))
-    mu, logvar = evaluate.encode(model, test.images)
+    mu, logvar = bounds.encode(model, test.images)
     each = 0.5 * (mu.square() + torch.expm1(logvar) - logvar).mean(0)
-    bound = evaluate.elbo(model, test.images, 5, torch.Generator().manual_seed(0))
+    bound = bounds.elbo(model, test.images, 5, torch.Generator().manual_seed(0))
     kl = history.steps["kl"]
     return {
         "way": way,

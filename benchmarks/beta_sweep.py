@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaebook import datasets, disentanglement, evaluate, mixtures, recipes
+from vaebook import datasets, recipes
+from vaebook.measures import agreement, bounds, disentanglement
 from vaebook.models import VAE
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -44,7 +45,7 @@ def row(name: str, directory: Path, features: Any, real: Tensor) -> dict[str, An
     data = "heatmap" if kind == "noise" else kind
     way = way or "optimal"
     images, _ = test_images(name)
-    mu, logvar = evaluate.encode(model, images)
+    mu, logvar = bounds.encode(model, images)
     generator = torch.Generator().manual_seed(0)
     z = model.reparameterize(mu, logvar, generator)
     decoded = torch.cat([model.decode(part) for part in z.split(1000)])
@@ -80,7 +81,7 @@ def row(name: str, directory: Path, features: Any, real: Tensor) -> dict[str, An
     if data == "mnist":
         codes = torch.randn(2000, model.latent_dim, generator=torch.Generator().manual_seed(1))
         samples = model.decode(codes).clamp(0, 1)
-        result["frechet"] = round(mixtures.frechet_distance(features(samples), real), 3)
+        result["frechet"] = round(agreement.frechet_distance(features(samples), real), 3)
     return result
 
 
@@ -90,7 +91,7 @@ def scores(model: VAE, noise: float) -> dict[str, float]:
     generator = torch.Generator().manual_seed(2)
     part = everything[torch.randperm(len(everything), generator=generator)[:4000]]
     images = part.images + noise * torch.randn(part.images.shape, generator=generator)
-    z = model.reparameterize(*evaluate.encode(model, images), generator)
+    z = model.reparameterize(*bounds.encode(model, images), generator)
     factors = torch.stack(list(part.factors.values()), dim=1).float()
     found = disentanglement.dci(z, factors)
     return {

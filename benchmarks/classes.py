@@ -23,7 +23,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vaebook import datasets, evaluate, mixtures, recipes
+from vaebook import datasets, recipes
+from vaebook.latent import mixtures
+from vaebook.measures import bounds
 from vaebook.datasets import ImageSet
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -68,7 +70,7 @@ def bayes(name: str, train: ImageSet) -> dict[str, float]:
     """Accuracy of Bayes' rule on the shipped codes of a recipe, from codes of training images."""
     assert train.labels is not None
     trained = recipes.load(name)
-    mu, logvar = evaluate.encode(trained.model, train.images)
+    mu, logvar = bounds.encode(trained.model, train.images)
     z, labels = trained.codes.mu[:KEPT], trained.codes.labels[:KEPT]
     log_p = mixtures.log_posterior(z, mu, logvar, train.labels)
     _, means, covariances = mixtures.class_moments(mu, logvar, train.labels)

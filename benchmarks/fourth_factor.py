@@ -27,7 +27,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from vaebook import datasets, evaluate, recipes
+from vaebook import datasets, recipes
+from vaebook.measures import bounds
 from vaebook.datasets import ImageSet
 from vaebook.models import VAE
 from vaebook.training import fit, one_cycle
@@ -64,7 +65,7 @@ def score(guess: NDArray[np.int64], labels: Tensor, open_class: Tensor) -> dict[
 def encode(model: Any, images: Tensor) -> Tensor:
     """The codes, of a VAE the means."""
     if isinstance(model, VAE):
-        return evaluate.encode(model, images)[0]
+        return bounds.encode(model, images)[0]
     return torch.cat([model.encode(batch) for batch in images.split(1000)])
 
 
@@ -140,7 +141,7 @@ def measure(model: Any, images: ImageSet, open_class: Tensor, seed: int) -> dict
         "accuracy_test": round(float((guess == test.labels.numpy()).mean()), 5),
         "frobenius_mean": round(errors.mean().item(), 4),
         "frobenius_median": round(errors.median().item(), 4),
-        "active_units": int(evaluate.active_units(codes).sum()),
+        "active_units": int(bounds.active_units(codes).sum()),
         "mixing": same_class_neighbours(codes, images.labels),
     }
 

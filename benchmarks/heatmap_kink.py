@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vaebook import datasets, evaluate, recipes
+from vaebook import datasets, recipes
+from vaebook.measures import bounds
 
 KINDS, SEEDS = ("vae-optimal", "vae-half", "ae"), 5
 
@@ -54,7 +55,7 @@ def main() -> None:
         for seed in range(SEEDS):
             codes = recipes.load(f"heatmap-{kind}-s{seed}", weights).model.encode(images)
             codes = codes[0] if isinstance(codes, tuple) else codes
-            if not evaluate.active_units(codes).any():
+            if not bounds.active_units(codes).any():
                 continue  # collapsed: all codes are one
             along, across, little = codes.chunk(3)
             row = [turn(along), turn(across), length(along) / length(little)]

@@ -19,7 +19,10 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from vaebook import datasets, evaluate, paths, recipes, validity
+from vaebook import datasets, recipes
+from vaebook.latent import paths, shapes
+from vaebook.measures import bounds
+from vaebook.measures.heatmaps import HeatmapFit, fit_heatmaps
 from vaebook.models import VAE
 
 KINDS = ("vae-optimal", "vae-half", "ae")
@@ -37,7 +40,7 @@ def rank(a: Tensor, b: Tensor) -> float:
     return round(float(stats.spearmanr(a, b)[0]), 4)
 
 
-def angle(fit: validity.HeatmapFit) -> Tensor:
+def angle(fit: HeatmapFit) -> Tensor:
     """The angle of the ellipse's long axis along a path, in degrees, without jumps of 180."""
     twice = torch.atan2(2 * fit.corr * (fit.var_x * fit.var_y).sqrt(), fit.var_x - fit.var_y)
     steps = torch.remainder(twice.diff() + math.pi, 2 * math.pi) - math.pi
@@ -47,7 +50,7 @@ def angle(fit: validity.HeatmapFit) -> Tensor:
 
 def walk(model: Any, codes: Tensor) -> dict[str, Any]:
     """Decode a path, fit the factors back, and say how each goes along with the steps."""
-    fit = validity.fit_heatmaps(model.decode(codes))
+    fit = fit_heatmaps(model.decode(codes))
     t, turned = torch.arange(len(codes)), angle(fit)
     return {
         "rank_corr": rank(t, fit.corr),
@@ -81,21 +84,21 @@ def through(strip: Tensor) -> Tensor:
     """The spline through a strip along axis 0, with as many bins as hold a point each."""
     for bins in range(BINS, 3, -1):
         try:
-            return paths.binned_spline(strip, 0, bins, STEPS)
+            return shapes.binned_spline(strip, 0, bins, STEPS)
         except ValueError:
             continue
-    return paths.binned_spline(strip, 0, 3, STEPS)
+    return shapes.binned_spline(strip, 0, 3, STEPS)
 
 
 def trajectories(named: Tensor, factors: Tensor) -> dict[str, Tensor]:
     """The isovariance curve and those along the two bounding planes, in the aligned axes."""
     _, difference, total = factors.T
-    depth = paths.convex_hull(named).depth(named)
+    depth = shapes.convex_hull(named).depth(named)
     strip = (difference.abs() < 0.01) & (total > 6)
     strip &= depth <= depth[strip].median()
     found = {"isovariance": through(named[strip])}
     for side, above in (("above", True), ("below", False)):
-        gap = paths.bounding_plane(named, 1, (0,), above).gap(named)
+        gap = shapes.bounding_plane(named, 1, (0,), above).gap(named)
         near = gap <= gap.quantile(NEAR)
         found[side] = through(named[near])
     return found
@@ -104,7 +107,7 @@ def trajectories(named: Tensor, factors: Tensor) -> dict[str, Tensor]:
 def encode(model: Any, images: Tensor) -> tuple[Tensor, Tensor]:
     """Means and log-variances of codes; an autoencoder's have no spread."""
     if isinstance(model, VAE):
-        return evaluate.encode(model, images)
+        return bounds.encode(model, images)
     mu = torch.cat([model.encode(batch) for batch in images.split(1000)])
     return mu, torch.full_like(mu, -torch.inf)
 
@@ -123,7 +126,7 @@ def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) ->
         "frobenius_median": round(mean.median().item(), 4),
         "frobenius_sampled": round(sampled.mean().item(), 4),
         "norm_of_images": round(test.images.flatten(1).norm(dim=1).mean().item(), 4),
-        "active_units": int(evaluate.active_units(mu).sum()),
+        "active_units": int(bounds.active_units(mu).sum()),
         "variance_of_mu": [round(v, 4) for v in mu.var(0).tolist()],
         "noise_sd": [round(v, 5) for v in (0.5 * logvar).exp().mean(0).tolist()],
     }
@@ -133,7 +136,7 @@ def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) ->
     # The direction that goes best with the correlation, by least squares.
     design = torch.cat([mu, torch.ones(len(mu), 1)], 1).double()
     best = design @ torch.linalg.lstsq(design, factors.double()).solution
-    alignment = paths.align(mu, factors)
+    alignment = shapes.align(mu, factors)
     named = alignment.forward(mu)
     return found | {
         "rank_axes": [[rank(mu[:, j], factors[:, k]) for k in range(3)] for j in range(3)],

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vaebook import datasets, objectives, recipes
 from vaebook.models import VAE, Bernoulli, Gaussian
-from vaebook.networks import MLPDecoder, MLPEncoder
+from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.training import fit, one_cycle
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -39,7 +39,7 @@ def elbo_in_parts(
         + \underbrace{\tfrac12\sum_j \overline{\lambda_j - 1 - \log\lambda_j}}_{\text{width}}
     """
     mu, logvar = model.encode(images)
-    reconstruction = -model.log_likelihood(images, model.reparameterize(mu, logvar, generator))
+    reconstruction = -model.log_prob(images, model.reparameterize(mu, logvar, generator))
     kl = objectives.kl_divergence(mu, logvar)
     centre = mu.detach().mean(0)
     return {

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch import distributions as td
 
-from vaebook import mixtures
+from vaebook.latent import mixtures
 
 N, D, C = 60_000, 20, 10
 

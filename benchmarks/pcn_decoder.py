@@ -19,8 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaebook import datasets, evaluate, recipes, samplers
-from vaebook.samplers import Chain
+from vaebook import datasets, recipes
+from vaebook.latent import samplers
+from vaebook.measures import bounds
+from vaebook.latent.samplers import Chain
 
 MODEL, IMAGES, CHAINS, STEPS, WARMUP = "mnist-cnn-16d", 5, 4, 30_000, 500
 # Elliptical slice sampling calls the decoder a dozen times a step.
@@ -30,12 +32,12 @@ SLICE_STEPS = STEPS // 3
 def chains_of(model: Any, image: Tensor, seed: int) -> dict[str, tuple[Chain, float]]:
     """One run of each sampler on one image, with its processor time."""
     generator = torch.Generator().manual_seed(seed)
-    mu, logvar = (v.expand(CHAINS, -1) for v in evaluate.encode(model, image[None]))
+    mu, logvar = (v.expand(CHAINS, -1) for v in bounds.encode(model, image[None]))
     start = model.reparameterize(mu, logvar, generator)
     images = image.expand(CHAINS, -1, -1, -1)
 
     def log_likelihood(z: Tensor) -> Tensor:
-        return model.log_likelihood(images, z)
+        return model.log_prob(images, z)
 
     def log_density(z: Tensor) -> Tensor:
         return log_likelihood(z) - 0.5 * z.square().sum(1)
@@ -63,7 +65,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = recipes.load(MODEL).model.requires_grad_(False)
     images = datasets.mnist(train=False).images[:IMAGES]
-    unused = (evaluate.encode(model, images)[1].exp() > 0.5).any(0)
+    unused = (bounds.encode(model, images)[1].exp() > 0.5).any(0)
 
     rows: dict[str, list[dict[str, float]]] = {}
     for seed, image in enumerate(images):

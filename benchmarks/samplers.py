@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vaebook.samplers import pcn
+from vaebook.latent.samplers import pcn
 
 DIM, STEP, ROUNDS = 16, 0.3, 9
 # chains: steps of a round

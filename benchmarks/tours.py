@@ -7,7 +7,7 @@ path through the ten class means under four distances, and the lowest log-densit
 
 - euclid: straight lines;
 - decoded: straight lines, with the length of the decoded path (the decoder's pull-back metric);
-- dense: the geodesics of `paths.geodesics` with exponent 1/2 under the classes' Gaussians;
+- dense: the geodesics of `geometry.geodesics` with exponent 1/2 under the classes' Gaussians;
 - mild: the same with its default exponent, 1/8.
 
 It needs no images, and writes benchmarks/tours.json.
@@ -25,7 +25,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaebook import mixtures, paths, recipes
+from vaebook import recipes
+from vaebook.latent import geometry, mixtures, paths
 
 RESULTS = Path(__file__).with_suffix(".json")
 SEEDS = 5
@@ -57,13 +58,13 @@ def run(name: str) -> dict[str, dict[str, Any]]:
     straight = [[paths.line(a, b, 100) for b in means] for a in means]
     decoded = torch.zeros(len(means), len(means))
     for i, j in combinations(range(len(means)), 2):
-        decoded[i, j] = decoded[j, i] = paths.decoded_length(straight[i][j], model.decode)
+        decoded[i, j] = decoded[j, i] = geometry.decoded_length(straight[i][j], model.decode)
     ways: dict[str, tuple[Tensor, list[list[Tensor]]]] = {
         "euclid": (torch.cdist(means, means), straight),
         "decoded": (decoded, straight),
     }
     for way, exponent in (("dense", 0.5), ("mild", None)):
-        found = paths.geodesics(
+        found = geometry.geodesics(
             codes.mu[:NODES], means, log_density, exponent=exponent, **RELAXATION
         )
         ways[way] = (found.lengths, found.polylines)
@@ -76,7 +77,7 @@ def run(name: str) -> dict[str, dict[str, Any]]:
             "order": order,
             "lowest": round(log_density(path).min().item(), 3),
             "length": round(sum(p.diff(dim=0).norm(dim=1).sum().item() for p in pieces), 3),
-            "decoded": round(sum(paths.decoded_length(p, model.decode) for p in pieces), 3),
+            "decoded": round(sum(geometry.decoded_length(p, model.decode) for p in pieces), 3),
         }
     return results
 

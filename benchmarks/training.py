@@ -55,7 +55,7 @@ def fit_of_vaebook(turn: Turn, epochs: int) -> None:
     """With all that it does: history, progress bar, a checkpoint an epoch."""
     from vaebook import datasets, objectives
     from vaebook.models import VAE, Bernoulli
-    from vaebook.networks import MLPDecoder, MLPEncoder
+    from vaebook.models.networks import MLPDecoder, MLPEncoder
     from vaebook.training import fit
 
     images = datasets.mnist()
@@ -93,7 +93,7 @@ def bare_loop(turn: Turn, epochs: int) -> None:
     """The same model, loss, fused Adam, resident data and flushed denormals, and nothing else."""
     from vaebook import datasets, objectives
     from vaebook.models import VAE, Bernoulli
-    from vaebook.networks import MLPDecoder, MLPEncoder
+    from vaebook.models.networks import MLPDecoder, MLPEncoder
 
     images = datasets.mnist().images
     model = VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli())

@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vaebook import datasets, evaluate, objectives
+from vaebook import datasets, objectives
+from vaebook.measures import bounds
 from vaebook.models import VAE, Bernoulli
 from vaebook.training import fit, one_cycle
 
@@ -100,8 +101,8 @@ def measure(model: SkipVAE, images: Tensor, others: Tensor) -> dict[str, float]:
     borrowed = decode(prior, other_maps)
     return {
         "kl": objectives.kl_divergence(mu, logvar).mean().item(),
-        "active_units": int(evaluate.active_units(mu).sum()),
-        "reconstruction": -model.log_likelihood(images, z).mean().item(),
+        "active_units": int(bounds.active_units(mu).sum()),
+        "reconstruction": -model.log_prob(images, z).mean().item(),
         "error": distance(decode(mu, maps), images),
         "error_prior_code": distance(decode(prior, maps), images),
         "error_swapped_code": distance(decode(model.encode(others)[0], maps), images),
@@ -142,7 +143,7 @@ def run(
     start = time.perf_counter()
     fit(
         model,
-        objectives.elbo,
+        objectives.negative_elbo,
         train,
         epochs=epochs,
         batch_size=BATCH,

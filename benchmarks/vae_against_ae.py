@@ -6,7 +6,7 @@ which have one architecture. Of each is measured
 - the reconstruction: Frobenius error on the test split of the grid and off the grid, and the
   distance of shapes, beside a look-up of the nearest training image;
 - the cloud of the codes: how uneven its density is, and how much of its hull is empty;
-- the validity of what is decoded (`validity.fit_heatmaps`) at points picked in six ways;
+- the validity of what is decoded (`fit_heatmaps`) at points picked in six ways;
 - the validity beyond the hull, by steps;
 - a two-sample test of random decodes against the test images.
 
@@ -35,7 +35,9 @@ from scipy import stats
 from scipy.spatial import ConvexHull, KDTree
 from torch import Tensor
 
-from vaebook import datasets, evaluate, recipes, validity
+from vaebook import datasets, recipes
+from vaebook.measures import agreement, bounds
+from vaebook.measures.heatmaps import fit_heatmaps
 from vaebook.models import VAE, Autoencoder
 
 KINDS = ("vae-optimal", "vae-half", "ae")
@@ -57,7 +59,7 @@ def off_grid(n: int, seed: int = 0) -> datasets.ImageSet:
 def codes_of(model: VAE | Autoencoder, images: Tensor) -> Tensor:
     """Return codes, [N, D]: the means of q(z|x) for a VAE."""
     if isinstance(model, VAE):
-        return evaluate.encode(model, images)[0]
+        return bounds.encode(model, images)[0]
     with torch.no_grad():
         return torch.cat([model.encode(batch) for batch in images.split(1000)])
 
@@ -155,7 +157,7 @@ def decode(model: VAE | Autoencoder, z: Tensor) -> Tensor:
 
 def fit_summary(images: Tensor) -> dict[str, float]:
     """Return how far decoded images are from heatmaps, and how many of those out of range."""
-    fit = validity.fit_heatmaps(images)
+    fit = fit_heatmaps(images)
     factors = torch.stack(fit[:3], dim=1)
     margin = 0.05 * (HIGH - LOW)  # reconstructions of the border are not out of range
     out = ((factors < LOW - margin) | (factors > HIGH + margin)).any(1)
@@ -174,17 +176,17 @@ def measure(
     model = recipes.load(name, weights).model.requires_grad_(False)
     train, test = sets["train"], sets["test"]
     codes = codes_of(model, train.images)
-    active = int(evaluate.active_units(codes).sum())
+    active = int(bounds.active_units(codes).sum())
     found: dict[str, Any] = {"seed": seed, "active_units": active}
     if not active:
-        errors = evaluate.reconstruction_errors(model, test.images)
+        errors = bounds.reconstruction_errors(model, test.images)
         return found | {"collapsed": True, "error": errors.mean().item()}
     cloud = Cloud(codes)
     for place in ("test", "off_grid"):
         images = sets[place].images
-        errors = evaluate.reconstruction_errors(model, images)
+        errors = bounds.reconstruction_errors(model, images)
         decoded = decode(model, codes_of(model, images)).clamp_min(0)
-        shapes = validity.shape_distance(images, decoded).float()
+        shapes = agreement.shape_distance(images, decoded).float()
         agreement = float(stats.spearmanr(errors, shapes).statistic)
         found[place] = {
             "pixels": error_summary(errors),
@@ -211,7 +213,7 @@ def measure(
     # Not the images whose reconstructions are compared: the two samples must be independent.
     real = test.images[SAMPLE + torch.randperm(len(test) - SAMPLE, generator=draws)[:SAMPLE]]
     found["two_sample"] = {
-        way: validity.two_sample_test(decode(model, points[way][:SAMPLE]), real, 999, draws)
+        way: agreement.two_sample_test(decode(model, points[way][:SAMPLE]), real, 999, draws)
         for way in ("reconstructions", "prior", "gaussian")
     }
     return found
@@ -324,7 +326,7 @@ def per_image(results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 def rounded(value: Any) -> Any:
     """Return a copy with five significant digits and without tensors."""
-    if isinstance(value, validity.TwoSample):
+    if isinstance(value, agreement.TwoSample):
         return rounded(value._asdict())
     if isinstance(value, dict):
         return {key: rounded(v) for key, v in value.items() if not isinstance(v, Tensor)}
@@ -354,7 +356,7 @@ def main() -> None:
     real = []
     for _ in range(options.seeds):
         one, two = torch.randperm(len(test), generator=draws)[: 2 * SAMPLE].split(SAMPLE)
-        real.append(validity.two_sample_test(test.images[one], test.images[two], 999, draws))
+        real.append(agreement.two_sample_test(test.images[one], test.images[two], 999, draws))
     output = {
         "about": __doc__.splitlines()[0],
         "kinds": KINDS,

@@ -1,15 +1,34 @@
 """The latent space of variational autoencoders: the package behind the book.
 
-Import what you need by module, `from vaebook import datasets, models`; nothing heavy is
-imported here. Log densities and KL terms are in nats, images are float32 in [0, 1] of shape
-[N, 1, H, W].
+`from vaebook import datasets, models, recipes` or simply `import vaebook`: a room is imported when
+it is first used. Log densities and KL terms are in nats, images are float32 in [0, 1] of shape
+[N, C, H, W].
 """
 
-import torch
+from importlib import import_module
+from types import ModuleType
+
+__all__ = [
+    "datasets",
+    "figures",
+    "latent",
+    "live",
+    "measures",
+    "models",
+    "objectives",
+    "recipes",
+    "tables",
+    "training",
+]
 
 __version__ = "0.1.0"
 
-# Dead ReLU units leave Adam's first moment stuck at denormal numbers, which slow a training step
-# down by up to 1.8. Threads inherit the setting when they start, so it has to be made before the
-# first parallel operation of the process.
-torch.set_flush_denormal(True)
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return import_module(f"vaebook.{name}")
+    raise AttributeError(f"module 'vaebook' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

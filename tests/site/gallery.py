@@ -2,10 +2,10 @@
 
 import torch
 
-from vaebook import datasets, explorer, recipes
+from vaebook import datasets, live, recipes
 
 
-def figures() -> dict[str, explorer.Live]:
+def figures() -> dict[str, live.Live]:
     """One of each, from models that the package ships."""
     plane = recipes.load("mnist-mlp-2d")
     eight = recipes.load("mnist-small-8d-s0")
@@ -15,23 +15,23 @@ def figures() -> dict[str, explorer.Live]:
     for title, name in (("VAE", "heatmap-vae-optimal-s0"), ("AE", "heatmap-ae-s0")):
         trained = recipes.load(name)
         mu = trained.codes.mu
-        pair.append(explorer.Twin(title, trained.model, mu.mean(0), torch.diag(mu.std(0))))
+        pair.append(live.Twin(title, trained.model, mu.mean(0), torch.diag(mu.std(0))))
         clouds.append(mu)
     runs = []
     for beta in (0.01, 1.0):
         trained = recipes.load(f"beta-mnist-b{beta:g}-s0")
         metrics = trained.card["metrics"]
         rate, fit = metrics["kl"]["nats"], metrics["log_p_x_given_z"]["nats"]
-        runs.append(explorer.BetaRun(beta, trained.model, trained.codes.mu, rate, -fit))
-    betas = explorer.beta_dial(runs, trained.codes.labels, images, name="b", alt="A dial.")
+        runs.append(live.BetaRun(beta, trained.model, trained.codes.mu, rate, -fit))
+    betas = live.beta_dial(runs, trained.codes.labels, images, name="b", alt="A dial.")
     return {
         "beta": betas,
-        "map": explorer.latent_map(plane.model, *codes, name="plane", alt="A map."),
-        "dials": explorer.latent_map(
+        "map": live.latent_map(plane.model, *codes, name="plane", alt="A map."),
+        "dials": live.latent_map(
             eight.model, eight.codes.mu, eight.codes.labels, name="eight", alt="Eight dials."
         ),
-        "chains": explorer.chains(plane.model, images[0], *codes, name="half", alt="Two chains."),
-        "bench": explorer.elbo_bench(alt="A bench."),
-        "easel": explorer.draw_digit(plane.model, *codes, images, name="plane", alt="An easel."),
-        "twins": explorer.twins(pair, clouds, alt="Twins."),
+        "chains": live.chains(plane.model, images[0], *codes, name="half", alt="Two chains."),
+        "bench": live.elbo_bench(alt="A bench."),
+        "easel": live.draw_digit(plane.model, *codes, images, name="plane", alt="An easel."),
+        "twins": live.twins(pair, clouds, alt="Twins."),
     }

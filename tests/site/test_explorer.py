@@ -18,10 +18,12 @@ from playwright.sync_api import Browser, Page, expect
 from scipy import integrate, stats
 from torch import nn
 
-from vaebook import datasets, explorer, recipes, samplers, validity
+from vaebook import datasets, live, recipes
+from vaebook.latent import samplers
+from vaebook.measures.heatmaps import fit_heatmaps
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-SCRIPT = Path(explorer.__file__).with_suffix(".js").read_text(encoding="utf-8")
+SCRIPT = Path(live.__file__).with_suffix(".js").read_text(encoding="utf-8")
 POINTS = 500
 # The largest and the mean difference of a pixel. The weights are stored in half precision; in 8
 # bits each is off by 0.4 % of its row's largest at most, and edges of strokes show it most.
@@ -35,12 +37,12 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figu
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A page with all figures, on the disk."""
-    explorer._SENT.clear()
+    live._SENT.clear()
     body = "".join(
         f'<section id="{name}">{figure._repr_html_()}</section>'
         for name, figure in figures().items()
     )
-    explorer._SENT.clear()
+    live._SENT.clear()
     path = tmp_path_factory.mktemp("explorer") / "page.html"
     path.write_text(PAGE.format(body), encoding="utf-8")
     return path.as_uri()
@@ -113,7 +115,7 @@ def test_the_page_decodes_as_torch_does(workshop: Page, name: str, dtype: Any) -
             torch.randn(POINTS - len(order), trained.model.latent_dim, generator=generator),
         ]
     )
-    found = run(workshop, explorer._decoder(trained.model, dtype), z, "decode")
+    found = run(workshop, live._decoder(trained.model, dtype), z, "decode")
     with torch.no_grad():
         expected = trained.model.decode(z).flatten(1)
     error = (found - expected).abs()
@@ -125,7 +127,7 @@ def test_the_page_decodes_as_torch_does(workshop: Page, name: str, dtype: Any) -
 def test_the_page_encodes_as_torch_does(workshop: Page, name: str) -> None:
     model = recipes.load(name).model
     images = datasets.heatmaps().images[::119] if "heat" in name else datasets.digits().images[:99]
-    spec = explorer.pack(model.encoder, images.shape[1:], "float16")
+    spec = live.pack(model.encoder, images.shape[1:], "float16")
     found = run(workshop, spec, images.flatten(1), "run")
     with torch.no_grad():
         torch.testing.assert_close(found, model.encoder(images), rtol=1e-3, atol=1e-3)
@@ -137,7 +139,7 @@ def test_the_page_knows_strides_and_odd_sizes(workshop: Page) -> None:
         nn.Conv2d(1, 3, 3, 2, 1), nn.ReLU(), nn.MaxPool2d(2), nn.ConvTranspose2d(3, 2, 4, 2, 1)
     )
     images = torch.rand(9, 1, 11, 13)
-    found = run(workshop, explorer.pack(module, [1, 11, 13], "float16"), images.flatten(1), "run")
+    found = run(workshop, live.pack(module, [1, 11, 13], "float16"), images.flatten(1), "run")
     with torch.no_grad():
         expected = module(images).flatten(1)
     torch.testing.assert_close(found, expected, rtol=2e-3, atol=1e-3)
@@ -177,13 +179,13 @@ def test_the_chains_accept_as_often_as_the_samplers(workshop: Page, kind: str) -
         "  for (let i = 0; i < steps; i++) chain.advance(step);"
         "  return chain.accepted / steps; }); }"
     )
-    spec = explorer._decoder(model, "float16")
+    spec = live._decoder(model, "float16")
     given = [spec, image.flatten().tolist(), start.tolist(), kind, step, steps, n]
     found = workshop.evaluate(code, given)
     generator = torch.Generator().manual_seed(0)
 
     def log_likelihood(z: torch.Tensor) -> torch.Tensor:
-        return model.log_likelihood(image.expand(len(z), -1, -1, -1), z)
+        return model.log_prob(image.expand(len(z), -1, -1, -1), z)
 
     def log_density(z: torch.Tensor) -> torch.Tensor:
         return log_likelihood(z) - 0.5 * z.square().sum(1)
@@ -277,7 +279,7 @@ def test_the_page_finds_the_nearest_heatmap_as_the_package_does(workshop: Page) 
     z = torch.randn(60, 3, generator=torch.Generator().manual_seed(0)) * 2
     with torch.no_grad():
         images = model.decode(z)
-    fit = validity.fit_heatmaps(images)
+    fit = fit_heatmaps(images)
     found = workshop.evaluate(
         "(images) => images.map((x) => vaebook.fitHeatmap(x).relative)",
         images.flatten(1).tolist(),
@@ -460,12 +462,12 @@ def spoilt(spec: dict[str, Any], how: str) -> str:
 )
 def test_a_spoilt_model_shows_a_message_and_the_picture(browser: Browser, how: str) -> None:
     plane = recipes.load("digits-mlp-2d")
-    explorer._SENT.clear()
-    figure = explorer.latent_map(
+    live._SENT.clear()
+    figure = live.latent_map(
         plane.model, plane.codes.mu, plane.codes.labels, name="p", alt="A map.", dtype="float16"
     )
     text = figure._repr_html_()
-    explorer._SENT.clear()
+    live._SENT.clear()
     good = re.search(r'<script type="application/json" id="vaebook-model-p">.*?</script>', text)
     assert good
     bad = spoilt(figure.models["p"], how) if how != "gone" else "{}"
@@ -488,7 +490,7 @@ def test_a_live_notebook_reads_and_sets_the_place(workshop: Page) -> None:
     """The module of the widget against a stand-in for the model that JupyterLab hands it."""
     plane = recipes.load("digits-mlp-2d")
     codes = plane.codes
-    figure = explorer.latent_map(plane.model, codes.mu, codes.labels, name="w", alt="A map.")
+    figure = live.latent_map(plane.model, codes.mu, codes.labels, name="w", alt="A map.")
     widget = figure.widget()
     state = {"tag": widget.tag, "config": widget.config, "models": widget.models, "z": widget.z}
     saved = workshop.evaluate(

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from vaebook import figures
-from vaebook._renderer import BookRenderer
+from vaebook.figures.renderer import BookRenderer
 
 PAGE = """<!doctype html><html data-theme="light"><head><meta name="viewport"
 content="width=device-width"><link rel="stylesheet" href="_static/vaebook.css">

@@ -1,0 +1,169 @@
+"""What every chapter has, whatever it is about."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+DRAWING = {"curves", "film_strip", "heatmap", "image_grid", "manifold", "scatter", "slider"}
+DRAWING |= {"violins"}
+LIVE = {"beta_dial", "chains", "draw_digit", "elbo_bench", "latent_map", "twins"}
+LONGEST = 20
+
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """The notebook, valid."""
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def prose(path: Path) -> str:
+    """All the markdown of a chapter."""
+    return "\n\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+
+
+def code(path: Path) -> list[nbformat.NotebookNode]:
+    """The code cells of a chapter."""
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def tree(source: str) -> ast.Module:
+    """The syntax tree of a cell, magics apart."""
+    return ast.parse("\n".join(line for line in source.split("\n") if line[:1] not in "%!"))
+
+
+def drawings(source: str) -> list[ast.Call]:
+    """The calls of a cell that draw with vaebook.figures or vaebook.explorer."""
+    functions = {"figures": DRAWING | {"describe"}, "explorer": LIVE}
+    calls = [node for node in ast.walk(tree(source)) if isinstance(node, ast.Call)]
+    return [
+        call
+        for call in calls
+        if isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.attr in functions.get(call.func.value.id, ())
+    ]
+
+
+def draws(source: str) -> bool:
+    """Whether a cell leaves a figure on the page: by its last expression, or by show()."""
+    body = tree(source).body
+    shows = any(
+        isinstance(node, ast.Attribute) and node.attr == "show" for node in ast.walk(tree(source))
+    )
+    last = body[-1] if body else None
+    called = isinstance(last, ast.Expr) and bool(drawings(ast.unparse(last)))
+    return shows or called or "plt." in source
+
+
+def has_alt(cell: nbformat.NotebookNode) -> bool:
+    """Whether a figure is described: alt= for plotly, the cell's metadata for a picture."""
+    if cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "").strip():
+        return True
+    calls = drawings(cell.source)
+    return bool(calls) and all(
+        any(k.arg == "alt" for k in c.keywords) or ast.unparse(c.func).endswith("describe")
+        for c in calls
+    )
+
+
+def listed() -> list[str]:
+    """The files of the table of contents."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    parts = toc.get("parts", [{"chapters": toc.get("chapters", [])}])
+    return [chapter["file"] for part in parts for chapter in part["chapters"]]
+
+
+def test_the_table_of_contents_lists_every_chapter_once_and_in_order() -> None:
+    numbered = [name for name in listed() if name.startswith("chapters/") and name[9:11].isdigit()]
+    assert numbered == [f"chapters/{path.stem}" for path in CHAPTERS]
+
+
+@each_chapter
+def test_a_chapter_opens_with_its_title_and_what_it_takes(path: Path) -> None:
+    cells = read(path).cells
+    assert cells[0].cell_type == "markdown"
+    lines = [line for line in cells[0].source.split("\n") if line and not line.endswith(")=")]
+    assert lines[0].startswith("# "), "the first line, but for a label, is the title"
+    opening = "\n".join(c.source for c in cells[:4] if c.cell_type == "markdown").lower()
+    assert "prerequisites" in opening or "you should know" in opening
+    assert "minutes" in opening or "hour" in opening, "the time that the chapter takes"
+
+
+@each_chapter
+def test_a_chapter_closes_with_summary_exercises_and_references(path: Path) -> None:
+    headings = [line[3:].strip() for line in prose(path).split("\n") if line.startswith("## ")]
+    ends = [h for h in headings if h in ("Summary", "Exercises", "References")]
+    assert sorted(ends) == ["Exercises", "References", "Summary"]
+    assert headings[-1] == "References"
+    assert "{bibliography}" in prose(path)
+    assert "{exercise-start}" in prose(path) or "{exercise}" in prose(path)
+
+
+@each_chapter
+def test_a_chapter_has_one_title(path: Path) -> None:
+    assert len([line for line in prose(path).split("\n") if line.startswith("# ")]) == 1
+
+
+@each_chapter
+def test_compared_cells_have_count_and_output_and_no_other_cell_has(path: Path) -> None:
+    for cell in code(path):
+        tags = set(cell.metadata.get("tags", []))
+        compared = "nbval-check-output" in tags
+        assert compared == ("keep_output" in tags), "the two tags go together"
+        if compared:
+            assert cell.execution_count, f"never compared, no count: {cell.source[:60]}"
+            assert cell.outputs, f"never compared, no output: {cell.source[:60]}"
+        else:
+            assert not cell.outputs, f"strip the output (make notebooks): {cell.source[:60]}"
+            assert cell.execution_count is None, f"strip the count: {cell.source[:60]}"
+
+
+@each_chapter
+def test_a_chapter_compares_at_least_one_output(path: Path) -> None:
+    assert any("nbval-check-output" in cell.metadata.get("tags", []) for cell in code(path))
+
+
+@each_chapter
+def test_no_cell_is_longer_than_a_screen(path: Path) -> None:
+    for cell in code(path):
+        assert len(cell.source.strip().split("\n")) <= LONGEST, cell.source[:80]
+
+
+@each_chapter
+def test_every_figure_has_name_caption_and_description(path: Path) -> None:
+    for cell in code(path):
+        if draws(cell.source):
+            figure = cell.metadata.get("mystnb", {}).get("figure", {})
+            assert figure.get("name"), f"no name: {cell.source[:80]}"
+            assert figure.get("caption", "").strip(), f"no caption: {cell.source[:80]}"
+            assert has_alt(cell), f"no description: {cell.source[:80]}"
+            assert "meta=" not in cell.source, "meta holds the description: use describe()"
+
+
+def test_names_of_figures_are_unique_in_the_whole_book() -> None:
+    cells = [cell for path in CHAPTERS for cell in code(path)]
+    names = [cell.metadata.get("mystnb", {}).get("figure", {}).get("name") for cell in cells]
+    assert [name for name, count in Counter(filter(None, names)).items() if count > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("figures.scatter(z, alt='A cloud.')", True),
+        ("figure = figures.scatter(z, alt='A cloud.')", False),
+        ("figure = figures.curves(s, alt='x')\nfigure.show()", True),
+        ("%pip install vaebook\nfigures.image_grid(x, alt='x').update_layout(title='y')", True),
+        ("z.mean()", False),
+    ],
+)
+def test_cells_that_draw_are_told_from_those_that_do_not(source: str, expected: bool) -> None:
+    assert draws(source) is expected

@@ -1,0 +1,131 @@
+"""The results of the chapter on autoencoders, each against something else.
+
+A test bears the label of its result. Principal components come from scikit-learn, minima from
+SciPy's optimiser.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from scipy import optimize
+from sklearn.decomposition import PCA
+from torch import Tensor, nn
+
+from vaebook import models, objectives
+from vaebook.models import networks
+
+
+@pytest.fixture(autouse=True)
+def _double() -> Iterator[None]:
+    """Other test files keep their own precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def small_pair(latent_dim: int, seed: int = 0) -> tuple[nn.Module, nn.Module]:
+    torch.manual_seed(seed)
+    encoder = networks.MLPEncoder(latent_dim, (7, 5), image_size=4)
+    return encoder, networks.MLPDecoder(latent_dim, (5, 7), image_size=4)
+
+
+def images(n: int, seed: int = 1) -> Tensor:
+    return torch.rand(n, 1, 4, 4, generator=torch.Generator().manual_seed(seed))
+
+
+def test_def_autoencoder() -> None:
+    """Code, reconstruction and loss of the package, against NumPy, pixel by pixel."""
+    encoder, decoder = small_pair(2)
+    model = models.Autoencoder(encoder, decoder, 2, models.Bernoulli())
+    x = images(6)
+    with torch.no_grad():
+        z = model.encode(x)
+        decoded = model.decode(z)
+        loss = objectives.reconstruction_only(model, x)["loss"]
+        assert torch.equal(z, encoder(x))
+    assert z.shape == (6, 2)
+    assert decoded.min() >= 0
+    assert decoded.max() <= 1
+    pixels, means = x.flatten(1).numpy(), decoded.flatten(1).numpy()
+    by_hand = -(pixels * np.log(means) + (1 - pixels) * np.log(1 - means)).sum(1)
+    np.testing.assert_allclose(loss.numpy(), by_hand, rtol=1e-10)
+
+
+@pytest.mark.parametrize(("n", "pixels", "latent_dim"), [(40, 6, 1), (40, 6, 3), (5, 9, 2)])
+def test_prop_linear_autoencoder(n: int, pixels: int, latent_dim: int) -> None:
+    """The best affine autoencoder that an optimiser finds is scikit-learn's PCA, never better."""
+    rng = np.random.default_rng(n + pixels + latent_dim)
+    data = rng.normal(size=(n, pixels)) * np.linspace(2.0, 0.5, pixels) + rng.normal(size=pixels)
+    pca = PCA(latent_dim).fit(data)
+    projected = pca.inverse_transform(pca.transform(data))
+    bound = np.linalg.eigvalsh(np.cov(data.T, ddof=0))[: pixels - latent_dim].sum()
+    assert ((data - projected) ** 2).sum(1).mean() == pytest.approx(bound, rel=1e-9)
+
+    x = torch.from_numpy(data)
+    shapes = [(pixels, latent_dim), (latent_dim,), (latent_dim, pixels), (pixels,)]
+    sizes = [int(np.prod(shape)) for shape in shapes]
+
+    def decode(theta: Tensor) -> Tensor:
+        parts = [p.view(s) for p, s in zip(theta.split(sizes), shapes, strict=True)]
+        return (x @ parts[0] + parts[1]) @ parts[2] + parts[3]
+
+    def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = torch.from_numpy(theta).requires_grad_()
+        loss = (x - decode(weights)).square().sum(1).mean()
+        loss.backward()
+        assert weights.grad is not None
+        return loss.item(), weights.grad.numpy()
+
+    for _ in range(3):
+        start = rng.normal(size=sum(sizes))
+        assert objective(start)[0] > bound
+        options = {"maxiter": 5000, "maxfun": 10_000, "ftol": 1e-15, "gtol": 1e-10}
+        found = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+        assert found.fun == pytest.approx(bound, rel=1e-6)
+        assert found.fun > bound * (1 - 1e-9)
+        reached = decode(torch.from_numpy(found.x)).numpy()
+        np.testing.assert_allclose(reached, projected, atol=2e-3)
+
+
+def test_prop_code_scale() -> None:
+    """An affine map slipped in between, written into the layers or left as a curved function."""
+    encoder, decoder = small_pair(3)
+    plain = models.Autoencoder(encoder, decoder, 3, models.Bernoulli())
+    x = images(8)
+    generator = torch.Generator().manual_seed(2)
+    H = torch.randn(3, 3, generator=generator) + 3 * torch.eye(3)
+    k = torch.randn(3, generator=generator)
+
+    new_encoder, new_decoder = small_pair(3)
+    inverse = torch.linalg.inv(H)
+    with torch.no_grad():
+        last, first = new_encoder.layers[-1], new_decoder.layers[0]
+        last.weight.copy_(H @ last.weight)
+        last.bias.copy_(H @ last.bias + k)
+        first.bias.sub_(first.weight @ inverse @ k)
+        first.weight.copy_(first.weight @ inverse)
+    affine = models.Autoencoder(new_encoder, new_decoder, 3, models.Bernoulli())
+
+    class Bend(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            return (20 * z).sinh()
+
+    class Straighten(nn.Module):
+        def forward(self, y: Tensor) -> Tensor:
+            return y.asinh() / 20
+
+    curved = models.Autoencoder(
+        nn.Sequential(encoder, Bend()), nn.Sequential(Straighten(), decoder), 3, models.Bernoulli()
+    )
+    with torch.no_grad():
+        z = plain.encode(x)
+        torch.testing.assert_close(affine.encode(x), z @ H.T + k)
+        torch.testing.assert_close(curved.encode(x), (20 * z).sinh())
+        for other in (affine, curved):
+            assert not torch.allclose(other.encode(x), z, atol=1e-2)
+            torch.testing.assert_close(other.decode(other.encode(x)), plain.decode(z))
+            theirs, ours = (objectives.reconstruction_only(m, x)["loss"] for m in (other, plain))
+            torch.testing.assert_close(theirs, ours)

@@ -1,0 +1,346 @@
+"""The fit of heatmaps against dense tables and SciPy, shapes and the test of two samples."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import optimize, stats
+
+from vaebook import datasets
+from vaebook.measures import agreement
+from vaebook.measures.heatmaps import fit_heatmaps, heatmap_metric
+from vaebook.models.networks import ConvDecoder
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+# ---------------------------------------------------------------------------------------------
+# The nearest heatmap
+
+NEAR = ("blends", "noisy", "shifted", "dimmed")
+FAR = ("differences", "noise", "decoded")
+
+
+def odd_images(n, seed=0):
+    """Images that are no heatmaps, some near, some farther from any than its norm."""
+    data = datasets.heatmaps().images
+    draws = generator(seed)
+    pick = torch.randint(len(data), (6, n), generator=draws)
+    one, two = data[pick[0]], data[pick[1]]
+    noise = torch.randn(n, 1, 36, 36, generator=draws)
+    torch.manual_seed(seed)
+    untrained = ConvDecoder(3).eval()
+    with torch.no_grad():
+        decoded = 4 * untrained(3 * torch.randn(n, 3, generator=draws))
+    return {
+        "blends": 0.5 * one + 0.5 * two,
+        "differences": one - two,
+        "noisy": data[pick[2]] + 0.2 * noise,
+        "noise": noise,
+        "shifted": data[pick[3]].roll((3, -2), (2, 3)),
+        "dimmed": 0.4 * data[pick[4]],
+        "decoded": decoded,
+    }
+
+
+def slack(kind):
+    """How far above the least distance the fit may end, as a share."""
+    return 0.0 if kind in NEAR else 0.02
+
+
+def test_factors_of_clean_heatmaps_are_recovered_over_the_whole_grid():
+    data = datasets.heatmaps()
+    fit = fit_heatmaps(data.images)
+    for name, truth in data.factors.items():
+        assert (getattr(fit, name) - truth).abs().max() < 1e-5
+    # Images are float32: each of 1,296 pixels is good to 6e-8.
+    assert fit.distance.max() < 1296**0.5 * 1e-7
+    assert fit.valid.all()
+    assert not fit.at_limit.any()
+    # Well-posed everywhere, by the fit's own measure.
+    assert fit.sensitivity.min() > 0.1
+
+
+def test_factors_off_the_grid_and_beyond_its_range_are_recovered():
+    draws = generator()
+    u = torch.rand(3, 500, generator=draws, dtype=torch.float64)
+    low, high = math.log(0.02), math.log(30)
+    var_x, var_y = (low + (high - low) * u[:2]).exp()
+    corr = 1.96 * u[2] - 0.98
+    fit = fit_heatmaps(datasets.heatmap_images(var_x, var_y, corr))
+    for found, truth in zip(fit[:3], (var_x, var_y, corr), strict=True):
+        # An image in float32 is 36 * 6e-8 away at most; the sensitivity says what that does.
+        assert ((found - truth).abs() <= 36 * 6e-8 / fit.sensitivity + 1e-6).all()
+    assert not fit.at_limit.any()
+
+
+@pytest.mark.parametrize("kind", NEAR + FAR)
+def test_no_heatmap_of_a_dense_table_is_nearer_than_the_fit(kind):
+    images = odd_images(100)[kind]
+    fit = fit_heatmaps(images)
+    variances = torch.logspace(math.log10(0.01), math.log10(50), 40, dtype=torch.float64)
+    corr = torch.linspace(-0.995, 0.995, 41, dtype=torch.float64)
+    nearest = torch.full((len(images),), math.inf)
+    for rho in corr:
+        grid = torch.cartesian_prod(variances, variances)
+        table = datasets.heatmap_images(grid[:, 0], grid[:, 1], rho)
+        nearest = nearest.minimum(torch.cdist(images.flatten(1), table.flatten(1)).amin(1))
+    assert (fit.distance <= (1 + slack(kind)) * nearest + 1e-3).all()  # the table is float32
+
+
+@pytest.mark.parametrize("kind", NEAR + FAR)
+def test_scipy_from_many_starts_finds_nothing_nearer(kind):
+    images = odd_images(4, seed=1)[kind]
+    fit = fit_heatmaps(images)
+    box = np.array([[math.log(0.01)] * 2 + [-0.995], [math.log(50)] * 2 + [0.995]])
+    starts = stats.qmc.Sobol(3, seed=0).random(8 if kind in NEAR else 4)
+    for image, distance in zip(images.double().flatten(1).numpy(), fit.distance, strict=True):
+
+        def residual(factors, image=image):
+            var_x, var_y, corr = np.exp(factors[0]), np.exp(factors[1]), factors[2]
+            columns = (torch.tensor([value]) for value in (var_x, var_y, corr))
+            return datasets.heatmap_images(*columns).double().flatten().numpy() - image
+
+        costs = [
+            optimize.least_squares(
+                residual, box[0] + s * (box[1] - box[0]), bounds=box, diff_step=1e-4
+            ).cost
+            for s in 0.1 + 0.8 * starts
+        ]
+        assert distance.item() <= (1 + slack(kind)) * math.sqrt(2 * min(costs)) + 1e-5
+
+
+def test_the_distance_is_that_of_the_fitted_factors():
+    images = torch.cat(list(odd_images(20).values()))
+    fit = fit_heatmaps(images)
+    nearest = datasets.heatmap_images(*fit[:3])
+    distance = (images - nearest).double().flatten(1).norm(dim=1)
+    torch.testing.assert_close(fit.distance, distance, rtol=1e-5, atol=1e-5)
+    relative = distance / nearest.double().flatten(1).norm(dim=1)
+    torch.testing.assert_close(fit.relative, relative, rtol=1e-5, atol=1e-5)
+    assert torch.equal(fit.valid, fit.relative <= 0.1)
+
+
+def test_a_fit_that_ends_where_the_search_ends_says_so():
+    white, black = torch.ones(1, 1, 36, 36), torch.zeros(1, 1, 36, 36)
+    stripe = torch.zeros(1, 1, 36, 36)
+    stripe[:, :, 17:19] = 1.0
+    fit = fit_heatmaps(torch.cat([white, black, stripe]))
+    assert fit.at_limit.all()
+    assert fit.var_x[0] == pytest.approx(50)
+    assert (fit.var_x[2] > 40, fit.var_y[2] < 0.02) == (True, True)
+    assert fit.relative[1] == pytest.approx(1)
+
+
+def test_an_image_that_moves_moves_the_factors_by_no_more_than_the_sensitivity_says():
+    data = datasets.heatmaps()
+    some = data[torch.randperm(len(data), generator=generator())[:300]]
+    noise = 1e-3 * torch.randn(some.images.shape, generator=generator(1))
+    fit = fit_heatmaps(some.images)
+    moved = fit_heatmaps(some.images + noise)
+    factors = torch.stack([a - b for a, b in zip(fit[:3], moved[:3], strict=True)], dim=1)
+    bound = noise.flatten(1).norm(dim=1) / fit.sensitivity
+    assert (factors.norm(dim=1) <= 1.01 * bound).all()
+
+
+def test_fits_do_not_depend_on_their_batch():
+    images = torch.cat(list(odd_images(30).values()))
+    whole = torch.stack(fit_heatmaps(images)[:6])
+    parts = [torch.stack(fit_heatmaps(i)[:6]) for i in images.split(17)]
+    # Values, not factors: where an image has no clear nearest heatmap rounding chooses.
+    torch.testing.assert_close(whole[3:5], torch.cat(parts, 1)[3:5], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.zeros(2, 1, 28, 28), r"images must be \[N, 1, 36, 36\].*got \[2, 1, 28, 28\]"),
+        (torch.zeros(36, 36), r"got \[36, 36\]"),
+        (torch.zeros(0, 1, 36, 36), r"N > 0, got \[0, 1, 36, 36\]"),
+        (torch.full((1, 1, 36, 36), math.nan), "images must be finite, got a pixel of nan"),
+        (torch.full((1, 1, 36, 36), math.inf), "images must be finite, got a pixel of inf"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(images, message):
+    with pytest.raises(ValueError, match=message):
+        fit_heatmaps(images)
+
+
+# ---------------------------------------------------------------------------------------------
+# The metric of the factors
+
+
+def difference_quotients(factors, step=1e-5):
+    """Central differences of the images in each factor, [N, 1296, 3], by float64 densities."""
+    axis = np.linspace(-3, 3, 36)
+    u = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+
+    def draw(s1, s2, rho):
+        cov = np.array([[s1, rho * math.sqrt(s1 * s2)], [rho * math.sqrt(s1 * s2), s2]])
+        exponents = -0.5 * np.einsum("pi,ij,pj->p", u, np.linalg.inv(cov), u)
+        return np.exp(exponents - exponents.max())
+
+    return np.stack(
+        [
+            np.stack(
+                [(draw(*(row + e)) - draw(*(row - e))) / (2 * step) for e in step * np.eye(3)], 1
+            )
+            for row in factors
+        ]
+    )
+
+
+def test_the_metric_is_the_gram_matrix_of_difference_quotients():
+    draws = generator()
+    u = torch.rand(40, 3, generator=draws, dtype=torch.float64)
+    factors = torch.tensor([0.1, 0.1, -0.95]) + u * torch.tensor([4.8, 4.8, 1.8])
+    factors = torch.cat([factors, torch.tensor([[0.1, 0.1, -0.95], [4.9, 4.9, 0.85]])]).double()
+    jacobian = difference_quotients(factors.numpy())
+    expected = np.einsum("npi,npj->nij", jacobian, jacobian)
+    found = heatmap_metric(*factors.T).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        ((0.0, 1.0, 0.0), "var_x must be positive and finite, got 0.0"),
+        ((1.0, math.inf, 0.0), "var_y must be positive and finite, got inf"),
+        ((1.0, 1.0, -1.0), "corr must lie strictly between -1 and 1, got -1.0"),
+    ],
+)
+def test_the_metric_refuses_factors_out_of_range(factors, message):
+    with pytest.raises(ValueError, match=message):
+        heatmap_metric(*(torch.tensor([value]) for value in factors))
+
+
+def test_the_metric_refuses_factors_of_different_length():
+    with pytest.raises(ValueError, match=r"corr must be \[N\] as var_x, got \[2\]"):
+        heatmap_metric(torch.ones(3), torch.ones(3), torch.zeros(2))
+
+
+# ---------------------------------------------------------------------------------------------
+# Shapes, and sets of images
+
+
+def test_the_distance_of_shapes_ignores_shifts_turns_mirrors_and_brightness():
+    draws = torch.rand(3, 20, generator=generator())
+    var_x, var_y, corr = 0.1 + 0.2 * draws[0], 0.1 + 0.2 * draws[1], 1.4 * draws[2] - 0.7
+    images = datasets.heatmap_images(var_x, var_y, corr)
+    for moved in (
+        images.roll((4, -3), (2, 3)),
+        images.rot90(1, (2, 3)),
+        images.flip(3),
+        0.3 * images,
+    ):
+        assert agreement.shape_distance(images, moved).max() < 1e-2
+    for degrees in (10, 33):
+        cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        turn = torch.tensor([[cos, -sin], [sin, cos]])
+        cross = corr * (var_x * var_y).sqrt()
+        covariance = torch.stack([var_x, cross, cross, var_y], dim=1).view(-1, 2, 2)
+        covariance = turn @ covariance @ turn.T
+        s1, s2 = covariance[:, 0, 0], covariance[:, 1, 1]
+        turned = datasets.heatmap_images(s1, s2, covariance[:, 0, 1] / (s1 * s2).sqrt())
+        assert agreement.shape_distance(images, turned).max() < 0.01
+        assert (images - turned).flatten(1).norm(dim=1).median() > 0.1
+
+
+def test_the_distance_of_shapes_is_that_of_the_half_axes():
+    # On a fine grid an uncut heatmap has the covariance of its density.
+    var = torch.tensor([0.1, 0.2]), torch.tensor([0.3, 0.2]), torch.tensor([0.5, -0.7])
+    images = datasets.heatmap_images(*var, size=141)
+    axes = []
+    for s1, s2, rho in zip(*(v.double().numpy() for v in var), strict=True):
+        cross = rho * np.sqrt(s1 * s2)
+        axes.append(np.sqrt(np.linalg.eigvalsh([[s1, cross], [cross, s2]])) * 140 / 6)
+    found = agreement.shape_distance(images[:1], images[1:]).item()
+    assert found == pytest.approx(np.linalg.norm(axes[0] - axes[1]), rel=1e-3)
+
+
+def wasserstein(one, two):
+    """The Wasserstein-2 distance of two small images as densities, by linear programming."""
+    n = one.size
+    pixels = np.stack(np.indices(one.shape), -1).reshape(-1, 2)
+    cost = ((pixels[:, None] - pixels[None]) ** 2).sum(-1).ravel()
+    rows = np.kron(np.eye(n), np.ones(n))
+    columns = np.kron(np.ones(n), np.eye(n))
+    masses = np.concatenate([one.ravel() / one.sum(), two.ravel() / two.sum()])
+    return math.sqrt(optimize.linprog(cost, A_eq=np.vstack([rows, columns]), b_eq=masses).fun)
+
+
+def test_the_distance_of_shapes_is_below_that_of_transport():
+    images = torch.rand(12, 1, 5, 5, generator=generator(), dtype=torch.float64) ** 3
+    found = agreement.shape_distance(images[:6], images[6:])
+    for one, two, distance in zip(images[:6], images[6:], found, strict=True):
+        assert distance.item() <= wasserstein(one[0].numpy(), two[0].numpy()) + 1e-7
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.full((1, 1, 3, 3), -0.1), "images must be non-negative and finite"),
+        (torch.full((1, 1, 3, 3), math.nan), "images must be non-negative and finite"),
+        (torch.zeros(1, 1, 3, 3), "images must each have a pixel above 0"),
+        (torch.ones(2, 1, 3, 3), r"images and others must both be \[N, 1, H, W\]"),
+    ],
+)
+def test_the_distance_of_shapes_refuses_what_is_no_density(images, message):
+    with pytest.raises(ValueError, match=message):
+        agreement.shape_distance(images, torch.ones(1, 1, 3, 3))
+
+
+def test_the_discrepancy_is_its_definition():
+    a, b = torch.randn(7, 2, generator=generator()), torch.randn(5, 2, generator=generator(1)) + 1
+    pooled = torch.cat([a, b]).double().numpy()
+    distance = np.linalg.norm(pooled[:, None] - pooled[None], axis=-1)
+    width = np.sort(distance[np.triu_indices(12, 1)])[32]  # the lower median of 66
+    k = np.exp(-(distance**2) / (2 * width**2))
+    in_a = np.mean([k[i, j] for i in range(7) for j in range(7) if i != j])
+    in_b = np.mean([k[i, j] for i in range(7, 12) for j in range(7, 12) if i != j])
+    across = k[:7, 7:].mean()
+    found = agreement.two_sample_test(a, b, 10, generator())
+    assert found.mmd2 == pytest.approx(in_a + in_b - 2 * across, abs=1e-10)
+
+
+def test_the_two_sample_test_keeps_its_level():
+    draws = generator()
+    values = []
+    for _ in range(400):
+        a, b = (torch.randn(n, 3, generator=draws) for n in (20, 30))
+        values.append(agreement.two_sample_test(a, b, 99, draws).p_value)
+    # Under the null p is uniform on 1/100, ..., 1: a false alarm in 1,000 runs each.
+    rejected = sum(p <= 0.05 for p in values)
+    assert stats.binomtest(rejected, 400, 0.05).pvalue > 1e-3
+    assert stats.kstest(np.array(values) - 0.005, "uniform").pvalue > 1e-3
+
+
+def test_the_two_sample_test_has_power():
+    draws = generator()
+    a = torch.randn(100, 3, generator=draws)
+    assert agreement.two_sample_test(a, torch.randn(100, 3, generator=draws) + 0.6).p_value < 0.01
+    assert agreement.two_sample_test(a, 1.8 * torch.randn(100, 3, generator=draws)).p_value < 0.01
+
+
+def test_equal_sets_are_not_told_apart():
+    a = torch.randn(30, 1, 4, 4, generator=generator())
+    found = agreement.two_sample_test(a, a.clone(), 99, generator())
+    assert found.p_value > 0.9
+    assert agreement.two_sample_test(torch.ones(4, 2), torch.ones(5, 2)).p_value == 1
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "permutations", "message"),
+    [
+        (torch.zeros(1, 2), torch.zeros(3, 2), 9, r"a and b must be \[N, ...\] and \[M, ...\]"),
+        (torch.zeros(3, 2), torch.zeros(3, 1), 9, r"got \[3, 2\] and \[3, 1\]"),
+        (torch.full((3, 2), math.nan), torch.zeros(3, 2), 9, "a and b must be finite"),
+        (torch.zeros(3, 2), torch.zeros(3, 2), 0, "permutations must be at least 1, got 0"),
+    ],
+)
+def test_the_two_sample_test_refuses_what_it_cannot_compare(a, b, permutations, message):
+    with pytest.raises(ValueError, match=message):
+        agreement.two_sample_test(a, b, permutations)

@@ -1,0 +1,485 @@
+import itertools
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from samplers_checks import LinearGaussian, bonferroni, seeded, standard_normal_p
+from scipy import stats
+
+from vaebook.latent import samplers
+from vaebook.latent.samplers import aggregate_posterior, elliptical_slice, mala, pcn, prior, random_walk
+
+# Each statistical test below fails for a right sampler with at most this probability over the
+# choice of seeds, all of them together with less than one in 10,000.
+FALSE_ALARM = 1e-6
+
+
+def posterior(log_likelihood):
+    return lambda z: log_likelihood(z) - 0.5 * z.square().sum(dim=1)
+
+
+# name: (log_likelihood, start, n_steps, seed) -> Chain, likelihood times N(0, I)
+SAMPLERS = {
+    "pcn": lambda f, z, n, seed: pcn(f, z, n, 0.3, seeded(seed)),
+    "random_walk": lambda f, z, n, seed: random_walk(
+        posterior(f), z, n, 1.5 / z.shape[1] ** 0.5, seeded(seed)
+    ),
+    "mala": lambda f, z, n, seed: mala(posterior(f), z, n, 0.6, seeded(seed)),
+    "elliptical_slice": lambda f, z, n, seed: elliptical_slice(f, z, n, seeded(seed)),
+}
+
+
+def gaussian(z):
+    return -2.0 * (z - 1).square().sum(dim=1)
+
+
+def start(chains=3, dim=2, dtype=torch.float64):
+    return torch.randn(chains, dim, generator=seeded(0), dtype=dtype)
+
+
+def mean_and_covariance_p(white):
+    """H0: each row of white [T, K, D] is N(0, I) in distribution, and the K chains independent.
+
+    The time average of each coordinate and of each product of two is one number a chain, the
+    standard error comes from the spread over the chains.
+    """
+    t, k, d = white.shape
+    products = torch.einsum("tki,tkj->kij", white, white) / t - torch.eye(d)
+    i, j = np.triu_indices(d)
+    averages = torch.cat([white.mean(dim=0), products[:, i, j]], dim=1)
+    error = averages.std(dim=0) / math.sqrt(k)
+    scores = (averages.mean(dim=0) / error).abs()
+
+    return bonferroni((2 * stats.t.sf(scores.numpy(), k - 1)).tolist())
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5, 20, 50])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_mean_and_covariance_are_those_of_the_linear_gaussian_posterior(name, dim):
+    problem = LinearGaussian(dim, seed=dim)
+    exact = problem.draw(1000, seeded(100 + dim))
+    chain = SAMPLERS[name](problem.log_likelihood, exact, 60, 200 + dim)
+
+    assert mean_and_covariance_p(problem.whiten(chain.positions)) > FALSE_ALARM
+    assert standard_normal_p(problem.whiten(chain.positions[-1])) > FALSE_ALARM
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5, 20])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_chain_from_elsewhere_arrives_at_the_linear_gaussian_posterior(name, dim):
+    problem = LinearGaussian(dim, seed=dim)
+    elsewhere = torch.full((1000, dim), 2.0, dtype=torch.float64)
+    before = standard_normal_p(problem.whiten(elsewhere))
+    chain = SAMPLERS[name](problem.log_likelihood, elsewhere, 400, 300 + dim)
+
+    assert before < FALSE_ALARM
+    assert standard_normal_p(problem.whiten(chain.positions[-1])) > FALSE_ALARM
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_float32_positions_and_float64_positions_are_both_exact(dtype):
+    problem = LinearGaussian(5, seed=5)
+    chain = pcn(
+        lambda z: problem.log_likelihood(z.double()).to(dtype),
+        problem.draw(1000, seeded(1)).to(dtype),
+        100,
+        0.3,
+        seeded(2),
+    )
+
+    assert chain.positions.dtype == dtype
+    assert chain.log_likelihood.dtype == torch.float64
+    assert mean_and_covariance_p(problem.whiten(chain.positions.double())) > FALSE_ALARM
+
+
+def test_a_small_step_contracts_in_float32_as_in_exact_arithmetic():
+    step = 0.001
+    z = torch.randn(2**20, 1, generator=seeded(1))
+    noise = torch.randn(2**20, 1, generator=seeded(2))
+    target = samplers._Target(lambda z: z.new_zeros(len(z)), "log_likelihood")
+    log_u = torch.full((2**20,), -1.0, dtype=torch.float64)
+    state, _ = samplers._pcn_kernel(target, target(z), step, noise, log_u)
+
+    z, moved = z.double(), state.position.double() - step * noise.double()
+    contraction = ((moved - z) * z).sum() / z.square().sum()
+    exact = -math.expm1(0.5 * math.log1p(-(step**2)))
+    in_float32 = 1 - float(np.float32(math.sqrt(1 - step**2)))
+
+    assert -contraction.item() == pytest.approx(exact, rel=1e-3)
+    assert in_float32 != pytest.approx(exact, rel=3e-2)
+
+
+def test_784_pixels_neither_underflow_nor_stand_still():
+    generator = seeded(1)
+    weight = torch.randn(2, 784, generator=generator)
+    pixels = torch.bernoulli(torch.sigmoid(torch.randn(1, 2, generator=generator) @ weight))
+
+    def log_likelihood(z):
+        return -torch.nn.functional.binary_cross_entropy_with_logits(
+            z @ weight, pixels.expand(len(z), -1), reduction="none"
+        ).sum(dim=1)
+
+    chain = pcn(log_likelihood, prior(8, 2, generator), 500, 0.1, generator)
+
+    assert torch.exp(chain.log_likelihood.float()).max() == 0
+    assert chain.acceptance_rate.min() > 0.05
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_rows_repeat_where_rejected_and_carry_their_own_log_likelihood(name):
+    chain = SAMPLERS[name](gaussian, start(50), 40, 1)
+    target = posterior(gaussian) if name in ("random_walk", "mala") else gaussian
+    previous = torch.cat([start(50)[None], chain.positions[:-1]])
+
+    assert torch.equal((chain.positions != previous).any(dim=2), chain.accepted)
+    expected = target(chain.positions.flatten(0, 1)).view(40, 50)
+    assert torch.allclose(chain.log_likelihood, expected, rtol=0, atol=1e-12)
+    assert torch.allclose(chain.acceptance_rate, chain.accepted.double().mean(0))
+    if name != "elliptical_slice":
+        assert 0 < chain.acceptance_rate.mean() < 1
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_seed_fixes_the_chain_and_a_short_run_is_the_head_of_a_long_one(name):
+    # 300 steps are more than one block of noise.
+    long = SAMPLERS[name](gaussian, start(), 300, 7)
+    again = SAMPLERS[name](gaussian, start(), 300, 7)
+    short = SAMPLERS[name](gaussian, start(), 20, 7)
+    other = SAMPLERS[name](gaussian, start(), 20, 8)
+
+    assert torch.equal(long.positions, again.positions)
+    assert torch.equal(long[:20].positions, short.positions)
+    assert not torch.equal(other.positions, short.positions)
+
+
+def test_without_a_generator_the_global_seed_fixes_the_chain():
+    torch.manual_seed(3)
+    first = pcn(gaussian, start(), 20, 0.3)
+    torch.manual_seed(3)
+    second = pcn(gaussian, start(), 20, 0.3)
+
+    assert torch.equal(first.positions, second.positions)
+
+
+@pytest.mark.parametrize("name", ["pcn", "random_walk", "mala"])
+def test_all_chains_share_one_call_a_step(name):
+    shapes = []
+
+    def counted(z):
+        shapes.append(tuple(z.shape))
+        return gaussian(z)
+
+    chain = SAMPLERS[name](counted, start(6), 20, 1)
+
+    assert shapes == [(6, 2)] * 21
+    assert chain.evaluations == 21
+
+
+def test_the_caller_s_start_is_left_alone_and_chains_carry_no_gradient():
+    z = start().requires_grad_()
+    before = z.detach().clone()
+    weight = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    for sampler in SAMPLERS.values():
+        chain = sampler(lambda z: gaussian(z * weight), z, 5, 1)
+        for x in (chain.positions, chain.log_likelihood):
+            assert not x.requires_grad
+            assert not x.is_inference()
+
+    assert torch.equal(z, before)
+    assert weight.grad is None
+
+
+def test_a_buffer_that_the_log_likelihood_reuses_does_no_harm():
+    buffer = torch.empty(3, dtype=torch.float64)
+
+    def reusing(z):
+        return buffer.copy_(gaussian(z))
+
+    for name in ("pcn", "elliptical_slice"):
+        expected = SAMPLERS[name](gaussian, start(), 50, 1)
+        assert torch.equal(SAMPLERS[name](reusing, start(), 50, 1).positions, expected.positions)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "aim"), [(pcn, 0.3), (random_walk, 0.234), (mala, 0.574), (pcn, 0.6)]
+)
+def test_a_warmup_finds_the_step_and_leaves_it_alone(sampler, aim):
+    problem = LinearGaussian(5, seed=5, noise=0.2)
+    target = problem.log_likelihood if sampler is pcn else posterior(problem.log_likelihood)
+    z = problem.draw(200, seeded(1))
+    chain = sampler(target, z, 500, 0.01, seeded(2), warmup=300, target_acceptance=aim)
+    fixed = sampler(target, z, 500, chain.step, seeded(3))
+
+    assert len(chain) == 500
+    assert chain.acceptance_rate.mean().item() == pytest.approx(aim, abs=0.03)
+    assert fixed.step == chain.step
+    assert fixed.acceptance_rate.mean().item() == pytest.approx(aim, abs=0.03)
+
+
+def test_a_warmup_never_leaves_the_unit_interval():
+    chain = pcn(lambda z: z.new_zeros(len(z)), start(), 5, 0.5, seeded(1), warmup=50)
+    assert chain.step == 1
+
+
+@pytest.mark.parametrize("calls", [2, 20, 300])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_an_interrupt_returns_what_was_sampled_so_far(name, calls):
+    count = 0
+
+    def interrupted(z):
+        nonlocal count
+        count += 1
+        # The slice sampler asks several times a step.
+        if count == (calls + 1) * (4 if name == "elliptical_slice" else 1):
+            raise KeyboardInterrupt
+        return gaussian(z)
+
+    with pytest.warns(UserWarning, match=r"interrupted: \d+ of 600 steps"):
+        chain = SAMPLERS[name](interrupted, start(), 600, 1)
+    whole = SAMPLERS[name](gaussian, start(), 600, 1)
+
+    assert 0 < len(chain) < 600
+    if name != "elliptical_slice":
+        assert len(chain) == calls - 1
+    for field in ("positions", "accepted", "log_likelihood"):
+        assert torch.equal(getattr(chain, field), getattr(whole[: len(chain)], field))
+
+
+def test_an_interrupt_before_the_first_step_is_passed_on():
+    def interrupted(z):
+        if not torch.equal(z, start()):
+            raise KeyboardInterrupt
+        return gaussian(z)
+
+    with pytest.raises(KeyboardInterrupt):
+        pcn(interrupted, start(), 10, 0.3)
+    with pytest.raises(KeyboardInterrupt):
+        pcn(interrupted, start(), 10, 0.3, warmup=10)
+
+
+def test_minus_infinity_is_never_entered():
+    def half(z):
+        return torch.where(z[:, 0] > 0, gaussian(z), -math.inf)
+
+    for sampler in SAMPLERS.values():
+        chain = sampler(half, start(20).abs(), 200, 1)
+        assert (chain.positions[..., 0] > 0).all()
+        assert chain.log_likelihood.isfinite().all()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_minus_infinity_is_no_start(name):
+    def half(z):
+        return torch.where(z[:, 0] > 0, gaussian(z), -math.inf)
+
+    z = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
+    with pytest.raises(ValueError, match=r"start must have positive density.* 1 of 3 .* is 2"):
+        SAMPLERS[name](half, z, 10, 1)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_nan_and_plus_infinity_are_refused_with_step_and_chain(name, value):
+    calls = itertools.count()
+
+    def spoilt(z):
+        if next(calls) < 1:
+            return gaussian(z)
+        # -inf in another chain must not hide it.
+        return gaussian(z) + torch.tensor([-math.inf, 0.0, value])
+
+    with pytest.raises(ValueError, match=rf"returned {value} at step 0, chain 2, for \["):
+        SAMPLERS[name](spoilt, start(), 10, 1)
+    assert next(calls) == 2
+
+
+def test_an_error_says_whether_it_came_from_the_start_or_the_warmup():
+    def bad(z):
+        return gaussian(z) * math.nan
+
+    with pytest.raises(ValueError, match="returned nan at the start, chain 0"):
+        pcn(bad, start(), 10, 0.3)
+
+    def later(z):
+        return gaussian(z) if torch.equal(z, start()) else bad(z)
+
+    with pytest.raises(ValueError, match="returned nan at warm-up step 0, chain 0"):
+        pcn(later, start(), 10, 0.3, warmup=5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda z: gaussian(z)[:, None], r"one value a chain, \[3\], got \(3, 1\)"),
+        (lambda z: gaussian(z).sum(), r"one value a chain, \[3\], got \(\)"),
+        (lambda z: gaussian(z).tolist(), r"one value a chain, \[3\], got list"),
+        (lambda z: gaussian(z).half(), "float32 or float64, got torch.float16"),
+        (lambda z: gaussian(z).long(), "float32 or float64, got torch.int64"),
+    ],
+)
+def test_a_log_likelihood_of_the_wrong_kind_is_refused(answer, message):
+    for sampler in (pcn, random_walk, mala):
+        with pytest.raises(ValueError, match=message):
+            sampler(answer, start(), 10, 0.3)
+    with pytest.raises(ValueError, match=message):
+        elliptical_slice(answer, start(), 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"step": 0.0}, r"step must lie in \(0, 1\], got 0.0"),
+        ({"step": 1.0001}, r"step must lie in \(0, 1\], got 1.0001"),
+        ({"step": math.nan}, r"step must lie in \(0, 1\], got nan"),
+        ({"n_steps": 0}, "n_steps must be a whole number, 1 or more, got 0"),
+        ({"n_steps": 10.0}, "n_steps must be a whole number, 1 or more, got 10.0"),
+        ({"warmup": -1}, "warmup must be a whole number of steps, 0 or more, got -1"),
+        ({"target_acceptance": 1.0}, r"target_acceptance must lie in \(0, 1\), got 1.0"),
+        ({"start": torch.zeros(2)}, r"start must be \[K, D\] and not empty, got shape \(2,\)"),
+        ({"start": torch.zeros(0, 2)}, r"start must be \[K, D\] and not empty"),
+        ({"start": [[0.0]]}, r"start must be a tensor \[K, D\], got list"),
+        ({"start": torch.zeros(1, 2).long()}, "start must be float32 or float64, got torch.int64"),
+        (
+            {"start": torch.tensor([[0.0], [math.inf]])},
+            r"start must be finite, got \[inf\] in row 1",
+        ),
+        (
+            {"log_likelihood": 3},
+            r"log_likelihood must be a callable from \[K, D\] to \[K\], got 3",
+        ),
+    ],
+)
+def test_pcn_refuses_what_it_cannot_take(arguments, message):
+    good = {"log_likelihood": gaussian, "start": start(), "n_steps": 10, "step": 0.3}
+    with pytest.raises(ValueError, match=message):
+        pcn(**(good | arguments))
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, math.inf, math.nan])
+@pytest.mark.parametrize("sampler", [random_walk, mala])
+def test_a_step_that_is_not_positive_and_finite_is_refused(sampler, step):
+    with pytest.raises(ValueError, match="step must be positive and finite"):
+        sampler(gaussian, start(), 10, step)
+
+
+def test_mala_refuses_a_density_without_a_finite_gradient():
+    with pytest.raises(ValueError, match="log_density must be differentiable"):
+        mala(lambda z: gaussian(z.detach()), start(), 10, 0.3)
+    with pytest.raises(ValueError, match="gradient that is not finite at the start, chain 1"):
+        mala(lambda z: -z.square().sum(dim=1).sqrt(), torch.eye(2)[:, :1], 10, 0.3)
+
+
+def test_a_random_log_likelihood_cannot_trap_the_slice_sampler():
+    calls = itertools.count()
+
+    def falling(z):
+        return gaussian(z) * 0 - next(calls)
+
+    with pytest.raises(ValueError, match="log_likelihood is not deterministic at step 0"):
+        elliptical_slice(falling, start(), 10, seeded(1))
+
+
+def test_a_coarse_float32_log_likelihood_warns():
+    with pytest.warns(UserWarning, match="float32 values near .* return float64"):
+        pcn(lambda z: gaussian(z).float() - 1e6, start(), 3, 0.3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pcn(lambda z: gaussian(z).float() - 1e4, start(), 3, 0.3)
+        pcn(lambda z: gaussian(z) - 1e6, start(), 3, 0.3)
+
+
+def test_burn_in_and_thinning_are_views():
+    chain = pcn(gaussian, start(), 100, 0.3, seeded(1))
+    part = chain[20::10]
+
+    assert len(part) == 8
+    assert part.positions.data_ptr() == chain.positions[20].data_ptr()
+    assert torch.equal(part.log_likelihood, chain.log_likelihood[20::10])
+    assert torch.equal(part.accepted, chain.accepted[20::10])
+    with pytest.raises(ValueError, match="a chain takes a slice"):
+        chain[3]
+
+
+def test_arviz_diagnoses_chains_by_dimension():
+    problem = LinearGaussian(3, seed=1)
+    mixed = pcn(problem.log_likelihood, problem.draw(4, seeded(1)), 2000, 0.5, seeded(2))
+    apart = torch.tensor([[-3.0], [-3.0], [3.0], [3.0]])
+    stuck = pcn(lambda z: -50 * (z.abs() - 3).square().sum(dim=1), apart, 500, 0.05, seeded(3))
+    # Independent draws have as many effective samples as draws.
+    independent = pcn(lambda z: z.new_zeros(len(z)), start(4, 3), 2000, 1.0, seeded(4))
+
+    assert mixed.rhat().shape == (3,)
+    assert (mixed.rhat() < 1.05).all()
+    assert (stuck.rhat() > 1.5).all()
+    assert (mixed.ess() < independent.ess()).all()
+    assert torch.allclose(independent.ess(), torch.tensor(8000.0).double(), rtol=0.1)
+    data = mixed.to_arviz()
+    assert data.posterior["z"].shape == (4, 2000, 3)
+    assert np.array_equal(data.posterior["z"][1], mixed.positions[:, 1])
+    assert np.array_equal(data.sample_stats["lp"][1], mixed.log_likelihood[:, 1])
+
+
+def test_only_a_long_run_shows_a_bar(capsys, monkeypatch):
+    pcn(gaussian, start(), 600, 0.3)
+    assert capsys.readouterr().err == ""
+
+    options = []
+    bar = samplers.tqdm
+
+    def impatient(*args, **kwargs):
+        options.append(kwargs)
+        # Shown even where TQDM_DISABLE is set, unless the sampler itself says no.
+        return bar(*args, **({"disable": False} | kwargs | {"delay": 0}))
+
+    monkeypatch.setattr(samplers, "tqdm", impatient)
+    pcn(gaussian, start(), 600, 0.3, warmup=5)
+    out, err = capsys.readouterr()
+    assert [o["delay"] for o in options] == [2, 2]
+    assert "warm-up" in err
+    assert "sampling" in err
+    assert out == ""
+    pcn(gaussian, start(), 600, 0.3, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_prior_draws_are_standard_normal():
+    z = prior(5000, 4, seeded(1))
+    assert z.dtype == torch.float32
+    assert standard_normal_p(z.double()) > FALSE_ALARM
+    assert torch.equal(z, prior(5000, 4, seeded(1)))
+
+
+def test_the_aggregate_posterior_is_the_equal_mixture_of_the_encodings():
+    mu = torch.tensor([[-4.0, 0.0], [4.0, 1.0], [0.0, 8.0]], dtype=torch.float64)
+    logvar = torch.log(torch.tensor([[0.25, 1.0], [1.0, 0.04], [0.01, 0.5]])).double()
+    z = aggregate_posterior(6000, mu, logvar, seeded(1))
+    nearest = torch.cdist(z, mu).argmin(dim=1)
+    white = (z - mu[nearest]) * torch.exp(-0.5 * logvar[nearest])
+    counts = torch.bincount(nearest, minlength=3).numpy()
+
+    assert z.dtype == torch.float64
+    assert stats.chisquare(counts).pvalue > FALSE_ALARM
+    assert standard_normal_p(white) > FALSE_ALARM
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: prior(0, 2), "n must be a whole number, 1 or more, got 0"),
+        (lambda: prior(2, 1.5), "latent_dim must be a whole number, 1 or more, got 1.5"),
+        (lambda: aggregate_posterior(0, torch.ones(2, 2), torch.ones(2, 2)), "n must be a whole"),
+        (
+            lambda: aggregate_posterior(2, torch.ones(2, 2), torch.ones(2, 1)),
+            r"one shape, got \(2, 2\) and \(2, 1\)",
+        ),
+        (
+            lambda: aggregate_posterior(2, torch.ones(2, 2), torch.full((2, 2), math.nan)),
+            r"logvar must be finite, got \[nan, nan\] in row 0",
+        ),
+    ],
+)
+def test_the_draws_refuse_what_they_cannot_take(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,150 @@
+"""The ground floor: what a function can take, float64 where a device has it, seeded noise."""
+
+__all__ = [
+    "bernoulli",
+    "count",
+    "double",
+    "floats",
+    "integers",
+    "number",
+    "permutation",
+    "rand",
+    "randn",
+    "same_device",
+]
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+
+def floats(value: object, name: str, shape: Sequence[int | str], finite: bool = True) -> None:
+    """Refuse what is not a float32 or float64 tensor of a shape, or holds NaN or infinity.
+
+    Args:
+        value: to be looked at.
+        name: of the argument.
+        shape: a number where the size must be that, a letter where it must be at least 1;
+            the same letter twice must be the same size; "..." first for any leading sizes.
+        finite: whether every entry must be finite.
+
+    Raises:
+        ValueError: with the name, what was found and what would be right.
+
+    Example:
+        >>> floats(torch.zeros(5, 2), "z", ("N", 2))
+        >>> floats(torch.zeros(5, 3), "z", ("N", 2))
+        Traceback (most recent call last):
+        ...
+        ValueError: z must be a float tensor [N, 2], got float32 of shape [5, 3]
+    """
+    wanted = f"[{', '.join(map(str, shape))}]"
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{name} must be a float tensor {wanted}, got {type(value).__name__}")
+    if value.dtype not in (torch.float32, torch.float64) or not _fits(value.shape, shape):
+        dtype = str(value.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"{name} must be a float tensor {wanted}, got {dtype} of shape {list(value.shape)}"
+        )
+    if finite and not bool(value.isfinite().all()):
+        first = (~value.isfinite()).nonzero()[0].tolist()
+        raise ValueError(f"{name} must be finite, got {value[tuple(first)].item()} at {first}")
+
+
+def integers(value: object, name: str, shape: Sequence[int | str]) -> None:
+    """Refuse what is not a tensor of integers of a shape, as :func:`floats` reads it."""
+    wanted = f"[{', '.join(map(str, shape))}]"
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{name} must be an integer tensor {wanted}, got {type(value).__name__}")
+    whole = not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
+    if not whole or not _fits(value.shape, shape):
+        dtype = str(value.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"{name} must be an integer tensor {wanted}, got {dtype} of shape {list(value.shape)}"
+        )
+
+
+def _fits(sizes: Sequence[int], shape: Sequence[int | str]) -> bool:
+    if shape and shape[0] == "...":
+        shape = shape[1:]
+        sizes = sizes[max(0, len(sizes) - len(shape)) :]
+    if len(sizes) != len(shape):
+        return False
+    known: dict[str, int] = {}
+    for size, wanted in zip(sizes, shape, strict=True):
+        if isinstance(wanted, str):
+            if size < 1 or known.setdefault(wanted, size) != size:
+                return False
+        elif size != wanted:
+            return False
+    return True
+
+
+def count(value: object, name: str, least: int = 1) -> None:
+    """Refuse what is not a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}")
+
+
+def number(
+    value: object, name: str, low: float = -math.inf, high: float = math.inf, open: bool = False
+) -> None:
+    """Refuse what is not a finite number in [low, high], or in (low, high) where `open`."""
+    good = (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and (low < value < high if open else low <= value <= high)
+    )
+    if not good:
+        left, right = ("(", ")") if open else ("[", "]")
+        raise ValueError(
+            f"{name} must be a finite number in {left}{low:g}, {high:g}{right}, got {value!r}"
+        )
+
+
+def same_device(**tensors: Tensor) -> None:
+    """Refuse tensors of several devices."""
+    devices = {name: tensor.device for name, tensor in tensors.items()}
+    if len(set(devices.values())) > 1:
+        found = ", ".join(f"{name} on {device}" for name, device in devices.items())
+        raise ValueError(f"{' and '.join(devices)} must be on one device, got {found}")
+
+
+def double(value: Tensor) -> Tensor:
+    """Return a tensor in float64, on the CPU where its device has no float64 (MPS)."""
+    if value.device.type == "mps":
+        value = value.cpu()
+    return value.double()
+
+
+def _device(like: Tensor, generator: Generator | None) -> torch.device:
+    return like.device if generator is None else generator.device
+
+
+def randn(shape: Sequence[int], like: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draw N(0, 1) in the dtype and on the device of `like`, with the bits of the generator."""
+    device = _device(like, generator)
+    noise = torch.randn(tuple(shape), generator=generator, dtype=like.dtype, device=device)
+    return noise.to(like.device)
+
+
+def rand(shape: Sequence[int], like: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draw from [0, 1) as :func:`randn` does."""
+    device = _device(like, generator)
+    noise = torch.rand(tuple(shape), generator=generator, dtype=like.dtype, device=device)
+    return noise.to(like.device)
+
+
+def bernoulli(probabilities: Tensor, generator: Generator | None = None) -> Tensor:
+    """Draw 0 or 1 with the given probabilities of 1, in their dtype and on their device."""
+    device = _device(probabilities, generator)
+    return torch.bernoulli(probabilities.to(device), generator=generator).to(probabilities.device)
+
+
+def permutation(n: int, device: torch.device, generator: Generator | None = None) -> Tensor:
+    """Draw an order of n things, int64 [n]."""
+    source = device if generator is None else generator.device
+    return torch.randperm(n, generator=generator, device=source).to(device)

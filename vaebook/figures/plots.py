@@ -1,0 +1,555 @@
+"""Plotly figures from arrays and tensors, in one dress, alive on the page and in JupyterLab.
+
+Nothing of the science is computed here: a function draws what it is given. Every figure takes
+``alt``, one or two sentences that say what is to be seen; the page reads them to those who
+cannot see it. Titles take plotly's HTML (``z<sub>1</sub>``), not LaTeX. Importing this module
+adds the renderer of the rendered book, see :mod:`vaebook.figures.renderer`.
+"""
+
+__all__ = [
+    "curves",
+    "describe",
+    "film_strip",
+    "heatmap",
+    "image_grid",
+    "manifold",
+    "scatter",
+    "slider",
+    "violins",
+]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from scipy.stats import gaussian_kde
+from vaebook.figures.pictures import (
+    Array,
+    Labels,
+    album,
+    bare_axes,
+    mosaic,
+    picture,
+    read_frames,
+    read_images,
+    read_numbers,
+    read_per_point,
+    round_ticks,
+    short_text,
+)
+from vaebook.figures.renderer import CATEGORICAL, COLOUR_BAR, SEQUENTIAL, describe, register
+
+register()
+
+_MANY = 4000  # from here on a cloud of points is drawn by WebGL
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+
+
+def scatter(
+    points: Array,
+    labels: Array | None = None,
+    *,
+    alt: str,
+    names: Sequence[str] | None = None,
+    colour: Array | None = None,
+    colour_title: str = "",
+    images: Array | None = None,
+    hover: Labels = None,
+    x_title: str = "z<sub>1</sub>",
+    y_title: str = "z<sub>2</sub>",
+    z_title: str = "z<sub>3</sub>",
+    title: str = "",
+) -> go.Figure:
+    """Draw a cloud of points in the plane or in space, coloured by class or by a quantity.
+
+    With images, the page shows that of the point under the pointer, or of the one that a slider
+    below the figure chooses; where the page's script does not run, the texts of hover are left.
+
+    Args:
+        points: [N, 2] or [N, 3].
+        labels: class of each point [N], integers; a click in the legend hides a class.
+        names: name of each class, indexed by label; the labels themselves where it is None.
+        colour: quantity of each point [N], instead of labels.
+        images: image of each point [N, 1, H, W], kept as JPEG; some hundreds will do.
+        hover: text of each point, instead of its coordinates.
+
+    Raises:
+        ValueError: for other shapes, and where labels and colour are both given.
+    """
+    cloud = read_numbers(points, "points", 2)
+    if cloud.shape[1] not in (2, 3):
+        raise ValueError(f"points must be [N, 2] or [N, 3], got {list(cloud.shape)}")
+    if labels is not None and colour is not None:
+        raise ValueError("points are coloured by labels or by colour, got both")
+    frames = None if images is None else read_frames(images)
+    for name, given in (("images", frames), ("hover", hover)):
+        if given is not None and len(given) != len(cloud):
+            raise ValueError(f"{name} must be {len(cloud)}, one a point, got {len(given)}")
+    size: dict[str, Any] = {
+        "size": 2.5 if cloud.shape[1] == 3 else 5 if len(cloud) < 1000 else 3.5
+    }
+
+    figure = go.Figure()
+    if labels is not None:
+        classes = read_per_point(labels, "labels", len(cloud)).astype(int)
+        for rank, label in enumerate(np.unique(classes)):
+            name = _name(names, label)
+            marker = {**size, "color": CATEGORICAL[rank % len(CATEGORICAL)], "opacity": 0.85}
+            members = np.flatnonzero(classes == label)
+            figure.add_trace(_cloud(cloud, members, marker, name, hover, frames is not None))
+            if cloud.shape[1] == 2:
+                _name_cloud(figure, name, cloud[classes == label])
+    else:
+        marker = {**size, "color": CATEGORICAL[0], "opacity": 0.85}
+        if colour is not None:
+            values = read_per_point(colour, "colour", len(cloud)).astype(np.float32)
+            bar = {**COLOUR_BAR, "title": {"text": colour_title, "side": "right"}}
+            marker |= {"color": values, "colorscale": SEQUENTIAL, "colorbar": bar}
+        figure.add_trace(
+            _cloud(cloud, np.arange(len(cloud)), marker, "", hover, frames is not None)
+        )
+        figure.update_layout(showlegend=False)
+
+    _entitle(figure, title)
+    if cloud.shape[1] == 3:
+        axes = {"xaxis": x_title, "yaxis": y_title, "zaxis": z_title}
+        figure.update_layout(
+            scene={axis: {"title": {"text": text}} for axis, text in axes.items()},
+            # Far enough for the titles of the axes, which lie below the box.
+            scene_camera={"eye": {"x": 1.3, "y": 1.3, "z": 1.0}, "center": {"z": -0.15}},
+            margin={"l": 0, "r": 0, "b": 0},
+            dragmode="turntable",
+        )
+    else:
+        figure.update_xaxes(title_text=x_title)
+        figure.update_yaxes(title_text=y_title, scaleanchor="x")
+    describe(figure, alt, aspect=0.8)
+    if frames is not None:
+        figure.layout.meta = {**figure.layout.meta, "album": album(frames)}
+    return figure
+
+
+def image_grid(
+    images: Array,
+    *,
+    alt: str,
+    columns: int | None = None,
+    row_labels: Labels = None,
+    column_labels: Labels = None,
+    hover: Labels = None,
+    title: str = "",
+) -> go.Figure:
+    """Draw images in rows and columns, as one greyscale picture with black at 0, white at 1.
+
+    Args:
+        images: [R, C, H, W]; or [N, 1, H, W] together with columns, set row by row.
+        columns: images in a row, for images [N, 1, H, W].
+        row_labels: R of them.
+        column_labels: C of them, above the columns.
+        hover: a text for each image, row by row.
+
+    Raises:
+        ValueError: for another shape, values outside [0, 1], or labels that do not fit.
+    """
+    cells = read_images(images, "images")
+    count = cells.shape[0] * cells.shape[1]
+    if hover is not None and len(hover) != count:
+        raise ValueError(f"hover must be {count} texts, one an image, got {len(hover)}")
+    if columns is not None:
+        if cells.shape[1] != 1 or columns < 1:
+            raise ValueError(
+                "columns sets images [N, 1, H, W] in rows of at least one, "
+                f"got columns={columns} and images {list(cells.shape)}"
+            )
+        blank = np.full((-len(cells) % columns, 1, *cells.shape[2:]), np.nan, np.float32)
+        cells = np.concatenate([cells, blank]).reshape(-1, columns, *cells.shape[2:])
+    return mosaic(cells, alt, row_labels, column_labels, hover, title)
+
+
+def film_strip(images: Array, *, alt: str, labels: Labels = None, title: str = "") -> go.Figure:
+    """Draw images [T, 1, H, W] side by side, with a label above each where labels are given."""
+    frames = read_frames(images)
+    return mosaic(frames[None], alt, None, labels, None, title)
+
+
+def manifold(
+    images: Array,
+    z1: Array,
+    z2: Array,
+    *,
+    alt: str,
+    x_title: str = "z<sub>1</sub>",
+    y_title: str = "z<sub>2</sub>",
+    title: str = "",
+) -> go.Figure:
+    """Draw the images decoded on a grid of codes where their codes lie.
+
+    Args:
+        images: [n, m, H, W]; images[i, j] is decoded from (z1[j], z2[i]).
+        z1: horizontal coordinates [m].
+        z2: vertical coordinates [n], the first one at the bottom.
+
+    Raises:
+        ValueError: for coordinates that do not fit the images.
+    """
+    cells = read_images(images, "images")
+    across, up = read_numbers(z1, "z1", 1), read_numbers(z2, "z2", 1)
+    if cells.shape[:2] != (len(up), len(across)):
+        raise ValueError(
+            f"images must be [len(z2), len(z1), H, W] = [{len(up)}, {len(across)}, H, W], "
+            f"got {list(cells.shape)}"
+        )
+    hover = [f"({x:.2f}, {y:.2f})" for y in up[::-1] for x in across]
+    figure = mosaic(cells[::-1], alt, None, None, hover, title, gap=0, cell=36)
+    height, width = cells.shape[2:]
+    figure.update_xaxes(**round_ticks(across, width), title_text=x_title, showticklabels=True)
+    figure.update_yaxes(**round_ticks(up[::-1], height), title_text=y_title, showticklabels=True)
+    figure.update_layout(margin={"l": 52, "b": 48})
+    meta = figure.layout.meta
+    return describe(figure, alt, aspect=meta["aspect"], max_width=meta["max_width"] + 56)
+
+
+def curves(
+    series: Mapping[str, Sequence[Array]],
+    *,
+    alt: str,
+    x_title: str = "",
+    y_title: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+    markers: bool = False,
+    title: str = "",
+) -> go.Figure:
+    """Draw lines, each with a band around it where one is given.
+
+    Args:
+        series: name -> (x, y) or (x, y, low, high), all [T].
+        log_x, log_y: logarithmic axes.
+        markers: a dot at each point.
+
+    Raises:
+        ValueError: for no series, or arrays of different lengths.
+    """
+    if not series:
+        raise ValueError("series must hold at least one line, got none")
+    figure = go.Figure()
+    for rank, (name, arrays) in enumerate(series.items()):
+        if len(arrays) not in (2, 4):
+            raise ValueError(f"series[{name!r}] must be (x, y) or (x, y, low, high)")
+        x, y, *band = (read_numbers(a, f"series[{name!r}]", 1, finite=False) for a in arrays)
+        if any(len(a) != len(x) for a in (y, *band)):
+            lengths = [len(a) for a in (x, y, *band)]
+            raise ValueError(f"series[{name!r}] must be of one length, got {lengths}")
+        colour = CATEGORICAL[rank % len(CATEGORICAL)]
+        if band:
+            figure.add_scatter(
+                x=np.concatenate([x, x[::-1]]),
+                y=np.concatenate([band[1], band[0][::-1]]),
+                mode="lines",  # plotly would mark the corners of a short band
+                fill="toself",
+                fillcolor=f"rgba{(*bytes.fromhex(colour[1:]), 0.2)}",
+                line_width=0,
+                legendgroup=name,
+                showlegend=False,
+                hoverinfo="skip",
+            )
+        figure.add_scatter(
+            x=x,
+            y=y,
+            name=name,
+            legendgroup=name,
+            mode="lines+markers" if markers else "lines",
+            line={"color": colour, "width": 2.2, "dash": _DASHES[rank % len(_DASHES)]},
+        )
+    figure.update_xaxes(title_text=x_title, type="log" if log_x else None)
+    figure.update_yaxes(title_text=y_title, type="log" if log_y else None)
+    figure.update_layout(showlegend=len(series) > 1, legend_itemwidth=40)
+    _entitle(figure, title)
+    return describe(figure, alt, aspect=0.55)
+
+
+def slider(
+    images: Array, values: Sequence[object], *, label: str, alt: str, title: str = ""
+) -> go.Figure:
+    """Draw one of the images [T, 1, H, W] at a time, chosen by a slider over values [T].
+
+    Args:
+        label: name of the quantity that the slider sets.
+
+    Raises:
+        ValueError: where images and values differ in number.
+    """
+    frames = read_frames(images)
+    steps = [short_text(value) for value in values]
+    if len(steps) != len(frames):
+        raise ValueError(f"values must be {len(frames)}, one an image, got {len(steps)}")
+    height, width = frames.shape[1:]
+    pictures = [picture(frame[None, None], 0) for frame in frames]
+    jump = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
+    figure = go.Figure(
+        data=[pictures[0]],
+        frames=[go.Frame(data=[p], name=str(t)) for t, p in enumerate(pictures)],
+    )
+    bare_axes(figure, height, width)
+    figure.update_layout(
+        title_text=title,
+        margin={"l": 8, "r": 8, "t": 8, "b": 84},
+        sliders=[
+            {
+                "currentvalue": {"prefix": f"{label} = "},
+                "pad": {"t": 12},
+                "transition": {"duration": 0},
+                "steps": [
+                    {"label": step, "method": "animate", "args": [[str(t)], jump]}
+                    for t, step in enumerate(steps)
+                ],
+            }
+        ],
+    )
+    return describe(
+        figure, alt, aspect=height / width, max_width=min(640, max(320, 240 * width // height))
+    )
+
+
+def heatmap(
+    values: Array,
+    x: Array | None = None,
+    y: Array | None = None,
+    *,
+    alt: str,
+    contour: bool = False,
+    equal: bool = True,
+    colour_title: str = "",
+    x_title: str = "z<sub>1</sub>",
+    y_title: str = "z<sub>2</sub>",
+    title: str = "",
+) -> go.Figure:
+    """Draw a function on a grid as colours, with its contour lines where they are asked for.
+
+    Args:
+        values: [H, W]; values[i, j] belongs to (x[j], y[i]).
+        x: [W], the columns' numbers where it is None.
+        y: [H], upwards, the rows' numbers where it is None.
+        contour: contour lines over the colours.
+        equal: one unit is as long upwards as across.
+
+    Raises:
+        ValueError: for coordinates that do not fit the values.
+    """
+    field = read_numbers(values, "values", 2, finite=False)
+    across = np.arange(field.shape[1]) if x is None else read_numbers(x, "x", 1)
+    up = np.arange(field.shape[0]) if y is None else read_numbers(y, "y", 1)
+    if field.shape != (len(up), len(across)) or min(field.shape) < 2:
+        raise ValueError(
+            f"values must be at least [2, 2], and [len(y), len(x)] = [{len(up)}, {len(across)}], "
+            f"got {list(field.shape)}"
+        )
+    bar = {"title": {"text": colour_title, "side": "right"}}
+    figure = go.Figure(go.Heatmap(z=field, x=across, y=up, colorbar=bar))
+    if contour:
+        figure.add_contour(
+            z=field,
+            x=across,
+            y=up,
+            contours_coloring="none",
+            line={"color": "rgba(255, 255, 255, 0.6)", "width": 1},
+            showscale=False,
+            hoverinfo="skip",
+        )
+    aspect = 0.6
+    if equal:
+        figure.update_yaxes(scaleanchor="x", constrain="domain")
+        aspect = min(max(float(np.ptp(up)) / float(np.ptp(across)), 0.2), 0.85)
+    figure.update_xaxes(title_text=x_title, showgrid=False, constrain="domain")
+    figure.update_yaxes(title_text=y_title, showgrid=False)
+    figure.update_layout(title_text=title)
+    return describe(figure, alt, aspect=aspect)
+
+
+def violins(
+    samples: Mapping[str, Array],
+    *,
+    alt: str,
+    names: Sequence[str] | None = None,
+    filled: Mapping[str, Array] | None = None,
+    polar: bool = False,
+    y_title: str = "",
+    title: str = "",
+) -> go.Figure:
+    """Draw the distribution of each column as a violin with a box plot inside.
+
+    A violin reaches from the smallest to the largest value; its width is a kernel density with
+    Scott's bandwidth, scaled to the same largest width in every violin. The thick line runs from
+    quartile to quartile, the thin one from the 5th to the 95th percentile, the dot is the median.
+
+    Args:
+        samples: name -> [N, D], one cloud or two; of two the first is on the left (in a polar
+            figure, on the side of the smaller angle), the second on the right.
+        names: name of each column [D]; z1 to zD where it is None.
+        filled: name -> [D] truth values; a violin that is not filled is an outline only.
+        polar: columns around a circle, values along the radius.
+
+    Raises:
+        ValueError: for no cloud or more than two, different numbers of columns, or names and
+            marks that do not fit.
+    """
+    if not 1 <= len(samples) <= 2:
+        raise ValueError(f"samples must hold one cloud or two, got {len(samples)}")
+    clouds = {n: read_numbers(a, f"samples[{n!r}]", 2) for n, a in samples.items()}
+    width = next(iter(clouds.values())).shape[1]
+    if any(cloud.shape[1] != width or len(cloud) < 2 for cloud in clouds.values()):
+        shapes = [list(cloud.shape) for cloud in clouds.values()]
+        raise ValueError(f"samples must be [N, D] of one D with N >= 2, got {shapes}")
+    labels = [f"z<sub>{j + 1}</sub>" for j in range(width)] if names is None else list(names)
+    if len(labels) != width:
+        raise ValueError(f"names must be {width}, one a column, got {len(labels)}")
+
+    unit = 360 / width if polar else 1.0
+    figure = go.Figure()
+    for rank, (name, cloud) in enumerate(clouds.items()):
+        solid = np.ones(width, bool)
+        if filled is not None and name in filled:
+            solid = read_per_point(filled[name], f"filled[{name!r}]", width).astype(bool)
+        sides = (-1, 1) if len(clouds) == 1 else (2 * rank - 1,)
+        colour = CATEGORICAL[rank]
+        shared: dict[str, Any] = {"legendgroup": name, "hoverinfo": "skip", "showlegend": False}
+        for shade, chosen in ((0.45, solid), (0.0, ~solid)):
+            if not chosen.any():
+                continue
+            rings = [_violin(cloud[:, j], int(j), sides) for j in chosen.nonzero()[0]]
+            style = shared | {
+                "mode": "lines",
+                "line": {"color": colour, "width": 1.2},
+                "fill": "toself",
+                "fillcolor": f"rgba{(*bytes.fromhex(colour[1:]), shade)}",
+                "name": name,
+                "showlegend": len(clouds) > 1 and (shade > 0 or not solid.any()),
+            }
+            figure.add_trace(_line(_joined(rings), unit, polar, style))
+        at = np.arange(width) + (0.0 if len(clouds) == 1 else 0.06 * sides[0])
+        marks = np.percentile(cloud, (5, 25, 50, 75, 95), axis=0)
+        for low, high, thick in ((0, 4, 1.2), (1, 3, 4.5)):
+            bars = [
+                np.array([[x, a], [x, b]])
+                for x, a, b in zip(at, marks[low], marks[high], strict=True)
+            ]
+            style = shared | {"mode": "lines", "line": {"color": colour, "width": thick}}
+            figure.add_trace(_line(_joined(bars), unit, polar, style))
+        dot = {"color": "#ffffff", "size": 5, "line": {"color": colour, "width": 1.5}}
+        medians = np.stack([at, marks[2]], 1)
+        style = shared | {"mode": "markers", "marker": dot}
+        figure.add_trace(_line(medians, unit, polar, style))
+
+    _entitle(figure, title)
+    if not polar:
+        figure.update_xaxes(
+            tickvals=list(range(width)),
+            ticktext=labels,
+            showgrid=False,
+            range=[-0.6, width - 0.4],
+        )
+        figure.update_yaxes(title_text=y_title)
+        return describe(figure, alt, aspect=0.5)
+    values = np.concatenate([cloud.ravel() for cloud in clouds.values()])
+    least, most = float(values.min()), float(values.max())
+    wide = most - least or 1.0
+    rule = {"gridcolor": "rgba(127, 127, 127, 0.25)", "linecolor": "rgba(127, 127, 127, 0.25)"}
+    turns = [unit * j for j in range(width)]
+    figure.update_polars(
+        bgcolor="rgba(0, 0, 0, 0)",
+        # A hole in the middle, or the violins of all columns would meet there; the numbers of
+        # the radius stand between the first two spokes.
+        radialaxis={
+            **rule,
+            "range": [least - 0.35 * wide, most],
+            "tickvals": _few_ticks(least, most),
+            "angle": 90 - unit / 2,
+            "tickangle": 0,
+        },
+        angularaxis={**rule, "tickvals": turns, "ticktext": labels, "direction": "clockwise"},
+    )
+    # The name of the first spoke stands where a legend would.
+    figure.update_layout(margin={"t": 36, "b": 36, "l": 36, "r": 36}, legend_y=1.12)
+    return describe(figure, alt, aspect=1.0, max_width=560)
+
+
+def _entitle(figure: go.Figure, title: str) -> None:
+    """A title above the figure; above its legend where there is one, so that they don't meet."""
+    if title and figure.layout.showlegend is not False:
+        figure.update_layout(legend_title={"text": f"{title}<br>", "side": "top"})
+    else:
+        figure.update_layout(title_text=title)
+
+
+def _name_cloud(figure: go.Figure, name: str, points: NDArray[np.float32]) -> None:
+    """The class's name at the median of its points: colour alone does not tell ten apart."""
+    x, y = np.median(points, axis=0)
+    # The page's script hides the annotation together with the class of this name.
+    figure.add_annotation(x=float(x), y=float(y), text=name, name=name, showarrow=False)
+
+
+def _name(names: Sequence[str] | None, label: int) -> str:
+    if names is None:
+        return str(label)
+    if not 0 <= label < len(names):
+        raise ValueError(f"names must cover every label, got {len(names)} for label {label}")
+    return str(names[label])
+
+
+def _cloud(
+    cloud: NDArray[Any],
+    members: NDArray[Any],
+    marker: dict[str, Any],
+    name: str,
+    hover: Labels,
+    pictured: bool,
+) -> Any:
+    x, y, *z = (np.ascontiguousarray(column) for column in cloud[members].T)
+    style = {"mode": "markers", "marker": marker, "name": name, "legendgroup": name}
+    if hover is not None:
+        style["text"] = [short_text(hover[i]) for i in members]
+        style["hovertemplate"] = "%{text}"
+    elif not z:
+        style["hovertemplate"] = "%{x:.2f}, %{y:.2f}"
+    if pictured:  # which image is a point's: its place in the cloud, whatever trace it is in
+        style["customdata"] = members.tolist()
+    if z:
+        return go.Scatter3d(x=x, y=y, z=z[0], **style)
+    return (go.Scattergl if len(cloud) > _MANY else go.Scatter)(x=x, y=y, **style)
+
+
+def _violin(values: NDArray[np.float32], column: int, sides: Sequence[int]) -> NDArray[np.float64]:
+    """The outline of one column's violin, places and values [P, 2], on one side or on both."""
+    low, high = float(values.min()), float(values.max())
+    up = np.linspace(low, high, 48)
+    # All values equal: no density, the violin is a line across.
+    spread = gaussian_kde(values)(up) if high > low else np.ones(48)
+    half = 0.44 * spread / spread.max()
+    edges = [np.stack([column + side * half, up], 1) for side in sides]
+    if len(edges) == 1:
+        edges.append(np.stack([np.full(48, float(column)), up], 1))
+    return np.concatenate([edges[0], edges[1][::-1], edges[0][:1]])
+
+
+def _joined(lines: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Lines as one, with gaps."""
+    gap = np.full((1, 2), np.nan)
+    return np.concatenate([part for line in lines for part in (line, gap)])
+
+
+def _line(points: NDArray[np.float64], unit: float, polar: bool, style: dict[str, Any]) -> Any:
+    """A trace of places and values, along an axis or around a circle."""
+    across, up = (np.ascontiguousarray(column.round(4)) for column in points.T)
+    if polar:
+        return go.Scatterpolar(theta=(unit * across).round(3), r=up, **style)
+    return go.Scatter(x=across, y=up, **style)
+
+
+def _few_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two, five or fewer."""
+    rough = (high - low or 1.0) / 4
+    size = 10.0 ** np.floor(np.log10(rough))
+    step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough)
+    return [float(step * k) for k in range(int(np.ceil(low / step)), int(high // step) + 1)]

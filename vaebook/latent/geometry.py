@@ -1,0 +1,210 @@
+"""Lengths and shortest ways in latent space."""
+
+__all__ = ["Geodesics", "decoded_length", "geodesics"]
+
+import math
+from collections.abc import Callable
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import KDTree
+from torch import Tensor
+
+from vaebook.latent.paths import line, resample
+
+
+class Geodesics(NamedTuple):
+    """Shortest paths between terminals: lengths [C,C], polylines[i][j] from i to j [n,D]."""
+
+    lengths: Tensor
+    polylines: list[list[Tensor]]
+
+
+@torch.no_grad()
+def geodesics(
+    codes: Tensor,
+    terminals: Tensor,
+    log_density: Callable[[Tensor], Tensor],
+    exponent: float | None = None,
+    n_neighbors: int = 10,
+    n_points: int = 24,
+    n_steps: int = 60,
+) -> Geodesics:
+    r"""Paths between terminals that prefer dense regions, and their lengths.
+
+    The length of a path :math:`\gamma` is
+
+    .. math:: \int_\gamma f(z) \|dz\|, \qquad
+        f(z) = \left( \frac{q(z)}{q_{\max}} \right)^{-\alpha},
+
+    Euclidean where the density is that of the densest node and longer elsewhere. Each path starts
+    twice: as the shortest way in the graph that joins each node (code or terminal) to its nearest
+    neighbours, which finds the way round a hole, and as the straight line, since codes of many
+    dimensions lie on shells and a graph of them misses the denser inside. Both are relaxed to a
+    least energy :math:`\sum_t f^2 \|\Delta z_t\|^2` and the shortest of all four is kept: a local
+    minimum, never longer than the line.
+
+    Why not the decoder's pull-back metric: nothing keeps a deterministic decoder from being flat
+    where it was never trained, and then its geodesics cross the holes instead of avoiding them.
+
+    Args:
+        codes: Nodes of the graph [P,D]; some thousands will do.
+        terminals: The nodes to connect [C,D].
+        log_density: Points [M,D] to log-densities [M], differentiable. Where the encodings'
+            Gaussians hardly overlap, their mixture is a spike at each code and says nothing of
+            what lies between: take the Gaussians of the classes.
+        exponent: :math:`\alpha \ge 0`; 0 is Euclidean. By default 1/D: a step then costs its
+            length times the typical distance of neighbours there, in any dimension.
+        n_neighbors: Neighbours of each node.
+        n_points: Vertices of a path while it is relaxed, at least 3.
+        n_steps: Iterations of the relaxation; 0 leaves the graph's ways and the lines.
+
+    Raises:
+        ValueError: Shapes do not fit, an argument is outside its range, a density is not
+            finite, or terminals lie in parts of the graph that are not connected.
+
+    Source:
+        Semi-supervised learning with density based distances (Bijral, Ratliff and Srebro, 2011);
+        for the fault of the deterministic metric, Latent space oddity (Arvanitidis et al., 2018).
+    """
+    if codes.ndim != 2 or terminals.ndim != 2 or codes.shape[1] != terminals.shape[1]:
+        raise ValueError(
+            "codes must be [P,D] and terminals [C,D], "
+            f"got {list(codes.shape)} and {list(terminals.shape)}"
+        )
+    nodes = torch.cat([terminals, codes.to(terminals)])
+    if not nodes.isfinite().all():
+        raise ValueError("codes and terminals must be finite")
+    if not 1 <= n_neighbors < len(nodes):
+        raise ValueError(f"n_neighbors must lie between 1 and {len(nodes) - 1}, got {n_neighbors}")
+    if n_points < 3 or n_steps < 0:
+        raise ValueError(
+            f"n_points must be at least 3 and n_steps at least 0, got {n_points} and {n_steps}"
+        )
+    alpha = 1 / nodes.shape[1] if exponent is None else exponent
+    if not 0 <= alpha < math.inf:
+        raise ValueError(f"exponent must be finite and at least 0, got {exponent}")
+
+    heights = log_density(nodes)
+    if not heights.isfinite().all():
+        raise ValueError("log_density must be finite at all codes and terminals")
+    highest = heights.max().item()
+
+    def log_cost(z: Tensor) -> Tensor:
+        """log f at points [...,D]."""
+        height = log_density(z.flatten(0, -2)).double().reshape(z.shape[:-1])
+        return alpha * (highest - height)
+
+    c = len(terminals)
+    lengths = torch.zeros(c, c, dtype=torch.float64, device=nodes.device)
+    polylines = [[nodes[[i]] for _ in range(c)] for i in range(c)]
+    for (i, j), way in _graph_ways(nodes, c, log_cost, n_neighbors).items():
+        starts = [way, line(nodes[i], nodes[j], n_points)]
+        if n_steps and not torch.equal(nodes[i], nodes[j]):
+            starts += [_relax(resample(start, n_points), log_cost, n_steps) for start in starts]
+        measured = torch.stack([_length(start, log_cost) for start in starts]).nan_to_num(math.inf)
+        best = int(measured.argmin())
+        lengths[i, j] = lengths[j, i] = measured[best]
+        polylines[i][j], polylines[j][i] = starts[best], starts[best].flip(0)
+
+    return Geodesics(lengths.to(terminals), polylines)
+
+
+def decoded_length(polyline: Tensor, decode: Callable[[Tensor], Tensor]) -> float:
+    r"""Length of a path in the decoder's pull-back metric, :math:`\sum_t \|g(z_{t+1}) - g(z_t)\|`.
+
+    It grows towards :math:`\int \|J_g \dot z\| dt` as the polyline is refined; see
+    :func:`resample`.
+
+    Args:
+        polyline: Vertices [n,D], n at least 2.
+        decode: Codes [n,D] to images [n,*].
+
+    Raises:
+        ValueError: Too few points, or decode returns another number of images.
+
+    Source:
+        Latent space oddity (Arvanitidis et al., 2018).
+    """
+    _check_polyline(polyline)
+    images = decode(polyline)
+    if len(images) != len(polyline):
+        raise ValueError(
+            f"decode must return an image a point, {len(polyline)}, got {len(images)}"
+        )
+
+    return images.flatten(1).double().diff(dim=0).norm(dim=1).sum().item()
+
+
+def _graph_ways(
+    nodes: Tensor, c: int, log_cost: Callable[[Tensor], Tensor], n_neighbors: int
+) -> dict[tuple[int, int], Tensor]:
+    """The cheapest way in the graph of neighbours between each two of the first c nodes."""
+    places = nodes.cpu().double().numpy()
+    _, neighbours = KDTree(places).query(places, n_neighbors + 1)
+    pairs = np.stack([np.arange(len(nodes)).repeat(n_neighbors + 1), neighbours.ravel()])
+    i, j = np.unique(np.sort(pairs[:, pairs[0] != pairs[1]], axis=0), axis=1)
+    edges = torch.stack([nodes[i], nodes[j]], 1)
+    weights = _length(edges, log_cost).cpu().numpy()
+
+    graph = coo_array((weights, (i, j)), shape=(len(nodes), len(nodes)))
+    lengths, before = dijkstra(graph, directed=False, indices=range(c), return_predecessors=True)
+    apart = np.argwhere(~np.isfinite(lengths[:, :c]))
+    if len(apart):
+        raise ValueError(
+            f"terminals {apart[0][0]} and {apart[0][1]} are not connected with n_neighbors "
+            f"{n_neighbors}: take more, or a log_density that is finite between them"
+        )
+
+    return {(a, b): nodes[_trace(before[a], a, b)] for a, b in combinations(range(c), 2)}
+
+
+def _length(path: Tensor, log_cost: Callable[[Tensor], Tensor]) -> Tensor:
+    """Length of paths [...,n,D] with the given cost, three midpoints a segment [...]."""
+    start, end = path[..., :-1, :], path[..., 1:, :]
+    mean = sum(log_cost(torch.lerp(start, end, t)).exp() for t in (1 / 6, 1 / 2, 5 / 6)) / 3
+
+    return (mean * (end - start).double().norm(dim=-1)).sum(-1)
+
+
+def _relax(path: Tensor, log_cost: Callable[[Tensor], Tensor], n_steps: int) -> Tensor:
+    """The path [n,D] moved, its ends held, to a least energy."""
+    inner = path[1:-1].clone().requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [inner], max_iter=n_steps, tolerance_change=1e-6, line_search_fn="strong_wolfe"
+    )
+
+    # Its logarithm, since the energy of a way through empty space is beyond any number.
+    def log_energy() -> Tensor:
+        optimizer.zero_grad()
+        moved = torch.cat([path[:1], inner, path[-1:]])
+        squared = moved.diff(dim=0).double().square().sum(1).clamp_min(1e-300)
+        middle = torch.lerp(moved[:-1], moved[1:], 0.5)
+        loss = (2 * log_cost(middle) + squared.log()).logsumexp(0)
+        loss.backward()
+        return loss
+
+    with torch.enable_grad():
+        optimizer.step(log_energy)
+
+    return torch.cat([path[:1], inner.detach(), path[-1:]])
+
+
+def _trace(before: np.ndarray, start: int, end: int) -> list[int]:
+    """The nodes from start to end, from each node's predecessor on the way from start."""
+    path = [end]
+    while path[-1] != start:
+        path.append(int(before[path[-1]]))
+
+    return path[::-1]
+
+
+def _check_polyline(polyline: Tensor) -> None:
+    if polyline.ndim != 2 or len(polyline) < 2:
+        raise ValueError(f"polyline must be [n,D] with n >= 2, got {list(polyline.shape)}")
+    if not polyline.isfinite().all():
+        raise ValueError("polyline must be finite")

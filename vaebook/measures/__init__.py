@@ -1,0 +1,1 @@
+"""What models and codes are worth: bounds, disentanglement, heatmaps, agreement."""
