@@ -3,7 +3,9 @@
 (() => {
   "use strict";
   if (customElements.get("vaebook-heatmap")) return;
-  const SIZE = 36, EXTENT = 3, MINUS = "\u2212";
+  const SIZE = 36;
+  const EXTENT = 3;
+  const MINUS = "\u2212";
   const FACTORS = [
     { name: "variance in x", min: 0.1, max: 4.9, step: 0.1, value: 2.5, digits: 1 },
     { name: "variance in y", min: 0.1, max: 4.9, step: 0.1, value: 1.0, digits: 1 },
@@ -21,13 +23,15 @@
     .shape { margin: 0.25rem 0 0; }`;
 
   function draw(pixels, [s1, s2, rho]) {
-    const rest = 1 - rho * rho, cross = -2 * rho / Math.sqrt(s1 * s2);
-    const at = (i) => -EXTENT + 2 * EXTENT * i / (SIZE - 1);
+    const rest = 1 - rho * rho;
+    const cross = (-2 * rho) / Math.sqrt(s1 * s2);
+    const at = (i) => -EXTENT + (2 * EXTENT * i) / (SIZE - 1);
     const squared = [];
     for (let row = 0; row < SIZE; row++) {
       for (let column = 0; column < SIZE; column++) {
-        const x = at(column), y = at(row);
-        squared.push((x * x / s1 + cross * x * y + y * y / s2) / rest);
+        const x = at(column);
+        const y = at(row);
+        squared.push(((x * x) / s1 + cross * x * y + (y * y) / s2) / rest);
       }
     }
     const least = Math.min(...squared);
@@ -41,7 +45,7 @@
   function shape([s1, s2, rho]) {
     const cross = 2 * rho * Math.sqrt(s1 * s2);
     const spread = Math.hypot(s1 - s2, cross);
-    const angle = spread > 1e-9 ? Math.atan2(cross, s1 - s2) * 90 / Math.PI : null;
+    const angle = spread > 1e-9 ? (Math.atan2(cross, s1 - s2) * 90) / Math.PI : null;
     return { angle, elongation: Math.sqrt((s1 + s2 + spread) / (s1 + s2 - spread)) };
   }
 
@@ -54,12 +58,14 @@
     connectedCallback() {
       if (this.shadowRoot) return;
       const root = this.attachShadow({ mode: "open" });
-      const make = (tag, properties = {}) => Object.assign(document.createElement(tag), properties);
+      const make = (tag, properties = {}) =>
+        Object.assign(document.createElement(tag), properties);
       const canvas = make("canvas", { width: SIZE, height: SIZE, role: "img" });
       const controls = make("div", { className: "controls" });
       const said = make("p", { className: "shape" });
       const fields = FACTORS.map(({ name, min, max, step, value }) => {
-        const label = make("label"), output = make("output");
+        const label = make("label");
+        const output = make("output");
         const input = make("input", { type: "range" });
         Object.assign(input, { min, max, step });
         input.value = value;
@@ -84,8 +90,10 @@
         draw(image.data, factors);
         context.putImageData(image, 0, 0);
         const { angle, elongation } = shape(factors);
-        said.textContent = angle === null ? "no long axis: a disc"
-          : `long axis at ${text(angle, 0)}°, ${elongation.toFixed(2)} times the short one`;
+        said.textContent =
+          angle === null
+            ? "no long axis: a disc"
+            : `long axis at ${text(angle, 0)}°, ${elongation.toFixed(2)} times the short one`;
         canvas.ariaLabel = `Heatmap, white in the middle and black far out: ${said.textContent}.`;
       };
       controls.addEventListener("input", update);

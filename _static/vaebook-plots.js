@@ -16,8 +16,14 @@
       const define = window.define;
       window.define = undefined;
       script.src = new URL("../vendor/plotly.min.js", here).href;
-      script.onload = () => { window.define = define; done(window.Plotly); };
-      script.onerror = () => { window.define = define; failed(new Error("plotly is missing")); };
+      script.onload = () => {
+        window.define = define;
+        done(window.Plotly);
+      };
+      script.onerror = () => {
+        window.define = define;
+        failed(new Error("plotly is missing"));
+      };
       document.head.append(script);
     });
     return library;
@@ -26,25 +32,46 @@
   function colours() {
     const style = getComputedStyle(root);
     const pick = (name) => style.getPropertyValue(`--pst-color-${name}`).trim();
-    return { ink: pick("text-base"), soft: pick("text-muted"), page: pick("background"),
-             panel: pick("surface"), rule: pick("border") };
+    return {
+      ink: pick("text-base"),
+      soft: pick("text-muted"),
+      page: pick("background"),
+      panel: pick("surface"),
+      rule: pick("border"),
+    };
   }
 
   // The book's template in the colours of the theme.
   function dressed(template) {
     const { ink, soft, page, panel, rule } = colours();
     const layout = structuredClone(template?.layout ?? {});
-    layout.font = { ...layout.font, color: soft, family: getComputedStyle(document.body).fontFamily };
+    layout.font = {
+      ...layout.font,
+      color: soft,
+      family: getComputedStyle(document.body).fontFamily,
+    };
     layout.title = { ...layout.title, font: { ...layout.title?.font, color: ink } };
-    layout.hoverlabel = { ...layout.hoverlabel, bgcolor: panel, bordercolor: rule,
-                          font: { ...layout.hoverlabel?.font, color: ink } };
+    layout.hoverlabel = {
+      ...layout.hoverlabel,
+      bgcolor: panel,
+      bordercolor: rule,
+      font: { ...layout.hoverlabel?.font, color: ink },
+    };
     layout.modebar = { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink };
     for (const axis of ["xaxis", "yaxis", "zaxis"]) {
-      layout.scene[axis] = { ...layout.scene[axis], gridcolor: rule, linecolor: rule,
-                            zerolinecolor: rule, color: soft };
+      layout.scene[axis] = {
+        ...layout.scene[axis],
+        gridcolor: rule,
+        linecolor: rule,
+        zerolinecolor: rule,
+        color: soft,
+      };
     }
-    layout.annotationdefaults = { ...layout.annotationdefaults, bgcolor: `${page}c0`,
-                                  font: { ...layout.annotationdefaults?.font, color: ink } };
+    layout.annotationdefaults = {
+      ...layout.annotationdefaults,
+      bgcolor: `${page}c0`,
+      font: { ...layout.annotationdefaults?.font, color: ink },
+    };
     return { ...template, layout };
   }
 
@@ -71,8 +98,9 @@
 
   function fail(plot, message) {
     plot.canvas?.remove();
-    const note = plot.box.querySelector(".vaebook-plot-fallback") ?? plot.box.appendChild(
-      document.createElement("p"));
+    const note =
+      plot.box.querySelector(".vaebook-plot-fallback") ??
+      plot.box.appendChild(document.createElement("p"));
     note.className = "vaebook-plot-fallback vaebook-plot-error";
     note.textContent = `This figure could not be drawn: ${message}. ${note.textContent}`.trim();
   }
@@ -84,13 +112,17 @@
     const range = document.createElement("input");
     Object.assign(range, { type: "range", min: 0, max: n - 1, step: 1, value });
     label.className = "vaebook-plot-slider";
-    label.append(Object.assign(document.createElement("span"), { innerHTML: name }), range, output);
+    label.append(
+      Object.assign(document.createElement("span"), { innerHTML: name }),
+      range,
+      output,
+    );
     return { label, range, output };
   }
 
   // Plotly's own slider can't be reached by keyboard, a range input can.
   function control(plot) {
-    const [steps] = (plot.figure.layout.sliders ?? []);
+    const [steps] = plot.figure.layout.sliders ?? [];
     if (!steps || !plot.figure.frames) return;
     delete plot.figure.layout.sliders;
     plot.figure.layout.margin.b = 8;
@@ -120,22 +152,27 @@
     const album = plot.figure.layout.meta?.album;
     if (!album) return;
     const places = []; // of each image: its trace, its number there, its words
-    plot.figure.data.forEach((trace, curve) => trace.customdata?.forEach((image, point) => {
-      places[image] = { curve, point, text: trace.text?.[point] ?? `${image + 1}` };
-    }));
+    plot.figure.data.forEach((trace, curve) =>
+      trace.customdata?.forEach((image, point) => {
+        places[image] = { curve, point, text: trace.text?.[point] ?? `${image + 1}` };
+      }),
+    );
     const { label, range, output } = dial("image of point", album.count, 0);
-    const [width, height] = album.size, [across, down] = album.pitch;
+    const [width, height] = album.size;
+    const [across, down] = album.pitch;
     const scale = PICTURE / Math.max(width, height);
     const view = document.createElement("div");
     view.className = "vaebook-plot-picture";
     view.setAttribute("role", "img");
     Object.assign(view.style, {
-      width: `${width * scale}px`, height: `${height * scale}px`,
+      width: `${width * scale}px`,
+      height: `${height * scale}px`,
       backgroundImage: `url(${album.source})`,
       backgroundSize: `${across * album.columns * scale}px auto`,
     });
     const turnTo = (image) => {
-      const column = image % album.columns, row = Math.floor(image / album.columns);
+      const column = image % album.columns;
+      const row = Math.floor(image / album.columns);
       view.style.backgroundPosition = `${-column * across * scale}px ${-row * down * scale}px`;
       const words = places[image].text.replace(/<br>/g, ", ").replace(/<[^>]*>/g, "");
       view.setAttribute("aria-label", `Image of the point ${words}`);
@@ -146,16 +183,31 @@
     // A ring about the point that was chosen without a pointer.
     plot.mark = plot.figure.data.length;
     const { type } = plot.figure.data[0];
-    plot.figure.data.push({ type, mode: "markers", x: [null], y: [null], z: [null],
-      marker: { symbol: "circle-open", size: type === "scatter3d" ? 8 : 14, color: "#d28015",
-                line: { width: 2 } }, hoverinfo: "skip", showlegend: false });
+    plot.figure.data.push({
+      type,
+      mode: "markers",
+      x: [null],
+      y: [null],
+      z: [null],
+      marker: {
+        symbol: "circle-open",
+        size: type === "scatter3d" ? 8 : 14,
+        color: "#d28015",
+        line: { width: 2 },
+      },
+      hoverinfo: "skip",
+      showlegend: false,
+    });
     range.addEventListener("input", () => {
       turnTo(+range.value);
       if (!drawn.has(plot)) return;
       const { curve, point } = places[range.value];
       const at = plot.canvas._fullData[curve];
-      window.Plotly.restyle(plot.canvas,
-        { x: [[at.x[point]]], y: [[at.y[point]]], z: [[at.z?.[point]]] }, [plot.mark]);
+      window.Plotly.restyle(
+        plot.canvas,
+        { x: [[at.x[point]]], y: [[at.y[point]]], z: [[at.z?.[point]]] },
+        [plot.mark],
+      );
     });
     plot.turnTo = ({ points: [point] }) => {
       if (point?.customdata !== undefined) turnTo(point.customdata);
@@ -175,7 +227,9 @@
   }
 
   const usesWebGL = (plot) =>
-    plot.figure.data.some((trace) => /gl$|3d$|^(surface|mesh3d|cone|isosurface)$/.test(trace.type));
+    plot.figure.data.some((trace) =>
+      /gl$|3d$|^(surface|mesh3d|cone|isosurface)$/.test(trace.type),
+    );
 
   async function draw(plot) {
     if (drawn.has(plot) || plot.failed) return;
@@ -188,8 +242,12 @@
       delete layout.width;
       plot.box.querySelector(".vaebook-plot-fallback")?.remove();
       plot.canvas.style.minHeight = "";
-      await Plotly.newPlot(plot.canvas, { data, layout, frames,
-        config: { ...config, responsive: false, scrollZoom: false } });
+      await Plotly.newPlot(plot.canvas, {
+        data,
+        layout,
+        frames,
+        config: { ...config, responsive: false, scrollZoom: false },
+      });
       // The description stands for the drawing; plotly's buttons stay reachable beside it.
       for (const layer of plot.canvas.querySelectorAll(".main-svg")) layer.ariaHidden = "true";
       plot.canvas.on("plotly_restyle", () => nameShown(plot));
@@ -232,9 +290,12 @@
   }
 
   const plots = new Map();
-  const watcher = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting) draw(plots.get(entry.target));
-  }, { rootMargin: "400px" });
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) if (entry.isIntersecting) draw(plots.get(entry.target));
+    },
+    { rootMargin: "400px" },
+  );
   const sizes = new ResizeObserver((entries) => {
     for (const entry of entries) resize(plots.get(entry.target));
   });
@@ -248,7 +309,7 @@
       if (widest) box.style.maxWidth = `${widest}px`;
       control(plot);
       pictures(plot);
-    } catch (error) {
+    } catch {
       return fail(plot, "its data are damaged");
     }
     plots.set(box, plot);
@@ -267,7 +328,9 @@
   function start() {
     document.querySelectorAll(".vaebook-plot").forEach(prepare);
     new MutationObserver(repaint).observe(root, { attributeFilter: ["data-theme"] });
-    addEventListener("beforeprint", () => { if (window.Plotly) plots.forEach(draw); });
+    addEventListener("beforeprint", () => {
+      if (window.Plotly) plots.forEach(draw);
+    });
   }
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();

@@ -26,5 +26,6 @@
   }
   document.addEventListener("DOMContentLoaded", start);
   addEventListener("load", () =>
-    window.MathJax?.startup?.promise.then(() => watchWidths("mjx-container")));
+    window.MathJax?.startup?.promise.then(() => watchWidths("mjx-container")),
+  );
 })();
