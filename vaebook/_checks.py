@@ -1,6 +1,7 @@
 """The ground floor: what a function can take, float64 where a device has it, seeded noise."""
 
 __all__ = [
+    "alike",
     "bernoulli",
     "count",
     "double",
@@ -8,7 +9,9 @@ __all__ = [
     "integers",
     "number",
     "permutation",
+    "points",
     "rand",
+    "randint",
     "randn",
     "same_device",
 ]
@@ -20,7 +23,13 @@ import torch
 from torch import Generator, Tensor
 
 
-def floats(value: object, name: str, shape: Sequence[int | str], finite: bool = True) -> None:
+def floats(
+    value: object,
+    name: str,
+    shape: Sequence[int | str],
+    finite: bool = True,
+    largest: float = math.inf,
+) -> None:
     """Refuse what is not a float32 or float64 tensor of a shape, or holds NaN or infinity.
 
     Args:
@@ -29,6 +38,7 @@ def floats(value: object, name: str, shape: Sequence[int | str], finite: bool = 
         shape: a number where the size must be that, a letter where it must be at least 1;
             the same letter twice must be the same size; "..." first for any leading sizes.
         finite: whether every entry must be finite.
+        largest: the size that no entry may pass.
 
     Raises:
         ValueError: with the name, what was found and what would be right.
@@ -51,6 +61,20 @@ def floats(value: object, name: str, shape: Sequence[int | str], finite: bool = 
     if finite and not bool(value.isfinite().all()):
         first = (~value.isfinite()).nonzero()[0].tolist()
         raise ValueError(f"{name} must be finite, got {value[tuple(first)].item()} at {first}")
+    if largest < math.inf and bool((value.abs() > largest).any()):
+        first = (value.abs() > largest).nonzero()[0].tolist()
+        raise ValueError(
+            f"{name} must be at most {largest:g} in size, "
+            f"got {value[tuple(first)].item():g} at {first}"
+        )
+
+
+def points(value: object, name: str, shape: Sequence[int | str]) -> None:
+    """Refuse what :func:`floats` refuses, and coordinates beyond 1e9.
+
+    The squares of nearer ones, and their quotients by the variances of codes, fit into float32.
+    """
+    floats(value, name, shape, largest=1e9)
 
 
 def integers(value: object, name: str, shape: Sequence[int | str]) -> None:
@@ -113,6 +137,15 @@ def same_device(**tensors: Tensor) -> None:
         raise ValueError(f"{' and '.join(devices)} must be on one device, got {found}")
 
 
+def alike(**tensors: Tensor) -> None:
+    """Refuse tensors of several devices or dtypes."""
+    same_device(**tensors)
+    dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
+    if len(set(dtypes.values())) > 1:
+        found = ", ".join(f"{name} {dtype}" for name, dtype in dtypes.items())
+        raise ValueError(f"{' and '.join(dtypes)} must be of one dtype, got {found}")
+
+
 def double(value: Tensor) -> Tensor:
     """Return a tensor in float64, on the CPU where its device has no float64 (MPS)."""
     if value.device.type == "mps":
@@ -136,6 +169,12 @@ def rand(shape: Sequence[int], like: Tensor, generator: Generator | None = None)
     device = _device(like, generator)
     noise = torch.rand(tuple(shape), generator=generator, dtype=like.dtype, device=device)
     return noise.to(like.device)
+
+
+def randint(high: int, n: int, device: torch.device, generator: Generator | None = None) -> Tensor:
+    """Draw n whole numbers from 0 to high - 1, int64 [n]."""
+    source = device if generator is None else generator.device
+    return torch.randint(high, (n,), generator=generator, device=source).to(device)
 
 
 def bernoulli(probabilities: Tensor, generator: Generator | None = None) -> Tensor:
