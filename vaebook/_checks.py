@@ -153,37 +153,41 @@ def double(value: Tensor) -> Tensor:
     return value.double()
 
 
-def _device(like: Tensor, generator: Generator | None) -> torch.device:
-    return like.device if generator is None else generator.device
+def _source(device: torch.device, generator: Generator | None) -> torch.device:
+    if generator is None:
+        return device
+    if not isinstance(generator, Generator):
+        raise ValueError(f"generator must be a torch.Generator or None, got {generator!r}")
+    return generator.device
 
 
 def randn(shape: Sequence[int], like: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw N(0, 1) in the dtype and on the device of `like`, with the bits of the generator."""
-    device = _device(like, generator)
+    device = _source(like.device, generator)
     noise = torch.randn(tuple(shape), generator=generator, dtype=like.dtype, device=device)
     return noise.to(like.device)
 
 
 def rand(shape: Sequence[int], like: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw from [0, 1) as :func:`randn` does."""
-    device = _device(like, generator)
+    device = _source(like.device, generator)
     noise = torch.rand(tuple(shape), generator=generator, dtype=like.dtype, device=device)
     return noise.to(like.device)
 
 
 def randint(high: int, n: int, device: torch.device, generator: Generator | None = None) -> Tensor:
     """Draw n whole numbers from 0 to high - 1, int64 [n]."""
-    source = device if generator is None else generator.device
+    source = _source(device, generator)
     return torch.randint(high, (n,), generator=generator, device=source).to(device)
 
 
 def bernoulli(probabilities: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw 0 or 1 with the given probabilities of 1, in their dtype and on their device."""
-    device = _device(probabilities, generator)
+    device = _source(probabilities.device, generator)
     return torch.bernoulli(probabilities.to(device), generator=generator).to(probabilities.device)
 
 
 def permutation(n: int, device: torch.device, generator: Generator | None = None) -> Tensor:
     """Draw an order of n things, int64 [n]."""
-    source = device if generator is None else generator.device
+    source = _source(device, generator)
     return torch.randperm(n, generator=generator, device=source).to(device)
