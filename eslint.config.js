@@ -20,7 +20,7 @@ export default [
     rules: { ...rules, "max-lines": ["error", 250], complexity: ["error", 12] },
   },
   {
-    files: ["_static/*.js"],
+    files: ["_static/*.js", "vaebook/figures/*.js"],
     languageOptions: { globals: globals.browser, sourceType: "script" },
     rules,
   },

@@ -10,9 +10,11 @@ from vaebook.figures.plots import (
     slider,
     violins,
 )
-from vaebook.figures.renderer import describe
+from vaebook.figures.renderer import CATEGORICAL, Figure, describe
 
 __all__ = [
+    "CATEGORICAL",
+    "Figure",
     "curves",
     "describe",
     "film_strip",

@@ -2,17 +2,19 @@
 
 __all__ = [
     "Array",
-    "Labels",
+    "Texts",
     "album",
     "bare_axes",
+    "data_url",
     "mosaic",
     "picture",
-    "read_frames",
+    "read_axis",
+    "read_classes",
     "read_images",
     "read_numbers",
     "read_per_point",
+    "read_texts",
     "round_ticks",
-    "short_text",
 ]
 
 import base64
@@ -23,13 +25,15 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import torch
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from torch import Tensor
-from vaebook.figures.renderer import describe
+
+from vaebook.figures.renderer import Figure, describe
 
 Array = Tensor | ArrayLike
-Labels = Sequence[object] | None
+Texts = Sequence[object] | Tensor | NDArray[Any]
 
 _CELL = 72  # the widest that one image of a grid is drawn, in CSS pixels
 _GAP = 1  # between the images of a grid, in pixels of the images
@@ -38,32 +42,71 @@ _MOST_TICKS = 6
 _MINUS = "\N{MINUS SIGN}"
 
 
-def _array(value: Array) -> NDArray[Any]:
-    """A tensor or array-like as a numpy array, off its device and its graph."""
-    return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
-
-
-def read_numbers(value: Array, name: str, ndim: int, finite: bool = True) -> NDArray[np.float32]:
-    """A float32 array of ndim dimensions that holds something."""
-    array = _array(value).astype(np.float32)
-    if array.ndim != ndim or not array.size:
-        raise ValueError(f"{name} must have {ndim} dimension(s), got shape {list(array.shape)}")
-    if finite and not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, got {np.sum(~np.isfinite(array))} values not so")
+def _array(value: object, name: str, kinds: str = "fiub") -> NDArray[Any]:
+    """A tensor or array-like as a numpy array of some kinds of dtype, off device and graph."""
+    try:
+        if isinstance(value, Tensor):
+            value = value.detach().cpu()
+            value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"{name} must be a tensor, an array or a list of numbers, "
+            f"got {type(value).__name__}: {error}"
+        ) from error
+    if array.dtype.kind not in kinds:
+        wanted = "numbers" if "f" in kinds else "integers"
+        raise ValueError(f"{name} must be {wanted}, got {array.dtype}")
     return array
 
 
-def read_per_point(value: Array, name: str, n: int) -> NDArray[Any]:
-    """An array of n numbers, one a point."""
-    array = _array(value)
+def read_numbers(value: object, name: str, shape: str, finite: bool = True) -> NDArray[np.float32]:
+    """A float32 array of as many dimensions as the shape has, e.g. ``"[N, D]"``, not empty."""
+    given = _array(value, name)
+    if given.ndim != shape.count(",") + 1 or not given.size:
+        raise ValueError(f"{name} must be {shape}, got shape {list(given.shape)}")
+    with np.errstate(over="ignore"):
+        array = given.astype(np.float32)
+    bad = ~np.isfinite(array) if finite else np.isfinite(given) & ~np.isfinite(array)
+    if bad.any():
+        raise ValueError(f"{name} must be finite in float32, got {bad.sum()} values not so")
+    return array
+
+
+def read_axis(value: object, name: str) -> NDArray[np.float32]:
+    """Coordinates that rise all along, or fall."""
+    axis = read_numbers(value, name, "[n]")
+    steps = np.diff(axis)
+    if not ((steps > 0).all() or (steps < 0).all()):
+        raise ValueError(f"{name} must rise, or fall, from each number to the next")
+    return axis
+
+
+def read_per_point(value: object, name: str, n: int) -> NDArray[np.float32]:
+    """An array of n finite numbers, one per point."""
+    array = read_numbers(value, name, f"[{n}]")
+    if len(array) != n:
+        raise ValueError(f"{name} must be [{n}], one per point, got [{len(array)}]")
+    return array
+
+
+def read_classes(value: object, name: str, n: int) -> NDArray[np.int64]:
+    """An array of n labels, 0 or more."""
+    array = _array(value, name, "iub")
     if array.shape != (n,):
-        raise ValueError(f"{name} must be [{n}], one a point, got {list(array.shape)}")
-    return array
+        raise ValueError(f"{name} must be [{n}], one per point, got {list(array.shape)}")
+    if array.min() < 0:
+        raise ValueError(f"{name} must be 0 or more, got {array.min()}")
+    return array.astype(np.int64)
 
 
-def read_images(value: Array, name: str) -> NDArray[np.float32]:
-    """Images of four dimensions in [0, 1]."""
-    images = read_numbers(value, name, 4)
+def read_images(
+    value: object, name: str = "images", shape: str = "[N, C, H, W]"
+) -> NDArray[np.float32]:
+    """Images in [0, 1] of one channel or of three; the last three dimensions are C, H, W."""
+    images = read_numbers(value, name, shape)
+    if images.shape[-3] not in (1, 3):
+        raise ValueError(f"{name} must be {shape} with C of 1 or 3, got {list(images.shape)}")
     if images.min() < -1e-6 or images.max() > 1 + 1e-6:
         raise ValueError(
             f"{name} must lie in [0, 1], got values from {images.min()} to {images.max()}"
@@ -71,61 +114,85 @@ def read_images(value: Array, name: str) -> NDArray[np.float32]:
     return images
 
 
-def read_frames(value: Array) -> NDArray[np.float32]:
-    """Images [T, 1, H, W] in [0, 1], as [T, H, W]."""
-    frames = read_images(value, "images")
-    if frames.shape[1] != 1:
-        raise ValueError(f"images must be [T, 1, H, W], got {list(frames.shape)}")
-    return frames[:, 0]
+def read_texts(value: Texts, name: str, n: int, each: str) -> list[str]:
+    """Words or numbers as n short texts, one of them per each."""
+    try:
+        texts = [_short(text) for text in value]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} must be words or numbers, got {value!r}") from error
+    if len(texts) != n:
+        raise ValueError(f"{name} must be {n}, one per {each}, got {len(texts)}")
+    return texts
 
 
-def short_text(value: object) -> str:
-    """A number short enough for a tick or a slider, anything else as it is."""
-    if isinstance(value, Tensor | np.generic):
+def _short(value: object) -> str:
+    if isinstance(value, Tensor | np.generic | np.ndarray):
         value = value.item()
     return f"{value:.3g}".replace("-", _MINUS) if isinstance(value, float) else str(value)
 
 
-def picture(cells: NDArray[np.float32], gap: int) -> go.Image:
-    """Images [R, C, H, W] as one PNG, black at 0, the gaps and missing images transparent."""
-    rows, columns, height, width = cells.shape
-    padded = np.full((rows, columns, height + gap, width + gap), np.nan, np.float32)
-    padded[:, :, :height, :width] = cells
-    sheet = padded.transpose(0, 2, 1, 3).reshape(rows * (height + gap), columns * (width + gap))
-    sheet = sheet[: len(sheet) - gap, : sheet.shape[1] - gap]
-    # Every pixel as several: a browser then scales to any width with even, crisp edges.
-    fold = max(1, min(8, _SHARP // sheet.shape[1]))
-    sheet = sheet.repeat(fold, 0).repeat(fold, 1)
+def data_url(image: Image.Image, kind: str = "PNG", **options: Any) -> str:
+    """Return an image as a URL that holds it.
 
-    there = np.isfinite(sheet)
-    picture = Image.fromarray(np.where(there, np.rint(255 * sheet), 0).astype(np.uint8))
-    if not there.all():
-        picture.putalpha(Image.fromarray(there.astype(np.uint8) * 255))
+    Args:
+        kind: PNG, which keeps every pixel, or JPEG, which is smaller.
+        options: of Pillow's ``save``.
+
+    Example:
+        >>> data_url(Image.new("L", (2, 2)))[:30]
+        'data:image/png;base64,iVBORw0K'
+    """
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    image.save(buffer, format=kind, optimize=True, **options)
+    content = base64.b64encode(buffer.getvalue()).decode()
+    return f"data:image/{kind.lower()};base64,{content}"
+
+
+def _pixels(sheet: NDArray[np.float32]) -> Image.Image:
+    """Channels [C, H, W] as a picture, grey where there is one of them."""
+    colours = np.rint(255 * sheet).clip(0, 255).astype(np.uint8)
+    return Image.fromarray(colours[0] if len(colours) == 1 else colours.transpose(1, 2, 0))
+
+
+def picture(cells: NDArray[np.float32], gap: int) -> go.Image:
+    """Images [R, K, C, H, W] as one PNG, black at 0, the gaps and missing images transparent."""
+    rows, columns, channels, height, width = cells.shape
+    padded = np.full((rows, columns, channels, height + gap, width + gap), np.nan, np.float32)
+    padded[..., :height, :width] = cells
+    sheet = padded.transpose(2, 0, 3, 1, 4)
+    sheet = sheet.reshape(channels, rows * (height + gap), columns * (width + gap))
+    sheet = sheet[:, : sheet.shape[1] - gap, : sheet.shape[2] - gap]
+    # Every pixel as several: a browser then scales to any width with even, crisp edges.
+    fold = max(1, min(8, _SHARP // sheet.shape[2]))
+    sheet = sheet.repeat(fold, 1).repeat(fold, 2)
+
+    there = np.isfinite(sheet[0])
+    drawn = _pixels(np.nan_to_num(sheet))
+    if not there.all():
+        drawn.putalpha(Image.fromarray(there.astype(np.uint8) * 255))
     first = (1 / fold - 1) / 2
-    return go.Image(source=source, x0=first, y0=first, dx=1 / fold, dy=1 / fold, hoverinfo="skip")
+    return go.Image(
+        source=data_url(drawn), x0=first, y0=first, dx=1 / fold, dy=1 / fold, hoverinfo="skip"
+    )
 
 
-def album(frames: NDArray[np.float32], quality: int = 70) -> dict[str, Any]:
-    """Images [N, H, W] on one sheet, as a JPEG, which is small; the page cuts them out again.
+def album(images: NDArray[np.float32], quality: int = 70) -> dict[str, Any]:
+    """Images [N, C, H, W] on one sheet, as a JPEG, which is small; the page cuts them out again.
 
     Images are repeated at their lower and right edges until the sheet's blocks of 8 pixels fit
     them, so that none runs into its neighbour.
     """
-    n, height, width = frames.shape
+    n, channels, height, width = images.shape
     columns = math.ceil(n**0.5)
-    pad = [(0, -n % columns), (0, -height % 8), (0, -width % 8)]
-    cells = np.pad(np.pad(frames, [(0, 0), *pad[1:]], mode="edge"), [pad[0], (0, 0), (0, 0)])
-    down, across = cells.shape[1:]
-    sheet = cells.reshape(-1, columns, down, across).transpose(0, 2, 1, 3)
-    grey = np.rint(255 * sheet.reshape(-1, columns * across)).clip(0, 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(grey).save(buffer, format="JPEG", quality=quality)
-    source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    edges = [(0, 0), (0, 0), (0, -height % 8), (0, -width % 8)]
+    cells = np.pad(images, edges, mode="edge")
+    cells = np.pad(cells, [(0, -n % columns), (0, 0), (0, 0), (0, 0)])
+    down, across = cells.shape[2:]
+    sheet = cells.reshape(-1, columns, channels, down, across).transpose(2, 0, 3, 1, 4)
+    sheet = sheet.reshape(channels, -1, columns * across)
     return {
-        "source": source,
+        # Colours at full resolution, or their blocks would be 16 pixels wide.
+        "source": data_url(_pixels(sheet), "JPEG", quality=quality, subsampling=0),
         "count": n,
         "columns": columns,
         "pitch": [across, down],
@@ -143,44 +210,32 @@ def bare_axes(figure: go.Figure, height: int, width: int) -> None:
 def mosaic(
     cells: NDArray[np.float32],
     alt: str,
-    row_labels: Labels,
-    column_labels: Labels,
-    hover: Labels,
+    row_labels: Texts | None,
+    column_labels: Texts | None,
+    hover: list[str] | None,
     title: str,
     gap: int = _GAP,
     cell: int = _CELL,
-) -> go.Figure:
-    """Images [R, C, H, W] as one picture, in coordinates of its pixels."""
-    rows, columns, height, width = cells.shape
+) -> Figure:
+    """Images [R, K, C, H, W] as one picture, in coordinates of its pixels."""
+    rows, columns, _, height, width = cells.shape
     down, across = height + gap, width + gap
     figure = go.Figure(picture(cells, gap))
     bare_axes(figure, rows * down - gap, columns * across - gap)
     margin = {"l": 8, "r": 8, "t": 8, "b": 8}
-    for name, labels, count, pitch, side in (
-        ("row_labels", row_labels, rows, down, height),
-        ("column_labels", column_labels, columns, across, width),
-    ):
-        if labels is None:
-            continue
-        if len(labels) != count:
-            raise ValueError(f"{name} must be {count}, got {len(labels)}")
-        ticks = {
-            "tickvals": [i * pitch + (side - 1) / 2 for i in range(count)],
-            "ticktext": [short_text(label) for label in labels],
-            "showticklabels": True,
-            "ticklabelstandoff": 4,
-        }
-        if name == "row_labels":
-            figure.update_yaxes(**ticks)
-        else:
-            figure.update_xaxes(**ticks, side="top")
-            margin["t"] = 28
+    if row_labels is not None:
+        names = read_texts(row_labels, "row_labels", rows, "row")
+        figure.update_yaxes(**_names_along(names, down, height))
+    if column_labels is not None:
+        names = read_texts(column_labels, "column_labels", columns, "column")
+        figure.update_xaxes(**_names_along(names, across, width), side="top")
+        margin["t"] = 28
     if hover is not None:
-        spots = [(r, c) for r in range(rows) for c in range(columns)][: len(hover)]
+        spots = [(r, k) for r in range(rows) for k in range(columns)][: len(hover)]
         figure.add_scatter(
-            x=[c * across + (width - 1) / 2 for _, c in spots],
+            x=[k * across + (width - 1) / 2 for _, k in spots],
             y=[r * down + (height - 1) / 2 for r, _ in spots],
-            text=[short_text(line) for line in hover],
+            text=hover,
             mode="markers",
             marker={"size": 1, "opacity": 0},
             hovertemplate="%{text}<extra></extra>",
@@ -189,6 +244,16 @@ def mosaic(
     figure.update_layout(title_text=title, margin=margin, dragmode=False, showlegend=False)
     aspect = (rows * down - gap) / (columns * across - gap)
     return describe(figure, alt, aspect=aspect, max_width=16 + columns * cell)
+
+
+def _names_along(names: list[str], pitch: int, side: int) -> dict[str, Any]:
+    """A name in the middle of each row or column."""
+    return {
+        "tickvals": [i * pitch + (side - 1) / 2 for i in range(len(names))],
+        "ticktext": names,
+        "showticklabels": True,
+        "ticklabelstandoff": 4,
+    }
 
 
 def round_ticks(values: NDArray[np.float32], pitch: int) -> dict[str, Any]:

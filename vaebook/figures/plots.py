@@ -1,14 +1,12 @@
-"""Plotly figures from arrays and tensors, in one dress, alive on the page and in JupyterLab.
+"""Plotly figures from arrays and tensors, in one dress.
 
 Nothing of the science is computed here: a function draws what it is given. Every figure takes
 ``alt``, one or two sentences that say what is to be seen; the page reads them to those who
-cannot see it. Titles take plotly's HTML (``z<sub>1</sub>``), not LaTeX. Importing this module
-adds the renderer of the rendered book, see :mod:`vaebook.figures.renderer`.
+cannot see it. Titles take plotly's HTML (``z<sub>1</sub>``), not LaTeX.
 """
 
 __all__ = [
     "curves",
-    "describe",
     "film_strip",
     "heatmap",
     "image_grid",
@@ -24,26 +22,35 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from scipy.stats import gaussian_kde
+
+from vaebook._checks import count
 from vaebook.figures.pictures import (
     Array,
-    Labels,
+    Texts,
     album,
     bare_axes,
     mosaic,
     picture,
-    read_frames,
+    read_axis,
+    read_classes,
     read_images,
     read_numbers,
     read_per_point,
+    read_texts,
     round_ticks,
-    short_text,
 )
-from vaebook.figures.renderer import CATEGORICAL, COLOUR_BAR, SEQUENTIAL, describe, register
-
-register()
+from vaebook.figures.renderer import (
+    CATEGORICAL,
+    COLOUR_BAR,
+    SEQUENTIAL,
+    Figure,
+    describe,
+    faded,
+)
 
 _MANY = 4000  # from here on a cloud of points is drawn by WebGL
+# One for each ten classes or lines, whose colours repeat; plotly draws these in space as well.
+_SYMBOLS = ("circle", "diamond", "cross", "square", "x")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
@@ -56,12 +63,12 @@ def scatter(
     colour: Array | None = None,
     colour_title: str = "",
     images: Array | None = None,
-    hover: Labels = None,
+    hover: Texts | None = None,
     x_title: str = "z<sub>1</sub>",
     y_title: str = "z<sub>2</sub>",
     z_title: str = "z<sub>3</sub>",
     title: str = "",
-) -> go.Figure:
+) -> Figure:
     """Draw a cloud of points in the plane or in space, coloured by class or by a quantity.
 
     With images, the page shows that of the point under the pointer, or of the one that a slider
@@ -69,47 +76,59 @@ def scatter(
 
     Args:
         points: [N, 2] or [N, 3].
-        labels: class of each point [N], integers; a click in the legend hides a class.
+        labels: class of each point [N], 0 or more. Class k has ``CATEGORICAL[k]`` in every
+            figure, and from the eleventh on, where colours repeat, another shape; a click in
+            the legend hides a class.
         names: name of each class, indexed by label; the labels themselves where it is None.
         colour: quantity of each point [N], instead of labels.
-        images: image of each point [N, 1, H, W], kept as JPEG; some hundreds will do.
+        images: image of each point [N, C, H, W], kept as JPEG; some hundreds will do.
         hover: text of each point, instead of its coordinates.
 
     Raises:
-        ValueError: for other shapes, and where labels and colour are both given.
+        ValueError: for other shapes, labels without a name, and where labels and colour are both
+            given.
+
+    Example:
+        >>> figure = scatter([[0, 1], [1, 0]], [0, 2], alt="Two points.")
+        >>> [trace.name for trace in figure.data]
+        ['0', '2']
     """
-    cloud = read_numbers(points, "points", 2)
+    cloud = read_numbers(points, "points", "[N, D]")
     if cloud.shape[1] not in (2, 3):
         raise ValueError(f"points must be [N, 2] or [N, 3], got {list(cloud.shape)}")
     if labels is not None and colour is not None:
         raise ValueError("points are coloured by labels or by colour, got both")
-    frames = None if images is None else read_frames(images)
-    for name, given in (("images", frames), ("hover", hover)):
-        if given is not None and len(given) != len(cloud):
-            raise ValueError(f"{name} must be {len(cloud)}, one a point, got {len(given)}")
-    size: dict[str, Any] = {
-        "size": 2.5 if cloud.shape[1] == 3 else 5 if len(cloud) < 1000 else 3.5
-    }
+    if names is not None and labels is None:
+        raise ValueError("names are those of labels, got no labels")
+    pictures = None if images is None else read_images(images)
+    if pictures is not None and len(pictures) != len(cloud):
+        raise ValueError(f"images must be {len(cloud)}, one per point, got {len(pictures)}")
+    texts = None if hover is None else read_texts(hover, "hover", len(cloud), "point")
+    everyone = np.arange(len(cloud))
+    look = {"size": _dot_size(cloud), "opacity": 0.85}
 
     figure = go.Figure()
     if labels is not None:
-        classes = read_per_point(labels, "labels", len(cloud)).astype(int)
-        for rank, label in enumerate(np.unique(classes)):
-            name = _name(names, label)
-            marker = {**size, "color": CATEGORICAL[rank % len(CATEGORICAL)], "opacity": 0.85}
-            members = np.flatnonzero(classes == label)
-            figure.add_trace(_cloud(cloud, members, marker, name, hover, frames is not None))
+        classes = read_classes(labels, "labels", len(cloud))
+        for label in np.unique(classes):
+            turn, colour_of = divmod(int(label), len(CATEGORICAL))
+            marker = {
+                **look,
+                "color": CATEGORICAL[colour_of],
+                "symbol": _SYMBOLS[turn % len(_SYMBOLS)],
+            }
+            members = everyone[classes == label]
+            name = _name(names, int(label))
+            figure.add_trace(_cloud(cloud, members, marker, name, texts, pictures is not None))
             if cloud.shape[1] == 2:
-                _name_cloud(figure, name, cloud[classes == label])
+                _name_cloud(figure, name, cloud[members])
     else:
-        marker = {**size, "color": CATEGORICAL[0], "opacity": 0.85}
+        marker = {**look, "color": CATEGORICAL[0]}
         if colour is not None:
-            values = read_per_point(colour, "colour", len(cloud)).astype(np.float32)
+            values = read_per_point(colour, "colour", len(cloud))
             bar = {**COLOUR_BAR, "title": {"text": colour_title, "side": "right"}}
             marker |= {"color": values, "colorscale": SEQUENTIAL, "colorbar": bar}
-        figure.add_trace(
-            _cloud(cloud, np.arange(len(cloud)), marker, "", hover, frames is not None)
-        )
+        figure.add_trace(_cloud(cloud, everyone, marker, "", texts, pictures is not None))
         figure.update_layout(showlegend=False)
 
     _entitle(figure, title)
@@ -125,10 +144,10 @@ def scatter(
     else:
         figure.update_xaxes(title_text=x_title)
         figure.update_yaxes(title_text=y_title, scaleanchor="x")
-    describe(figure, alt, aspect=0.8)
-    if frames is not None:
-        figure.layout.meta = {**figure.layout.meta, "album": album(frames)}
-    return figure
+    described = describe(figure, alt, aspect=0.8)
+    if pictures is not None:
+        described.layout.meta = {**described.layout.meta, "album": album(pictures)}
+    return described
 
 
 def image_grid(
@@ -136,42 +155,45 @@ def image_grid(
     *,
     alt: str,
     columns: int | None = None,
-    row_labels: Labels = None,
-    column_labels: Labels = None,
-    hover: Labels = None,
+    row_labels: Texts | None = None,
+    column_labels: Texts | None = None,
+    hover: Texts | None = None,
     title: str = "",
-) -> go.Figure:
-    """Draw images in rows and columns, as one greyscale picture with black at 0, white at 1.
+) -> Figure:
+    """Draw images in rows and columns as one picture, grey or in colour, with black at 0.
 
     Args:
-        images: [R, C, H, W]; or [N, 1, H, W] together with columns, set row by row.
-        columns: images in a row, for images [N, 1, H, W].
-        row_labels: R of them.
-        column_labels: C of them, above the columns.
-        hover: a text for each image, row by row.
+        images: [R, K, C, H, W], R rows of K images; or [N, C, H, W] together with columns, set
+            row by row.
+        columns: images in a row, for images [N, C, H, W].
+        row_labels: one per row, on the left.
+        column_labels: one per column, on top.
+        hover: a text per image, row by row.
 
     Raises:
         ValueError: for another shape, values outside [0, 1], or labels that do not fit.
+
+    Example:
+        >>> figure = image_grid(np.zeros((5, 3, 8, 8)), columns=3, alt="Five black squares.")
+        >>> figure.layout.meta["aspect"]  # two rows, with a gap of one pixel between images
+        0.6538461538461539
     """
-    cells = read_images(images, "images")
-    count = cells.shape[0] * cells.shape[1]
-    if hover is not None and len(hover) != count:
-        raise ValueError(f"hover must be {count} texts, one an image, got {len(hover)}")
-    if columns is not None:
-        if cells.shape[1] != 1 or columns < 1:
-            raise ValueError(
-                "columns sets images [N, 1, H, W] in rows of at least one, "
-                f"got columns={columns} and images {list(cells.shape)}"
-            )
-        blank = np.full((-len(cells) % columns, 1, *cells.shape[2:]), np.nan, np.float32)
-        cells = np.concatenate([cells, blank]).reshape(-1, columns, *cells.shape[2:])
-    return mosaic(cells, alt, row_labels, column_labels, hover, title)
+    if columns is None:
+        cells = read_images(images, shape="[R, K, C, H, W] where columns is None")
+        n = cells.shape[0] * cells.shape[1]
+    else:
+        count(columns, "columns")
+        cells = read_images(images)
+        n = len(cells)
+        blank = np.full((-n % columns, *cells.shape[1:]), np.nan, np.float32)
+        cells = np.concatenate([cells, blank]).reshape(-1, columns, *cells.shape[1:])
+    texts = None if hover is None else read_texts(hover, "hover", n, "image")
+    return mosaic(cells, alt, row_labels, column_labels, texts, title)
 
 
-def film_strip(images: Array, *, alt: str, labels: Labels = None, title: str = "") -> go.Figure:
-    """Draw images [T, 1, H, W] side by side, with a label above each where labels are given."""
-    frames = read_frames(images)
-    return mosaic(frames[None], alt, None, labels, None, title)
+def film_strip(images: Array, *, alt: str, labels: Texts | None = None, title: str = "") -> Figure:
+    """Draw images [T, C, H, W] side by side, with a label above each where labels are given."""
+    return mosaic(read_images(images)[None], alt, None, labels, None, title)
 
 
 def manifold(
@@ -183,27 +205,27 @@ def manifold(
     x_title: str = "z<sub>1</sub>",
     y_title: str = "z<sub>2</sub>",
     title: str = "",
-) -> go.Figure:
+) -> Figure:
     """Draw the images decoded on a grid of codes where their codes lie.
 
     Args:
-        images: [n, m, H, W]; images[i, j] is decoded from (z1[j], z2[i]).
+        images: [n, m, C, H, W]; images[i, j] is decoded from (z1[j], z2[i]).
         z1: horizontal coordinates [m].
         z2: vertical coordinates [n], the first one at the bottom.
 
     Raises:
         ValueError: for coordinates that do not fit the images.
     """
-    cells = read_images(images, "images")
-    across, up = read_numbers(z1, "z1", 1), read_numbers(z2, "z2", 1)
+    cells = read_images(images, shape="[len(z2), len(z1), C, H, W]")
+    across, up = read_axis(z1, "z1"), read_axis(z2, "z2")
     if cells.shape[:2] != (len(up), len(across)):
         raise ValueError(
-            f"images must be [len(z2), len(z1), H, W] = [{len(up)}, {len(across)}, H, W], "
+            f"images must be [len(z2), len(z1), C, H, W] = [{len(up)}, {len(across)}, C, H, W], "
             f"got {list(cells.shape)}"
         )
     hover = [f"({x:.2f}, {y:.2f})" for y in up[::-1] for x in across]
     figure = mosaic(cells[::-1], alt, None, None, hover, title, gap=0, cell=36)
-    height, width = cells.shape[2:]
+    height, width = cells.shape[-2:]
     figure.update_xaxes(**round_ticks(across, width), title_text=x_title, showticklabels=True)
     figure.update_yaxes(**round_ticks(up[::-1], height), title_text=y_title, showticklabels=True)
     figure.update_layout(margin={"l": 52, "b": 48})
@@ -221,7 +243,7 @@ def curves(
     log_y: bool = False,
     markers: bool = False,
     title: str = "",
-) -> go.Figure:
+) -> Figure:
     """Draw lines, each with a band around it where one is given.
 
     Args:
@@ -238,18 +260,19 @@ def curves(
     for rank, (name, arrays) in enumerate(series.items()):
         if len(arrays) not in (2, 4):
             raise ValueError(f"series[{name!r}] must be (x, y) or (x, y, low, high)")
-        x, y, *band = (read_numbers(a, f"series[{name!r}]", 1, finite=False) for a in arrays)
+        x, y, *band = (read_numbers(a, f"series[{name!r}]", "[T]", finite=False) for a in arrays)
         if any(len(a) != len(x) for a in (y, *band)):
             lengths = [len(a) for a in (x, y, *band)]
             raise ValueError(f"series[{name!r}] must be of one length, got {lengths}")
-        colour = CATEGORICAL[rank % len(CATEGORICAL)]
+        turn, colour_of = divmod(rank, len(CATEGORICAL))
+        colour, dash = CATEGORICAL[colour_of], _DASHES[(rank + turn) % len(_DASHES)]
         if band:
             figure.add_scatter(
                 x=np.concatenate([x, x[::-1]]),
                 y=np.concatenate([band[1], band[0][::-1]]),
                 mode="lines",  # plotly would mark the corners of a short band
                 fill="toself",
-                fillcolor=f"rgba{(*bytes.fromhex(colour[1:]), 0.2)}",
+                fillcolor=faded(colour, 0.2),
                 line_width=0,
                 legendgroup=name,
                 showlegend=False,
@@ -261,7 +284,7 @@ def curves(
             name=name,
             legendgroup=name,
             mode="lines+markers" if markers else "lines",
-            line={"color": colour, "width": 2.2, "dash": _DASHES[rank % len(_DASHES)]},
+            line={"color": colour, "width": 2.2, "dash": dash},
         )
     figure.update_xaxes(title_text=x_title, type="log" if log_x else None)
     figure.update_yaxes(title_text=y_title, type="log" if log_y else None)
@@ -270,10 +293,8 @@ def curves(
     return describe(figure, alt, aspect=0.55)
 
 
-def slider(
-    images: Array, values: Sequence[object], *, label: str, alt: str, title: str = ""
-) -> go.Figure:
-    """Draw one of the images [T, 1, H, W] at a time, chosen by a slider over values [T].
+def slider(images: Array, values: Texts, *, label: str, alt: str, title: str = "") -> Figure:
+    """Draw one of the images [T, C, H, W] at a time, chosen by a slider over values [T].
 
     Args:
         label: name of the quantity that the slider sets.
@@ -281,11 +302,9 @@ def slider(
     Raises:
         ValueError: where images and values differ in number.
     """
-    frames = read_frames(images)
-    steps = [short_text(value) for value in values]
-    if len(steps) != len(frames):
-        raise ValueError(f"values must be {len(frames)}, one an image, got {len(steps)}")
-    height, width = frames.shape[1:]
+    frames = read_images(images)
+    steps = read_texts(values, "values", len(frames), "image")
+    height, width = frames.shape[-2:]
     pictures = [picture(frame[None, None], 0) for frame in frames]
     jump = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
     figure = go.Figure(
@@ -325,7 +344,7 @@ def heatmap(
     x_title: str = "z<sub>1</sub>",
     y_title: str = "z<sub>2</sub>",
     title: str = "",
-) -> go.Figure:
+) -> Figure:
     """Draw a function on a grid as colours, with its contour lines where they are asked for.
 
     Args:
@@ -338,9 +357,9 @@ def heatmap(
     Raises:
         ValueError: for coordinates that do not fit the values.
     """
-    field = read_numbers(values, "values", 2, finite=False)
-    across = np.arange(field.shape[1]) if x is None else read_numbers(x, "x", 1)
-    up = np.arange(field.shape[0]) if y is None else read_numbers(y, "y", 1)
+    field = read_numbers(values, "values", "[H, W]", finite=False)
+    across = np.arange(field.shape[1]) if x is None else read_axis(x, "x")
+    up = np.arange(field.shape[0]) if y is None else read_axis(y, "y")
     if field.shape != (len(up), len(across)) or min(field.shape) < 2:
         raise ValueError(
             f"values must be at least [2, 2], and [len(y), len(x)] = [{len(up)}, {len(across)}], "
@@ -377,7 +396,7 @@ def violins(
     polar: bool = False,
     y_title: str = "",
     title: str = "",
-) -> go.Figure:
+) -> Figure:
     """Draw the distribution of each column as a violin with a box plot inside.
 
     A violin reaches from the smallest to the largest value; its width is a kernel density with
@@ -397,14 +416,14 @@ def violins(
     """
     if not 1 <= len(samples) <= 2:
         raise ValueError(f"samples must hold one cloud or two, got {len(samples)}")
-    clouds = {n: read_numbers(a, f"samples[{n!r}]", 2) for n, a in samples.items()}
+    clouds = {n: read_numbers(a, f"samples[{n!r}]", "[N, D]") for n, a in samples.items()}
     width = next(iter(clouds.values())).shape[1]
     if any(cloud.shape[1] != width or len(cloud) < 2 for cloud in clouds.values()):
         shapes = [list(cloud.shape) for cloud in clouds.values()]
         raise ValueError(f"samples must be [N, D] of one D with N >= 2, got {shapes}")
-    labels = [f"z<sub>{j + 1}</sub>" for j in range(width)] if names is None else list(names)
-    if len(labels) != width:
-        raise ValueError(f"names must be {width}, one a column, got {len(labels)}")
+    if names is None:
+        names = [f"z<sub>{j + 1}</sub>" for j in range(width)]
+    labels = read_texts(names, "names", width, "column")
 
     unit = 360 / width if polar else 1.0
     figure = go.Figure()
@@ -423,7 +442,7 @@ def violins(
                 "mode": "lines",
                 "line": {"color": colour, "width": 1.2},
                 "fill": "toself",
-                "fillcolor": f"rgba{(*bytes.fromhex(colour[1:]), shade)}",
+                "fillcolor": faded(colour, shade),
                 "name": name,
                 "showlegend": len(clouds) > 1 and (shade > 0 or not solid.any()),
             }
@@ -493,9 +512,15 @@ def _name_cloud(figure: go.Figure, name: str, points: NDArray[np.float32]) -> No
 def _name(names: Sequence[str] | None, label: int) -> str:
     if names is None:
         return str(label)
-    if not 0 <= label < len(names):
+    if label >= len(names):
         raise ValueError(f"names must cover every label, got {len(names)} for label {label}")
     return str(names[label])
+
+
+def _dot_size(cloud: NDArray[np.float32]) -> float:
+    if cloud.shape[1] == 3:
+        return 2.5
+    return 5 if len(cloud) < 1000 else 3.5
 
 
 def _cloud(
@@ -503,13 +528,13 @@ def _cloud(
     members: NDArray[Any],
     marker: dict[str, Any],
     name: str,
-    hover: Labels,
+    hover: list[str] | None,
     pictured: bool,
 ) -> Any:
     x, y, *z = (np.ascontiguousarray(column) for column in cloud[members].T)
     style = {"mode": "markers", "marker": marker, "name": name, "legendgroup": name}
     if hover is not None:
-        style["text"] = [short_text(hover[i]) for i in members]
+        style["text"] = [hover[i] for i in members]
         style["hovertemplate"] = "%{text}"
     elif not z:
         style["hovertemplate"] = "%{x:.2f}, %{y:.2f}"
@@ -522,6 +547,8 @@ def _cloud(
 
 def _violin(values: NDArray[np.float32], column: int, sides: Sequence[int]) -> NDArray[np.float64]:
     """The outline of one column's violin, places and values [P, 2], on one side or on both."""
+    from scipy.stats import gaussian_kde
+
     low, high = float(values.min()), float(values.max())
     up = np.linspace(low, high, 48)
     # All values equal: no density, the violin is a line across.

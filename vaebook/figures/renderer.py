@@ -1,29 +1,38 @@
-"""How the book's plotly figures look, and how they get onto a page.
+"""How the book's figures look, and how they get onto a page, into a notebook and onto paper.
 
-Plotly's own choice in a Jupyter kernel is a mime type which JupyterLab, Notebook 7 and VS Code
-draw, and which the rendered book cannot show. Importing :mod:`vaebook.figures` therefore *adds*
-HTML to it: the figure as JSON inside a ``<div class="vaebook-plot">``, drawn on the pages by
-``_static/vaebook-plots.js``. Whatever plotly chooses elsewhere (Colab, Kaggle, a terminal, the
-variable ``PLOTLY_RENDERER``) is left alone, so that nobody loses a figure.
+A :class:`Figure` is a plotly figure that brings its own display, so that nothing of the process
+has to be set: JupyterLab, Notebook 7 and VS Code take plotly's mime type and draw it themselves;
+everything else takes the HTML, a ``<div class="vaebook-plot">`` with the figure as JSON. On the
+book's pages ``_static/vaebook-plots.js`` draws that. Where this script is not on the page (a
+notebook saved as HTML, Colab, Kaggle) the short ``elsewhere.js`` at the end of the HTML draws it
+with plotly's public bundle.
 """
 
 __all__ = [
     "CATEGORICAL",
     "COLOUR_BAR",
     "SEQUENTIAL",
-    "TEMPLATE",
-    "BookRenderer",
+    "Figure",
     "describe",
-    "register",
+    "faded",
+    "script_json",
 ]
 
+import base64
+import hashlib
 import html
 import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 import plotly.io as pio
-from plotly.io.base_renderers import PlotlyRenderer
+from plotly.basedatatypes import BaseFigure
+from plotly.offline import get_plotlyjs, get_plotlyjs_version
+
+from vaebook._checks import count, number
 
 # Ten colours of at least 3:1 contrast on the page in light and in dark mode, as far apart as
 # that allows for full colour vision, deuteranopia and protanopia (found by optimisation).
@@ -44,11 +53,38 @@ SEQUENTIAL = "Viridis"
 COLOUR_BAR = {"outlinewidth": 0, "thickness": 12, "ticklen": 4}
 
 _INK = "#737373"  # readable on white and on a dark page; the page's script puts in the theme's own
-_RULE = "rgba(127, 127, 127, 0.25)"
+_PRINT_INK = "#222832"
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 _MODE_BAR = ("select2d", "lasso2d", "autoScale2d", "toggleSpikelines", "hoverClosestCartesian")
 _WIDTH = 700  # of a text column on a desktop, in CSS pixels
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": [*_MODE_BAR, "hoverCompareCartesian"]}
+_PIXELS = 3  # of a PNG per CSS pixel: near 300 a inch where the figure is as wide as a text
+_FORMATS = (".svg", ".pdf", ".png", ".html")
+
+
+def faded(colour: str, opacity: float) -> str:
+    """Return a colour ``"#rrggbb"`` as CSS with an opacity.
+
+    Example:
+        >>> faded("#4177dc", 0.2)
+        'rgba(65, 119, 220, 0.2)'
+    """
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return f"rgba({red}, {green}, {blue}, {opacity})"
+
+
+def script_json(value: object) -> str:
+    r"""Return a value as JSON that can stand inside an HTML script element.
+
+    Example:
+        >>> script_json({"title": "</script>"})
+        '{"title":"\\u003c/script>"}'
+    """
+    # Inside a script element only "<" can end the element early.
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+
+
+_RULE = faded("#7f7f7f", 0.25)
 
 
 def _template() -> go.layout.Template:
@@ -93,7 +129,7 @@ def _template() -> go.layout.Template:
             "annotationdefaults": {
                 "bgcolor": "rgba(255, 255, 255, 0.75)",
                 "borderpad": 1,
-                "font": {"color": "#222832", "size": 13},
+                "font": {"color": _PRINT_INK, "size": 13},
             },
             "hoverlabel": {"font": {"family": _FONT, "size": 13}},
             "hovermode": "closest",
@@ -107,33 +143,148 @@ def _template() -> go.layout.Template:
     )
 
 
-TEMPLATE = _template()
+_TEMPLATE = _template()
+
+
+class Figure(go.Figure):
+    """A plotly figure in the book's dress that shows itself in notebooks and on pages.
+
+    What the drawing functions and :func:`describe` return. Everything that plotly's own figures
+    do (``update_layout``, ``add_scatter``, ``to_dict``) it does too.
+    """
+
+    # Plotly's own would ask the default renderer of the process.
+    _ipython_display_ = None
+
+    @property
+    def alt(self) -> str:
+        """What is to be seen, for readers who cannot see it."""
+        meta = self.layout.meta
+        return str(meta.get("alt", "")) if isinstance(meta, dict) else ""
+
+    def _repr_mimebundle_(self, *_: object, **__: object) -> dict[str, Any]:
+        content = self._content()
+        return {
+            "application/vnd.plotly.v1+json": content,
+            "text/html": self._html(content),
+            "text/plain": self.alt,
+        }
+
+    def _content(self) -> dict[str, Any]:
+        """Data, layout, frames and config, as plain values."""
+        text = pio.to_json(self, validate=False, remove_uids=False, engine="json")
+        return json.loads(text) | {"config": _CONFIG}
+
+    def _html(self, content: dict[str, Any]) -> str:
+        """The figure as HTML, drawn by the page's script or by its own."""
+        alt = html.escape(self.alt)
+        label = f' role="group" aria-label="{alt}"' if alt else ""
+        return (
+            '<div class="vaebook-plot">'
+            f'<div class="vaebook-plot-canvas"{label}></div>'
+            f'<p class="vaebook-plot-fallback">{alt or "A figure drawn by script."}</p>'
+            f'<script type="application/json">{script_json(content)}</script>'
+            f"<script>{_elsewhere()}</script></div>"
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the figure for print, in dark ink on white paper.
+
+        Args:
+            path: of a ``.svg``, ``.pdf`` or ``.png`` (three pixels per CSS pixel), for which
+                the extra ``vaebook[export]`` and Chrome or Chromium are needed; or of a
+                ``.html``, one file in which the figure is alive without a network.
+
+        Raises:
+            ValueError: for another kind of file.
+            ImportError: where kaleido or its browser is missing, with the remedy.
+
+        Example:
+            >>> figure = describe(go.Figure(), alt="Nothing yet.")
+            >>> figure.save("nothing.doc")
+            Traceback (most recent call last):
+            ...
+            ValueError: path must end in .svg, .pdf, .png or .html, got 'nothing.doc'
+        """
+        kind = Path(path).suffix.lower()
+        if kind not in _FORMATS:
+            raise ValueError(f"path must end in .svg, .pdf, .png or .html, got {str(path)!r}")
+        printed = Figure(self)
+        printed.update_layout(paper_bgcolor="#ffffff", font_color=_PRINT_INK)
+        if kind == ".html":
+            data = printed._page().encode()
+        else:
+            data = printed._still(kind.removeprefix("."))
+        Path(path).write_bytes(data)
+
+    def _page(self) -> str:
+        """A page that holds nothing but the figure, and plotly itself."""
+        return (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
+            f"<title>{html.escape(self.layout.title.text or self.alt)}</title>"
+            f"<script>{get_plotlyjs()}</script></head>"
+            f"<body>{self._html(self._content())}</body></html>"
+        )
+
+    def _still(self, kind: str) -> bytes:
+        """The figure as an image, drawn by a headless browser."""
+        try:
+            import kaleido
+            from kaleido.errors import ChromeNotFoundError
+        except ImportError as error:
+            raise ImportError(
+                f"a .{kind} is drawn by kaleido 1, which is missing: pip install 'vaebook[export]'"
+            ) from error
+        size = {"width": self.layout.width or _WIDTH, "height": self.layout.height}
+        try:
+            # Kaleido would load MathJax from another host; titles are plotly's HTML.
+            return kaleido.calc_fig_sync(
+                self.to_dict(),
+                opts={"format": kind, "scale": _PIXELS if kind == "png" else 1, **size},
+                kopts={"mathjax": False},
+            )
+        except ChromeNotFoundError as error:
+            raise ImportError(
+                f"a .{kind} is drawn by Chrome or Chromium, and none was found: install one, or "
+                "name its program in the environment variable BROWSER_PATH"
+            ) from error
 
 
 def describe(
     figure: go.Figure, alt: str, *, aspect: float = 0.6, max_width: int | None = None
-) -> go.Figure:
-    """Give any plotly figure the book's dress and its description, and return it.
+) -> Figure:
+    """Return a plotly figure in the book's dress, with its description.
 
     Args:
-        figure: changed in place.
+        figure: any, also from ``plotly.subplots.make_subplots``; it stays as it is.
         alt: what is to be seen, for readers who cannot see it.
         aspect: height of the plotting area over its width, kept at every width of the page.
         max_width: in CSS pixels; the width of the text where it is None.
 
     Raises:
-        ValueError: for an empty description, or an aspect that is not positive.
+        ValueError: for an empty description, or a size that is not positive.
+
+    Example:
+        >>> walk = go.Figure(go.Scatter(y=[0, 1, 0]))
+        >>> describe(walk, "A line that rises and falls.").layout.meta["alt"]
+        'A line that rises and falls.'
     """
+    if not isinstance(figure, BaseFigure):
+        raise ValueError(f"figure must be a plotly figure, got {type(figure).__name__}")
     if not isinstance(alt, str) or not alt.strip():
         raise ValueError(f"alt must say what is to be seen in the figure, got {alt!r}")
-    if not aspect > 0:
-        raise ValueError(f"aspect must be positive, got {aspect}")
-    figure.update_layout(template=TEMPLATE)
-    margin = TEMPLATE.layout.margin.to_plotly_json() | figure.layout.margin.to_plotly_json()
-    if figure.layout.title.text:
+    number(aspect, "aspect", 0, open=True)
+    if max_width is not None:
+        count(max_width, "max_width")
+    described = Figure(figure)
+    described.update_layout(template=_TEMPLATE)
+    given = described.layout.margin.to_plotly_json()
+    margin = _TEMPLATE.layout.margin.to_plotly_json() | given
+    if described.layout.title.text:
         margin["t"] = max(margin["t"], 44)
     width = min(max_width or _WIDTH, _WIDTH) - margin["l"] - margin["r"]
-    return figure.update_layout(
+    return described.update_layout(
         meta={"alt": " ".join(alt.split()), "aspect": aspect, "max_width": max_width},
         margin=margin,
         height=round(width * aspect + margin["t"] + margin["b"]),
@@ -141,32 +292,9 @@ def describe(
     )
 
 
-class BookRenderer(PlotlyRenderer):
-    """A figure as the HTML that the book's script draws."""
-
-    def to_mimebundle(self, fig_dict: dict[str, Any]) -> dict[str, str]:
-        """Return the figure's HTML; its description is ``layout.meta["alt"]``."""
-        figure: dict[str, Any] = {
-            key: fig_dict[key] for key in ("data", "layout", "frames") if key in fig_dict
-        }
-        meta = figure.get("layout", {}).get("meta")
-        alt = html.escape(str(meta.get("alt", "")) if isinstance(meta, dict) else "")
-        label = f' role="group" aria-label="{alt}"' if alt else ""
-        text = pio.to_json(figure | {"config": _CONFIG}, validate=False, remove_uids=False)
-        # Inside a script element only "<" can end the element early.
-        text = json.dumps(json.loads(text), separators=(",", ":")).replace("<", "\\u003c")
-        return {
-            "text/html": '<div class="vaebook-plot">'
-            f'<div class="vaebook-plot-canvas"{label}></div>'
-            f'<p class="vaebook-plot-fallback">{alt or "A figure drawn by script."}</p>'
-            f'<script type="application/json">{text}</script></div>'
-        }
-
-
-def register() -> None:
-    """Make the template and the renderer known to plotly; add the HTML where it is wanted."""
-    pio.templates["vaebook"] = TEMPLATE
-    pio.renderers["book"] = BookRenderer()
-    if pio.renderers.default == "plotly_mimetype":
-        pio.renderers["plotly_mimetype"].config.update(_CONFIG)
-        pio.renderers.default = "plotly_mimetype+book"
+@cache
+def _elsewhere() -> str:
+    """The script that draws a figure where the book's is not on the page."""
+    digest = base64.b64encode(hashlib.sha256(get_plotlyjs().encode()).digest()).decode()
+    script = files("vaebook.figures").joinpath("elsewhere.js").read_text(encoding="utf-8")
+    return script.replace("VERSION", get_plotlyjs_version()).replace("DIGEST", digest).strip()
