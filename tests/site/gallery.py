@@ -1,7 +1,6 @@
 """One of each live figure, for a page and for a notebook."""
 
 import torch
-
 from vaebook import datasets, live, recipes
 
 
@@ -23,15 +22,15 @@ def figures() -> dict[str, live.Live]:
         metrics = trained.card["metrics"]
         rate, fit = metrics["kl"]["nats"], metrics["log_p_x_given_z"]["nats"]
         runs.append(live.BetaRun(beta, trained.model, trained.codes.mu, rate, -fit))
-    betas = live.beta_dial(runs, trained.codes.labels, images, name="b", alt="A dial.")
     return {
-        "beta": betas,
-        "map": live.latent_map(plane.model, *codes, name="plane", alt="A map."),
+        "beta": live.beta_dial(runs, trained.codes.labels, images, alt="A dial."),
+        "map": live.latent_map(plane.model, *codes, alt="A map."),
         "dials": live.latent_map(
-            eight.model, eight.codes.mu, eight.codes.labels, name="eight", alt="Eight dials."
+            eight.model, eight.codes.mu, eight.codes.labels, alt="Eight dials."
         ),
-        "chains": live.chains(plane.model, images[0], *codes, name="half", alt="Two chains."),
+        "chains": live.chains(plane.model, images[0], *codes, alt="Two chains."),
         "bench": live.elbo_bench(alt="A bench."),
-        "easel": live.draw_digit(plane.model, *codes, images, name="plane", alt="An easel."),
+        "easel": live.draw_digit(plane.model, *codes, images, alt="An easel."),
         "twins": live.twins(pair, clouds, alt="Twins."),
+        "panel": live.heatmap_panel(alt="A heatmap."),
     }

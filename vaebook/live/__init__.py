@@ -2,16 +2,17 @@
 
 from vaebook.live.figures import (
     BetaRun,
-    Live,
     Twin,
     beta_dial,
     chains,
     draw_digit,
     elbo_bench,
+    heatmap_panel,
     latent_map,
-    pack,
     twins,
 )
+from vaebook.live.pack import pack
+from vaebook.live.page import Live
 
 __all__ = [
     "BetaRun",
@@ -21,6 +22,7 @@ __all__ = [
     "chains",
     "draw_digit",
     "elbo_bench",
+    "heatmap_panel",
     "latent_map",
     "pack",
     "twins",

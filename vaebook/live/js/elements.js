@@ -1,0 +1,85 @@
+// The elements that figures are built of: text, dials, buttons, rows of facts.
+
+// The two methods, models or curves that a figure compares.
+export const INKS = ["#4177dc", "#d28015"];
+
+export function make(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in node && name !== "role") node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+export const group = (kind, ...children) =>
+  make("div", { className: `vaebook-live-${kind}` }, ...children);
+export const note = (text) => make("p", { className: "vaebook-live-note", textContent: text });
+
+export function number(value, digits = 2) {
+  const fixed = Math.abs(value).toFixed(digits);
+  return (value < 0 && Number(fixed) ? "−" : "") + fixed;
+}
+
+export const tuple = (z) => `(${Array.from(z, (value) => number(value)).join(", ")})`;
+
+// A letter with an index that counts from 1.
+export const indexed = (letter, j) => make("span", {}, letter, make("sub", {}, String(j + 1)));
+
+// A range input with its name before it and its value behind it.
+export function dial({ name, min, max, step, value, words = number, change }) {
+  const output = make("output");
+  const input = make("input", { type: "range", min, max, step });
+  const label = make(
+    "label",
+    { className: "vaebook-live-dial" },
+    make("span", {}, name),
+    input,
+    output,
+  );
+  const show = (current) => {
+    input.value = current;
+    output.textContent = words(current);
+    input.setAttribute("aria-valuetext", words(current));
+  };
+  input.addEventListener("input", () => {
+    show(+input.value);
+    change(+input.value);
+  });
+  show(value);
+  return { label, show };
+}
+
+export const dials = (list) => group("dials", ...list.map(({ label }) => label));
+
+export function button(text, action) {
+  const node = make("button", { type: "button", textContent: text });
+  node.addEventListener("click", action);
+  return node;
+}
+
+function inked(node, colour) {
+  if (!colour) return node;
+  node.classList.add("vaebook-live-inked");
+  node.style.borderInlineStartColor = colour;
+  return node;
+}
+
+// Rows of a name and a value that changes, which is read aloud when it does.
+export function facts(rows) {
+  const list = make("dl", { className: "vaebook-live-facts" });
+  const cells = rows.map(([name, colour]) => {
+    const cell = make("dd");
+    list.append(inked(make("dt", { textContent: name }), colour), cell);
+    return cell;
+  });
+  const show = (values) => cells.forEach((cell, i) => (cell.textContent = values[i]));
+  return { node: make("div", { role: "status" }, list), show };
+}
+
+// A picture with words below it.
+export function captioned(canvas, text, colour) {
+  const words = make("div", { className: "vaebook-live-note", textContent: text });
+  return make("div", {}, canvas, inked(words, colour));
+}
