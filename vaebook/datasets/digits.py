@@ -2,7 +2,6 @@
 
 __all__ = ["digits"]
 
-
 import numpy as np
 import torch
 
@@ -17,6 +16,10 @@ def digits() -> ImageSet:
     where it can't be had.
 
     Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI (1998).
+
+    Example:
+        >>> digits()
+        ImageSet(title='UCI digits', images=[1797, 1, 28, 28], labels=[1797])
     """
     from scipy import ndimage
     from sklearn.datasets import load_digits

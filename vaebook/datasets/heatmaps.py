@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from vaebook import _checks
 from vaebook.datasets.images import ImageSet
 
 
@@ -20,21 +21,27 @@ def heatmap_images(
         \end{pmatrix}
 
     Args:
-        var_x: variance along the image's columns, > 0, [N] or broadcastable to it.
+        var_x: variance along the image's columns, > 0, [N], or one number [] or [1] for all.
         var_y: variance along the image's rows, > 0, [N].
         corr: correlation, in (-1, 1), [N].
-        size: pixels a side; an even size has no pixel at the mean.
+        size: pixels per side; an even size has no pixel at the mean.
         extent: the picture shows [-extent, extent] squared.
 
     Returns:
-        Images in [0, 1], [N, 1, size, size]; row 0 is y = -extent.
+        Images in [0, 1], [N, 1, size, size], on the factors' device, and float32 as all images
+        are; row 0 is y = -extent.
 
     Raises:
         ValueError: when a variance is not positive or a correlation not inside (-1, 1).
+
+    Example:
+        >>> image = heatmap_images(torch.ones(1), torch.ones(1), torch.zeros(1), size=3)
+        >>> bool((image[0, 0, 1] == torch.exp(torch.tensor([-4.5, 0, -4.5]))).all())
+        True
     """
-    var_x, var_y, corr = _broadcast(var_x=var_x, var_y=var_y, corr=corr)
-    precision = _precision(var_x, var_y, corr)
-    return _draw(precision, size, extent, lambda squared, rows: -0.5 * squared)
+    columns = _broadcast(var_x=var_x, var_y=var_y, corr=corr)
+    precision = _precision(*columns)
+    return _draw(precision, size, extent, corr.device, lambda squared, rows: -0.5 * squared)
 
 
 def t_heatmap_images(
@@ -57,25 +64,30 @@ def t_heatmap_images(
         var_y: second diagonal element, > 0, [N].
         corr: correlation, in (-1, 1), [N].
         df: degrees of freedom, > 0, [N].
-        size: pixels a side.
+        size: pixels per side.
         extent: the picture shows [-extent, extent] squared.
 
     Returns:
-        Images in [0, 1], [N, 1, size, size].
+        Images in [0, 1], float32 [N, 1, size, size], on the factors' device.
 
     Raises:
         ValueError: when a factor is out of range.
+
+    Example:
+        >>> one = torch.ones(1)
+        >>> image = t_heatmap_images(one, one, 0 * one, 2 * one, size=3)
+        >>> [round(pixel, 4) for pixel in image[0, 0, 1].tolist()]  # (1 + 9 / 2) ** -2
+        [0.0331, 1.0, 0.0331]
     """
-    var_x, var_y, corr, nu = _broadcast(var_x=var_x, var_y=var_y, corr=corr, df=df)
-    precision = _precision(var_x, var_y, corr)
-    if not bool((nu > 0).all() and nu.isfinite().all()):
-        raise ValueError(f"df must be positive and finite, got {_first_bad(nu, 0)}")
+    *columns, nu = _broadcast(var_x=var_x, var_y=var_y, corr=corr, df=df)
+    precision = _precision(*columns)
+    _refuse_unless(nu > 0, "df must be positive", nu)
     nu = nu[:, None].float()
 
     def log_density(squared: Tensor, rows: slice) -> Tensor:
         return -0.5 * (nu[rows] + 2) * torch.log1p(squared / nu[rows])
 
-    return _draw(precision, size, extent, log_density)
+    return _draw(precision, size, extent, corr.device, log_density)
 
 
 def heatmaps() -> ImageSet:
@@ -83,6 +95,11 @@ def heatmaps() -> ImageSet:
 
     Correlations run from -0.95 to 0.85 in steps of 0.1, variances from 0.1 to 4.9 in steps of
     0.2. Factors: `var_x`, `var_y`, `corr`.
+
+    Example:
+        >>> heatmaps()
+        ImageSet(title='Gaussian heatmaps', images=[11875, 1, 36, 36], \
+factors=['var_x', 'var_y', 'corr'])
     """
     var_x, var_y, corr = _factor_grid()
     factors = {"var_x": var_x.float(), "var_y": var_y.float(), "corr": corr.float()}
@@ -100,7 +117,17 @@ def t_heatmaps(seed: int = 0, independent: bool = False) -> ImageSet:
     Args:
         seed: of the thresholds, or of the coin.
         independent: a fair coin decides instead, so that the variances say nothing of the class.
+
+    Raises:
+        ValueError: when the seed is not a whole number, 0 or more.
+
+    Example:
+        >>> t_heatmaps(seed=0).names
+        ('df = 200', 'df = 2')
     """
+    _checks.count(seed, "seed", 0)
+    if not isinstance(independent, bool):
+        raise ValueError(f"independent must be True or False, got {independent!r}")
     var_x, var_y, corr = _factor_grid()
     generator = torch.Generator().manual_seed(seed)
     low, high = 20**0.5, 30**0.5
@@ -123,51 +150,60 @@ def t_heatmaps(seed: int = 0, independent: bool = False) -> ImageSet:
 
 def _broadcast(**factors: Tensor) -> list[Tensor]:
     """Return the factors as float64, each [N]."""
-    columns = [torch.as_tensor(factor, dtype=torch.float64) for factor in factors.values()]
+    for name, factor in factors.items():
+        # A number for all is read as one of a column.
+        alone = isinstance(factor, Tensor) and factor.ndim == 0
+        _checks.floats(factor, name, () if alone else ("N",))
+    _checks.same_device(**factors)
     try:
-        return [column.reshape(-1) for column in torch.broadcast_tensors(*columns)]
+        columns = torch.broadcast_tensors(*map(_checks.double, factors.values()))
     except RuntimeError:
-        shapes = [list(column.shape) for column in columns]
+        shapes = [list(factor.shape) for factor in factors.values()]
         raise ValueError(
             f"{', '.join(factors)} must broadcast to one [N], got {', '.join(map(str, shapes))}"
         ) from None
+    return [column.reshape(-1) for column in columns]
 
 
 def _precision(var_x: Tensor, var_y: Tensor, corr: Tensor) -> Tensor:
     """Return the coefficients of x², xy and y² in the squared Mahalanobis distance, [N, 3]."""
-    for name, column in {"var_x": var_x, "var_y": var_y}.items():
-        if not bool((column > 0).all() and column.isfinite().all()):
-            raise ValueError(f"{name} must be positive and finite, got {_first_bad(column, 0)}")
-    if not bool((corr.abs() < 1).all()):
-        bad = corr[~(corr.abs() < 1)][0].item()
-        raise ValueError(f"corr must lie strictly between -1 and 1, got {bad}")
+    _refuse_unless(var_x > 0, "var_x must be positive", var_x)
+    _refuse_unless(var_y > 0, "var_y must be positive", var_y)
+    _refuse_unless(corr.abs() < 1, "corr must lie strictly between -1 and 1", corr)
     cross = -2 * corr / (var_x * var_y).sqrt()
     return torch.stack([1 / var_x, cross, 1 / var_y], dim=1) / (1 - corr**2)[:, None]
 
 
-def _first_bad(column: Tensor, floor: float) -> float:
-    return column[~((column > floor) & column.isfinite())][0].item()
+def _refuse_unless(good: Tensor, claim: str, column: Tensor) -> None:
+    if not bool(good.all()):
+        raise ValueError(f"{claim}, got {column[~good][0].item()}")
 
 
 def _draw(
-    precision: Tensor, size: int, extent: float, log_density: Callable[[Tensor, slice], Tensor]
+    precision: Tensor,
+    size: int,
+    extent: float,
+    device: torch.device,
+    log_density: Callable[[Tensor, slice], Tensor],
 ) -> Tensor:
     """Draw a density of the squared Mahalanobis distance in the given rows, [N, 1, size, size]."""
-    if size < 2:
-        raise ValueError(f"size must be at least 2 pixels, got {size}")
-    if not extent > 0:
-        raise ValueError(f"extent must be positive, got {extent}")
-    axis = torch.linspace(-extent, extent, size, dtype=torch.float64)
+    _checks.count(size, "size", 2)
+    _checks.number(extent, "extent", 0, open=True)
+    axis = torch.linspace(-extent, extent, size, dtype=precision.dtype, device=precision.device)
     y, x = torch.cartesian_prod(axis, axis).T
     basis = torch.stack([x * x, x * y, y * y])
-    images = torch.empty(len(precision), size * size)
+    images = precision.new_empty(len(precision), size * size, dtype=torch.float32)
     # A few dozen images at a time stay in the processor's cache: three times as fast as all.
     for start in range(0, len(precision), 64):
         rows = slice(start, start + 64)
         # float64 as far as this: at corr = -0.95 the terms cancel to a thousandth of their size.
         values = log_density((precision[rows] @ basis).float(), rows)
-        images[rows] = (values - values.amax(dim=1, keepdim=True)).exp()
-    return images.reshape(-1, 1, size, size)
+        peaks = values.amax(dim=1, keepdim=True)
+        if not bool(peaks.isfinite().all()):
+            i = start + int((~peaks.isfinite()).nonzero()[0, 0])
+            raise ValueError(f"the factors must be less extreme to be drawn, got image {i} black")
+        images[rows] = (values - peaks).exp()
+    return images.reshape(-1, 1, size, size).to(device)
 
 
 def _factor_grid() -> tuple[Tensor, Tensor, Tensor]:

@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from vaebook import _checks
+
 
 def donut(size: int = 28, radius: float = 6.5, width: float = 1.5) -> Tensor:
     r"""Draw a ring around the centre, [size, size], grey values in [0, 1].
@@ -18,14 +20,18 @@ def donut(size: int = 28, radius: float = 6.5, width: float = 1.5) -> Tensor:
     .. math:: t = \exp\left(-\frac{(\sqrt{x^2 + y^2} - R)^2}{2 w^2}\right)
 
     Args:
-        size: pixels a side.
+        size: pixels per side.
         radius: R, of the ring's middle line, in pixels.
-        width: w, in pixels.
+        width: w, in pixels, at least 0.1.
 
     Raises:
         ValueError: when a length isn't positive or the ring leaves the frame.
+
+    Example:
+        >>> [round(pixel, 3) for pixel in donut()[14, 14::3].tolist()]  # outwards from the centre
+        [0.001, 0.142, 1.0, 0.133, 0.0]
     """
-    _check(size, radius, width)
+    _check(size, "radius", radius, width)
     x, y = _axes(size)
     return torch.exp(-((torch.hypot(x, y) - radius) ** 2) / (2 * width**2))
 
@@ -40,15 +46,23 @@ def stick(
     with d the distance from the segment of the given half-length.
 
     Args:
-        size: pixels a side.
+        size: pixels per side.
         half_length: from the centre to an end, in pixels.
-        width: w, in pixels.
+        width: w, in pixels, at least 0.1.
         angle: from the vertical, clockwise, in degrees: as people write.
 
     Raises:
         ValueError: when a length isn't positive or the stick leaves the frame.
+
+    Example:
+        >>> upright = stick(size=5, half_length=2.0, width=1.0, angle=0.0)
+        >>> upright[0]
+        tensor([0.1353, 0.6065, 1.0000, 0.6065, 0.1353])
+        >>> bool((upright == upright[0]).all())
+        True
     """
-    _check(size, half_length, width)
+    _check(size, "half_length", half_length, width)
+    _checks.number(angle, "angle")
     x, y = _axes(size)
     sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
     # Rows count downwards: the upper end leans to the right.
@@ -64,26 +78,34 @@ def donutness(images: Tensor, donut: Tensor, stick: Tensor) -> Tensor:
         - \frac{\langle x, t_| \rangle}{\|x\| \|t_|\|}
 
     Args:
-        images: non-negative, [N, 1, H, W]; a black one has score 0.
-        donut: :math:`t_\circ \ge 0`, [H, W].
+        images: non-negative, grey, [N, 1, H, W]; a black one has score 0.
+        donut: :math:`t_\circ \ge 0`, [H, W]; taken to the device and dtype of the images.
         stick: :math:`t_| \ge 0`, [H, W].
 
     Raises:
-        ValueError: for templates of another size, or a negative or black one.
+        ValueError: for images in colour, negative pixels, templates of another size or black.
+
+    Example:
+        >>> ring, bar = donut(), stick()
+        >>> round(donutness(torch.stack([ring, bar])[:, None], ring, bar)[0].item(), 2)
+        0.61
     """
-    for name, template in (("donut", donut), ("stick", stick)):
-        if template.shape != images.shape[2:]:
-            raise ValueError(
-                f"{name} must be {list(images.shape[2:])} as the images, "
-                f"got {list(template.shape)}"
-            )
-        if not bool((template >= 0).all() and (template > 0).any()):
+    _checks.floats(images, "images", ("N", 1, "H", "W"))
+    directions = []
+    for name, template in {"donut": donut, "stick": stick}.items():
+        _checks.floats(template, name, images.shape[2:])
+        template = template.to(images)
+        norm = template.norm()
+        if bool((template < 0).any()) or not bool(norm > 0):
             raise ValueError(f"{name} must be non-negative and not all black")
-    direction = donut / donut.norm() - stick / stick.norm()
+        directions.append(template / norm)
+    if bool((images < 0).any()):
+        i = int((images < 0).flatten(1).any(1).nonzero()[0])
+        raise ValueError(f"images must be non-negative, but image {i} is not")
     flat = images.flatten(1)
     norm = torch.linalg.vector_norm(flat, dim=1)
     # A tiny floor instead of 0 / 0; no image of grey values in steps of 1/255 is below it.
-    return flat @ direction.flatten().to(flat.dtype) / norm.clamp_min(1e-6)
+    return flat @ (directions[0] - directions[1]).flatten() / norm.clamp_min(1e-6)
 
 
 def _axes(size: int) -> tuple[Tensor, Tensor]:
@@ -92,8 +114,11 @@ def _axes(size: int) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def _check(size: int, reach: float, width: float) -> None:
-    if not (reach > 0 and width > 0):
-        raise ValueError(f"lengths must be positive, got {reach} and {width} pixels")
+def _check(size: int, name: str, reach: float, width: float) -> None:
+    _checks.count(size, "size", 2)
+    _checks.number(width, "width", 0.1)
+    _checks.number(reach, name, 0, open=True)
     if reach > (size - 1) / 2:
-        raise ValueError(f"a template of {size} pixels can't reach {reach} from its centre")
+        raise ValueError(
+            f"{name} must be at most {(size - 1) / 2:g} in {size} pixels, got {reach}"
+        )
