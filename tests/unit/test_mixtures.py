@@ -1,11 +1,9 @@
 """The mixtures against quadrature, scipy, torch.distributions and Monte Carlo."""
 
-import itertools
 import math
 
 import numpy as np
 import pytest
-import scipy.linalg
 import scipy.stats
 import torch
 from hypothesis import given
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 from torch import distributions as td
 
 from vaebook.latent import mixtures
-from vaebook.measures import agreement
+from vaebook.models import priors
 
 # Monte Carlo is held within this many standard errors: one false alarm in 150,000 per number.
 SIGMAS = 4.5
@@ -123,29 +121,48 @@ def test_classes_come_sorted_whatever_their_names_and_the_order_of_rows():
     torch.testing.assert_close(shuffled.covariances, moments.covariances)
 
 
+def test_points_are_encodings_without_a_width():
+    # An autoencoder's codes: all of the covariance is that of the codes.
+    mu, logvar = codes(40, 3)
+    labels = torch.arange(40) % 4
+    points = mixtures.class_moments(mu, None, labels)
+    parts = mixtures.covariance_parts(mu, None, labels)
+    for c in range(4):
+        expected = np.cov(mu[labels == c].numpy().T, bias=True)
+        np.testing.assert_allclose(points.covariances[c], expected, rtol=1e-12)
+    assert (parts.within == 0).all()
+    torch.testing.assert_close(parts.between, mixtures.covariance_parts(mu, logvar, labels)[1])
+
+
+def row(tensor, index, value):
+    return tensor.index_fill(0, torch.tensor([index]), value)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m, v, y: (m, v, y[:-1]), r"labels must be one per row of mu, \[6\], got \[5\]"),
-        (lambda m, v, y: (m, v, y[:, None]), r"labels must be one per row"),
-        (lambda m, v, y: (m, v, y.double()), r"labels must be integers, got torch.float64"),
-        (lambda m, v, y: (m, v[:, :1], y), r"mu and logvar must both be \[N,D\]"),
-        (lambda m, v, y: (m[:0], v[:0], y[:0]), r"N and D at least 1, got \[0, 2\]"),
-        (lambda m, v, y: (m, v, torch.tensor([0, 0, 0, 4, 4, 7])), r"classes \[7\] have one"),
+        (lambda m, v, y: (m, v, y[:-1]), r"labels must be .* \[6\], got int64 of shape \[5\]"),
+        (lambda m, v, y: (m, v, y[:, None]), r"labels must be .* got int64 of shape \[6, 1\]"),
+        (lambda m, v, y: (m, v, y.double()), "labels must be an integer tensor .* got float64"),
+        (lambda m, v, y: (m, v, None), r"labels must be an integer tensor \[6\], got NoneType"),
+        (lambda m, v, y: (m.long(), v, y), r"mu must be a float tensor \[N, D\], got int64"),
+        (lambda m, v, y: (m, v.long(), y), "logvar must be a float tensor .* got int64"),
+        (lambda m, v, y: (m.numpy(), v, y), "mu must be a float tensor .* got ndarray"),
+        (lambda m, v, y: (m, v[:, :1], y), r"logvar .* \[6, 2\], got float64 of shape \[6, 1\]"),
+        (lambda m, v, y: (m[:0], v[:0], y[:0]), r"mu must be .* got float64 of shape \[0, 2\]"),
+        (lambda m, v, y: (m, v, torch.tensor([0, 0, 0, 4, 4, 7])), r"twice, \[7\] have one"),
         (lambda m, v, y: (m, v, y, torch.tensor([0, 1, 2])), r"\[2\] have no member"),
         (lambda m, v, y: (m, v, y, torch.tensor([0])), r"\[1\] are not among them"),
-        (
-            lambda m, v, y: (m.index_fill(0, torch.tensor([4]), math.nan), v, y),
-            r"no finite moments in rows \[4\] \(classes \[1\]\)",
-        ),
-        (
-            lambda m, v, y: (m, v.index_fill(0, torch.tensor([0, 5]), math.inf), y),
-            r"no finite moments in rows \[0, 5\] \(classes \[0, 1\]\)",
-        ),
-        (
-            lambda m, v, y: (m, v.index_fill(0, torch.tensor([2]), 800.0), y),
-            r"no finite moments in rows \[2\]",
-        ),
+        (lambda m, v, y: (m, v, y, [0, 1]), "classes must be an integer tensor .* got list"),
+        (lambda m, v, y: (row(m, 4, math.nan), v, y), r"mu must be finite, got nan at \[4, 0\]"),
+        (lambda m, v, y: (row(m.float(), 4, math.inf), v, y), "mu must be finite, got inf at"),
+        (lambda m, v, y: (row(m, 4, 1e20), v, y), r"mu must be at most 1e\+09 in size"),
+        (lambda m, v, y: (m, row(v, 5, math.inf), y), "logvar must be finite, got inf at"),
+        (lambda m, v, y: (m, row(v.float(), 2, 200.0), y), "at most 40 in size, got 200 at"),
+        (lambda m, v, y: (m, row(v, 2, -300.0), y), "at most 40 in size, got -300 at"),
+        (lambda m, v, y: (m, v, y.to("meta")), "labels and mu must be on one device"),
+        (lambda m, v, y: (m.to("meta"), v, y), "mu and logvar must be on one device"),
+        (lambda m, v, y: (m, v.to("meta"), y), "mu and logvar must be on one device"),
     ],
 )
 def test_moments_refuse_what_they_cannot_take_by_name(change, message):
@@ -210,14 +227,52 @@ def test_log_density_far_out_is_finite_and_its_gradient_right():
     assert torch.autograd.gradcheck(lambda x: mixtures.log_density(x, mu, logvar), z)
 
 
-def test_log_density_refuses_points_by_row():
+def test_float32_encodings_give_the_density_of_float64_in_their_own_type():
+    mu, logvar = codes(6, 2, dtype=torch.float32)
+    z = codes(4, 2, seed=1, dtype=torch.float32)[0]
+    found = mixtures.log_density(z, mu, logvar)
+    assert found.dtype == torch.float32
+    expected = reference(mu.double(), logvar.double()).log_prob(z.double())
+    torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_farthest_codes_that_are_taken_have_a_density_in_float32():
+    z = torch.full((1, 20), 1e9)
+    for logvar in (-40.0, 40.0):
+        found = mixtures.log_density(z, -z, torch.full_like(z, logvar))
+        exact = -0.5 * 20 * (4e18 * math.exp(-logvar) + logvar + math.log(2 * math.pi))
+        assert found.item() == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda z, m, v: (z[:, :1], m, v), r"z must be .* \[M, 2\], got float64 of .* \[4, 1\]"),
+        (lambda z, m, v: (row(z, 1, math.nan), m, v), r"z must be finite, got nan at \[1, 0\]"),
+        (lambda z, m, v: (z.long(), m, v), "z must be a float tensor .* got int64"),
+        (lambda z, m, v: (z[:0], m, v), "z must be a float tensor"),
+        (lambda z, m, v: (z, m * math.inf, v), "mu must be finite, got"),
+        # In float32 a bound of 1e100 would be infinity itself.
+        (lambda z, m, v: (z, row(m.float(), 0, math.inf), v), "mu must be finite, got inf"),
+        (lambda z, m, v: (z, m.long(), v), "mu must be a float tensor .* got int64"),
+        (lambda z, m, v: (z, m, None), r"logvar must be .* got None: points have no density"),
+        (lambda z, m, v: (z, m, v + 300), "logvar must be at most 40 in size"),
+        (lambda z, m, v: (z.to("meta"), m, v), "z and mu must be on one device"),
+    ],
+)
+def test_densities_refuse_what_they_cannot_take_by_name(change, message):
+    z, (mu, logvar) = codes(4, 2, seed=1)[0], codes(6, 2)
+    labels = torch.tensor([0, 0, 0, 1, 1, 1])
+    with pytest.raises(ValueError, match=message):
+        mixtures.log_density(*change(z, mu, logvar))
+    with pytest.raises(ValueError, match=message):
+        mixtures.log_posterior(*change(z, mu, logvar), labels)
+
+
+def test_a_posterior_of_no_labels_is_refused():
     mu, logvar = codes(6, 2)
-    with pytest.raises(ValueError, match=r"z must be \[M,D\].*got \[4, 3\] and \[6, 2\]"):
-        mixtures.log_density(torch.zeros(4, 3), mu, logvar)
-    with pytest.raises(ValueError, match=r"z must be finite, not so in rows \[1\]"):
-        mixtures.log_density(torch.tensor([[0.0, 0.0], [math.nan, 0.0]]), mu, logvar)
-    with pytest.raises(ValueError, match=r"rows \[0, 1, 2, 3, 4\] and 1 more"):
-        mixtures.log_density(torch.zeros(1, 2), mu * math.inf, logvar)
+    with pytest.raises(ValueError, match=r"labels must be an integer tensor \[6\], got NoneType"):
+        mixtures.log_posterior(mu, mu, logvar, None)
 
 
 def test_log_posterior_is_bayes_rule_with_the_frequencies_as_prior():
@@ -283,7 +338,9 @@ def test_information_and_marginal_kl_agree_with_quadrature():
     )
     left_out = ((log_each - others) * log_each.exp()).sum().item() * step / 5
 
-    result = mixtures.aggregate_information(mu, logvar, 40_000, torch.Generator().manual_seed(0))
+    result = mixtures.aggregate_information(
+        mu, logvar, n_samples=40_000, generator=torch.Generator().manual_seed(0)
+    )
     assert result.mean_kl == pytest.approx(mean_kl, abs=1e-9)
     assert mean_kl == pytest.approx(marginal + information, abs=1e-9)
     for exact, estimate in (
@@ -314,19 +371,70 @@ def test_the_two_informations_enclose_that_of_the_population():
     for _ in range(300):
         mu = torch.randn(12, 1, generator=generator, dtype=torch.float64)
         logvar = torch.full_like(mu, math.log(variance))
-        result = mixtures.aggregate_information(mu, logvar, 100, generator)
+        result = mixtures.aggregate_information(mu, logvar, n_samples=100, generator=generator)
         below.append(result.information.value)
         above.append(result.information_left_out.value)
     assert np.mean(below) + SIGMAS * scipy.stats.sem(below) < exact
     assert np.mean(above) - SIGMAS * scipy.stats.sem(above) > exact
 
 
-def test_too_few_to_estimate_from_is_refused():
+@pytest.mark.parametrize("prior_type", [torch.float32, torch.float64])
+def test_another_prior_changes_the_marginal_kl_and_not_the_information(prior_type):
+    mu, logvar = codes(5, 1)
+    means = torch.tensor([[-1.0], [2.0]], dtype=prior_type)
+    shifted = priors.DiagonalNormal(means[1], torch.tensor([0.5], dtype=prior_type))
+    two = priors.Mixture(means, torch.zeros(2, 1, dtype=prior_type))
+    x, step = line_of_points()
+    log_q = reference(mu, logvar).log_prob(x)
+    log_p = {
+        shifted: td.Normal(2.0, math.exp(0.25)).log_prob(x[:, 0]),
+        two: reference(means.double(), torch.zeros(2, 1).double()).log_prob(x),
+    }
+
+    def seeded(prior, n_samples):
+        generator = torch.Generator().manual_seed(0)
+        return mixtures.aggregate_information(mu, logvar, prior, n_samples, generator)
+
+    for prior, log_prior in log_p.items():
+        marginal = ((log_q - log_prior) * log_q.exp()).sum().item() * step
+        found = seeded(prior, 40_000)
+        assert abs(found.marginal_kl.value - marginal) < SIGMAS * found.marginal_kl.standard_error
+        assert seeded(prior, 100).information == seeded(None, 100).information
+        # The model's own prior is left in its dtype.
+        assert next(prior.buffers()).dtype == prior_type
+    q = td.Normal(mu, (0.5 * logvar).exp())
+    exact = td.kl_divergence(q, td.Normal(2.0, math.exp(0.25))).mean().item()
+    assert seeded(shifted, 10).mean_kl == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((100,), "prior must be a Prior over 2 dimensions or None, got 100"),
+        ((priors.StandardNormal(3),), "prior must be a Prior over 2 dimensions"),
+        ((priors.ConditionalShift(2, 1.0, torch.ones_like),), "labels must be the score"),
+        ((None, 1), "n_samples must be a whole number, 2 or more, got 1"),
+        ((None, 2.0), r"n_samples must be a whole number, 2 or more, got 2\.0"),
+        ((None, 10, 0), r"generator must be a torch\.Generator or None, got 0"),
+    ],
+)
+def test_information_refuses_what_it_cannot_take_by_name(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        mixtures.aggregate_information(*codes(6, 2), *arguments)
+
+
+def test_too_few_to_estimate_from_and_overflow_are_refused():
     mu, logvar = codes(6, 2)
-    with pytest.raises(ValueError, match=r"n_samples must be at least 2 .* got 1"):
+    with pytest.raises(ValueError, match="n_samples must be a whole number, 2 or more, got 1"):
         mixtures.mixture_kl(mu, logvar, mu, logvar, 1)
+    with pytest.raises(ValueError, match=r"mu_q must be a float tensor \[L, 2\]"):
+        mixtures.mixture_kl(mu, logvar, mu[:, :1], logvar[:, :1])
+    with pytest.raises(ValueError, match="logvar_q must be at most 40 in size"):
+        mixtures.mixture_kl(mu, logvar, mu, logvar + 300)
     with pytest.raises(ValueError, match=r"at least 2 encodings .* got 1"):
         mixtures.aggregate_information(mu[:1], logvar[:1])
+    with pytest.raises(ValueError, match="logvar must be at most 40 in size, got 200 at"):
+        mixtures.aggregate_information(mu, row(logvar, 0, 200.0))
 
 
 # Distances
@@ -366,134 +474,11 @@ def test_bhattacharyya_refuses_covariances_by_class():
         wrong[1] = bad
         with pytest.raises(ValueError, match=r"positive definite, not so for classes at \[1\]"):
             mixtures.bhattacharyya(means, wrong)
-    with pytest.raises(ValueError, match=r"not finite for classes at \[2\]"):
-        mixtures.bhattacharyya(means.index_fill(0, torch.tensor([2]), math.nan), covariances)
-    with pytest.raises(ValueError, match=r"got \[3, 2\] and \[2, 2\]"):
+    with pytest.raises(ValueError, match=r"means must be finite, got nan at \[2, 0\]"):
+        mixtures.bhattacharyya(row(means, 2, math.nan), covariances)
+    with pytest.raises(ValueError, match=r"covariances .* \[3, 2, 2\], got float32 of shape"):
         mixtures.bhattacharyya(means, torch.eye(2))
-
-
-@given(seed=st.integers(0, 10_000), n=st.integers(2, 40), m=st.integers(8, 40))
-def test_frechet_distance_is_that_of_the_matrix_root(seed, n, m):
-    # n down to 2 in five dimensions: singular covariances too, on one side.
-    a, b = codes(n, 5, seed)[0], codes(m, 5, seed + 1)[0]
-    cov_a, cov_b = np.cov(a.numpy().T), np.cov(b.numpy().T)
-    root = scipy.linalg.sqrtm(cov_b).real
-    values = np.linalg.eigvalsh(root @ cov_a @ root).clip(0)
-    expected = ((a.mean(0) - b.mean(0)) ** 2).sum().item()
-    expected += np.trace(cov_a + cov_b) - 2 * np.sqrt(values).sum()
-    assert agreement.frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
-
-
-def test_frechet_distance_of_a_shift_and_a_stretch_is_known():
-    a = codes(500, 3)[0]
-    shift = torch.tensor([3.0, 0.0, -4.0]).double()
-    assert agreement.frechet_distance(a, a + shift) == pytest.approx(25, rel=1e-10)
-    assert agreement.frechet_distance(a, a) == pytest.approx(0, abs=1e-12)
-    # In one dimension: (difference of means)^2 + (difference of standard deviations)^2.
-    x = a[:, :1]
-    expected = x.mean().item() ** 2 + x.std().item() ** 2
-    assert agreement.frechet_distance(x, 2 * x) == pytest.approx(expected, rel=1e-10)
-
-
-def test_frechet_distance_refuses_what_it_cannot_take():
-    with pytest.raises(ValueError, match=r"got \[5, 3\] and \[5, 2\]"):
-        agreement.frechet_distance(torch.zeros(5, 3), torch.zeros(5, 2))
-    with pytest.raises(ValueError, match="at least 2 rows"):
-        agreement.frechet_distance(torch.zeros(1, 3), torch.zeros(5, 3))
-    with pytest.raises(ValueError, match=r"b must be finite, not so in rows \[0\]"):
-        agreement.frechet_distance(torch.zeros(5, 3), torch.tensor([[math.inf] * 3, [0.0] * 3]))
-
-
-# Comparing runs
-
-
-def distances(seed, c=6):
-    points = torch.randn(c, 3, generator=torch.Generator().manual_seed(seed)).double()
-    return torch.cdist(points, points)
-
-
-def test_mantel_p_is_the_share_of_all_renamings_that_agree_as_well():
-    a = distances(0)
-    b = a + 0.7 * distances(1)
-    i, j = np.triu_indices(6, 1)
-    r = [
-        scipy.stats.pearsonr(a[i, j], b[list(names)][:, list(names)][i, j]).statistic
-        for names in itertools.permutations(range(6))
-    ]
-    share = np.mean(np.array(r) >= r[0] - 1e-12)
-    assert 0.001 < share < 0.2
-    result = agreement.mantel(a, b, 20_000, torch.Generator().manual_seed(0))
-    assert result.correlation == pytest.approx(r[0], rel=1e-12)
-    assert abs(result.p_value - share) < SIGMAS * math.sqrt(share * (1 - share) / 20_000) + 1e-4
-
-
-def test_mantel_of_ranks_is_spearman():
-    a, b = distances(0), distances(1)
-    i, j = np.triu_indices(6, 1)
-    ranks = [torch.from_numpy(scipy.stats.rankdata(d).reshape(6, 6)) for d in (a, b)]
-    expected = scipy.stats.spearmanr(a[i, j], b[i, j]).statistic
-    assert agreement.mantel(*ranks, 1).correlation == pytest.approx(expected, rel=1e-12)
-
-
-def test_mantel_p_is_never_smaller_than_the_permutations_can_show():
-    # 9 of 10! renamings: all but surely none of them is the identity.
-    a = distances(0, 10)
-    assert agreement.mantel(a, a, 9, torch.Generator().manual_seed(0)).p_value == 0.1
-
-
-def test_mantel_counts_ties_so_that_three_objects_prove_nothing():
-    # Of the six renamings of an isosceles triangle two leave it as it is.
-    triangle = torch.tensor([[0.0, 1.0, 2.0], [1.0, 0.0, 2.0], [2.0, 2.0, 0.0]])
-    result = agreement.mantel(triangle, triangle, 5_000, torch.Generator().manual_seed(0))
-    assert result.correlation == pytest.approx(1)
-    assert result.p_value == pytest.approx(1 / 3, abs=0.03)
-
-
-def test_mantel_rejects_unrelated_distances_as_often_as_it_should():
-    generator = torch.Generator().manual_seed(0)
-    p = [agreement.mantel(distances(k), distances(1_000 + k), 99, generator)[1] for k in range(400)]
-    # 5 % of 400 is 20, give or take 4.4.
-    assert abs(sum(x <= 0.05 for x in p) - 20) < SIGMAS * 4.4
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "message"),
-    [
-        (torch.zeros(4, 3), torch.zeros(4, 3), r"\[C,C\] with C >= 3, got \[4, 3\]"),
-        (distances(0, 2), distances(1, 2), "C >= 3"),
-        (distances(0, 4), distances(0, 5), r"got \[4, 4\] and \[5, 5\]"),
-        (distances(0), torch.ones(6, 6) - torch.eye(6), "b has equal distances only"),
-        (distances(0).triu(), distances(0), "a must be finite and symmetric"),
-        (distances(0), distances(0) * math.nan, "b must be finite and symmetric"),
-    ],
-)
-def test_mantel_refuses_what_it_cannot_take(a, b, message):
-    with pytest.raises(ValueError, match=message):
-        agreement.mantel(a, b)
-
-
-@given(seed=st.integers(0, 10_000), d=st.integers(1, 6))
-def test_matching_is_the_best_of_all_permutations(seed, d):
-    a, b = codes(30, d, seed)[0], codes(30, d, seed + 1)[0]
-    table = np.corrcoef(a.numpy().T, b.numpy().T)[:d, d:]
-    best = max(np.abs(table[range(d), list(p)]).sum() for p in itertools.permutations(range(d)))
-    match = agreement.match_dimensions(a, b)
-    assert match.correlations.abs().sum().item() == pytest.approx(best, rel=1e-9)
-    np.testing.assert_allclose(match.correlations, table[range(d), match.permutation], atol=1e-12)
-
-
-def test_matching_undoes_a_shuffle_and_signs_and_leaves_the_constant_dimension():
-    a = codes(200, 4)[0]
-    a[:, 2] = 0.1
-    shuffle, signs = torch.tensor([2, 0, 3, 1]), torch.tensor([1.0, -1.0, 1.0, -1.0]).double()
-    match = agreement.match_dimensions(a, a[:, shuffle] * signs)
-    torch.testing.assert_close((a[:, shuffle] * signs)[:, match.permutation] * match.signs, a)
-    assert match.correlations[2] == 0
-    assert match.signs[2] == 1
-
-
-def test_matching_refuses_runs_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"got \[5, 3\] and \[4, 3\]"):
-        agreement.match_dimensions(torch.zeros(5, 3), torch.zeros(4, 3))
-    with pytest.raises(ValueError, match=r"a must be finite, not so in rows \[1\]"):
-        agreement.match_dimensions(torch.tensor([[0.0], [math.nan]]), torch.zeros(2, 1))
+    with pytest.raises(ValueError, match=r"means must be a float tensor .* got int64"):
+        mixtures.bhattacharyya(means.long(), covariances)
+    with pytest.raises(ValueError, match=r"covariances must be a float tensor .* got int64"):
+        mixtures.bhattacharyya(means, covariances.long())

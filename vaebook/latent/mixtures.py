@@ -2,8 +2,11 @@ r"""Mixtures of Gaussians in latent space: what the encodings of a class look li
 
 An encoder sends the image :math:`x_i` to :math:`q(z|x_i) = N(\mu_i, \Lambda_i)` with the diagonal
 :math:`\Lambda_i = \mathrm{diag}(\exp \mathrm{logvar}_i)`. A class, or the whole set, is the
-equal-weight mixture of the Gaussians of its images. Log-densities, divergences and informations
-are in nats; sums run in float64, tensors come back in the dtype of the input.
+equal-weight mixture of the Gaussians of its images. An autoencoder's codes are points: their
+logvar is None, :math:`\Lambda_i = 0`; they have moments, but no density.
+
+Log-densities, divergences and informations are in nats. Sums run in float64, tensors come back on
+the device and in the dtype of the input.
 """
 
 __all__ = [
@@ -20,18 +23,22 @@ __all__ = [
     "mixture_kl",
 ]
 
+import copy
 import math
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
+from vaebook import _checks
+from vaebook._checks import double
+from vaebook.models.priors import Prior, StandardNormal
+
 # Entries of the largest table [points, components] held at once; 8 MB suit a core's cache.
 _TABLE = 2**20
 
-
-# Beyond these a square, a variance or a precision leaves the range of float64.
-_LARGEST_MEAN, _LARGEST_LOGVAR = 1e100, 300.0
+# Beyond it a variance, or the square of a distance divided by one, leaves the range of float32.
+_LARGEST_LOGVAR = 40.0
 
 
 class ClassMoments(NamedTuple):
@@ -66,9 +73,9 @@ class AggregateInformation(NamedTuple):
 
 
 def class_moments(
-    mu: Tensor, logvar: Tensor, labels: Tensor, classes: Tensor | None = None
+    mu: Tensor, logvar: Tensor | None, labels: Tensor, classes: Tensor | None = None
 ) -> ClassMoments:
-    r"""Mean and covariance of each class's mixture.
+    r"""Return the mean and the covariance of each class's mixture.
 
     With :math:`n_C` encodings in the class :math:`C`,
 
@@ -82,34 +89,48 @@ def class_moments(
 
     Args:
         mu: Means of the encodings [N,D].
-        logvar: Log-variances of the encodings [N,D].
+        logvar: Log-variances of the encodings [N,D]; None for points, whose variances are 0.
         labels: Class of each encoding, integers [N].
         classes: The classes that there must be, each at least twice; by default those that occur.
 
     Raises:
-        ValueError: A class has none or one encoding, a label is not of the classes, the lengths
-            differ, or a moment is not finite; classes and rows are named.
+        ValueError: A class has none or one encoding, a label is not of the classes, a tensor is
+            not what it should be, or one of its entries is not finite.
+
+    Example:
+        >>> mu = torch.tensor([[0.0], [2.0], [5.0], [5.0]])
+        >>> moments = class_moments(mu, torch.zeros(4, 1), torch.tensor([0, 0, 1, 1]))
+        >>> moments.means.flatten(), moments.covariances.flatten()
+        (tensor([1., 5.]), tensor([2., 1.]))
     """
     found, means, within, between = _moments(mu, logvar, labels, classes)
 
-    return ClassMoments(found, means.to(mu.dtype), (within + between).to(mu.dtype))
+    return ClassMoments(found, means.to(mu), (within + between).to(mu))
 
 
 def covariance_parts(
-    mu: Tensor, logvar: Tensor, labels: Tensor, classes: Tensor | None = None
+    mu: Tensor, logvar: Tensor | None, labels: Tensor, classes: Tensor | None = None
 ) -> CovarianceParts:
-    r"""The encoder's own variance :math:`\mathrm{mean}_C(\Lambda)` and the spread of the means
-    :math:`\mathrm{Cov}_C(\mu)`, the two terms of :math:`\Sigma_C`.
+    r"""Return the two terms of each class's covariance.
 
-    Args: and Raises: as :func:`class_moments`.
+    .. math:: \Sigma_C = \mathrm{mean}_C(\Lambda) + \mathrm{Cov}_C(\mu),
+
+    the encoder's own variance and the spread of the means. Arguments, and what is refused, are
+    those of :func:`class_moments`.
+
+    Example:
+        >>> mu = torch.tensor([[0.0], [2.0], [5.0], [5.0]])
+        >>> parts = covariance_parts(mu, torch.zeros(4, 1), torch.tensor([0, 0, 1, 1]))
+        >>> parts.within.flatten(), parts.between.flatten()
+        (tensor([1., 1.]), tensor([1., 0.]))
     """
     _, _, within, between = _moments(mu, logvar, labels, classes)
 
-    return CovarianceParts(within.to(mu.dtype), between.to(mu.dtype))
+    return CovarianceParts(within.to(mu), between.to(mu))
 
 
 def log_density(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
-    r"""Log-density of the equal-weight mixture of the encodings.
+    r"""Return the log-density of the equal-weight mixture of the encodings.
 
     .. math:: \log q(z) = \log \frac{1}{N} \sum_{i=1}^{N} N(z; \mu_i, \Lambda_i)
 
@@ -126,16 +147,20 @@ def log_density(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
         Log-densities [M].
 
     Raises:
-        ValueError: Shapes do not fit, or a row of z, mu or logvar is not finite.
-    """
-    _check_points(z, mu)
-    _check_codes(mu, logvar)
+        ValueError: Shapes do not fit, or an entry of z, mu or logvar is not finite.
 
-    return (_log_sum(z, mu, logvar) - math.log(len(mu))).to(z.dtype)
+    Example:
+        >>> log_density(torch.zeros(1, 2), torch.zeros(3, 2), torch.zeros(3, 2))
+        tensor([-1.8379])
+    """
+    _check_codes(mu, logvar)
+    _check_points(z, mu)
+
+    return (_log_sum(z, mu, logvar) - math.log(len(mu))).to(z)
 
 
 def log_posterior(z: Tensor, mu: Tensor, logvar: Tensor, labels: Tensor) -> Tensor:
-    r"""Log-probability of each class at a point, by Bayes' rule from the classes' mixtures.
+    r"""Return the log-probability of each class at a point, by Bayes' rule.
 
     .. math:: \log p(C|z) = \log \pi_C + \log q(z|C) - \log q(z), \qquad \pi_C = n_C / N
 
@@ -149,18 +174,23 @@ def log_posterior(z: Tensor, mu: Tensor, logvar: Tensor, labels: Tensor) -> Tens
         labels: Class of each encoding, integers [N].
 
     Returns:
-        Log-probabilities [M,C], one column a class that occurs, in ascending order.
+        Log-probabilities [M,C], one column per class that occurs, in ascending order.
 
     Raises:
-        ValueError: Shapes do not fit, or a row of z, mu or logvar is not finite.
+        ValueError: Shapes do not fit, or an entry of z, mu or logvar is not finite.
+
+    Example:
+        >>> mu = torch.tensor([[-1.0], [1.0]])
+        >>> log_posterior(torch.zeros(1, 1), mu, torch.zeros(2, 1), torch.tensor([0, 1])).exp()
+        tensor([[0.5000, 0.5000]])
     """
+    _check_codes(mu, logvar)
     _check_points(z, mu)
     _check_labels(labels, mu)
-    _check_codes(mu, logvar, labels)
 
     joint = [_log_sum(z, mu[labels == c], logvar[labels == c]) for c in labels.unique()]
 
-    return torch.log_softmax(torch.stack(joint, dim=1), dim=1).to(z.dtype)
+    return torch.log_softmax(torch.stack(joint, dim=1), dim=1).to(z)
 
 
 def mixture_kl(
@@ -171,7 +201,7 @@ def mixture_kl(
     n_samples: int = 10_000,
     generator: Generator | None = None,
 ) -> Estimate:
-    r"""Kullback-Leibler divergence of two mixtures, by Monte Carlo.
+    r"""Estimate the Kullback-Leibler divergence of two mixtures, by Monte Carlo.
 
     .. math:: KL(p \| q) = E_{z \sim p} \left[ \log p(z) - \log q(z) \right]
 
@@ -184,28 +214,42 @@ def mixture_kl(
         generator: Source of randomness.
 
     Raises:
-        ValueError: Shapes do not fit, fewer than two draws, or moments are not finite.
-    """
-    _check_codes(mu_p, logvar_p)
-    _check_codes(mu_q, logvar_q)
-    z, _ = _draw(n_samples, mu_p, logvar_p, generator)
+        ValueError: Shapes do not fit, fewer than two draws, or an entry is not finite.
 
-    return _estimate(log_density(z, mu_p, logvar_p) - log_density(z, mu_q, logvar_q))
+    Example:
+        >>> p = torch.zeros(3, 2), torch.zeros(3, 2)
+        >>> mixture_kl(*p, *p, n_samples=10)
+        Estimate(value=0.0, standard_error=0.0)
+    """
+    _check_codes(mu_p, logvar_p, "mu_p", "logvar_p")
+    _check_codes(mu_q, logvar_q, "mu_q", "logvar_q")
+    _checks.points(mu_q, "mu_q", ("L", mu_p.shape[1]))
+    _checks.same_device(mu_p=mu_p, mu_q=mu_q)
+    _checks.count(n_samples, "n_samples", least=2)
+    z, _ = _draw(n_samples, mu_p, logvar_p, generator)
+    log_p = _log_sum(z, mu_p, logvar_p) - math.log(len(mu_p))
+    log_q = _log_sum(z, mu_q, logvar_q) - math.log(len(mu_q))
+
+    return _estimate(log_p - log_q)
 
 
 def aggregate_information(
-    mu: Tensor, logvar: Tensor, n_samples: int = 2_000, generator: Generator | None = None
+    mu: Tensor,
+    logvar: Tensor,
+    prior: Prior | None = None,
+    n_samples: int = 2_000,
+    generator: Generator | None = None,
 ) -> AggregateInformation:
-    r"""The mean KL to the prior, split into what the whole cloud owes and what tells images apart.
+    r"""Split the mean KL to the prior: what the whole cloud owes, what tells images apart.
 
-    With the aggregate posterior :math:`q(z) = \frac{1}{N} \sum_i q(z|x_i)` and
-    :math:`p = N(0, I)`,
+    With the aggregate posterior :math:`q(z) = \frac{1}{N} \sum_i q(z|x_i)` and the prior p,
 
     .. math:: \frac{1}{N} \sum_i KL(q(z|x_i) \| p) = KL(q(z) \| p) + I(x; z), \qquad
         I(x; z) = E \log \frac{q(z|x_i)}{q(z)}.
 
-    ``mean_kl`` is the left side in closed form; ``marginal_kl`` and ``information`` are Monte
-    Carlo estimates of the two terms on the right, from draws of an image i and of z given i.
+    ``mean_kl`` is the left side, in closed form where the prior has one, else from one draw per
+    encoding; ``marginal_kl`` and ``information`` are Monte Carlo estimates of the two terms on
+    the right, from draws of an image i and of z given i.
 
     The sum q(z) contains the drawn image's own component, as it must: for these N images the
     identity then is exact, and I cannot exceed log N, however sharp the codes. Of the information
@@ -216,38 +260,51 @@ def aggregate_information(
     Args:
         mu: Means of the encodings [N,D], N at least 2.
         logvar: Log-variances of the encodings [N,D].
+        prior: p, one for all images; N(0, I) by default.
         n_samples: Independent draws of (i, z), at least 2.
         generator: Source of randomness.
 
     Raises:
-        ValueError: Fewer than two encodings or draws, or moments are not finite.
+        ValueError: Fewer than two encodings or draws, a prior of another dimension or one that
+            depends on the image, or an entry is not finite.
 
     Source:
         ELBO surgery (Hoffman and Johnson, 2016) for the identity; On variational bounds of mutual
         information (Poole et al., 2019) for the two bounds.
+
+    Example:
+        >>> mu = torch.tensor([[-50.0], [50.0]])
+        >>> found = aggregate_information(mu, torch.zeros(2, 1), n_samples=100)
+        >>> round(found.information.value, 4), round(math.log(2), 4)
+        (0.6931, 0.6931)
     """
     _check_codes(mu, logvar)
-    if len(mu) < 2:
-        raise ValueError(f"mu must hold at least 2 encodings to be told apart, got {len(mu)}")
+    n, d = mu.shape
+    if n < 2:
+        raise ValueError(f"mu must hold at least 2 encodings to be told apart, got {n}")
+    if prior is None:
+        prior = StandardNormal(d)
+    if not isinstance(prior, Prior) or prior.latent_dim != d:
+        raise ValueError(f"prior must be a Prior over {d} dimensions or None, got {prior!r}")
+    _checks.count(n_samples, "n_samples", least=2)
 
-    n = len(mu)
+    mu, logvar = double(mu), double(logvar)
+    prior = copy.deepcopy(prior).to(mu)
     z, image = _draw(n_samples, mu, logvar, generator)
-    log_prior = -0.5 * (z.square() + math.log(2 * math.pi)).sum(1)
-    log_own = _log_normal(z, mu[image].double(), logvar[image].double())
+    log_own = _log_normal(z, mu[image], logvar[image])
     log_others = _log_sum(z, mu, logvar, omit=image)
     log_aggregate = torch.logaddexp(log_own, log_others) - math.log(n)
-    kl = 0.5 * (mu.double().square() + logvar.double().exp() - logvar.double() - 1).sum(1)
 
     return AggregateInformation(
-        mean_kl=kl.mean().item(),
-        marginal_kl=_estimate(log_aggregate - log_prior),
+        mean_kl=prior.kl(mu, logvar, generator=generator).mean().item(),
+        marginal_kl=_estimate(log_aggregate - prior.log_prob(z)),
         information=_estimate(log_own - log_aggregate),
         information_left_out=_estimate(log_own - log_others + math.log(n - 1)),
     )
 
 
 def bhattacharyya(means: Tensor, covariances: Tensor) -> Tensor:
-    r"""Bhattacharyya distance between each two of C Gaussians.
+    r"""Return the Bhattacharyya distance between each two of C Gaussians.
 
     .. math:: d_{ij} = -\log \int \sqrt{p_i p_j} = \frac{1}{8} (\mu_i - \mu_j)^\top S^{-1}
         (\mu_i - \mu_j) + \frac{1}{2} \log \frac{|S|}{\sqrt{|\Sigma_i| |\Sigma_j|}},
@@ -263,65 +320,67 @@ def bhattacharyya(means: Tensor, covariances: Tensor) -> Tensor:
         Distances [C,C], symmetric, zero on the diagonal.
 
     Raises:
-        ValueError: Shapes do not fit, or a covariance is not positive definite; which is named.
+        ValueError: Shapes do not fit, an entry is not finite, or a covariance is not positive
+            definite; which is named.
+
+    Example:
+        >>> means, unit = torch.tensor([[0.0, 0.0], [4.0, 0.0]]), torch.eye(2).expand(2, 2, 2)
+        >>> bhattacharyya(means, unit)
+        tensor([[0., 2.],
+                [2., 0.]])
     """
-    if means.ndim != 2 or covariances.shape != (*means.shape, means.shape[-1]):
-        raise ValueError(
-            "means must be [C,D] and covariances [C,D,D], "
-            f"got {list(means.shape)} and {list(covariances.shape)}"
-        )
-    sigma = covariances.double()
-    finite = means.isfinite().all(1) & sigma.isfinite().flatten(1).all(1)
-    if not finite.all():
-        raise ValueError(f"moments are not finite for classes at {_some(~finite)}")
-    factors, info = torch.linalg.cholesky_ex(sigma)
+    _checks.points(means, "means", ("C", "D"))
+    c, d = means.shape
+    _checks.floats(covariances, "covariances", (c, d, d), largest=1e30)
+    _checks.same_device(means=means, covariances=covariances)
+    sigma, mu = double(covariances), double(means)
     skew = (sigma - sigma.mT).abs().amax((1, 2))
-    bad = (info > 0) | (skew > 1e-5 * sigma.abs().amax((1, 2)))
+    indefinite = torch.linalg.cholesky_ex(sigma).info > 0
+    bad = indefinite | (skew > 1e-5 * sigma.abs().amax((1, 2)))
     if bad.any():
         raise ValueError(
-            f"covariances must be symmetric positive definite, not so for classes at {_some(bad)}"
+            "covariances must be symmetric positive definite, not so for classes at "
+            f"{bad.nonzero().flatten().tolist()}"
         )
 
     middle = torch.linalg.cholesky(0.5 * (sigma[:, None] + sigma[None, :]))
-    gap = (means[:, None] - means[None, :]).double().unsqueeze(-1)
+    gap = (mu[:, None] - mu[None, :]).unsqueeze(-1)
     scaled = torch.linalg.solve_triangular(middle, gap, upper=False)
-    half = _half_log_det(factors)
+    half_log_det = middle.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    own = half_log_det.diagonal()
     distances = (
-        scaled.square().sum((-2, -1)) / 8
-        + _half_log_det(middle)
-        - 0.5 * (half[:, None] + half[None, :])
+        scaled.square().sum((-2, -1)) / 8 + half_log_det - 0.5 * (own[:, None] + own[None, :])
     )
 
     # Rounding may leave the distance of equal Gaussians below zero.
-    return distances.clamp_min(0.0).to(means.dtype)
+    return distances.clamp_min(0.0).to(means)
 
 
 def _moments(
-    mu: Tensor, logvar: Tensor, labels: Tensor, classes: Tensor | None
+    mu: Tensor, logvar: Tensor | None, labels: Tensor, classes: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Classes [C], means [C,D], mean Lambda [C,D,D] and covariance of the means [C,D,D]."""
+    if logvar is None:
+        _checks.points(mu, "mu", ("N", "D"))
+    else:
+        _check_codes(mu, logvar)
     _check_labels(labels, mu)
-    _check_codes(mu, logvar, labels)
     found, counts = labels.unique(return_counts=True)
-    wanted = found if classes is None else classes.to(labels.device).unique()
-    empty = wanted[~torch.isin(wanted, found)].tolist()
-    foreign = found[~torch.isin(found, wanted)].tolist()
+    if classes is not None:
+        _check_classes(classes, found)
     single = found[counts < 2].tolist()
-    if empty or foreign:
-        raise ValueError(
-            f"labels must be of the classes {wanted.tolist()}: "
-            f"{empty} have no member, {foreign} are not among them"
-        )
     if single:
         raise ValueError(
-            f"classes {single} have one member each: the spread of the means needs at least 2"
+            f"labels must name each class at least twice, {single} have one member each: "
+            "the spread of the means needs 2"
         )
 
     means, within, between = [], [], []
     for rows in labels.argsort(stable=True).split(counts.tolist()):
-        block = mu.index_select(0, rows).double()
+        block = double(mu[rows])
+        own = torch.zeros_like(block) if logvar is None else double(logvar[rows]).exp()
         means.append(block.mean(0))
-        within.append(logvar.index_select(0, rows).double().exp().mean(0).diag())
+        within.append(own.mean(0).diag())
         between.append(block.T.cov(correction=0).reshape_as(within[-1]))
 
     return found, torch.stack(means), torch.stack(within), torch.stack(between)
@@ -329,32 +388,51 @@ def _moments(
 
 def _log_sum(z: Tensor, mu: Tensor, logvar: Tensor, omit: Tensor | None = None) -> Tensor:
     r"""log sum_i N(z; mu_i, Lambda_i) [M] in float64, without component omit[m] for point m."""
-    centre = mu.double().mean(0)
-    z, mu, logvar = z.double() - centre, mu.double() - centre, logvar.double()
-    precision = (-logvar).exp()
+    z, mu, logvar = double(z), double(mu), double(logvar)
+    centre = mu.mean(0)
+    z, mu = z - centre, mu - centre
 
-    # What the expanded square may lose: the size of its terms times the rounding of float64.
-    reach = z.detach().abs().amax(0) + mu.detach().abs()
-    loss = torch.finfo(torch.float64).eps * (reach.square() * precision.detach()).sum(1).max()
-    if direct := bool(loss > 1e-7):
-        width = len(mu) * mu.shape[1]
+    if _squares_are_exact(z, mu, logvar):
+        table, width = _product_table(mu, logvar), len(mu)
     else:
-        width = len(mu)
-        constant = -0.5 * (logvar + math.log(2 * math.pi) + mu.square() * precision).sum(1)
-        table = torch.cat([-0.5 * precision, mu * precision, constant[:, None]], 1).T.contiguous()
+        table, width = None, mu.numel()
 
     sums = []
     for rows in torch.arange(len(z), device=z.device).split(max(1, _TABLE // width)):
         points = z[rows]
-        if direct:
+        if table is None:
             logs = _log_normal(points[:, None], mu, logvar)
         else:
-            logs = torch.cat([points.square(), points, torch.ones_like(points[:, :1])], 1) @ table
+            logs = _expanded(points) @ table
         if omit is not None:
             logs = logs.scatter(1, omit[rows, None], -math.inf)
         sums.append(logs.logsumexp(1))
 
     return torch.cat(sums)
+
+
+def _squares_are_exact(z: Tensor, mu: Tensor, logvar: Tensor) -> bool:
+    """Whether the expanded square loses less than 1e-7 nats.
+
+    That is at most the size of its terms times the rounding of float64.
+    """
+    reach = z.detach().abs().amax(0) + mu.detach().abs()
+    terms = (reach.square() * (-logvar.detach()).exp()).sum(1)
+
+    return bool(torch.finfo(torch.float64).eps * terms.max() <= 1e-7)
+
+
+def _product_table(mu: Tensor, logvar: Tensor) -> Tensor:
+    """What turns expanded points into the log-densities of N components, [2D+1,N]."""
+    precision = (-logvar).exp()
+    constant = -0.5 * (logvar + math.log(2 * math.pi) + mu.square() * precision).sum(1)
+
+    return torch.cat([-0.5 * precision, mu * precision, constant[:, None]], 1).T.contiguous()
+
+
+def _expanded(points: Tensor) -> Tensor:
+    """Squares, coordinates and a one of points [M,D], [M,2D+1]."""
+    return torch.cat([points.square(), points, torch.ones_like(points[:, :1])], 1)
 
 
 def _log_normal(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
@@ -366,60 +444,49 @@ def _draw(
     n: int, mu: Tensor, logvar: Tensor, generator: Generator | None
 ) -> tuple[Tensor, Tensor]:
     """n points of the mixture in float64 [n,D] and the component each came from [n]."""
-    if n < 2:
-        raise ValueError(f"n_samples must be at least 2 for a standard error, got {n}")
-    index = torch.randint(len(mu), (n,), generator=generator, device=mu.device)
-    noise = torch.randn(n, mu.shape[1], generator=generator, dtype=torch.float64, device=mu.device)
+    mu, logvar = double(mu), double(logvar)
+    index = _checks.randint(len(mu), n, mu.device, generator)
+    noise = _checks.randn((n, mu.shape[1]), mu, generator)
 
-    return mu[index].double() + (0.5 * logvar[index].double()).exp() * noise, index
+    return mu[index] + (0.5 * logvar[index]).exp() * noise, index
 
 
 def _estimate(draws: Tensor) -> Estimate:
     return Estimate(draws.mean().item(), (draws.std() / math.sqrt(len(draws))).item())
 
 
-def _half_log_det(factor: Tensor) -> Tensor:
-    """½ log det of a matrix from its Cholesky factor."""
-    return factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-
-
-def _some(mask: Tensor) -> str:
-    """The first positions where the mask holds, and how many there are."""
-    rows = mask.nonzero().flatten().tolist()
-
-    return f"{rows[:5]}" + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
-
-
-def _check_rows(name: str, good: Tensor) -> None:
-    if not good.all():
-        raise ValueError(f"{name} must be finite, not so in rows {_some(~good)}")
+def _check_codes(
+    mu: Tensor, logvar: Tensor, mu_name: str = "mu", logvar_name: str = "logvar"
+) -> None:
+    _checks.points(mu, mu_name, ("N", "D"))
+    if logvar is None:
+        raise ValueError(
+            f"{logvar_name} must be a float tensor {list(mu.shape)}, got None: points have no "
+            "density"
+        )
+    _checks.floats(logvar, logvar_name, tuple(mu.shape), largest=_LARGEST_LOGVAR)
+    _checks.same_device(**{mu_name: mu, logvar_name: logvar})
 
 
 def _check_points(z: Tensor, mu: Tensor) -> None:
-    if z.ndim != 2 or mu.ndim != 2 or z.shape[1] != mu.shape[1] or not len(z):
-        raise ValueError(
-            f"z must be [M,D] with M >= 1, mu [N,D], got {list(z.shape)} and {list(mu.shape)}"
-        )
-    _check_rows("z", z.isfinite().all(1))
+    _checks.points(z, "z", ("M", mu.shape[1]))
+    _checks.same_device(z=z, mu=mu)
 
 
 def _check_labels(labels: Tensor, mu: Tensor) -> None:
-    if labels.shape != mu.shape[:1]:
-        raise ValueError(
-            f"labels must be one per row of mu, [{len(mu)}], got {list(labels.shape)}"
-        )
-    if labels.is_floating_point() or labels.is_complex():
-        raise ValueError(f"labels must be integers, got {labels.dtype}")
+    _checks.integers(labels, "labels", (len(mu),))
+    _checks.same_device(labels=labels, mu=mu)
 
 
-def _check_codes(mu: Tensor, logvar: Tensor, labels: Tensor | None = None) -> None:
-    if mu.ndim != 2 or mu.shape != logvar.shape or 0 in mu.shape:
+def _check_classes(classes: Tensor, found: Tensor) -> None:
+    """Refuse labels that are not exactly of the classes."""
+    _checks.integers(classes, "classes", ("C",))
+    _checks.same_device(classes=classes, labels=found)
+    wanted = classes.unique()
+    empty = wanted[~torch.isin(wanted, found)].tolist()
+    foreign = found[~torch.isin(found, wanted)].tolist()
+    if empty or foreign:
         raise ValueError(
-            "mu and logvar must both be [N,D] with N and D at least 1, "
-            f"got {list(mu.shape)} and {list(logvar.shape)}"
+            f"labels must be of the classes {wanted.tolist()}: "
+            f"{empty} have no member, {foreign} are not among them"
         )
-    # A comparison with NaN is false: one test finds all that has no finite moments.
-    if not (mu.abs().max() <= _LARGEST_MEAN and logvar.abs().max() <= _LARGEST_LOGVAR):
-        good = ((mu.abs() <= _LARGEST_MEAN) & (logvar.abs() <= _LARGEST_LOGVAR)).all(1)
-        classes = "" if labels is None else f" (classes {labels[~good].unique().tolist()})"
-        raise ValueError(f"mu or logvar has no finite moments in rows {_some(~good)}{classes}")
