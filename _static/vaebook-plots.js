@@ -226,6 +226,25 @@
     window.Plotly.relayout(plot.canvas, { annotations });
   }
 
+  // A file for print: dark ink on white paper, whatever the theme, as it is shown at the moment.
+  function download(plot, format) {
+    const { data, layout, clientWidth: width, clientHeight: height } = plot.canvas;
+    const font = { ...layout.font, color: "#222832" };
+    const printed = { ...layout, template: plot.template, paper_bgcolor: "#ffffff", font };
+    const scale = format === "png" ? 3 : 1;
+    const options = { format, width, height, scale, filename: "figure" };
+    return window.Plotly.downloadImage({ data, layout: printed }, options);
+  }
+
+  function buttons(plot) {
+    const { camera, disk } = window.Plotly.Icons;
+    const button = (format, icon) => {
+      const name = `Download as ${format.toUpperCase()}`;
+      return { name, title: name, icon, click: () => download(plot, format) };
+    };
+    return [button("png", camera), button("svg", disk)];
+  }
+
   const usesWebGL = (plot) =>
     plot.figure.data.some((trace) =>
       /gl$|3d$|^(surface|mesh3d|cone|isosurface)$/.test(trace.type),
@@ -246,7 +265,13 @@
         data,
         layout,
         frames,
-        config: { ...config, responsive: false, scrollZoom: false },
+        config: {
+          ...config,
+          responsive: false,
+          scrollZoom: false,
+          modeBarButtonsToRemove: [...config.modeBarButtonsToRemove, "toImage"],
+          modeBarButtonsToAdd: buttons(plot),
+        },
       });
       // The description stands for the drawing; plotly's buttons stay reachable beside it.
       for (const layer of plot.canvas.querySelectorAll(".main-svg")) layer.ariaHidden = "true";
