@@ -1,13 +1,29 @@
-r"""Samplers in latent space: the prior, the aggregate posterior, and Markov chains."""
+r"""Samplers in latent space: the aggregate posterior, and Markov chains.
+
+A Markov chain is a :class:`Kernel`, that is `init` and a pure `step`, and one loop for all of
+them, :func:`run`. `pcn`, `random_walk`, `mala` and `elliptical_slice` are a kernel each in that
+loop, after a warm-up that finds the step size; the kernels stand alone for what is built of them.
+
+Everything lives on the device and in the dtype of the start. Log densities are kept in float64,
+on the CPU where the start is on a device that has none (MPS).
+"""
 
 __all__ = [
     "Chain",
+    "Info",
+    "Kernel",
+    "Noise",
+    "State",
     "aggregate_posterior",
     "elliptical_slice",
+    "elliptical_slice_kernel",
     "mala",
+    "mala_kernel",
     "pcn",
-    "prior",
+    "pcn_kernel",
     "random_walk",
+    "random_walk_kernel",
+    "run",
 ]
 
 import math
@@ -15,12 +31,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from itertools import islice, repeat
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
-from tqdm.std import tqdm
+from torch import Generator, Tensor
+
+from vaebook import _checks
+from vaebook.models.priors import GaussianPrior
 
 # Noise is drawn and states are written a block of steps at a time: at most so many steps, and so
 # few numbers that they stay in a core's cache. The length depends on K and D alone, never on the
@@ -34,29 +52,13 @@ _FLOAT32_NATS = 2**17
 # With a deterministic log-likelihood a bracket shrinks to the current state long before this.
 _MAX_SHRINKS = 500
 
-
-def prior(n: int, latent_dim: int, generator: torch.Generator | None = None) -> Tensor:
-    r"""Draws :math:`z \sim \mathcal{N}(0, I)`.
-
-    Args:
-        n: The number of draws.
-        latent_dim: The number of latent dimensions :math:`D`.
-        generator: The source of randomness; torch's global one if None.
-
-    Returns:
-        The draws, float32 [n, D].
-    """
-
-    _check_count("n", n)
-    _check_count("latent_dim", latent_dim)
-
-    return torch.randn(n, latent_dim, generator=generator, device=_device_of(generator))
+LogDensity = Callable[[Tensor], Tensor]
 
 
 def aggregate_posterior(
-    n: int, mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None
+    n: int, mu: Tensor, logvar: Tensor, generator: Generator | None = None
 ) -> Tensor:
-    r"""Draws from the mixture of all encodings.
+    r"""Draw from the mixture of all encodings.
 
     .. math:: z \sim q(z) = \frac{1}{N} \sum_{i=1}^N
         \mathcal{N}(z; \mu_i, \mathrm{diag}\, e^{\mathrm{logvar}_i})
@@ -70,77 +72,82 @@ def aggregate_posterior(
         generator: The source of randomness; torch's global one if None.
 
     Returns:
-        The draws [n, D], in the dtype of `mu`.
+        The draws [n, D], in the dtype and on the device of `mu`.
 
     Raises:
-        ValueError: If `mu` and `logvar` are not finite matrices of one shape.
+        ValueError: If `mu` and `logvar` are not finite, of one shape, dtype and device, or a log
+            variance is beyond 80, where float32 ends.
+
+    Example:
+        >>> mu = torch.tensor([[-9.0, 0.0], [9.0, 0.0]])
+        >>> z = aggregate_posterior(4, mu, torch.zeros(2, 2), torch.Generator().manual_seed(1))
+        >>> z.shape, bool((z[:, 0].abs() > 4).all())
+        (torch.Size([4, 2]), True)
     """
+    _checks.count(n, "n")
+    _checks.floats(mu, "mu", ("N", "D"))
+    _checks.floats(logvar, "logvar", tuple(mu.shape), largest=80)
+    _checks.alike(mu=mu, logvar=logvar)
 
-    _check_count("n", n)
-    _check_matrix("mu", mu, "[N, D]")
-    _check_matrix("logvar", logvar, "[N, D]")
-    if mu.shape != logvar.shape:
-        raise ValueError(
-            f"mu and logvar must have one shape, got {tuple(mu.shape)} and {tuple(logvar.shape)}"
-        )
-    _check_generator(generator, mu.device)
-
-    i = torch.randint(len(mu), (n,), generator=generator, device=mu.device)
-    noise = torch.randn(n, mu.shape[1], generator=generator, dtype=mu.dtype, device=mu.device)
-
-    return mu[i] + torch.exp(0.5 * logvar[i]) * noise
+    i = _checks.randint(len(mu), n, mu.device, generator)
+    return mu[i] + torch.exp(0.5 * logvar[i]) * _checks.randn((n, mu.shape[1]), mu, generator)
 
 
 @dataclass(frozen=True)
 class Chain:
-    r"""The history of K Markov chains over T steps.
+    r"""The history of K Markov chains, T rows of it.
 
     A slice is a chain again, a view on the same memory: `chain[500:]` leaves out the first 500
-    steps, `chain[500::10]` keeps every tenth of the rest.
+    rows.
 
     Attributes:
-        positions: Row t is the state after step t, repeated where the step was rejected
-            [T, K, D].
-        accepted: Whether step t moved chain k [T, K].
-        log_likelihood: The log-likelihood of `positions`, for samplers that take a log density
-            that density, float64 [T, K].
-        step: The step size of all T steps, None for a sampler that has none.
-        evaluations: How often the whole run asked for the log-likelihood of all K chains,
-            start and warm-up included.
+        positions: The states [T, K, D]; row t is the state after step `thin` (t + 1), repeated
+            where nothing was accepted.
+        moves: How many of the `thin` steps that end in row t were accepted, int32 [T, K].
+        log_target: The logarithm of what was sampled at `positions`, nats, float64 [T, K]: the
+            log-likelihood for samplers that know their prior, else the log density.
+        evaluations: How often the whole run asked for the log density of all K chains, start and
+            warm-up included.
+        thin: The number of steps from row to row.
+        step: The step size of all steps, None for a sampler that has none.
     """
 
     positions: Tensor
-    accepted: Tensor
-    log_likelihood: Tensor
-    step: float | None
+    moves: Tensor
+    log_target: Tensor
     evaluations: int
+    thin: int = 1
+    step: float | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, steps: slice) -> "Chain":
-        if not isinstance(steps, slice):
-            raise ValueError(
-                f"a chain takes a slice of steps, as in chain[500::10], got {steps!r}"
-            )
+    def __getitem__(self, rows: slice) -> "Chain":
+        if not isinstance(rows, slice):
+            raise ValueError(f"a chain takes a slice of rows, as in chain[500:], got {rows!r}")
 
         return replace(
             self,
-            positions=self.positions[steps],
-            accepted=self.accepted[steps],
-            log_likelihood=self.log_likelihood[steps],
+            positions=self.positions[rows],
+            moves=self.moves[rows],
+            log_target=self.log_target[rows],
         )
 
     @property
+    def accepted(self) -> Tensor:
+        """Whether one of the `thin` steps that end in row t moved chain k, bool [T, K]."""
+        return self.moves > 0
+
+    @property
     def acceptance_rate(self) -> Tensor:
-        """The share of steps that moved each chain, float64 [K]."""
-        return self.accepted.double().mean(dim=0)
+        """The share of accepted steps of each chain, those between the rows too, float64 [K]."""
+        return self.moves.double().mean(dim=0) / self.thin
 
     def to_arviz(self) -> Any:
-        """The chains as ArviZ's `InferenceData`: `z` and the log-likelihood `lp`."""
+        """Return the chains as ArviZ's `InferenceData`: `z` and the log density `lp`."""
         positions, lp, accepted = (
             x.transpose(0, 1).cpu().numpy()
-            for x in (self.positions, self.log_likelihood, self.accepted)
+            for x in (self.positions, self.log_target, self.accepted)
         )
 
         return _arviz().from_dict(
@@ -148,38 +155,203 @@ class Chain:
         )
 
     def rhat(self) -> Tensor:
-        """The rank-normalised split R-hat of each dimension, by ArviZ, float64 [D].
+        """Return the rank-normalised split R-hat of each dimension, by ArviZ, float64 [D].
 
-        References:
+        It is NaN, with a warning, in a dimension in which a chain never moved.
+
+        Raises:
+            ValueError: If there are fewer than 2 chains or 4 rows.
+
+        Source:
             Rank-Normalization, Folding, and Localization: An Improved R-hat (Vehtari et al.,
             2021) | https://doi.org/10.1214/20-BA1221
         """
-        return torch.from_numpy(_arviz().rhat(self.to_arviz())["z"].to_numpy())
+        if self.positions.shape[1] < 2:
+            raise ValueError("rhat compares chains, 2 or more, got 1")
+
+        return self._diagnosed("rhat")
 
     def ess(self) -> Tensor:
-        """The bulk effective sample size of each dimension over all chains, by ArviZ, [D]."""
-        return torch.from_numpy(_arviz().ess(self.to_arviz())["z"].to_numpy())
+        """Return the bulk effective sample size of each dimension over all chains, by ArviZ, [D].
+
+        It is NaN, with a warning, in a dimension in which a chain never moved.
+
+        Raises:
+            ValueError: If there are fewer than 4 rows.
+        """
+        return self._diagnosed("ess")
+
+    def _diagnosed(self, name: str) -> Tensor:
+        if len(self) < 4:
+            raise ValueError(f"{name} needs 4 rows of a chain, or more, got {len(self)}")
+
+        still = (self.positions == self.positions[0]).all(dim=0)
+        if still.any():
+            chain, dimension = still.nonzero()[0].tolist()
+            warnings.warn(
+                f"{name} is NaN in {int(still.any(dim=0).sum())} of {still.shape[1]} dimensions: "
+                f"{int(still.any(dim=1).sum())} of {still.shape[0]} chains never moved there, "
+                f"the first is chain {chain} in dimension {dimension}",
+                stacklevel=3,
+            )
+        diagnose = getattr(_arviz(), name)
+        values = [
+            math.nan if stuck else float(diagnose(column))
+            for stuck, column in zip(
+                still.any(dim=0).tolist(),
+                self.positions.permute(2, 1, 0).cpu().numpy(),
+                strict=True,
+            )
+        ]
+
+        return torch.tensor(values, dtype=torch.float64, device=self.log_target.device)
+
+
+class State(NamedTuple):
+    """Where K chains stand.
+
+    Attributes:
+        position: [K, D].
+        log_target: The log density at `position` as the kernel knows it, nats, float64 [K]: for
+            pCN and elliptical slice sampling the log-likelihood alone.
+        gradient: Of the log density [K, D] for MALA, None for those who don't need it.
+    """
+
+    position: Tensor
+    log_target: Tensor
+    gradient: Any = None
+
+
+class Noise(NamedTuple):
+    """All the randomness of one step.
+
+    Attributes:
+        normal: Draws of N(0, 1), [K, D].
+        log_u: Logarithms of uniform draws, float64 [K].
+        generator: The source of more, for a step that needs it.
+    """
+
+    normal: Tensor
+    log_u: Tensor
+    generator: Generator | None = None
+
+
+class Info(NamedTuple):
+    """What happened in a step.
+
+    Attributes:
+        accepted: Whether the step moved chain k, bool [K].
+        evaluations: How often it asked for the log density of all K chains.
+    """
+
+    accepted: Tensor
+    evaluations: int
+
+
+class Kernel(NamedTuple):
+    r"""A sampler without its loop: where chains start, and how they take a step.
+
+    Nothing is kept between steps but the state that one hands on, so that kernels combine: to
+    Gibbs sampling by turns, or to tempering as here, where a second chain samples
+    :math:`L(z)^{0.1}` and offers its place to the first.
+
+    Attributes:
+        init: From positions [K, D] to the state to start from.
+        move: From a state and its noise to the next state and what happened, a pure function
+            unless it draws more from the noise's generator.
+
+    Example:
+        >>> power = torch.tensor([1.0, 0.1])
+        >>> warm = pcn_kernel(lambda z: -20 * power * (z[:, 0].abs() - 1.5) ** 2, 0.4)
+        >>> def exchange(state, noise):
+        ...     state, info = warm.move(state, noise)
+        ...     log_l = state.log_target / power
+        ...     u = torch.rand((), generator=noise.generator)
+        ...     if u.log() < (power[0] - power[1]) * (log_l[1] - log_l[0]):
+        ...         state = warm.init(state.position.flip(0))
+        ...     return state, info
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> chain = run(Kernel(warm.init, exchange), torch.ones(2, 1), 3000, generator=generator)
+        >>> bool(0.4 < (chain.positions[:, 0] > 0).double().mean() < 0.6)
+        True
+    """
+
+    init: Callable[[Tensor], State]
+    move: Callable[[State, Noise], tuple[State, Info]]
+
+    def step(self, state: State, generator: Generator | None = None) -> tuple[State, Info]:
+        """Take a step with noise of its own.
+
+        Example:
+            >>> kernel = random_walk_kernel(lambda z: -0.5 * z.square().sum(dim=1), 0.5)
+            >>> state = kernel.init(torch.zeros(3, 2))
+            >>> state, info = kernel.step(state, torch.Generator().manual_seed(0))
+            >>> info.accepted
+            tensor([True, True, True])
+        """
+        with torch.no_grad():
+            return self.move(state, next(_noise(state.position, generator, 1)))
+
+
+def run(
+    kernel: Kernel,
+    start: Tensor,
+    n_steps: int,
+    *,
+    thin: int = 1,
+    generator: Generator | None = None,
+    progress: bool = True,
+) -> Chain:
+    """Take steps with a kernel, the one loop of all samplers.
+
+    Memory is taken for the rows that are kept, and not for those between. Ctrl-C ends a run
+    early: what was sampled so far is returned, with a warning.
+
+    Args:
+        kernel: What takes a step.
+        start: The K states to start from [K, D], float32 or float64.
+        n_steps: The number of steps, a multiple of `thin`.
+        thin: Every so many steps one is kept, which makes T = n_steps / thin rows.
+        generator: The source of randomness; torch's global one if None.
+        progress: Whether a run of more than two seconds shows a bar on stderr.
+
+    Raises:
+        ValueError: If an argument is unfit, or the log density is, in which case a note names
+            the step.
+
+    Example:
+        >>> kernel = random_walk_kernel(lambda z: -0.5 * z.square().sum(dim=1), 0.5)
+        >>> chain = run(kernel, torch.zeros(3, 2), 100, thin=10)
+        >>> chain.positions.shape
+        torch.Size([10, 3, 2])
+    """
+    if not isinstance(kernel, Kernel):
+        raise ValueError(f"kernel must be a Kernel, got {kernel!r}")
+
+    return _sample(lambda step: kernel, start, n_steps, None, _Warmup(), thin, generator, progress)
 
 
 def pcn(
-    log_likelihood: Callable[[Tensor], Tensor],
+    log_likelihood: LogDensity,
     start: Tensor,
     n_steps: int,
     step: float,
-    generator: torch.Generator | None = None,
     *,
+    prior: GaussianPrior | None = None,
+    thin: int = 1,
     warmup: int = 0,
     target_acceptance: float = 0.3,
+    generator: Generator | None = None,
     progress: bool = True,
 ) -> Chain:
-    r"""Samples :math:`\pi(z) \propto L(z)\, \mathcal{N}(z; 0, I)` by preconditioned Crank and
+    r"""Sample :math:`\pi(z) \propto L(z)\, \mathcal{N}(z; m, C)` by preconditioned Crank and
     Nicolson.
 
-    .. math:: z' = \sqrt{1 - \mathrm{step}^2}\, z + \mathrm{step}\, \xi,
-        \qquad \xi \sim \mathcal{N}(0, I),
+    .. math:: z' = m + \sqrt{1 - \mathrm{step}^2}\, (z - m) + \mathrm{step}\, \xi,
+        \qquad \xi \sim \mathcal{N}(0, C),
 
-    is reversible with respect to the prior. The prior therefore cancels from the ratio of
-    Metropolis and Hastings, and the step is accepted with probability
+    is reversible with respect to the prior, whatever its mean and covariance. The prior therefore
+    cancels from the ratio of Metropolis and Hastings, and the step is accepted with probability
     :math:`\min(1, L(z') / L(z))`.
 
     Positions keep the dtype of `start`; the proposal is formed as z plus a small change, since
@@ -188,89 +360,106 @@ def pcn(
     in float64, which float32 values reach unharmed up to some :math:`10^5` nats; beyond that
     their own spacing counts, and a warning says so.
 
-    Ctrl-C ends a run early: what was sampled so far is returned, with a warning.
-
-    The log-likelihood is called in inference mode, in which `torch.func` differentiates but
-    `backward` does not.
-
     Args:
-        log_likelihood: From [K, D] to [K], in nats, one call for all chains; an additive
-            constant does not matter. A value of -inf is never accepted and cannot be a start.
+        log_likelihood: From [K, D] to [K], nats, one call for all chains, without gradients; an
+            additive constant does not matter. A value of -inf is never accepted and cannot be a
+            start.
         start: The K states to start from [K, D], float32 or float64.
-        n_steps: The number of steps T that are kept.
+        n_steps: The number of steps after the warm-up, a multiple of `thin`.
         step: The share of fresh noise, pCN's beta, in (0, 1]; where it begins if there is a
             warm-up.
-        generator: The source of randomness; torch's global one if None.
-        warmup: The number of steps before those kept, in which `step` follows the acceptance
-            rate of all chains; it is fixed afterwards and stands in `Chain.step`.
+        prior: The normal distribution that the likelihood is weighed with; N(0, I) if None.
+        thin: Every so many steps one is kept, which makes T = n_steps / thin rows.
+        warmup: The number of steps before, in which `step` follows the acceptance rate of all
+            chains; it is fixed afterwards and stands in `Chain.step`.
         target_acceptance: The acceptance rate the warm-up aims at.
+        generator: The source of randomness; torch's global one if None.
         progress: Whether a run of more than two seconds shows a bar on stderr.
+
+    Returns:
+        The chains; after Ctrl-C those of the steps so far, with a warning.
 
     Raises:
         ValueError: If an argument is unfit, or `log_likelihood` returns NaN, +inf, or anything
             but float32 or float64 [K].
 
-    References:
+    Source:
         MCMC Methods for Functions: Modifying Old Algorithms to Make Them Faster
         (Cotter, Roberts, Stuart & White, 2013), section 4 | https://arxiv.org/abs/1202.0709
+
+    Example:
+        The observation 2 of z + N(0, 1) under a prior with mean 1 has the posterior N(3/2, 1/2).
+
+        >>> from vaebook.models.priors import DiagonalNormal
+        >>> prior = DiagonalNormal(torch.ones(1), torch.zeros(1))
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> chain = pcn(
+        ...     lambda z: -0.5 * (2 - z[:, 0]) ** 2, torch.zeros(200, 1), 500, 0.7,
+        ...     prior=prior, generator=generator,
+        ... )
+        >>> print(f"{chain.positions[50:].mean():.1f} {chain.positions[50:].var():.1f}")
+        1.5 0.5
     """
+    kernel_of = partial(pcn_kernel, log_likelihood, prior=prior)
+    tuning = _Warmup(warmup, target_acceptance, largest=1.0)
 
-    if not 0 < step <= 1:
-        raise ValueError(f"step must lie in (0, 1], got {step!r}")
-
-    target = _Target(log_likelihood, "log_likelihood")
-    adaptation = _Adaptation(warmup, target_acceptance, largest=1.0)
-
-    return _run(_pcn_kernel, target, start, n_steps, step, generator, adaptation, progress)
+    return _sample(kernel_of, start, n_steps, step, tuning, thin, generator, progress)
 
 
 def random_walk(
-    log_density: Callable[[Tensor], Tensor],
+    log_density: LogDensity,
     start: Tensor,
     n_steps: int,
     step: float,
-    generator: torch.Generator | None = None,
     *,
+    thin: int = 1,
     warmup: int = 0,
     target_acceptance: float = 0.234,
+    generator: Generator | None = None,
     progress: bool = True,
 ) -> Chain:
-    r"""Samples :math:`\pi(z) \propto e^{\mathrm{log\_density}(z)}` by random-walk Metropolis.
+    r"""Sample :math:`\pi(z) \propto e^{\mathrm{log\_density}(z)}` by random-walk Metropolis.
 
     .. math:: z' = z + \mathrm{step}\, \xi, \qquad \xi \sim \mathcal{N}(0, I),
 
     accepted with probability :math:`\min(1, \pi(z') / \pi(z))`.
 
     Args:
-        log_density: From [K, D] to [K], the log of the whole density, a prior included.
+        log_density: From [K, D] to [K], the log of the whole density, a prior included, nats.
         step: The standard deviation of a move, positive.
 
     The other arguments, errors and Ctrl-C are those of :func:`pcn`.
 
-    References:
+    Source:
         Equation of State Calculations by Fast Computing Machines (Metropolis et al., 1953)
         | https://doi.org/10.1063/1.1699114
+
+    Example:
+        >>> chain = random_walk(
+        ...     lambda z: -0.5 * z.square().sum(dim=1), torch.zeros(8, 2), 100, 1.0, warmup=50
+        ... )
+        >>> chain.positions.shape, chain.acceptance_rate.shape
+        (torch.Size([100, 8, 2]), torch.Size([8]))
     """
+    kernel_of = partial(random_walk_kernel, log_density)
+    tuning = _Warmup(warmup, target_acceptance)
 
-    _check_positive("step", step)
-    target = _Target(log_density, "log_density")
-    adaptation = _Adaptation(warmup, target_acceptance)
-
-    return _run(_random_walk_kernel, target, start, n_steps, step, generator, adaptation, progress)
+    return _sample(kernel_of, start, n_steps, step, tuning, thin, generator, progress)
 
 
 def mala(
-    log_density: Callable[[Tensor], Tensor],
+    log_density: LogDensity,
     start: Tensor,
     n_steps: int,
     step: float,
-    generator: torch.Generator | None = None,
     *,
+    thin: int = 1,
     warmup: int = 0,
     target_acceptance: float = 0.574,
+    generator: Generator | None = None,
     progress: bool = True,
 ) -> Chain:
-    r"""Samples :math:`\pi(z) \propto e^{\mathrm{log\_density}(z)}` by the Metropolis-adjusted
+    r"""Sample :math:`\pi(z) \propto e^{\mathrm{log\_density}(z)}` by the Metropolis-adjusted
     Langevin algorithm.
 
     .. math:: z' = z + \tfrac{1}{2} \mathrm{step}^2\, \nabla \log \pi(z) + \mathrm{step}\, \xi,
@@ -282,332 +471,405 @@ def mala(
     without a difference of positions.
 
     Args:
-        log_density: From [K, D] to [K], the log of the whole density, a prior included; each
-            value depends on its own row alone, differentiably.
+        log_density: From [K, D] to [K], the log of the whole density, a prior included, nats;
+            each value depends on its own row alone, differentiably.
         step: The standard deviation of a move's noise, positive.
 
     The other arguments, errors and Ctrl-C are those of :func:`pcn`.
 
-    References:
+    Source:
         Exponential Convergence of Langevin Distributions and Their Discrete Approximations
         (Roberts & Tweedie, 1996) | https://doi.org/10.2307/3318418
+
+    Example:
+        >>> chain = mala(
+        ...     lambda z: -0.5 * z.square().sum(dim=1), torch.zeros(8, 2), 100, 1.0, thin=5
+        ... )
+        >>> chain.log_target.shape
+        torch.Size([20, 8])
     """
+    kernel_of = partial(mala_kernel, log_density)
+    tuning = _Warmup(warmup, target_acceptance)
 
-    _check_positive("step", step)
-    target = _Target(log_density, "log_density", differentiate=True)
-    adaptation = _Adaptation(warmup, target_acceptance)
-
-    return _run(_mala_kernel, target, start, n_steps, step, generator, adaptation, progress)
+    return _sample(kernel_of, start, n_steps, step, tuning, thin, generator, progress)
 
 
 def elliptical_slice(
-    log_likelihood: Callable[[Tensor], Tensor],
+    log_likelihood: LogDensity,
     start: Tensor,
     n_steps: int,
-    generator: torch.Generator | None = None,
     *,
+    prior: GaussianPrior | None = None,
+    thin: int = 1,
+    generator: Generator | None = None,
     progress: bool = True,
 ) -> Chain:
-    r"""Samples :math:`\pi(z) \propto L(z)\, \mathcal{N}(z; 0, I)` by elliptical slice sampling.
+    r"""Sample :math:`\pi(z) \propto L(z)\, \mathcal{N}(z; m, C)` by elliptical slice sampling.
 
-    A prior draw :math:`\xi` and the state span the ellipse
-    :math:`z' = z \cos\theta + \xi \sin\theta`, and :math:`u` a level :math:`u L(z)`. Angles are
-    drawn from a bracket that shrinks towards :math:`\theta = 0` until :math:`L(z')` exceeds
-    the level. Every step moves and there is no step size; what varies is the number of calls,
-    which is that of the slowest chain (`Chain.evaluations`).
+    A draw :math:`\xi \sim \mathcal{N}(0, C)` and the state span the ellipse
+    :math:`z' = m + (z - m) \cos\theta + \xi \sin\theta`, and :math:`u` a level :math:`u L(z)`.
+    Angles are drawn from a bracket that shrinks towards :math:`\theta = 0` until :math:`L(z')`
+    exceeds the level. Every step moves and there is no step size; what varies is the number of
+    calls, which is that of the slowest chain (`Chain.evaluations`).
 
     The arguments, errors and Ctrl-C are those of :func:`pcn`. Here `log_likelihood` must be
     deterministic.
 
-    References:
+    Source:
         Elliptical slice sampling (Murray, Adams & MacKay, 2010), figure 2
         | https://arxiv.org/abs/1001.0175
+
+    Example:
+        >>> chain = elliptical_slice(lambda z: -2 * (z[:, 0] - 1) ** 2, torch.zeros(8, 1), 50)
+        >>> bool(chain.accepted.all())
+        True
     """
+    kernel = elliptical_slice_kernel(log_likelihood, prior)
 
-    target = _Target(log_likelihood, "log_likelihood")
-    kernel = partial(_elliptical_slice_kernel, generator=generator)
-
-    return _run(kernel, target, start, n_steps, None, generator, _Adaptation(), progress)
+    return _sample(lambda step: kernel, start, n_steps, None, _Warmup(), thin, generator, progress)
 
 
-class _State(NamedTuple):
-    """Where the chains stand."""
+def pcn_kernel(
+    log_likelihood: LogDensity, step: float, prior: GaussianPrior | None = None
+) -> Kernel:
+    """Return the kernel of :func:`pcn`, whose arguments these are.
 
-    position: Tensor  # [K, D]
-    log_density: Tensor  # [K], float64
-    gradient: Any = None  # [K, D] for MALA, None for those who don't need it
+    Example:
+        >>> kernel = pcn_kernel(lambda z: -2 * (z[:, 0] - 1) ** 2, 0.5)
+        >>> state, info = kernel.step(kernel.init(torch.zeros(3, 1)))
+        >>> state.position.shape, info.evaluations
+        (torch.Size([3, 1]), 1)
+    """
+    _checks.number(step, "step")
+    if not 0 < step <= 1:
+        raise ValueError(f"step must lie in (0, 1], got {step!r}")
+    _check_prior(prior)
+    evaluate = _evaluator(log_likelihood, "log_likelihood")
+    # z' = z + share (m + scale xi - z) with share = 1 - sqrt(1 - step^2), without cancellation
+    scale = (1 + math.sqrt(1 - step**2)) / step
+    share = step / scale
 
+    def move(state: State, noise: Noise) -> tuple[State, Info]:
+        far = scale * _colored(noise.normal, prior)
+        if prior is not None:
+            far += prior.mean
+        proposed = evaluate(torch.lerp(state.position, far, share))
 
-class _Kernel(Protocol):
-    """One step of all chains: from a state and fresh noise to the next state and who moved."""
+        return _metropolis(state, proposed, proposed.log_target - state.log_target, noise.log_u)
 
-    def __call__(
-        self, target: "_Target", state: _State, step: Any, noise: Tensor, log_u: Tensor
-    ) -> tuple[_State, Tensor]: ...
-
-
-def _pcn_kernel(
-    target: "_Target", state: _State, step: float, noise: Tensor, log_u: Tensor
-) -> tuple[_State, Tensor]:
-    # sqrt(1 - step^2) - 1 without cancellation
-    contraction = -(step**2) / (1 + math.sqrt(1 - step**2))
-    change = (step * noise).add_(state.position, alpha=contraction)
-    proposed = target(change.add_(state.position))
-
-    return _metropolis(state, proposed, proposed.log_density - state.log_density, log_u)
-
-
-def _random_walk_kernel(
-    target: "_Target", state: _State, step: float, noise: Tensor, log_u: Tensor
-) -> tuple[_State, Tensor]:
-    proposed = target(torch.add(state.position, noise, alpha=step))
-
-    return _metropolis(state, proposed, proposed.log_density - state.log_density, log_u)
+    return Kernel(partial(_init, evaluate, prior), move)
 
 
-def _mala_kernel(
-    target: "_Target", state: _State, step: float, noise: Tensor, log_u: Tensor
-) -> tuple[_State, Tensor]:
-    change = torch.add(step * noise, state.gradient, alpha=0.5 * step**2)
-    proposed = target(state.position + change)
+def random_walk_kernel(log_density: LogDensity, step: float) -> Kernel:
+    """Return the kernel of :func:`random_walk`, whose arguments these are.
 
-    back = noise + 0.5 * step * (state.gradient + proposed.gradient)
-    log_kernels = 0.5 * (noise.square().sum(dim=1) - back.square().sum(dim=1))
-    log_ratio = proposed.log_density - state.log_density + log_kernels
+    Example:
+        >>> kernel = random_walk_kernel(lambda z: -0.5 * z.square().sum(dim=1), 0.5)
+        >>> kernel.init(torch.ones(3, 2)).log_target
+        tensor([-1., -1., -1.], dtype=torch.float64)
+    """
+    _checks.number(step, "step", 0, open=True)
+    evaluate = _evaluator(log_density, "log_density")
 
-    return _metropolis(state, proposed, log_ratio, log_u)
+    def move(state: State, noise: Noise) -> tuple[State, Info]:
+        proposed = evaluate(torch.add(state.position, noise.normal, alpha=step))
+
+        return _metropolis(state, proposed, proposed.log_target - state.log_target, noise.log_u)
+
+    return Kernel(partial(_init, evaluate, None), move)
 
 
-def _elliptical_slice_kernel(
-    target: "_Target",
-    state: _State,
-    step: None,
-    noise: Tensor,
-    log_u: Tensor,
-    generator: torch.Generator | None,
-) -> tuple[_State, Tensor]:
-    position, log_density = state.position, state.log_density
-    level = log_density + log_u
+def mala_kernel(log_density: LogDensity, step: float) -> Kernel:
+    """Return the kernel of :func:`mala`, whose arguments these are.
 
-    def uniform() -> Tensor:
-        return torch.rand(log_u.shape, generator=generator, dtype=log_u.dtype, device=log_u.device)
+    Example:
+        >>> kernel = mala_kernel(lambda z: -0.5 * z.square().sum(dim=1), 0.5)
+        >>> kernel.init(torch.ones(1, 2)).gradient
+        tensor([[-1., -1.]])
+    """
+    _checks.number(step, "step", 0, open=True)
+    evaluate = _gradient_evaluator(log_density, "log_density")
 
-    high = 2 * math.pi * uniform()
-    low = high - 2 * math.pi
-    angle = high
-    found = torch.zeros_like(log_u, dtype=torch.bool)
+    def move(state: State, noise: Noise) -> tuple[State, Info]:
+        change = torch.add(step * noise.normal, state.gradient, alpha=0.5 * step**2)
+        proposed = evaluate(state.position + change)
 
-    for _ in range(_MAX_SHRINKS):
-        # cos - 1 without cancellation, as in pCN's proposal
-        contraction = (-2 * (0.5 * angle).sin().square()).to(noise.dtype)[:, None]
-        change = contraction * state.position + angle.sin().to(noise.dtype)[:, None] * noise
-        proposed = target(state.position + change)
+        back = noise.normal + 0.5 * step * (state.gradient + proposed.gradient)
+        squares = noise.normal.square().sum(dim=1) - back.square().sum(dim=1)
+        log_kernels = 0.5 * _checks.double(squares)
+        log_ratio = proposed.log_target - state.log_target + log_kernels
 
-        hit = (proposed.log_density > level) & ~found
-        position = torch.where(hit[:, None], proposed.position, position)
-        log_density = torch.where(hit, proposed.log_density, log_density)
-        found |= hit
-        if found.all():
-            return _State(position, log_density), found
+        return _metropolis(state, proposed, log_ratio, noise.log_u)
 
-        low = torch.where(angle < 0, angle, low)
-        high = torch.where(angle < 0, high, angle)
-        angle = low + (high - low) * uniform()
+    return Kernel(partial(_init, evaluate, None), move)
 
-    raise ValueError(
-        f"{target.name} is not deterministic at {target.where}: chain {_first(~found)} found no "
-        f"point above its level in {_MAX_SHRINKS} ever smaller moves"
-    )
+
+def elliptical_slice_kernel(
+    log_likelihood: LogDensity, prior: GaussianPrior | None = None
+) -> Kernel:
+    """Return the kernel of :func:`elliptical_slice`, whose arguments these are.
+
+    Example:
+        >>> kernel = elliptical_slice_kernel(lambda z: -2 * (z[:, 0] - 1) ** 2)
+        >>> state, info = kernel.step(kernel.init(torch.zeros(3, 1)))
+        >>> info.accepted
+        tensor([True, True, True])
+    """
+    _check_prior(prior)
+    evaluate = _evaluator(log_likelihood, "log_likelihood")
+
+    def move(state: State, noise: Noise) -> tuple[State, Info]:
+        origin = state.position
+        centred = origin if prior is None else origin - prior.mean
+        colored = _colored(noise.normal, prior)
+        level = state.log_target + noise.log_u
+        high = 2 * math.pi * _checks.rand(level.shape, level, noise.generator)
+        low = high - 2 * math.pi
+        angle = high
+        found = torch.zeros_like(level, dtype=torch.bool)
+
+        for shrinks in range(_MAX_SHRINKS):
+            # cos - 1 without cancellation, as in pCN's proposal
+            contraction = (-2 * (0.5 * angle).sin().square()).to(colored)[:, None]
+            change = contraction * centred + angle.sin().to(colored)[:, None] * colored
+            proposed = evaluate(origin + change)
+
+            hit = (proposed.log_target > level) & ~found
+            state = _where(hit, proposed, state)
+            found |= hit
+            if found.all():
+                return state, Info(found, shrinks + 1)
+
+            low = torch.where(angle < 0, angle, low)
+            high = torch.where(angle < 0, high, angle)
+            angle = low + (high - low) * _checks.rand(level.shape, level, noise.generator)
+
+        raise ValueError(
+            f"log_likelihood must be deterministic, but chain {_first(~found)} found no point "
+            f"above its level in {_MAX_SHRINKS} ever smaller moves"
+        )
+
+    return Kernel(partial(_init, evaluate, prior), move)
+
+
+def _colored(noise: Tensor, prior: GaussianPrior | None) -> Tensor:
+    return noise if prior is None else prior.color(noise)
 
 
 def _metropolis(
-    current: _State, proposed: _State, log_ratio: Tensor, log_u: Tensor
-) -> tuple[_State, Tensor]:
+    current: State, proposed: State, log_ratio: Tensor, log_u: Tensor
+) -> tuple[State, Info]:
     accepted = log_u < log_ratio
-    column = accepted.unsqueeze(1)
 
-    position = torch.where(column, proposed.position, current.position)
-    log_density = torch.where(accepted, proposed.log_density, current.log_density)
-    gradient = current.gradient
+    return _where(accepted, proposed, current), Info(accepted, 1)
+
+
+def _where(moved: Tensor, new: State, old: State) -> State:
+    column = moved.unsqueeze(1)
+    if moved.is_cpu != new.position.is_cpu:
+        column = column.to(new.position.device)
+    gradient = old.gradient
     if gradient is not None:
-        gradient = torch.where(column, proposed.gradient, gradient)
+        gradient = torch.where(column, new.gradient, gradient)
 
-    return _State(position, log_density, gradient), accepted
+    return State(
+        torch.where(column, new.position, old.position),
+        torch.where(moved, new.log_target, old.log_target),
+        gradient,
+    )
 
 
-class _Target:
-    """A log density whose every answer is checked before a chain sees it."""
+def _evaluator(function: LogDensity, name: str) -> Callable[[Tensor], State]:
+    """Return what makes a state of a position, with every answer of the function checked."""
+    _check_callable(function, name)
 
-    def __init__(
-        self, function: Callable[[Tensor], Tensor], name: str, differentiate: bool = False
-    ) -> None:
-        if not callable(function):
-            raise ValueError(f"{name} must be a callable from [K, D] to [K], got {function!r}")
-        self.function = function
-        self.name = name
-        self.differentiate = differentiate
-        self.where = "the start"
-        self.calls = 0
+    def evaluate(position: Tensor) -> State:
+        return State(position, _checked(function(position), position, name))
 
-    def __call__(self, position: Tensor) -> _State:
-        if not self.differentiate:
-            return _State(position, self._checked(self.function(position), position))
+    return evaluate
 
-        with torch.enable_grad():
-            position = position.detach().requires_grad_()
-            values = self.function(position)
-            log_density = self._checked(values, position)
+
+def _gradient_evaluator(function: LogDensity, name: str) -> Callable[[Tensor], State]:
+    """Return the same with the gradient."""
+    _check_callable(function, name)
+
+    def evaluate(position: Tensor) -> State:
+        with torch.inference_mode(False), torch.enable_grad():
+            leaf = position.clone().requires_grad_()
+            values = function(leaf)
+            log_target = _checked(values, position, name)
             if not values.requires_grad:
-                raise ValueError(
-                    f"{self.name} must be differentiable with respect to its argument"
-                )
-            (gradient,) = torch.autograd.grad(values.sum(), position)
+                raise ValueError(f"{name} must be differentiable with respect to its argument")
+            (gradient,) = torch.autograd.grad(values.sum(), leaf)
 
-        log_density = log_density.detach()
-        bad = ~gradient.isfinite().all(dim=1) & (log_density > -math.inf)
+        log_target = log_target.detach()
+        bad = ~gradient.isfinite().all(dim=1).to(log_target.device) & (log_target > -math.inf)
         if bad.any():
             raise ValueError(
-                f"{self.name} has a gradient that is not finite at {self.where}, "
-                f"chain {_first(bad)}: {gradient[_first(bad)].tolist()}"
+                f"{name} has a gradient that is not finite in chain {_first(bad)}, "
+                f"{gradient[_first(bad)].tolist()} at {position[_first(bad)].tolist()}"
             )
 
-        return _State(position.detach(), log_density, gradient)
+        return State(position, log_target, gradient)
 
-    def _checked(self, values: Tensor, position: Tensor) -> Tensor:
-        self.calls += 1
-        chains = len(position)
-        if not isinstance(values, Tensor) or values.shape != (chains,):
-            shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-            raise ValueError(
-                f"{self.name} must return one value a chain, [{chains}], "
-                f"got {shape} at {self.where}"
-            )
-        if values.dtype not in (torch.float32, torch.float64):
-            raise ValueError(
-                f"{self.name} must return float32 or float64, got {values.dtype} at {self.where}"
-            )
-        # The maximum is NaN if any value is: one reduction finds NaN and +inf alike.
-        if not values.max().item() < math.inf:
-            chain = _first(~(values < math.inf))
-            raise ValueError(
-                f"{self.name} returned {values[chain].item()} at {self.where}, chain {chain}, "
-                f"for {position[chain].tolist()}; it must be a number or -inf"
-            )
-        self.dtype = values.dtype
-
-        return values.double()
+    return evaluate
 
 
-class _Adaptation:
+def _checked(values: Tensor, position: Tensor, name: str) -> Tensor:
+    chains = len(position)
+    if not isinstance(values, Tensor) or values.shape != (chains,):
+        found = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise ValueError(f"{name} must return one value per chain, [{chains}], got {found}")
+    if values.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"{name} must return float32 or float64, got {values.dtype}")
+    # The maximum is NaN if any value is: one reduction finds NaN and +inf alike.
+    if not values.max().item() < math.inf:
+        chain = _first(~(values < math.inf))
+        raise ValueError(
+            f"{name} must return numbers or -inf, got {values[chain].item()} in chain {chain} "
+            f"for {position[chain].tolist()}"
+        )
+
+    return _checks.double(values)
+
+
+def _init(
+    evaluate: Callable[[Tensor], State], prior: GaussianPrior | None, start: Tensor
+) -> State:
+    _checks.floats(start, "start", ("K", "D" if prior is None else prior.latent_dim))
+    if prior is not None:
+        _checks.alike(start=start, prior=prior.mean)
+
+    with torch.no_grad():
+        state = evaluate(start.detach().clone())
+    if state.log_target.device != _checks.double(start[:0]).device:
+        raise ValueError(
+            f"log densities must be on start's device, {start.device}, "
+            f"got {state.log_target.device}"
+        )
+    impossible = state.log_target == -math.inf
+    if impossible.any():
+        raise ValueError(
+            f"start must have positive density, but its logarithm is -inf for "
+            f"{int(impossible.sum())} of {len(start)} chains, the first is {_first(impossible)}"
+        )
+    size = state.log_target.abs().max().item()
+    if size > _FLOAT32_NATS and torch.equal(state.log_target.float().double(), state.log_target):
+        warnings.warn(
+            f"log densities near {size:.1e} come in float32, whose neighbours are too far apart "
+            "there to decide a step by: return float64",
+            stacklevel=4,
+        )
+
+    # The caller's function may return the same memory again and again.
+    return state._replace(log_target=state.log_target.clone())
+
+
+@dataclass(frozen=True)
+class _Warmup:
     r"""Robbins and Monro's search for the step with the acceptance rate aimed at.
 
     .. math:: \log \mathrm{step}_{t+1} = \log \mathrm{step}_t + (t + 1)^{-0.6} (a_t - a^*)
 
-    References:
+    Source:
         A tutorial on adaptive MCMC (Andrieu & Thoms, 2008), algorithm 4
         | https://doi.org/10.1007/s11222-008-9110-y
     """
 
-    def __init__(self, steps: int = 0, acceptance: float = 0.5, largest: float = math.inf) -> None:
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-            raise ValueError(f"warmup must be a whole number of steps, 0 or more, got {steps!r}")
-        if not 0 < acceptance < 1:
-            raise ValueError(f"target_acceptance must lie in (0, 1), got {acceptance!r}")
-        self.steps = steps
-        self.acceptance = acceptance
-        self.largest = largest
+    steps: int = 0
+    acceptance: float = 0.5
+    largest: float = math.inf
+
+    def __post_init__(self) -> None:
+        _checks.count(self.steps, "warmup", 0)
+        _checks.number(self.acceptance, "target_acceptance", 0, 1, open=True)
 
     def __call__(self, step: Any, accepted: Tensor, t: int) -> Any:
         error = accepted.double().mean().item() - self.acceptance
         return min(self.largest, step * math.exp((t + 1) ** -0.6 * error))
 
 
-def _run(
-    kernel: _Kernel,
-    target: _Target,
+def _sample(
+    kernel_of: Callable[[Any], Kernel],
     start: Tensor,
     n_steps: int,
     step: float | None,
-    generator: torch.Generator | None,
-    adaptation: _Adaptation,
+    warmup: _Warmup,
+    thin: int,
+    generator: Generator | None,
     progress: bool,
 ) -> Chain:
-    """The loop of all samplers: start, warm-up, n_steps steps that are kept."""
-    _check_count("n_steps", n_steps)
-    _check_matrix("start", start, "[K, D]")
-    _check_generator(generator, start.device)
+    """Run the loop of all samplers: start, warm-up, and n_steps steps."""
+    _checks.count(n_steps, "n_steps")
+    _checks.count(thin, "thin")
+    if n_steps % thin:
+        raise ValueError(f"n_steps must be a multiple of thin, got {n_steps} and {thin}")
 
-    history = _History(n_steps, start)
-    draws = _draws(start, generator)
-    # No `disable` where the bar is wanted, so that tqdm's own TQDM_DISABLE is heard.
-    silence = {} if progress else {"disable": True}
-    bar = partial(tqdm, unit="step", delay=2, leave=False, **silence)
+    kernel = kernel_of(step)
+    state = kernel.init(start)
+    evaluations = 1
+    history = _History(n_steps // thin, state)
+    draws = _noise(start, generator, _block_length(start))
+    bar = _bar(progress)
+    phase, t = "warm-up step", 0
+    moves: Any = 0
 
-    with torch.inference_mode(not target.differentiate), torch.no_grad():
-        state = _started(target, start)
-
-        for t, (noise, log_u) in enumerate(
-            bar(islice(draws, adaptation.steps), "warm-up", adaptation.steps)
-        ):
-            target.where = f"warm-up step {t}"
-            state, accepted = kernel(target, state, step, noise, log_u)
-            step = adaptation(step, accepted, t)
-
+    with torch.inference_mode():
         try:
-            for t, (noise, log_u) in enumerate(bar(islice(draws, n_steps), "sampling", n_steps)):
-                target.where = f"step {t}"
-                state, accepted = kernel(target, state, step, noise, log_u)
-                history.append(state, accepted)
+            for t, noise in enumerate(bar(islice(draws, warmup.steps), "warm-up", warmup.steps)):
+                state, info = kernel.move(state, noise)
+                evaluations += info.evaluations
+                step = warmup(step, info.accepted, t)
+                kernel = kernel_of(step)
+
+            phase = "step"
+            for t, noise in enumerate(bar(islice(draws, n_steps), "sampling", n_steps)):
+                state, info = kernel.move(state, noise)
+                evaluations += info.evaluations
+                moves = info.accepted if thin == 1 else moves + info.accepted
+                if (t + 1) % thin == 0:
+                    history.append(state, moves)
+                    moves = 0
+        except ValueError as error:
+            error.add_note(f"at {phase} {t}")
+            raise
         except KeyboardInterrupt:
             if len(history) == 0:
                 raise
-            warnings.warn(f"interrupted: {len(history)} of {n_steps} steps", stacklevel=3)
+            warnings.warn(f"interrupted: {thin * len(history)} of {n_steps} steps", stacklevel=3)
 
-        chain = history.chain(step, target.calls)
+        history.write()
 
-    size = chain.log_likelihood[-1].abs().max().item()
-    if target.dtype == torch.float32 and size > _FLOAT32_NATS:
-        warnings.warn(
-            f"{target.name} returns float32 values near {size:.1e}, too far apart to decide a "
-            "step by: return float64",
-            stacklevel=3,
-        )
-
-    return chain
-
-
-def _started(target: _Target, start: Tensor) -> _State:
-    state = target(start.detach().clone())
-    impossible = state.log_density == -math.inf
-    if impossible.any():
-        raise ValueError(
-            f"start must have positive density, but {target.name} is -inf for "
-            f"{int(impossible.sum())} of {len(start)} chains, the first is {_first(impossible)}"
-        )
-
-    # The caller's function may return the same memory again and again.
-    return state._replace(log_density=state.log_density.clone())
+    rows = slice(history.done)
+    return Chain(
+        history.positions[rows],
+        history.moves[rows],
+        history.log_target[rows],
+        evaluations,
+        thin,
+        step,
+    )
 
 
 class _History:
     """The rows of a chain as they come, copied to their place a block at a time."""
 
-    def __init__(self, n_steps: int, start: Tensor) -> None:
-        def rows(dtype: torch.dtype, *shape: int) -> Tensor:
-            return torch.empty(n_steps, *shape, dtype=dtype, device=start.device)
+    def __init__(self, n_rows: int, start: State) -> None:
+        def rows(like: Tensor, dtype: torch.dtype) -> Tensor:
+            return torch.empty(n_rows, *like.shape, dtype=dtype, device=like.device)
 
-        self.positions = rows(start.dtype, *start.shape)
-        self.accepted = rows(torch.bool, len(start))
-        self.log_likelihood = rows(torch.float64, len(start))
-        self.block_length = _block_length(start)
-        self.block: list[tuple[_State, Tensor]] = []
+        self.positions = rows(start.position, start.position.dtype)
+        self.moves = rows(start.log_target, torch.int32)
+        self.log_target = rows(start.log_target, start.log_target.dtype)
+        self.block_length = _block_length(start.position)
+        self.block: list[tuple[State, Tensor]] = []
         self.done = 0
 
     def __len__(self) -> int:
         return self.done + len(self.block)
 
-    def append(self, state: _State, accepted: Tensor) -> None:
-        self.block.append((state, accepted))
+    def append(self, state: State, moves: Tensor) -> None:
+        self.block.append((state, moves))
         if len(self.block) == self.block_length:
             self.write()
 
@@ -616,47 +878,45 @@ class _History:
         if self.block:
             here = slice(self.done, len(self))
             torch.stack([state.position for state, _ in self.block], out=self.positions[here])
-            torch.stack(
-                [state.log_density for state, _ in self.block], out=self.log_likelihood[here]
-            )
-            torch.stack([accepted for _, accepted in self.block], out=self.accepted[here])
+            torch.stack([state.log_target for state, _ in self.block], out=self.log_target[here])
+            self.moves[here] = torch.stack([moves for _, moves in self.block])
             self.done, self.block = len(self), []
 
-    def chain(self, step: float | None, evaluations: int) -> Chain:
-        self.write()
-        rows = slice(self.done)
 
-        return Chain(
-            self.positions[rows], self.accepted[rows], self.log_likelihood[rows], step, evaluations
-        )
-
-
-def _draws(start: Tensor, generator: torch.Generator | None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Standard normal noise [K, D] and log u [K] for one step after the other."""
-    n = _block_length(start)
-    options: dict[str, Any] = {"generator": generator, "device": start.device}
+def _noise(like: Tensor, generator: Generator | None, n: int) -> Iterator[Noise]:
+    """Draw the noise of one step after the other, n steps at a time."""
+    log_density = _checks.double(like[:, 0])
 
     while True:
-        if start.dtype == torch.float64:
-            noise = _normal_float64((n, *start.shape), options)
+        if like.dtype == torch.float64:
+            normal = _normal_float64((n, *like.shape), like, generator)
         else:
-            noise = torch.randn(n, *start.shape, **options)
-        log_u = torch.rand(n, len(start), dtype=torch.float64, **options).log_()
-        yield from zip(noise.unbind(), log_u.unbind(), strict=True)
+            normal = _checks.randn((n, *like.shape), like, generator)
+        log_u = _checks.rand((n, len(like)), log_density, generator).log_()
+        yield from map(Noise, normal.unbind(), log_u.unbind(), repeat(generator))
 
 
-def _block_length(start: Tensor) -> int:
-    return max(1, min(_BLOCK_STEPS, _BLOCK_NUMBERS // start.numel()))
+def _block_length(like: Tensor) -> int:
+    return max(1, min(_BLOCK_STEPS, _BLOCK_NUMBERS // like.numel()))
 
 
-def _normal_float64(shape: tuple[int, ...], options: dict[str, Any]) -> Tensor:
-    """Box and Muller's transform, here twice as fast as torch.randn in float64."""
+def _normal_float64(shape: tuple[int, ...], like: Tensor, generator: Generator | None) -> Tensor:
+    """Draw by Box and Muller's transform, on a CPU twice as fast as torch.randn in float64."""
     numbers = math.prod(shape)
-    uniform = torch.rand(2, (numbers + 1) // 2, dtype=torch.float64, **options)
+    uniform = _checks.rand((2, (numbers + 1) // 2), like, generator)
     radius = uniform[0].neg().log1p_().mul_(-2).sqrt_()
     angle = uniform[1].mul_(2 * math.pi)
 
     return torch.cat([radius * angle.cos(), radius * angle.sin()])[:numbers].view(shape)
+
+
+def _bar(progress: bool) -> Any:
+    from tqdm.std import tqdm
+
+    # No `disable` where the bar is wanted, so that tqdm's own TQDM_DISABLE is heard.
+    return partial(
+        tqdm, unit="step", delay=2, leave=False, **({} if progress else {"disable": True})
+    )
 
 
 def _arviz() -> Any:
@@ -672,33 +932,11 @@ def _first(mask: Tensor) -> int:
     return int(mask.nonzero()[0])
 
 
-def _device_of(generator: torch.Generator | None) -> torch.device | None:
-    return None if generator is None else generator.device
+def _check_callable(function: object, name: str) -> None:
+    if not callable(function):
+        raise ValueError(f"{name} must be a callable from [K, D] to [K], got {function!r}")
 
 
-def _check_count(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a whole number, 1 or more, got {value!r}")
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value!r}")
-
-
-def _check_matrix(name: str, value: Tensor, shape: str) -> None:
-    if not isinstance(value, Tensor):
-        raise ValueError(f"{name} must be a tensor {shape}, got {type(value).__name__}")
-    if value.dim() != 2 or value.numel() == 0:
-        raise ValueError(f"{name} must be {shape} and not empty, got shape {tuple(value.shape)}")
-    if value.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"{name} must be float32 or float64, got {value.dtype}")
-    bad = ~value.isfinite().all(dim=1)
-    if bad.any():
-        row = _first(bad)
-        raise ValueError(f"{name} must be finite, got {value[row].tolist()} in row {row}")
-
-
-def _check_generator(generator: torch.Generator | None, device: torch.device) -> None:
-    if generator is not None and generator.device.type != device.type:
-        raise ValueError(f"generator must be on {device}, got one on {generator.device}")
+def _check_prior(prior: object) -> None:
+    if prior is not None and not isinstance(prior, GaussianPrior):
+        raise ValueError(f"prior must be a GaussianPrior, such as FullNormal, got {prior!r}")
