@@ -76,7 +76,8 @@ def pack(module: nn.Module, shape: Sequence[int], dtype: Precision = "int8") -> 
     data = bytearray()
     layers = []
     for name, weight in module.named_parameters():
-        if weight.is_meta or not weight.is_floating_point() or not weight.isfinite().all():
+        empty = weight.is_meta or nn.parameter.is_lazy(weight)
+        if empty or not weight.is_floating_point() or not weight.isfinite().all():
             raise ValueError(f"module must have finite real weights, {name} has others")
     x = next(module.parameters(), torch.zeros(())).new_zeros(1, *shape)
     for layer in _layers(module):
@@ -132,8 +133,7 @@ def _layers(module: nn.Module) -> Iterator[nn.Module]:
         yield from _layers(module.layers)
     elif type(module) is MLPDecoder:
         yield from _layers(module.layers)
-        code = next(module.parameters()).new_zeros(1, module.latent_dim)
-        yield nn.Unflatten(1, module(code).shape[1:])
+        yield nn.Unflatten(1, module.shape)
     elif type(module) is ConvEncoder:
         yield from _layers(module.blocks)
         yield nn.Flatten()
@@ -152,17 +152,16 @@ def _check_settings(layer: nn.Module) -> None:
         value = getattr(layer, name)
         if value not in (only, (only, only)):
             raise ValueError(f"{name} must be {only!r} for the page to run it, got {layer}")
-    if isinstance(layer, nn.MaxPool2d) and _side(layer, "stride") != _side(layer, "kernel_size"):
+    if isinstance(layer, nn.MaxPool2d) and _sides(layer, "stride") != _sides(layer, "kernel_size"):
         raise ValueError(f"stride must be the kernel's size for the page to run it, got {layer}")
 
 
-def _side(layer: nn.Module, name: str) -> int:
-    """A size that must be the same in both directions."""
+def _sides(layer: nn.Module, name: str) -> list[int]:
+    """A size along height and width."""
     value = getattr(layer, name)
-    sides = value if isinstance(value, tuple) else (value, value)
-    if len(set(sides)) != 1 or not isinstance(sides[0], int):
-        raise ValueError(f"{name} must be one number for the page to run it, got {layer}")
-    return sides[0]
+    if isinstance(value, str):
+        raise ValueError(f"{name} must be numbers for the page to run it, got {layer}")
+    return list(value) if isinstance(value, tuple) else [value, value]
 
 
 def _run(layer: nn.Module, x: Tensor) -> Tensor:
@@ -186,7 +185,7 @@ def _packed(
     if isinstance(layer, nn.Flatten | nn.Unflatten):
         return {"op": "reshape", "shape": list(shape)}
     if isinstance(layer, nn.MaxPool2d):
-        return {"op": "max_pool", "kernel": _side(layer, "kernel_size")}
+        return {"op": "max_pool", "kernel": _sides(layer, "kernel_size")}
     assert isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)
     n_outputs = shape[0]
     bias = layer.weight.new_zeros(n_outputs) if layer.bias is None else layer.bias
@@ -195,7 +194,7 @@ def _packed(
         return {"op": "linear"} | weights
     op = "conv" if isinstance(layer, nn.Conv2d) else "conv_transpose"
     sizes = {"kernel": "kernel_size", "stride": "stride", "padding": "padding"}
-    return {"op": op} | {key: _side(layer, name) for key, name in sizes.items()} | weights
+    return {"op": op} | {key: _sides(layer, name) for key, name in sizes.items()} | weights
 
 
 def _store(values: Tensor, data: bytearray, dtype: Precision) -> dict[str, Any]:

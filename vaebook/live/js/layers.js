@@ -14,22 +14,25 @@ function linear({ weight, bias }, [inputs]) {
   return { shape: [outputs], run };
 }
 
-function conv({ weight, bias, kernel, stride, padding }, [channels, height, width]) {
+// The size of an axis of n pixels after a convolution.
+const shrunk = (n, kernel, stride, padding) => Math.floor((n + 2 * padding - kernel) / stride) + 1;
+
+function conv({ weight, bias, kernel, stride, padding }, [channels, ...sides]) {
   const out = bias.length;
-  const h = Math.floor((height + 2 * padding - kernel) / stride) + 1;
-  const w = Math.floor((width + 2 * padding - kernel) / stride) + 1;
+  const [height, width] = sides;
+  const [high, wide] = kernel;
+  const [h, w] = sides.map((n, k) => shrunk(n, kernel[k], stride[k], padding[k]));
   const y = new Float32Array(out * h * w);
   const at = (x, o, r, c) => {
+    const [top, left] = [r * stride[0] - padding[0], c * stride[1] - padding[1]];
     let sum = bias[o];
     for (let i = 0; i < channels; i++) {
-      for (let a = 0; a < kernel; a++) {
-        const row = r * stride + a - padding;
-        if (row < 0 || row >= height) continue;
-        for (let b = 0; b < kernel; b++) {
-          const column = c * stride + b - padding;
-          if (column < 0 || column >= width) continue;
-          const value = x[(i * height + row) * width + column];
-          sum += weight[((o * channels + i) * kernel + a) * kernel + b] * value;
+      for (let a = 0; a < high; a++) {
+        if (top + a < 0 || top + a >= height) continue;
+        const row = (i * height + top + a) * width + left;
+        const first = ((o * channels + i) * high + a) * wide;
+        for (let b = 0; b < wide; b++) {
+          if (left + b >= 0 && left + b < width) sum += weight[first + b] * x[row + b];
         }
       }
     }
@@ -37,29 +40,31 @@ function conv({ weight, bias, kernel, stride, padding }, [channels, height, widt
   };
   const run = (x) => {
     for (let o = 0, j = 0; o < out; o++) {
-      for (let r = 0; r < h; r++) for (let c = 0; c < w; c++) y[j++] = at(x, o, r, c);
+      for (let r = 0; r < h; r++) {
+        for (let c = 0; c < w; c++) y[j++] = at(x, o, r, c);
+      }
     }
     return y;
   };
   return { shape: [out, h, w], run };
 }
 
-function convTranspose({ weight, bias, kernel, stride, padding }, [channels, height, width]) {
+function convTranspose({ weight, bias, kernel, stride, padding }, [channels, ...sides]) {
   const out = bias.length;
-  const h = (height - 1) * stride - 2 * padding + kernel;
-  const w = (width - 1) * stride - 2 * padding + kernel;
+  const [height, width] = sides;
+  const [high, wide] = kernel;
+  const [h, w] = sides.map((n, k) => (n - 1) * stride[k] - 2 * padding[k] + kernel[k]);
   const y = new Float32Array(out * h * w);
   // Add what one pixel of one input channel gives to all that it reaches.
   const spread = (value, i, r, c) => {
+    const [top, left] = [r * stride[0] - padding[0], c * stride[1] - padding[1]];
     for (let o = 0; o < out; o++) {
-      for (let a = 0; a < kernel; a++) {
-        const row = r * stride + a - padding;
-        if (row < 0 || row >= h) continue;
-        for (let b = 0; b < kernel; b++) {
-          const column = c * stride + b - padding;
-          if (column < 0 || column >= w) continue;
-          const factor = weight[((i * out + o) * kernel + a) * kernel + b];
-          y[(o * h + row) * w + column] += value * factor;
+      for (let a = 0; a < high; a++) {
+        if (top + a < 0 || top + a >= h) continue;
+        const row = (o * h + top + a) * w + left;
+        const first = ((i * out + o) * high + a) * wide;
+        for (let b = 0; b < wide; b++) {
+          if (left + b >= 0 && left + b < w) y[row + b] += value * weight[first + b];
         }
       }
     }
@@ -77,22 +82,21 @@ function convTranspose({ weight, bias, kernel, stride, padding }, [channels, hei
 }
 
 function maxPool({ kernel }, [channels, height, width]) {
-  const h = Math.floor(height / kernel);
-  const w = Math.floor(width / kernel);
+  const [high, wide] = kernel;
+  const [h, w] = [Math.floor(height / high), Math.floor(width / wide)];
   const y = new Float32Array(channels * h * w);
   const highest = (x, first) => {
     let top = -Infinity;
-    for (let a = 0; a < kernel; a++) {
-      for (let b = 0; b < kernel; b++) top = Math.max(top, x[first + a * width + b]);
+    for (let a = 0; a < high; a++) {
+      for (let b = 0; b < wide; b++) top = Math.max(top, x[first + a * width + b]);
     }
     return top;
   };
   const run = (x) => {
     for (let i = 0, j = 0; i < channels; i++) {
       for (let r = 0; r < h; r++) {
-        for (let c = 0; c < w; c++) {
-          y[j++] = highest(x, (i * height + r * kernel) * width + c * kernel);
-        }
+        const row = (i * height + r * high) * width;
+        for (let c = 0; c < w; c++) y[j++] = highest(x, row + c * wide);
       }
     }
     return y;

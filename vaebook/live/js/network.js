@@ -55,7 +55,7 @@ function layerFor(spec, shape, view) {
   if (!spec.weight) return LAYERS[spec.op](spec, shape);
   const given = { ...spec, weight: tensor(spec.weight, view), bias: tensor(spec.bias, view) };
   const flat = spec.op === "linear";
-  const fan = shape[0] * given.bias.length * (flat ? 1 : spec.kernel ** 2);
+  const fan = shape[0] * given.bias.length * (flat ? 1 : count(spec.kernel));
   if (given.weight.length !== fan || flat !== (shape.length === 1)) {
     throw new Error(`a ${spec.op} layer does not fit an input of ${shape}`);
   }

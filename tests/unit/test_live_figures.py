@@ -1,0 +1,221 @@
+"""The live figures, as Python makes them; what the page does with them is in tests/site."""
+
+import base64
+import io
+import math
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from vaebook import live
+from vaebook.live import pictures
+from vaebook.models import VAE, Autoencoder, Bernoulli, Gaussian
+from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from vaebook.models.priors import DiagonalNormal
+
+
+def colour_model(height=10, width=14):
+    """A model of images in colour that are not square, of plain layers."""
+    torch.manual_seed(0)
+    shape = (3, height, width)
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), 4))
+    decoder = nn.Sequential(nn.Linear(2, math.prod(shape)), nn.Unflatten(1, shape))
+    return VAE(encoder, decoder, 2, Bernoulli())
+
+
+def autoencoder():
+    return Autoencoder(ConvEncoder(3), ConvDecoder(3), 3, Gaussian())
+
+
+@pytest.fixture
+def plane():
+    torch.manual_seed(0)
+    return VAE(MLPEncoder(4, (16,)), MLPDecoder(2, (16,)), 2, Bernoulli()).eval()
+
+
+@pytest.fixture
+def cloud():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(60, 2, generator=generator), torch.arange(60) % 10
+
+
+def pixels(url):
+    """The pixels of a data URL."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))))
+
+
+def test_in_more_than_two_dimensions_the_most_active_come_first():
+    torch.manual_seed(0)
+    model = VAE(MLPEncoder(10, (8,)), MLPDecoder(5, (8,)), 5, Bernoulli())
+    mu = torch.randn(200, 5) * torch.tensor([0.1, 2.0, 0.5, 1.0, 0.01])
+    figure = live.latent_map(model, mu, alt="Dials.")
+    assert figure.config["order"] == [1, 3, 2, 0, 4]
+    assert figure.config["extent"] == 3.0
+    assert list(figure.pictures) == ["decoded image"]
+
+
+def test_the_map_holds_nearly_all_codes(plane):
+    mu = torch.randn(5000, 2, generator=torch.Generator().manual_seed(1))
+    figure = live.latent_map(plane, mu, alt="A map.")
+    inside = (mu.abs() <= figure.config["extent"]).all(1).double().mean()
+    assert inside > 0.98
+    one = live.latent_map(plane, torch.zeros(1, 2), alt="One point.")
+    assert one.config["extent"] > 0
+
+
+def test_pictures_are_in_the_colours_of_the_image():
+    image = torch.rand(3, 10, 14)
+    drawn = pixels(pictures.picture(image))
+    fold = drawn.shape[0] // 10
+    assert drawn.shape == (10 * fold, 14 * fold, 3)
+    expected = (255 * image).round().byte().permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(drawn[::fold, ::fold], expected)
+    grey = pixels(pictures.picture(image[:1]))
+    np.testing.assert_array_equal(grey[::fold, ::fold], expected[..., 0])
+
+
+def test_bytes_of_an_image_are_its_channels_one_after_the_other():
+    image = torch.arange(24.0).view(3, 2, 4) / 255
+    assert list(base64.b64decode(pictures.bytes_of(image))) == list(range(24))
+
+
+def test_figures_take_images_in_colour_that_are_not_square(cloud):
+    model = colour_model()
+    images = torch.rand(4, 3, 10, 14)
+    figures = [
+        live.latent_map(model, *cloud, alt="A map."),
+        live.chains(model, images[0], *cloud, alt="Chains."),
+        live.beta_dial(
+            [live.BetaRun(beta, model, cloud[0], 5.0, 100.0) for beta in (1.0, 2.0)],
+            cloud[1],
+            images,
+            alt="A dial.",
+        ),
+    ]
+    for figure in figures:
+        drawn = pixels(figure.pictures["decoded image"])
+        assert drawn.shape[0] / 10 == drawn.shape[1] / 14
+        assert drawn.shape[2] == 3
+
+
+def test_labels_may_be_missing(plane, cloud):
+    mu, _ = cloud
+    image = torch.rand(1, 28, 28)
+    figures = [
+        live.latent_map(plane, mu, alt="A map."),
+        live.chains(plane, image, mu, alt="Chains."),
+        live.draw_digit(plane, mu, None, image[None], alt="An easel."),
+    ]
+    clouds = {figure.pictures["cloud"] for figure in figures}
+    assert len(clouds) == 1
+    named = live.latent_map(plane, mu, torch.zeros(60, dtype=torch.long), alt="A map.")
+    assert named.pictures["cloud"] not in clouds  # it has a name on it
+
+
+def test_double_precision_and_gradients_make_no_difference(plane, cloud):
+    mu, labels = cloud
+    expected = live.latent_map(plane, mu, labels, alt="A map.")
+    found = live.latent_map(plane, mu.double().requires_grad_(), labels.int(), alt="A map.")
+    assert found == expected
+    assert live.latent_map(plane.double(), mu, labels, alt="A map.").models == expected.models
+
+
+def refused(tries, draw):
+    """Hold that each message is raised for its arguments."""
+    for message, *arguments in tries:
+        with pytest.raises(ValueError, match=message):
+            draw(*arguments, alt="x")
+
+
+def test_a_map_refuses_codes_and_labels_that_do_not_fit(plane, cloud):
+    mu, z = cloud[0], cloud[1]
+    tries = [
+        (r"mu must be a float tensor \[N, 2\], got .*\[60, 3\]", plane, torch.zeros(60, 3)),
+        ("mu must be finite", plane, mu / 0),
+        ("mu must be a float tensor", plane, mu.tolist()),
+        ("mu must be a float tensor", plane, z[:, None].expand(-1, 2)),
+        (r"labels must be an integer tensor \[60\], got .*\[5\]", plane, mu, z[:5]),
+        ("labels must be an integer tensor", plane, mu, z.float()),
+        ("labels must be an integer tensor", plane, mu, z > 3),
+        ("labels must lie in 0 to 9, .* got 0 to 10", plane, mu, z + (z > 8)),
+        ("labels must lie in 0 to 9, .* got -1 to 8", plane, mu, z - 1),
+        ("model must be a VAE or an Autoencoder, got MLPDecoder", plane.decoder, mu),
+    ]
+    refused(tries, live.latent_map)
+
+
+def test_chains_and_easel_refuse_models_and_images_that_do_not_fit(plane, cloud):
+    mu, labels = cloud
+    image = torch.zeros(1, 28, 28)
+    gaussian = VAE(MLPEncoder(4, (4,)), MLPDecoder(2, (4,)), 2, Gaussian())
+    moved = VAE(plane.encoder, plane.decoder, 2, Bernoulli(), DiagonalNormal(mu[0], mu[0]))
+    tries = [
+        ("got 2, StandardNormal and Gaussian", gaussian, image, mu),
+        ("got 2, DiagonalNormal and Bernoulli", moved, image, mu),
+        ("got Autoencoder", autoencoder(), image, mu),
+        (r"image must be .*\[1, 28, 28\], got .*\[1, 8, 8\]", plane, image[:, :8, :8], mu),
+        (r"image must lie in \[0, 1\], got 2 to 2", plane, image + 2, mu),
+    ]
+    refused(tries, live.chains)
+    tries = [
+        (r"examples must be .*\[E, 1, 28, 28\]", plane, mu, labels, image),
+        (r"examples must be .*\[E, 1, 28, 28\]", plane, mu, labels, image[None][:0]),
+        (r"shape must fit the layers", colour_model(), mu, labels, image[None]),
+    ]
+    refused(tries, live.draw_digit)
+
+
+def test_a_dial_refuses_runs_that_do_not_fit(plane, cloud):
+    mu, labels = cloud
+    image = torch.zeros(1, 28, 28)
+    run = live.BetaRun(1.0, plane, mu, 5.0, 100.0)
+    later = run._replace(beta=2.0)
+    rising = r"two or more BetaRuns by rising beta, got "
+    tries = [
+        (rising + r"\[1.0, 1.0\]", [run, run], labels, image[None]),
+        (rising, [run, "run"], labels, image[None]),
+        (r"images must be .*28, 28\]", [run, later], labels, image),
+        ("rate must be a finite", [run._replace(rate=math.nan), later], labels, image[None]),
+    ]
+    refused(tries, live.beta_dial)
+
+
+def test_twins_refuse_what_is_no_pair_of_heatmaps(plane):
+    codes = [torch.zeros(5, 3)] * 2
+    one = live.Twin("AE", autoencoder(), torch.zeros(3), torch.eye(3))
+    two = one._replace(title="2")
+    tries = [
+        (r"two Twins of different titles, got \['AE'\]", [one], codes[:1]),
+        ("two Twins of different titles", [one, one], codes),
+        ("axes must be invertible", [one, two._replace(axes=torch.zeros(3, 3))], codes),
+        (r"codes must be a float tensor \[N, 3\]", [one, two], [codes[0], codes[0][:, :2]]),
+        (r"three dimensions to \[1, 36, 36\], got 2", [one, two._replace(model=plane)], codes),
+    ]
+    refused(tries, live.twins)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("step", 1.5, r"step must be a finite number in \[0.001, 1\], got 1.5"),
+        ("step", True, "step must be a finite number"),
+        ("seed", -1, "seed must be a whole number"),
+        ("seed", 0.5, "seed must be a whole number"),
+        ("start", [0.0], "start must be a sequence of 2 finite numbers"),
+        ("start", [0.0, math.nan], "each entry of start must be a finite number"),
+        ("dtype", "float32", "dtype must be"),
+    ],
+)
+def test_chains_refuse_settings_out_of_range(plane, cloud, name, value, message):
+    with pytest.raises(ValueError, match=message):
+        live.chains(plane, torch.zeros(1, 28, 28), *cloud, alt="x", **{name: value})
+
+
+def test_a_bench_and_a_panel_refuse_what_their_dials_do_not_reach():
+    with pytest.raises(ValueError, match=r"noise must be a finite number in \[0.1, 3\], got 0.01"):
+        live.elbo_bench(alt="x", noise=0.01)
+    with pytest.raises(ValueError, match=r"its corr, must be .*\[-0.95, 0.95\], got 1.0"):
+        live.heatmap_panel(alt="x", start=[1.0, 1.0, 1.0])
