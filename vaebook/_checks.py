@@ -13,6 +13,7 @@ __all__ = [
     "rand",
     "randint",
     "randn",
+    "rows",
     "same_device",
 ]
 
@@ -79,6 +80,12 @@ def points(value: object, name: str, shape: Sequence[int | str]) -> None:
     The squares of nearer ones, and their quotients by the variances of codes, fit into float32.
     """
     floats(value, name, shape, largest=1e9)
+
+
+def rows(value: Tensor, name: str, least: int) -> None:
+    """Refuse a tensor [N, ...] with fewer than `least` rows."""
+    if len(value) < least:
+        raise ValueError(f"{name} must have at least {least} rows, got {list(value.shape)}")
 
 
 def integers(value: object, name: str, shape: Sequence[int | str]) -> None:

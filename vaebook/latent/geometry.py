@@ -1,4 +1,4 @@
-"""Lengths and shortest ways in latent space."""
+"""Lengths and shortest ways in latent space, by a density or by a decoder."""
 
 __all__ = ["Geodesics", "decoded_length", "geodesics"]
 
@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
-from scipy.spatial import KDTree
 from torch import Tensor
 
+from vaebook import _checks
+from vaebook._checks import double
 from vaebook.latent.paths import line, resample
 
 
@@ -34,7 +33,7 @@ def geodesics(
     n_points: int = 24,
     n_steps: int = 60,
 ) -> Geodesics:
-    r"""Paths between terminals that prefer dense regions, and their lengths.
+    r"""Find paths between terminals that prefer dense regions, and their lengths.
 
     The length of a path :math:`\gamma` is
 
@@ -70,37 +69,41 @@ def geodesics(
     Source:
         Semi-supervised learning with density based distances (Bijral, Ratliff and Srebro, 2011);
         for the fault of the deterministic metric, Latent space oddity (Arvanitidis et al., 2018).
+
+    Example:
+        >>> codes = torch.linspace(-2, 2, 40)[:, None]
+        >>> ends = torch.tensor([[-1.0], [1.0]])
+        >>> found = geodesics(codes, ends, lambda z: torch.zeros(len(z)))
+        >>> found.lengths
+        tensor([[0., 2.],
+                [2., 0.]])
     """
-    if codes.ndim != 2 or terminals.ndim != 2 or codes.shape[1] != terminals.shape[1]:
-        raise ValueError(
-            "codes must be [P,D] and terminals [C,D], "
-            f"got {list(codes.shape)} and {list(terminals.shape)}"
-        )
-    nodes = torch.cat([terminals, codes.to(terminals)])
-    if not nodes.isfinite().all():
-        raise ValueError("codes and terminals must be finite")
-    if not 1 <= n_neighbors < len(nodes):
-        raise ValueError(f"n_neighbors must lie between 1 and {len(nodes) - 1}, got {n_neighbors}")
-    if n_points < 3 or n_steps < 0:
-        raise ValueError(
-            f"n_points must be at least 3 and n_steps at least 0, got {n_points} and {n_steps}"
-        )
-    alpha = 1 / nodes.shape[1] if exponent is None else exponent
-    if not 0 <= alpha < math.inf:
-        raise ValueError(f"exponent must be finite and at least 0, got {exponent}")
+    _checks.points(codes, "codes", ("P", "D"))
+    _checks.points(terminals, "terminals", ("C", codes.shape[1]))
+    _checks.alike(codes=codes, terminals=terminals)
+    if not callable(log_density):
+        raise ValueError(f"log_density must map points to log-densities, got {log_density!r}")
+    if exponent is not None:
+        _checks.number(exponent, "exponent", 0)
+    _checks.count(n_neighbors, "n_neighbors")
+    _checks.count(n_points, "n_points", least=3)
+    _checks.count(n_steps, "n_steps", least=0)
+    nodes = torch.cat([terminals, codes])
+    if n_neighbors >= len(nodes):
+        raise ValueError(f"n_neighbors must be at most {len(nodes) - 1}, got {n_neighbors}")
 
     heights = log_density(nodes)
-    if not heights.isfinite().all():
-        raise ValueError("log_density must be finite at all codes and terminals")
+    _checks.floats(heights, "log_density(nodes)", (len(nodes),))
     highest = heights.max().item()
+    alpha = 1 / nodes.shape[1] if exponent is None else exponent
 
     def log_cost(z: Tensor) -> Tensor:
-        """log f at points [...,D]."""
-        height = log_density(z.flatten(0, -2)).double().reshape(z.shape[:-1])
+        """log f at points [...,D], float64."""
+        height = double(log_density(z.flatten(0, -2))).reshape(z.shape[:-1])
         return alpha * (highest - height)
 
     c = len(terminals)
-    lengths = torch.zeros(c, c, dtype=torch.float64, device=nodes.device)
+    lengths = torch.zeros(c, c, dtype=torch.float64)
     polylines = [[nodes[[i]] for _ in range(c)] for i in range(c)]
     for (i, j), way in _graph_ways(nodes, c, log_cost, n_neighbors).items():
         starts = [way, line(nodes[i], nodes[j], n_points)]
@@ -115,7 +118,9 @@ def geodesics(
 
 
 def decoded_length(polyline: Tensor, decode: Callable[[Tensor], Tensor]) -> float:
-    r"""Length of a path in the decoder's pull-back metric, :math:`\sum_t \|g(z_{t+1}) - g(z_t)\|`.
+    r"""Return the length of a path in the decoder's pull-back metric.
+
+    .. math:: \sum_t \|g(z_{t+1}) - g(z_t)\|
 
     It grows towards :math:`\int \|J_g \dot z\| dt` as the polyline is refined; see
     :func:`resample`.
@@ -125,31 +130,44 @@ def decoded_length(polyline: Tensor, decode: Callable[[Tensor], Tensor]) -> floa
         decode: Codes [n,D] to images [n,*].
 
     Raises:
-        ValueError: Too few points, or decode returns another number of images.
+        ValueError: Too few points, one that is not finite, or decode returns another number of
+            images.
 
     Source:
         Latent space oddity (Arvanitidis et al., 2018).
+
+    Example:
+        >>> decoded_length(torch.tensor([[0.0], [1.0], [3.0]]), lambda z: 2 * z)
+        6.0
     """
-    _check_polyline(polyline)
+    _checks.points(polyline, "polyline", ("n", "D"))
+    _checks.rows(polyline, "polyline", 2)
+    if not callable(decode):
+        raise ValueError(f"decode must map codes to images, got {decode!r}")
     images = decode(polyline)
-    if len(images) != len(polyline):
+    if not isinstance(images, Tensor) or len(images) != len(polyline):
         raise ValueError(
-            f"decode must return an image a point, {len(polyline)}, got {len(images)}"
+            f"decode must return an image per point, {len(polyline)}, got "
+            f"{len(images) if isinstance(images, Tensor) else images!r}"
         )
 
-    return images.flatten(1).double().diff(dim=0).norm(dim=1).sum().item()
+    return double(images.flatten(1)).diff(dim=0).norm(dim=1).sum().item()
 
 
 def _graph_ways(
     nodes: Tensor, c: int, log_cost: Callable[[Tensor], Tensor], n_neighbors: int
 ) -> dict[tuple[int, int], Tensor]:
     """The cheapest way in the graph of neighbours between each two of the first c nodes."""
-    places = nodes.cpu().double().numpy()
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import dijkstra
+    from scipy.spatial import KDTree
+
+    places = nodes.detach().cpu().double().numpy()
     _, neighbours = KDTree(places).query(places, n_neighbors + 1)
     pairs = np.stack([np.arange(len(nodes)).repeat(n_neighbors + 1), neighbours.ravel()])
     i, j = np.unique(np.sort(pairs[:, pairs[0] != pairs[1]], axis=0), axis=1)
     edges = torch.stack([nodes[i], nodes[j]], 1)
-    weights = _length(edges, log_cost).cpu().numpy()
+    weights = _length(edges, log_cost).detach().cpu().numpy()
 
     graph = coo_array((weights, (i, j)), shape=(len(nodes), len(nodes)))
     lengths, before = dijkstra(graph, directed=False, indices=range(c), return_predecessors=True)
@@ -168,7 +186,7 @@ def _length(path: Tensor, log_cost: Callable[[Tensor], Tensor]) -> Tensor:
     start, end = path[..., :-1, :], path[..., 1:, :]
     mean = sum(log_cost(torch.lerp(start, end, t)).exp() for t in (1 / 6, 1 / 2, 5 / 6)) / 3
 
-    return (mean * (end - start).double().norm(dim=-1)).sum(-1)
+    return (mean * double(end - start).norm(dim=-1)).sum(-1)
 
 
 def _relax(path: Tensor, log_cost: Callable[[Tensor], Tensor], n_steps: int) -> Tensor:
@@ -182,7 +200,7 @@ def _relax(path: Tensor, log_cost: Callable[[Tensor], Tensor], n_steps: int) -> 
     def log_energy() -> Tensor:
         optimizer.zero_grad()
         moved = torch.cat([path[:1], inner, path[-1:]])
-        squared = moved.diff(dim=0).double().square().sum(1).clamp_min(1e-300)
+        squared = double(moved.diff(dim=0)).square().sum(1).clamp_min(1e-300)
         middle = torch.lerp(moved[:-1], moved[1:], 0.5)
         loss = (2 * log_cost(middle) + squared.log()).logsumexp(0)
         loss.backward()
@@ -201,10 +219,3 @@ def _trace(before: np.ndarray, start: int, end: int) -> list[int]:
         path.append(int(before[path[-1]]))
 
     return path[::-1]
-
-
-def _check_polyline(polyline: Tensor) -> None:
-    if polyline.ndim != 2 or len(polyline) < 2:
-        raise ValueError(f"polyline must be [n,D] with n >= 2, got {list(polyline.shape)}")
-    if not polyline.isfinite().all():
-        raise ValueError("polyline must be finite")

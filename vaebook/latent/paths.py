@@ -1,6 +1,6 @@
-r"""Paths through latent space: lines, arcs, interpolation, tours, and curves on a cloud's hull.
+"""Paths through latent space: lines, arcs, interpolation and tours.
 
-A path is a polyline [n,D], its vertices in order. Decoders and densities come as functions.
+A path is a polyline [n,D], its vertices in order, on the device and in the dtype of its ends.
 """
 
 __all__ = [
@@ -15,12 +15,15 @@ __all__ = [
     "slerp",
 ]
 
-import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from vaebook import _checks
+from vaebook._checks import double
 
 # Held-Karp keeps 2^C C numbers: 8 MB for 16 nodes, and twice as much for each node more.
 _MOST_NODES = 16
@@ -34,7 +37,7 @@ class Tour(NamedTuple):
 
 
 def line(a: Tensor, b: Tensor, n: int) -> Tensor:
-    r"""The straight line :math:`(1-t)\,a + t\,b` at n even steps of t from 0 to 1.
+    r"""Return the straight line :math:`(1-t)\,a + t\,b` at n even steps of t from 0 to 1.
 
     Its middle is short in many dimensions: for independent a, b ~ N(0, I) it has norm about
     :math:`\sqrt{D/2}` where typical codes have :math:`\sqrt D`; compare :func:`slerp`.
@@ -48,7 +51,13 @@ def line(a: Tensor, b: Tensor, n: int) -> Tensor:
         Points [n,D].
 
     Raises:
-        ValueError: Shapes differ, or n is below 2.
+        ValueError: Shapes, dtypes or devices differ, an end is not finite, or n is below 2.
+
+    Example:
+        >>> line(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 2.0]), 3)
+        tensor([[0.0000, 0.0000],
+                [0.5000, 1.0000],
+                [1.0000, 2.0000]])
     """
     t = _steps(a, b, n)
 
@@ -56,7 +65,7 @@ def line(a: Tensor, b: Tensor, n: int) -> Tensor:
 
 
 def slerp(a: Tensor, b: Tensor, n: int) -> Tensor:
-    r"""The great circle from the direction of a to that of b, with the norm growing evenly.
+    r"""Return the great circle from the direction of a to that of b, with the norm growing evenly.
 
     .. math:: z(t) = \left( (1-t)\|a\| + t\|b\| \right) \left( \cos(t\omega)\, u
         + \sin(t\omega)\, v \right),
@@ -73,29 +82,32 @@ def slerp(a: Tensor, b: Tensor, n: int) -> Tensor:
         Points [n,D].
 
     Raises:
-        ValueError: Shapes differ, n is below 2, or the great circle is not determined.
-    """
-    t = _steps(a, b, n)
-    norm_a, norm_b = a.norm(), b.norm()
-    if norm_a == 0 or norm_b == 0:
-        raise ValueError("a and b must not be zero: the origin has no direction")
+        ValueError: Shapes, dtypes or devices differ, an end is not finite, n is below 2, or the
+            great circle is not determined.
 
-    u = a / norm_a
-    along = u @ b
-    aside = b - along * u
-    tiny = 8 * torch.finfo(a.dtype).eps * norm_b
-    if along < 0 and aside.norm() <= tiny:
+    Example:
+        >>> slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0]), 3).norm(dim=1)
+        tensor([1.0000, 1.5000, 2.0000])
+    """
+    t = double(_steps(a, b, n))
+    norm_a, u = _polar(a, "a")
+    norm_b, towards = _polar(b, "b")
+
+    along = u @ towards
+    aside = towards - along * u
+    # What of an angle of pi is lost when the ends are rounded to their dtype.
+    if along < 0 and aside.norm() <= 8 * torch.finfo(a.dtype).eps:
         raise ValueError("a and b must not be opposite: every great circle would do")
     angle = t * torch.atan2(aside.norm(), along)
-    v = torch.nn.functional.normalize(aside, dim=0, eps=torch.finfo(a.dtype).tiny)
+    v = torch.nn.functional.normalize(aside, dim=0, eps=torch.finfo(aside.dtype).tiny)
 
-    return torch.lerp(norm_a, norm_b, t) * (angle.cos() * u + angle.sin() * v)
+    return (torch.lerp(norm_a, norm_b, t) * (angle.cos() * u + angle.sin() * v)).to(a)
 
 
 def arc(
     centre: Tensor, plane: tuple[int, int], radius: float, start: float, stop: float, n: int
 ) -> Tensor:
-    r"""An angular direction: a circle's arc in a plane of two latent axes.
+    r"""Return a circle's arc in a plane of two latent axes: an angular direction.
 
     .. math:: z(\theta) = c + r \left( \cos\theta\, e_i + \sin\theta\, e_j \right)
 
@@ -112,20 +124,20 @@ def arc(
 
     Raises:
         ValueError: An argument is outside its range.
-    """
-    i, j = plane
-    if centre.ndim != 1 or not (0 <= i < len(centre) and 0 <= j < len(centre)) or i == j:
-        raise ValueError(
-            f"plane must name two different axes of centre [D], got {plane}, "
-            f"centre {list(centre.shape)}"
-        )
-    if not 0 < radius < math.inf:
-        raise ValueError(f"radius must be positive and finite, got {radius}")
-    if not math.isfinite(start) or not math.isfinite(stop):
-        raise ValueError(f"start and stop must be finite, got {start} and {stop}")
-    if n < 2:
-        raise ValueError(f"n must be at least 2, got {n}")
 
+    Example:
+        >>> arc(torch.zeros(3), (0, 2), 1.0, 0.0, torch.pi / 2, 2).round(decimals=4).abs()
+        tensor([[1., 0., 0.],
+                [0., 0., 1.]])
+    """
+    _checks.points(centre, "centre", ("D",))
+    _check_plane(plane, len(centre))
+    _checks.number(radius, "radius", 0, 1e9, open=True)
+    _checks.number(start, "start", -1e6, 1e6)
+    _checks.number(stop, "stop", -1e6, 1e6)
+    _checks.count(n, "n", least=2)
+
+    i, j = plane
     angle = torch.linspace(start, stop, n, dtype=centre.dtype, device=centre.device)
     points = centre.repeat(n, 1)
     points[:, i] += radius * angle.cos()
@@ -135,7 +147,7 @@ def arc(
 
 
 def interpolate(corners: Tensor, weights: Tensor, spherical: bool = False) -> Tensor:
-    r"""Convex combinations of K corners: of codes, or of the images themselves (alpha blending).
+    r"""Combine K corners convexly: codes, or the images themselves (alpha blending).
 
     .. math:: z = \sum_k w_k c_k \qquad \text{or, spherical,} \qquad
         z = \sum_k w_k c_k \Big/ \Big( \sum_k w_k^2 \Big)^{1/2}
@@ -153,15 +165,18 @@ def interpolate(corners: Tensor, weights: Tensor, spherical: bool = False) -> Te
         Combinations [...,*].
 
     Raises:
-        ValueError: Shapes do not fit, or weights are not convex.
+        ValueError: Shapes or devices do not fit, a corner is not finite, or weights are not
+            convex.
+
+    Example:
+        >>> interpolate(torch.eye(2), torch.tensor([0.25, 0.75]))
+        tensor([0.2500, 0.7500])
     """
-    if not corners.ndim or not weights.ndim or weights.shape[-1] != len(corners):
-        raise ValueError(
-            "weights must be [...,K] for corners [K,*], "
-            f"got {list(weights.shape)} and {list(corners.shape)}"
-        )
-    if not corners.is_floating_point():
-        raise ValueError(f"corners must be of a floating type, got {corners.dtype}")
+    if not isinstance(corners, Tensor) or not corners.ndim:
+        raise ValueError(f"corners must be a float tensor [K, *], got {corners!r}")
+    _checks.points(corners, "corners", ("K", *(f"size {k}" for k in range(1, corners.ndim))))
+    _checks.floats(weights, "weights", ("...", len(corners)))
+    _checks.same_device(corners=corners, weights=weights)
     total = weights.sum(-1)
     if not (weights >= 0).all() or not torch.allclose(total, torch.ones_like(total)):
         raise ValueError(
@@ -177,20 +192,25 @@ def interpolate(corners: Tensor, weights: Tensor, spherical: bool = False) -> Te
 
 
 def bilinear_weights(rows: int, columns: int) -> Tensor:
-    """Weights of four corners over a grid: top left, top right, bottom left, bottom right.
+    """Return the weights of four corners over a grid.
 
     Args:
         rows: Rows of the grid, at least 2.
         columns: Columns of the grid, at least 2.
 
     Returns:
-        Weights [rows,columns,4], which sum to 1.
+        Weights [rows,columns,4], which sum to 1, of the corners at the top left, the top right,
+        the bottom left and the bottom right.
 
     Raises:
         ValueError: Fewer than two rows or columns.
+
+    Example:
+        >>> bilinear_weights(3, 3)[1, 1]
+        tensor([0.2500, 0.2500, 0.2500, 0.2500])
     """
-    if min(rows, columns) < 2:
-        raise ValueError(f"rows and columns must be at least 2, got {rows} and {columns}")
+    _checks.count(rows, "rows", least=2)
+    _checks.count(columns, "columns", least=2)
 
     down = torch.linspace(0, 1, rows)[:, None]
     right = torch.linspace(0, 1, columns)[None, :]
@@ -201,7 +221,7 @@ def bilinear_weights(rows: int, columns: int) -> Tensor:
 
 
 def quantile_grid(n: int) -> Tensor:
-    r"""A grid over the plane, even under N(0, I): the quantiles :math:`(k + ½)/n` of each axis.
+    r"""Return a grid over the plane, even under N(0, I): quantiles :math:`(k + ½)/n` of each axis.
 
     Rows run as in a plot: the first coordinate grows to the right, the second upwards, so that
     the last row holds the smallest.
@@ -214,9 +234,13 @@ def quantile_grid(n: int) -> Tensor:
 
     Raises:
         ValueError: n is below 1.
+
+    Example:
+        >>> quantile_grid(2)[0]
+        tensor([[-0.6745,  0.6745],
+                [ 0.6745,  0.6745]])
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    _checks.count(n, "n")
 
     levels = (torch.arange(n, dtype=torch.float64) + 0.5) / n
     quantiles = torch.distributions.Normal(0.0, 1.0).icdf(levels)
@@ -226,7 +250,7 @@ def quantile_grid(n: int) -> Tensor:
 
 
 def resample(polyline: Tensor, n: int) -> Tensor:
-    """The same path at n points, evenly spaced along its Euclidean length.
+    """Return the same path at n points, evenly spaced along its Euclidean length.
 
     The lowest density met on a path is ``log_density(resample(path, 1000)).min()``.
 
@@ -238,25 +262,30 @@ def resample(polyline: Tensor, n: int) -> Tensor:
         Points [n,D], the ends among them.
 
     Raises:
-        ValueError: Too few points, or a path of no length.
+        ValueError: Too few points, one that is not finite, or a path of no length.
+
+    Example:
+        >>> resample(torch.tensor([[0.0], [1.0], [4.0]]), 3).flatten()
+        tensor([0., 2., 4.])
     """
-    _check_polyline(polyline)
-    if n < 2:
-        raise ValueError(f"n must be at least 2, got {n}")
-    lengths = polyline.double().diff(dim=0).norm(dim=1)
+    _checks.points(polyline, "polyline", ("n", "D"))
+    _checks.rows(polyline, "polyline", 2)
+    _checks.count(n, "n", least=2)
+    vertices = double(polyline)
+    lengths = vertices.diff(dim=0).norm(dim=1)
     if lengths.sum() == 0:
         raise ValueError("polyline must have a length, all its vertices are equal")
 
     reached = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-    wanted = torch.linspace(0, 1, n, dtype=torch.float64, device=polyline.device) * reached[-1]
+    wanted = torch.linspace(0, 1, n, dtype=torch.float64, device=reached.device) * reached[-1]
     segment = (torch.searchsorted(reached, wanted) - 1).clamp_min(0)
     t = (wanted - reached[segment]) / (reached[segment + 1] - reached[segment])
 
-    return torch.lerp(polyline[segment], polyline[segment + 1], t[:, None].to(polyline.dtype))
+    return torch.lerp(vertices[segment], vertices[segment + 1], t[:, None]).to(polyline)
 
 
 def shortest_tour(distances: Tensor) -> Tour:
-    r"""The shortest open path through all nodes, exactly.
+    r"""Find the shortest open path through all nodes, exactly.
 
     Held and Karp's recursion: with L(S, j) the length of the shortest path through the set S
     that ends at j in S,
@@ -275,15 +304,20 @@ def shortest_tour(distances: Tensor) -> Tour:
 
     Source:
         A dynamic programming approach to sequencing problems (Held and Karp, 1962).
+
+    Example:
+        >>> x = torch.tensor([[0.0], [5.0], [1.0]])
+        >>> shortest_tour(torch.cdist(x, x))
+        Tour(order=tensor([0, 2, 1]), length=5.0)
     """
-    if distances.ndim != 2 or distances.shape[0] != distances.shape[1] or not len(distances):
-        raise ValueError(f"distances must be [C,C] with C >= 1, got {list(distances.shape)}")
+    _checks.floats(distances, "distances", ("C", "C"), finite=False)
     n = len(distances)
     if n > _MOST_NODES:
         raise ValueError(f"distances must have at most {_MOST_NODES} nodes to be exact, got {n}")
     d = distances.detach().cpu().double().numpy()
+    # A sum of 16 of them must still be a number.
     for wrong, fault in (
-        (~np.isfinite(d), "finite"),
+        (~(np.abs(d) <= 1e300), "finite and at most 1e300"),
         (d < 0, "non-negative"),
         (~np.isclose(d, d.T, rtol=1e-5, atol=0.0), "symmetric"),
     ):
@@ -291,40 +325,62 @@ def shortest_tour(distances: Tensor) -> Tour:
             i, j = np.argwhere(wrong)[0]
             raise ValueError(f"distances must be {fault}, got {d[i, j]} from {i} to {j}")
 
+    lengths = _shortest_lengths(d)
+    left = 2**n - 1
+    order = [int(lengths[left].argmin())]
+    length = float(lengths[left, order[0]])
+    while len(order) < n:
+        left ^= 1 << order[-1]
+        order.append(int((lengths[left] + d[:, order[-1]]).argmin()))
+    if order[0] > order[-1]:
+        order.reverse()
+
+    return Tour(torch.tensor(order, device=distances.device), length)
+
+
+def _shortest_lengths(d: np.ndarray) -> np.ndarray:
+    """L(S, j) of all sets and nodes [2^C,C], infinite where j is not in S.
+
+    A set is a number: bit j says whether node j is in it.
+    """
+    n = len(d)
     nodes, sets = np.arange(n), np.arange(2**n)
-    size = np.bitwise_count(sets)
+    holds = (sets[:, None] >> nodes & 1).astype(bool)
+    size = holds.sum(1)
     lengths = np.full((2**n, n), np.inf)
     lengths[1 << nodes, nodes] = 0.0
     for count in range(1, n):
         some = sets[size == count]
         onwards = (lengths[some][:, :, None] + d).min(1)
-        s, k = np.nonzero(some[:, None] >> nodes & 1 ^ 1)
-        lengths[some[s] | 1 << nodes[k], k] = onwards[s, k]
+        row, new = np.nonzero(~holds[some])
+        lengths[some[row] | 1 << nodes[new], new] = onwards[row, new]
 
-    rest = 2**n - 1
-    order = [int(lengths[rest].argmin())]
-    length = float(lengths[rest, order[0]])
-    while len(order) < n:
-        rest ^= 1 << order[-1]
-        order.append(int((lengths[rest] + d[:, order[-1]]).argmin()))
-    if order[0] > order[-1]:
-        order.reverse()
-
-    return Tour(torch.tensor(order), length)
+    return lengths
 
 
 def _steps(a: Tensor, b: Tensor, n: int) -> Tensor:
     """Even steps from 0 to 1 as a column [n,1]; refuses ends that do not fit."""
-    if a.ndim != 1 or a.shape != b.shape:
-        raise ValueError(f"a and b must both be [D], got {list(a.shape)} and {list(b.shape)}")
-    if n < 2:
-        raise ValueError(f"n must be at least 2, got {n}")
+    _checks.floats(a, "a", ("D",), largest=1e30)
+    _checks.floats(b, "b", (len(a),), largest=1e30)
+    _checks.alike(a=a, b=b)
+    _checks.count(n, "n", least=2)
 
     return torch.linspace(0, 1, n, dtype=a.dtype, device=a.device)[:, None]
 
 
-def _check_polyline(polyline: Tensor) -> None:
-    if polyline.ndim != 2 or len(polyline) < 2:
-        raise ValueError(f"polyline must be [n,D] with n >= 2, got {list(polyline.shape)}")
-    if not polyline.isfinite().all():
-        raise ValueError("polyline must be finite")
+def _polar(a: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    """Norm [] and direction [D] of a in float64; scaled first, so that no square is zero."""
+    a = double(a)
+    largest = a.abs().max()
+    if largest == 0:
+        raise ValueError(f"{name} must not be zero: the origin has no direction")
+    scaled = a / largest
+
+    return largest * scaled.norm(), scaled / scaled.norm()
+
+
+def _check_plane(plane: tuple[int, int], n_axes: int) -> None:
+    axes = list(plane) if isinstance(plane, Sequence) else []
+    whole = [k for k in axes if isinstance(k, int) and not isinstance(k, bool)]
+    if len(axes) != 2 or len({*whole}) != 2 or not {*whole} <= {*range(n_axes)}:
+        raise ValueError(f"plane must name two different axes of centre [{n_axes}], got {plane!r}")

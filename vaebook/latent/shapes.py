@@ -1,4 +1,7 @@
-"""A cloud of codes as a body: its own axes, its hull, planes and curves that bound it."""
+"""A cloud of codes as a body: its own axes, its hull, planes that bound it, curves through it.
+
+Sums and solvers run in float64; results come back on the device and in the dtype of the points.
+"""
 
 __all__ = ["Alignment", "Hull", "Plane", "align", "binned_spline", "bounding_plane", "convex_hull"]
 
@@ -7,10 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.interpolate import CubicSpline
-from scipy.optimize import linprog
-from scipy.spatial import ConvexHull
 from torch import Tensor
+
+from vaebook import _checks
+from vaebook._checks import double
+
+# Singular values below this part of the largest count as zero: what float32 codes can't tell.
+_FLAT = 1e-6
 
 
 class Alignment(NamedTuple):
@@ -24,10 +30,14 @@ class Alignment(NamedTuple):
 
     def forward(self, codes: Tensor) -> Tensor:
         """Return codes [...,D] in the new axes."""
+        _checks.points(codes, "codes", ("...", len(self.centre)))
+        _checks.alike(codes=codes, centre=self.centre)
         return (codes - self.centre) @ self.rotation
 
     def back(self, points: Tensor) -> Tensor:
         """Return the codes [...,D] of points in the new axes."""
+        _checks.points(points, "points", ("...", len(self.centre)))
+        _checks.alike(points=points, centre=self.centre)
         return points @ self.rotation.T + self.centre
 
 
@@ -46,6 +56,8 @@ class Hull(NamedTuple):
 
         Outside, its size is the distance to the farthest facet's plane, at most that to the hull.
         """
+        _checks.points(points, "points", ("M", self.normals.shape[1]))
+        _checks.alike(points=points, normals=self.normals)
         return (self.offsets - points @ self.normals.T).amin(-1)
 
 
@@ -57,6 +69,8 @@ class Plane(NamedTuple):
 
     def gap(self, points: Tensor) -> Tensor:
         """Return the distance of points [M,D] from the plane, [M], positive inside."""
+        _checks.points(points, "points", ("M", len(self.normal)))
+        _checks.alike(points=points, normal=self.normal)
         return self.offset - points @ self.normal
 
 
@@ -82,32 +96,36 @@ def align(codes: Tensor, factors: Tensor) -> Alignment:
 
     Source:
         A generalized solution of the orthogonal Procrustes problem (Schönemann, 1966).
+
+    Example:
+        >>> factors = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        >>> align(factors.flip(1), factors).rotation.round().abs()
+        tensor([[0., 1.],
+                [1., 0.]])
     """
-    if codes.ndim != 2 or codes.shape != factors.shape:
-        raise ValueError(
-            "codes and factors must both be [N,D], "
-            f"got {list(codes.shape)} and {list(factors.shape)}"
-        )
-    _check_cloud(codes, "codes", codes.shape[1] + 1)
-    _check_cloud(factors, "factors", codes.shape[1] + 1)
-    spread = factors.double().std(0)
+    _checks.points(codes, "codes", ("N", "D"))
+    _checks.floats(factors, "factors", tuple(codes.shape), largest=1e30)
+    _checks.same_device(codes=codes, factors=factors)
+    d = codes.shape[1]
+    _checks.rows(codes, "codes", d + 1)
+    z, f = double(codes), double(factors)
+    spread = f.std(0)
     if not (spread > 0).all():
         raise ValueError(f"factors must vary, number {int(spread.argmin())} is constant")
 
-    centre = codes.double().mean(0)
-    standard = (factors.double() - factors.double().mean(0)) / spread
-    u, s, vh = torch.linalg.svd((codes.double() - centre).T @ standard)
+    centre = z.mean(0)
+    u, s, vh = torch.linalg.svd((z - centre).T @ ((f - f.mean(0)) / spread))
     if s[-1] <= _FLAT * s[0]:
         raise ValueError(
-            "the rotation is not determined: codes and factors vary together in only "
-            f"{int((s > _FLAT * s[0]).sum())} of {len(s)} directions"
+            "codes and factors vary together in only "
+            f"{int((s > _FLAT * s[0]).sum())} of {d} directions: the rotation is not determined"
         )
 
-    return Alignment(centre.to(codes.dtype), (u @ vh).to(codes.dtype))
+    return Alignment(centre.to(codes), (u @ vh).to(codes))
 
 
 def convex_hull(points: Tensor) -> Hull:
-    """The convex hull of a cloud.
+    """Find the convex hull of a cloud.
 
     Args:
         points: [N,D], D at least 2 and N above D.
@@ -116,14 +134,22 @@ def convex_hull(points: Tensor) -> Hull:
         ValueError: Too few points, or all of them in one plane (for D = 2, on one line).
 
     Source:
-        The quickhull algorithm for convex hulls (Barber, Dobkin and Huhdanpaa, 1996), by scipy.
+        The quickhull algorithm for convex hulls (Barber, Dobkin and Huhdanpaa, 1996), by SciPy.
+
+    Example:
+        >>> square = torch.tensor([[0.0, 0.0], [2.0, 0.0], [2.0, 2.0], [0.0, 2.0], [1.0, 1.5]])
+        >>> convex_hull(square).depth(square).abs()
+        tensor([0.0000, 0.0000, 0.0000, 0.0000, 0.5000])
     """
-    _check_cloud(points, "points", points.shape[-1] + 1)
+    from scipy.spatial import ConvexHull
+
+    _checks.points(points, "points", ("N", "D"))
     if points.shape[1] < 2:
         raise ValueError(f"points must have at least 2 dimensions, got {list(points.shape)}")
+    _checks.rows(points, "points", points.shape[1] + 1)
     _check_spread(points, "points")
 
-    hull = ConvexHull(points.detach().cpu().double().numpy())
+    hull = ConvexHull(_numpy(points))
     normals, offsets = hull.equations[:, :-1], -hull.equations[:, -1]
 
     return Hull(
@@ -134,7 +160,7 @@ def convex_hull(points: Tensor) -> Hull:
 
 
 def bounding_plane(points: Tensor, axis: int, along: Sequence[int], above: bool = True) -> Plane:
-    r"""The plane that lies closest on a cloud from above, or from below, in a projection.
+    r"""Find the plane that lies closest on a cloud from above, or from below, in a projection.
 
     In the projection on the axes `along` and `axis`, with coordinates x and y,
 
@@ -153,39 +179,53 @@ def bounding_plane(points: Tensor, axis: int, along: Sequence[int], above: bool 
     Raises:
         ValueError: Axes that are not axes or not different, fewer points than a plane needs, or
             points that don't spread over the axes `along`: the slope is not determined.
-    """
-    _check_cloud(points, "points", len(along) + 1)
-    axes = [axis, *along]
-    if not along or len({*axes}) < len(axes) or not {*axes} <= {*range(points.shape[1])}:
-        raise ValueError(
-            f"axis and along must name different axes of points {list(points.shape)}, "
-            f"got {axis} and {list(along)}"
-        )
-    _check_spread(points[:, list(along)], f"points along {list(along)}")
 
-    cloud = points.detach().cpu().double().numpy()
+    Example:
+        >>> roof = torch.tensor([[0.0, 1.0], [2.0, 3.0], [1.0, 0.0], [1.0, -2.0]])
+        >>> bounding_plane(roof, 1, (0,)).gap(roof).round(decimals=4).abs()
+        tensor([0.0000, 0.0000, 1.4142, 2.8284])
+    """
+    from scipy.optimize import linprog
+
+    _checks.points(points, "points", ("N", "D"))
+    if not isinstance(along, Sequence) or not len(along):
+        raise ValueError(f"along must be a sequence of one axis or more, got {along!r}")
+    along = list(along)
+    for number in [axis, *along]:
+        _check_axis(number, points)
+    if len({axis, *along}) <= len(along):
+        raise ValueError(f"axis and along must be different axes, got {axis} and {along}")
+    if not isinstance(above, bool):
+        raise ValueError(f"above must be True or False, got {above!r}")
+    _checks.rows(points, "points", len(along) + 1)
+    _check_spread(points[:, along], f"points along {along}")
+
+    cloud = _numpy(points)
     sign = 1.0 if above else -1.0
-    x, y = cloud[:, list(along)], sign * cloud[:, axis]
-    sides = np.column_stack([x, np.ones(len(x))])
-    solved = linprog(sides.mean(0), A_ub=-sides, b_ub=-y, bounds=(None, None))
+    x, y = cloud[:, along], sign * cloud[:, axis]
+    # Scaled to the cloud, the solver's tolerances mean the same for clouds of any size.
+    width, height = np.ptp(x, axis=0), np.ptp(y) or 1.0
+    sides = np.column_stack([(x - x.mean(0)) / width, np.ones(len(x))])
+    above_all = -(y - y.mean()) / height
+    solved = linprog(sides.mean(0), A_ub=-sides, b_ub=above_all, bounds=(None, None))
     if not solved.success:
         raise ValueError(f"points have no bounding plane that could be found: {solved.message}")
     # To the touching point exactly, beyond the tolerance of the solver.
-    slope = solved.x[:-1]
-    height = (y - x @ slope).max()
+    slope = solved.x[:-1] * height / width
+    offset = (y - x @ slope).max()
 
     normal = np.zeros(points.shape[1])
-    normal[axis], normal[list(along)] = sign, -slope
+    normal[axis], normal[along] = sign, -slope
     length = np.linalg.norm(normal)
 
     return Plane(
         torch.from_numpy(normal / length).to(points),
-        torch.tensor(height / length).to(points),
+        torch.tensor(offset / length).to(points),
     )
 
 
 def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
-    r"""A smooth curve through the middle of a strip of points, as a function of one coordinate.
+    r"""Draw a smooth curve through the middle of a strip, as a function of one coordinate.
 
     The axis is cut into bins of equal width over the range of the points; the curve is the cubic
     spline through the bins' mean points, natural at its ends, and runs from the first mean to the
@@ -202,13 +242,22 @@ def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
 
     Raises:
         ValueError: Fewer points than bins, a bin without a point, or an argument out of range.
+
+    Example:
+        >>> x = torch.linspace(0, 1, 30)
+        >>> binned_spline(torch.stack([x, 2 * x], 1), axis=0, n_bins=3, n=3)
+        tensor([[0.1552, 0.3103],
+                [0.5000, 1.0000],
+                [0.8448, 1.6897]])
     """
-    if n_bins < 3 or n < 2:
-        raise ValueError(f"n_bins must be at least 3 and n at least 2, got {n_bins} and {n}")
-    _check_cloud(points, "points", n_bins)
-    if not 0 <= axis < points.shape[1]:
-        raise ValueError(f"axis must lie in [0, {points.shape[1]}), got {axis}")
-    cloud = points.detach().cpu().double().numpy()
+    from scipy.interpolate import CubicSpline
+
+    _checks.points(points, "points", ("N", "D"))
+    _check_axis(axis, points)
+    _checks.count(n_bins, "n_bins", least=3)
+    _checks.count(n, "n", least=2)
+    _checks.rows(points, "points", n_bins)
+    cloud = _numpy(points)
     low, high = cloud[:, axis].min(), cloud[:, axis].max()
     if low == high:
         raise ValueError(f"points must spread along axis {axis}, all lie at {low:.3g}")
@@ -227,18 +276,19 @@ def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
     return torch.from_numpy(spline(steps)).to(points)
 
 
-def _check_cloud(points: Tensor, name: str, least: int) -> None:
-    if points.ndim != 2 or len(points) < least:
-        raise ValueError(
-            f"{name} must be [N,D] with at least {least} points, got {list(points.shape)}"
-        )
-    if not points.isfinite().all():
-        raise ValueError(f"{name} must be finite")
+def _numpy(points: Tensor) -> np.ndarray:
+    return points.detach().cpu().double().numpy()
+
+
+def _check_axis(axis: int, points: Tensor) -> None:
+    whole = isinstance(axis, int) and not isinstance(axis, bool)
+    if not whole or not 0 <= axis < points.shape[1]:
+        raise ValueError(f"an axis of points must lie in [0, {points.shape[1]}), got {axis!r}")
 
 
 def _check_spread(points: Tensor, name: str) -> None:
     """Refuse points in one plane: a hull without volume, a slope without a base."""
-    cloud = points.detach().double()
+    cloud = double(points.detach())
     widths = torch.linalg.svdvals(cloud - cloud.mean(0))
     full = int((widths > _FLAT * widths[0]).sum())
     if full < points.shape[1]:
@@ -246,7 +296,3 @@ def _check_spread(points: Tensor, name: str) -> None:
             f"{name} must spread over {points.shape[1]} dimensions, got coplanar points that "
             f"spread over {full}"
         )
-
-
-# Singular values below this part of the largest count as zero: what float32 codes can't tell.
-_FLAT = 1e-6
