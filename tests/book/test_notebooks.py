@@ -8,11 +8,13 @@ import nbformat
 import pytest
 import yaml
 
+from vaebook import live
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 DRAWING = {"curves", "film_strip", "heatmap", "image_grid", "manifold", "scatter", "slider"}
 DRAWING |= {"violins"}
-LIVE = {"beta_dial", "chains", "draw_digit", "elbo_bench", "latent_map", "twins"}
+LIVE = set(live.__all__) - {"BetaRun", "Live", "Twin", "pack"}
 LONGEST = 20
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
@@ -41,8 +43,8 @@ def tree(source: str) -> ast.Module:
 
 
 def drawings(source: str) -> list[ast.Call]:
-    """The calls of a cell that draw with vaebook.figures or vaebook.explorer."""
-    functions = {"figures": DRAWING | {"describe"}, "explorer": LIVE}
+    """The calls of a cell that draw with vaebook.figures or vaebook.live."""
+    functions = {"figures": DRAWING | {"describe"}, "live": LIVE}
     calls = [node for node in ast.walk(tree(source)) if isinstance(node, ast.Call)]
     return [
         call
