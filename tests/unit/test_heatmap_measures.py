@@ -1,4 +1,4 @@
-"""The fit of heatmaps against dense tables and SciPy, shapes and the test of two samples."""
+"""The fit of heatmaps and their metric against dense tables, difference quotients and SciPy."""
 
 import math
 
@@ -8,7 +8,6 @@ import torch
 from scipy import optimize, stats
 
 from vaebook import datasets
-from vaebook.measures import agreement
 from vaebook.measures.heatmaps import fit_heatmaps, heatmap_metric
 from vaebook.models.networks import ConvDecoder
 
@@ -220,127 +219,3 @@ def test_the_metric_refuses_factors_out_of_range(factors, message):
 def test_the_metric_refuses_factors_of_different_length():
     with pytest.raises(ValueError, match=r"corr must be \[N\] as var_x, got \[2\]"):
         heatmap_metric(torch.ones(3), torch.ones(3), torch.zeros(2))
-
-
-# ---------------------------------------------------------------------------------------------
-# Shapes, and sets of images
-
-
-def test_the_distance_of_shapes_ignores_shifts_turns_mirrors_and_brightness():
-    draws = torch.rand(3, 20, generator=generator())
-    var_x, var_y, corr = 0.1 + 0.2 * draws[0], 0.1 + 0.2 * draws[1], 1.4 * draws[2] - 0.7
-    images = datasets.heatmap_images(var_x, var_y, corr)
-    for moved in (
-        images.roll((4, -3), (2, 3)),
-        images.rot90(1, (2, 3)),
-        images.flip(3),
-        0.3 * images,
-    ):
-        assert agreement.shape_distance(images, moved).max() < 1e-2
-    for degrees in (10, 33):
-        cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-        turn = torch.tensor([[cos, -sin], [sin, cos]])
-        cross = corr * (var_x * var_y).sqrt()
-        covariance = torch.stack([var_x, cross, cross, var_y], dim=1).view(-1, 2, 2)
-        covariance = turn @ covariance @ turn.T
-        s1, s2 = covariance[:, 0, 0], covariance[:, 1, 1]
-        turned = datasets.heatmap_images(s1, s2, covariance[:, 0, 1] / (s1 * s2).sqrt())
-        assert agreement.shape_distance(images, turned).max() < 0.01
-        assert (images - turned).flatten(1).norm(dim=1).median() > 0.1
-
-
-def test_the_distance_of_shapes_is_that_of_the_half_axes():
-    # On a fine grid an uncut heatmap has the covariance of its density.
-    var = torch.tensor([0.1, 0.2]), torch.tensor([0.3, 0.2]), torch.tensor([0.5, -0.7])
-    images = datasets.heatmap_images(*var, size=141)
-    axes = []
-    for s1, s2, rho in zip(*(v.double().numpy() for v in var), strict=True):
-        cross = rho * np.sqrt(s1 * s2)
-        axes.append(np.sqrt(np.linalg.eigvalsh([[s1, cross], [cross, s2]])) * 140 / 6)
-    found = agreement.shape_distance(images[:1], images[1:]).item()
-    assert found == pytest.approx(np.linalg.norm(axes[0] - axes[1]), rel=1e-3)
-
-
-def wasserstein(one, two):
-    """The Wasserstein-2 distance of two small images as densities, by linear programming."""
-    n = one.size
-    pixels = np.stack(np.indices(one.shape), -1).reshape(-1, 2)
-    cost = ((pixels[:, None] - pixels[None]) ** 2).sum(-1).ravel()
-    rows = np.kron(np.eye(n), np.ones(n))
-    columns = np.kron(np.ones(n), np.eye(n))
-    masses = np.concatenate([one.ravel() / one.sum(), two.ravel() / two.sum()])
-    return math.sqrt(optimize.linprog(cost, A_eq=np.vstack([rows, columns]), b_eq=masses).fun)
-
-
-def test_the_distance_of_shapes_is_below_that_of_transport():
-    images = torch.rand(12, 1, 5, 5, generator=generator(), dtype=torch.float64) ** 3
-    found = agreement.shape_distance(images[:6], images[6:])
-    for one, two, distance in zip(images[:6], images[6:], found, strict=True):
-        assert distance.item() <= wasserstein(one[0].numpy(), two[0].numpy()) + 1e-7
-
-
-@pytest.mark.parametrize(
-    ("images", "message"),
-    [
-        (torch.full((1, 1, 3, 3), -0.1), "images must be non-negative and finite"),
-        (torch.full((1, 1, 3, 3), math.nan), "images must be non-negative and finite"),
-        (torch.zeros(1, 1, 3, 3), "images must each have a pixel above 0"),
-        (torch.ones(2, 1, 3, 3), r"images and others must both be \[N, 1, H, W\]"),
-    ],
-)
-def test_the_distance_of_shapes_refuses_what_is_no_density(images, message):
-    with pytest.raises(ValueError, match=message):
-        agreement.shape_distance(images, torch.ones(1, 1, 3, 3))
-
-
-def test_the_discrepancy_is_its_definition():
-    a, b = torch.randn(7, 2, generator=generator()), torch.randn(5, 2, generator=generator(1)) + 1
-    pooled = torch.cat([a, b]).double().numpy()
-    distance = np.linalg.norm(pooled[:, None] - pooled[None], axis=-1)
-    width = np.sort(distance[np.triu_indices(12, 1)])[32]  # the lower median of 66
-    k = np.exp(-(distance**2) / (2 * width**2))
-    in_a = np.mean([k[i, j] for i in range(7) for j in range(7) if i != j])
-    in_b = np.mean([k[i, j] for i in range(7, 12) for j in range(7, 12) if i != j])
-    across = k[:7, 7:].mean()
-    found = agreement.two_sample_test(a, b, 10, generator())
-    assert found.mmd2 == pytest.approx(in_a + in_b - 2 * across, abs=1e-10)
-
-
-def test_the_two_sample_test_keeps_its_level():
-    draws = generator()
-    values = []
-    for _ in range(400):
-        a, b = (torch.randn(n, 3, generator=draws) for n in (20, 30))
-        values.append(agreement.two_sample_test(a, b, 99, draws).p_value)
-    # Under the null p is uniform on 1/100, ..., 1: a false alarm in 1,000 runs each.
-    rejected = sum(p <= 0.05 for p in values)
-    assert stats.binomtest(rejected, 400, 0.05).pvalue > 1e-3
-    assert stats.kstest(np.array(values) - 0.005, "uniform").pvalue > 1e-3
-
-
-def test_the_two_sample_test_has_power():
-    draws = generator()
-    a = torch.randn(100, 3, generator=draws)
-    assert agreement.two_sample_test(a, torch.randn(100, 3, generator=draws) + 0.6).p_value < 0.01
-    assert agreement.two_sample_test(a, 1.8 * torch.randn(100, 3, generator=draws)).p_value < 0.01
-
-
-def test_equal_sets_are_not_told_apart():
-    a = torch.randn(30, 1, 4, 4, generator=generator())
-    found = agreement.two_sample_test(a, a.clone(), 99, generator())
-    assert found.p_value > 0.9
-    assert agreement.two_sample_test(torch.ones(4, 2), torch.ones(5, 2)).p_value == 1
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "permutations", "message"),
-    [
-        (torch.zeros(1, 2), torch.zeros(3, 2), 9, r"a and b must be \[N, ...\] and \[M, ...\]"),
-        (torch.zeros(3, 2), torch.zeros(3, 1), 9, r"got \[3, 2\] and \[3, 1\]"),
-        (torch.full((3, 2), math.nan), torch.zeros(3, 2), 9, "a and b must be finite"),
-        (torch.zeros(3, 2), torch.zeros(3, 2), 0, "permutations must be at least 1, got 0"),
-    ],
-)
-def test_the_two_sample_test_refuses_what_it_cannot_compare(a, b, permutations, message):
-    with pytest.raises(ValueError, match=message):
-        agreement.two_sample_test(a, b, permutations)

@@ -1,9 +1,14 @@
-"""How far two things agree: distance matrices, latent dimensions, sets of features or images, shapes."""
+r"""How far two things agree: latent spaces, dimensions, distance matrices, sets, shapes.
+
+What is compared lies on one device; sums run in float64.
+"""
 
 __all__ = [
+    "Comparison",
     "DimensionMatch",
     "MantelTest",
     "TwoSample",
+    "compare",
     "frechet_distance",
     "mantel",
     "match_dimensions",
@@ -15,8 +20,30 @@ import math
 from typing import NamedTuple
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Generator, Tensor
+
+from vaebook import _checks
+from vaebook._checks import double
+from vaebook.models import Codes
+
+# Pairs of images whose distances are correlated, and entries of a table of distances.
+_PAIRS, _TABLE = 100_000, 2**20
+
+
+class Comparison(NamedTuple):
+    r"""How alike two latent spaces of the same images are, each at most 1.
+
+    Attributes:
+        distances: Spearman's correlation of the distances between images.
+        cka: linear centred kernel alignment.
+        procrustes: cosine of the angle between the two shapes.
+        neighbors: share of an image's nearest neighbours that it has in both spaces.
+    """
+
+    distances: float
+    cka: float
+    procrustes: float
+    neighbors: float
 
 
 class MantelTest(NamedTuple):
@@ -34,8 +61,86 @@ class DimensionMatch(NamedTuple):
     correlations: Tensor
 
 
+class TwoSample(NamedTuple):
+    """A two-sample test: the squared maximum mean discrepancy and its permutation p-value."""
+
+    mmd2: float
+    p_value: float
+
+
+@torch.no_grad()
+def compare(
+    a: Codes | Tensor, b: Codes | Tensor, n_neighbors: int = 10, generator: Generator | None = None
+) -> Comparison:
+    r"""Compare two latent spaces by where they put the same images.
+
+    Row i of both must be the same image: of codes of different images take the common ones first,
+    ``compare(a[rows_a], b[rows_b])``. The spaces may differ in their dimension and in their model;
+    of a VAE the means are compared. No score depends on how a space lies, is turned, mirrored or
+    scaled.
+
+    With the codes A and B, centred,
+
+    .. math:: \mathrm{CKA} = \frac{\|A^\top B\|_F^2}{\|A^\top A\|_F \|B^\top B\|_F}, \qquad
+        \cos\theta = \frac{\|A^\top B\|_*}{\|A\|_F \|B\|_F},
+
+    where the nuclear norm is what the best rotation attains. CKA is ruled by the directions of
+    the largest variance, the angle less so; the correlation of distances sees whether far is far,
+    in any unit that grows with distance, the neighbours whether near is near. Of unrelated spaces
+    the first is 0 and the last n_neighbors / (N - 1) on average; the other two fall to 0 only as
+    N grows beyond the dimensions.
+
+    Args:
+        a: Codes of N images, or a tensor [N,D].
+        b: Codes of the same images, or a tensor [N,E].
+        n_neighbors: Neighbours of an image, fewer than N.
+        generator: Source of randomness: of more than 447 images, the distances of 100,000 random
+            pairs are correlated, which is good to about 0.003.
+
+    Raises:
+        ValueError: The numbers of rows differ, labels of the same row differ, an entry is not
+            finite, or one space has all images, or all pairs, at one distance.
+
+    Source:
+        Representational similarity analysis (Kriegeskorte et al., 2008), for the distances;
+        Similarity of neural network representations revisited (Kornblith et al., 2019), for CKA;
+        Generalized shape metrics on neural representations (Williams et al., 2021), for the angle.
+
+    Example:
+        >>> z = torch.randn(100, 3, generator=torch.Generator().manual_seed(0))
+        >>> turned = torch.stack([z[:, 1], -z[:, 0], z[:, 2], torch.zeros(100)], dim=1)
+        >>> [round(score, 4) for score in compare(z, 5 * turned)]
+        [1.0, 1.0, 1.0, 1.0]
+    """
+    _checks.count(n_neighbors, "n_neighbors")
+    x, y = _positions(a, "a"), _positions(b, "b")
+    if len(x) != len(y):
+        raise ValueError(
+            f"a and b must be codes of the same images row by row, got {len(x)} and {len(y)}: "
+            "index them, a[rows_a] and b[rows_b]"
+        )
+    _checks.same_device(a=x, b=y)
+    _check_labels(a, b)
+    if n_neighbors >= len(x):
+        raise ValueError(f"n_neighbors must be less than the {len(x)} images, got {n_neighbors}")
+
+    i, j = _pairs(len(x), x.device, generator)
+    distances = [_ranks((z[i] - z[j]).norm(dim=1), name) for z, name in ((x, "a"), (y, "b"))]
+    x, y = x - x.mean(0), y - y.mean(0)
+    cross = x.T @ y
+    cka = cross.square().sum() / ((x.T @ x).norm() * (y.T @ y).norm())
+    cosine = torch.linalg.matrix_norm(cross, "nuc") / (x.norm() * y.norm())
+
+    return Comparison(
+        distances=(distances[0] @ distances[1]).item(),
+        cka=cka.item(),
+        procrustes=cosine.item(),
+        neighbors=_common_neighbors(x, y, n_neighbors),
+    )
+
+
 def frechet_distance(a: Tensor, b: Tensor) -> float:
-    r"""Fréchet distance between the Gaussians fitted to two sets of features.
+    r"""Return the Fréchet distance between the Gaussians fitted to two sets of features.
 
     .. math:: d = \|\mu_a - \mu_b\|^2 + \mathrm{tr} \left( \Sigma_a + \Sigma_b
         - 2 \left( \Sigma_a^{1/2} \Sigma_b \Sigma_a^{1/2} \right)^{1/2} \right),
@@ -49,34 +154,34 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
         b: Features [M,F], M at least 2.
 
     Raises:
-        ValueError: Shapes do not fit, or a row is not finite.
+        ValueError: Shapes do not fit, or an entry is not finite.
 
     Source:
         GANs trained by a two time-scale update rule (Heusel et al., 2017), equation 6.
+
+    Example:
+        >>> a = torch.tensor([[0.0], [2.0]])
+        >>> round(frechet_distance(a, a + 3), 4)
+        9.0
     """
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise ValueError(
-            "a and b must be [N,F] and [M,F] with at least 2 rows each, "
-            f"got {list(a.shape)} and {list(b.shape)}"
-        )
-    for name, x in (("a", a), ("b", b)):
-        _check_rows(name, x.isfinite().all(1))
-
-    root_a, root_b = (
-        torch.linalg.qr((x - x.mean(0)) / math.sqrt(len(x) - 1), mode="r").R
-        for x in (a.double(), b.double())
+    _check_sets(a, b, ("F",))
+    x, y = double(a), double(b)
+    root_x, root_y = (
+        torch.linalg.qr((z - z.mean(0)) / math.sqrt(len(z) - 1), mode="r").R for z in (x, y)
     )
-    shift = a.double().mean(0) - b.double().mean(0)
-    overlap = torch.linalg.matrix_norm(root_a @ root_b.T, "nuc")
-    spread = root_a.square().sum() + root_b.square().sum()
+    shift = (x.mean(0) - y.mean(0)).square().sum()
+    spread = root_x.square().sum() + root_y.square().sum()
+    distance = shift + spread - 2 * torch.linalg.matrix_norm(root_x @ root_y.T, "nuc")
 
-    return (shift.square().sum() + spread - 2 * overlap).item()
+    # What is left of equal sets is the rounding of the two spreads.
+    rounding = 4 * a.shape[1] * torch.finfo(torch.float64).eps * spread
+    return distance.item() if distance > rounding else 0.0
 
 
 def mantel(
     a: Tensor, b: Tensor, n_permutations: int = 9_999, generator: Generator | None = None
 ) -> MantelTest:
-    r"""Do two distance matrices of the same C objects agree more than chance would have it?
+    r"""Test whether two distance matrices of the same C objects agree more than by chance.
 
     The statistic is the Pearson correlation of the :math:`C(C-1)/2` distances. Under the null
     hypothesis the objects of ``b`` bear arbitrary names; with r* the correlation after a random
@@ -86,37 +191,33 @@ def mantel(
     from the ranks of the distances by a scale and a shift only.
 
     Args:
-        a: Symmetric distances [C,C], C at least 3.
+        a: Symmetric distances [C,C], C at least 3, none negative; the diagonal is not used.
         b: Symmetric distances [C,C].
         n_permutations: Random renamings; p cannot be smaller than 1 / (1 + n_permutations).
         generator: Source of randomness.
 
     Raises:
-        ValueError: A matrix is not square, symmetric and finite, all its distances are equal, or
-            the two differ in size.
+        ValueError: A matrix is not square, symmetric, finite and non-negative, all its distances
+            are equal, or the two differ in size.
 
     Source:
         The detection of disease clustering and a generalized regression approach (Mantel, 1967).
+
+    Example:
+        >>> x = torch.tensor([[0.0], [1.0], [3.0], [7.0]])
+        >>> distances = torch.cdist(x, x)
+        >>> round(mantel(distances, distances**2, n_permutations=9).correlation, 2)
+        0.98
     """
-    if a.ndim != 2 or a.shape[0] != a.shape[1] or a.shape != b.shape or len(a) < 3:
-        raise ValueError(
-            f"a and b must both be [C,C] with C >= 3, got {list(a.shape)} and {list(b.shape)}"
-        )
-    if n_permutations < 1:
-        raise ValueError(f"n_permutations must be at least 1, got {n_permutations}")
+    _checks.floats(a, "a", ("C", "C"), largest=1e30)
+    _checks.floats(b, "b", tuple(a.shape), largest=1e30)
+    _checks.same_device(a=a, b=b)
+    _checks.rows(a, "a", 3)
+    _checks.count(n_permutations, "n_permutations")
 
-    i, j = torch.triu_indices(len(a), len(a), offset=1)
-    scores = {}
-    for name, d in (("a", a.double()), ("b", b.double())):
-        if not d.isfinite().all() or not torch.allclose(d, d.T, rtol=1e-5):
-            raise ValueError(f"{name} must be finite and symmetric")
-        centred = d - d[i, j].mean()
-        norm = centred[i, j].norm()
-        if norm <= 1e-12 * d[i, j].norm():
-            raise ValueError(f"{name} has equal distances only: no correlation is defined")
-        scores[name] = centred / norm
-
-    names = torch.rand(n_permutations, len(a), generator=generator).argsort(1)
+    i, j = torch.triu_indices(len(a), len(a), offset=1, device=a.device)
+    scores = {"a": _standard_scores(a, "a"), "b": _standard_scores(b, "b")}
+    names = _orders(n_permutations, len(a), a.device, generator).to(scores["b"].device)
     target = scores["a"][i, j]
     observed = (scores["b"][i, j] @ target).item()
     renamed = scores["b"][names[:, i], names[:, j]] @ target
@@ -127,7 +228,7 @@ def mantel(
 
 
 def match_dimensions(a: Tensor, b: Tensor) -> DimensionMatch:
-    r"""Which latent dimension of run b is which of run a, and with which sign.
+    r"""Find which latent dimension of run b is which of run a, and with which sign.
 
     An axis has no name of its own: the one-to-one assignment :math:`\pi` is that which maximises
     :math:`\sum_j |\mathrm{corr}(a_j, b_{\pi(j)})|` over codes of the same images. A constant
@@ -138,31 +239,29 @@ def match_dimensions(a: Tensor, b: Tensor) -> DimensionMatch:
         b: Codes of the same images by another run [N,D].
 
     Raises:
-        ValueError: Shapes differ, fewer than two rows, or a row is not finite.
+        ValueError: Shapes differ, fewer than two rows, or an entry is not finite.
+
+    Example:
+        >>> a = torch.tensor([[1.0, 0.0], [2.0, 5.0], [3.0, 1.0]])
+        >>> match_dimensions(a, -a.flip(1)).permutation
+        tensor([1, 0])
     """
-    if a.ndim != 2 or a.shape != b.shape or len(a) < 2:
-        raise ValueError(
-            f"a and b must both be [N,D] with N >= 2, got {list(a.shape)} and {list(b.shape)}"
-        )
-    for name, x in (("a", a), ("b", b)):
-        _check_rows(name, x.isfinite().all(1))
+    from scipy.optimize import linear_sum_assignment
+
+    _checks.points(a, "a", ("N", "D"))
+    _checks.points(b, "b", tuple(a.shape))
+    _checks.same_device(a=a, b=b)
+    _checks.rows(a, "a", 2)
 
     # Less the first row, a constant is zero to the last bit.
-    shifted = (x.double() - x[0].double() for x in (a, b))
+    shifted = [double(x) - double(x[0]) for x in (a, b)]
     unit_a, unit_b = (torch.nn.functional.normalize(x - x.mean(0), dim=0) for x in shifted)
-    correlations = unit_a.T @ unit_b
+    correlations = (unit_a.T @ unit_b).detach()
     rows, columns = linear_sum_assignment(correlations.abs().cpu().numpy(), maximize=True)
-    matched = correlations[rows, columns].to(a.dtype)
-    signs = torch.where(matched < 0, -1.0, 1.0).to(matched)
+    matched = correlations[rows, columns].to(a)
+    signs = torch.where(matched < 0, -1.0, 1.0).to(a)
 
     return DimensionMatch(torch.as_tensor(columns, device=a.device), signs, matched)
-
-
-class TwoSample(NamedTuple):
-    """A two-sample test: the squared maximum mean discrepancy and its permutation p-value."""
-
-    mmd2: float
-    p_value: float
 
 
 def shape_distance(images: Tensor, others: Tensor) -> Tensor:
@@ -186,36 +285,24 @@ def shape_distance(images: Tensor, others: Tensor) -> Tensor:
 
     Raises:
         ValueError: for other shapes, negative or non-finite pixels, or an image that is black.
+
+    Example:
+        >>> image = torch.zeros(1, 1, 8, 8)
+        >>> image[0, 0, 3, 2:5] = 1.0
+        >>> shape_distance(image, image.mT)
+        tensor([0.])
     """
-    if images.ndim != 4 or images.shape[1] != 1 or images.shape != others.shape:
-        raise ValueError(
-            "images and others must both be [N, 1, H, W], "
-            f"got {list(images.shape)} and {list(others.shape)}"
-        )
+    _checks.points(images, "images", ("N", 1, "H", "W"))
+    _checks.points(others, "others", tuple(images.shape))
+    _checks.same_device(images=images, others=others)
     difference = _half_axes(images, "images") - _half_axes(others, "others")
-    return difference.norm(dim=1)
 
-
-def _half_axes(images: Tensor, name: str) -> Tensor:
-    """Return the standard deviations along an image's two axes, [N, 2], in pixels."""
-    if not bool((images >= 0).all() and images.isfinite().all()):
-        bad = images[~((images >= 0) & images.isfinite())][0].item()
-        raise ValueError(f"{name} must be non-negative and finite, got a pixel of {bad}")
-    weights = images.flatten(1).double()
-    total = weights.sum(1, keepdim=True)
-    if not bool((total > 0).all()):
-        raise ValueError(f"{name} must each have a pixel above 0, got one that is black")
-    weights = weights / total
-    rows, columns = (torch.arange(side, dtype=torch.float64) for side in images.shape[2:])
-    pixels = torch.cartesian_prod(rows, columns)
-    centred = pixels - (weights @ pixels)[:, None]
-    covariance = torch.einsum("np,npi,npj->nij", weights, centred, centred)
-    return torch.linalg.eigvalsh(covariance).clamp_min(0).sqrt()
+    return difference.norm(dim=1).to(images)
 
 
 @torch.no_grad()
 def two_sample_test(
-    a: Tensor, b: Tensor, permutations: int = 500, generator: torch.Generator | None = None
+    a: Tensor, b: Tensor, n_permutations: int = 500, generator: Generator | None = None
 ) -> TwoSample:
     r"""Test whether two sets were drawn from one distribution, by a kernel.
 
@@ -232,50 +319,152 @@ def two_sample_test(
     Args:
         a: [N, ...], N > 1.
         b: [M, ...], of the same shape apart from M > 1.
-        permutations: the least attainable p-value is 1 / (1 + permutations).
+        n_permutations: the least attainable p-value is 1 / (1 + n_permutations).
         generator: source of the permutations.
 
     Raises:
         ValueError: for shapes that don't fit, values that are not finite, or no permutations.
+
+    Example:
+        >>> a, b = torch.linspace(0, 1, 20)[:, None], torch.linspace(3, 4, 20)[:, None]
+        >>> two_sample_test(a, b, 99, torch.Generator().manual_seed(0)).p_value
+        0.01
     """
-    if min(a.ndim, b.ndim) < 2 or a.shape[1:] != b.shape[1:] or min(len(a), len(b)) < 2:
-        raise ValueError(
-            "a and b must be [N, ...] and [M, ...] with N, M > 1 and equal shapes otherwise, "
-            f"got {list(a.shape)} and {list(b.shape)}"
-        )
-    if not bool(a.isfinite().all() and b.isfinite().all()):
-        raise ValueError("a and b must be finite")
-    if permutations < 1:
-        raise ValueError(f"permutations must be at least 1, got {permutations}")
+    if not isinstance(a, Tensor) or a.ndim < 2:
+        raise ValueError(f"a must be a float tensor [N, ...] of two axes or more, got {a!r}")
+    _check_sets(a, b, tuple(f"size {k}" for k in range(1, a.ndim)))
+    _checks.count(n_permutations, "n_permutations")
     n, m = len(a), len(b)
     # The products of a matrix form of the distance would lose the digits of near neighbours.
     exact = "donot_use_mm_for_euclid_dist"
-    pooled = torch.cat([a.flatten(1), b.flatten(1)]).double()
+    pooled = double(torch.cat([a.flatten(1), b.flatten(1)]))
     distances = torch.cdist(pooled, pooled, compute_mode=exact)
-    i, j = torch.triu_indices(n + m, n + m, offset=1)
+    i, j = torch.triu_indices(n + m, n + m, offset=1, device=pooled.device)
     width = distances[i, j].median().clamp_min(torch.finfo(torch.float64).tiny)
     kernel = torch.exp(-0.5 * (distances / width).square()).fill_diagonal_(0)
-    shuffled = torch.rand(permutations, n + m, generator=generator).argsort(dim=1)
-    order = torch.cat([torch.arange(n + m)[None], shuffled])
-    side = (order < n).double()
-    to_a = side @ kernel
-    total = kernel.sum()
-    in_a = (to_a * side).sum(1)
-    across = (to_a * (1 - side)).sum(1)
-    in_b = total - in_a - 2 * across
+
+    given = torch.arange(n + m, device=pooled.device)[None]
+    shuffled = _orders(n_permutations, n + m, a.device, generator).to(pooled.device)
+    in_first = double(torch.cat([given, shuffled]) < n)
+    to_first = in_first @ kernel
+    in_a = (to_first * in_first).sum(1)
+    across = (to_first * (1 - in_first)).sum(1)
+    in_b = kernel.sum() - in_a - 2 * across
     values = in_a / (n * (n - 1)) + in_b / (m * (m - 1)) - 2 * across / (n * m)
     # Divisions that only rename equal points tie up to rounding.
     as_far = (values[1:] >= values[0] - 1e-12).sum().item()
-    return TwoSample(values[0].item(), (1 + as_far) / (1 + permutations))
+
+    return TwoSample(values[0].item(), (1 + as_far) / (1 + n_permutations))
 
 
-def _check_rows(name: str, good: Tensor) -> None:
-    if not good.all():
-        raise ValueError(f"{name} must be finite, not so in rows {_some(~good)}")
+def _positions(codes: Codes | Tensor, name: str) -> Tensor:
+    """The points of a latent space, float64."""
+    mu = codes.mu if isinstance(codes, Codes) else codes
+    _checks.points(mu, name, ("N", "D"))
+    _checks.rows(mu, name, 3)
+
+    return double(mu)
 
 
-def _some(mask: Tensor) -> str:
-    """The first positions where the mask holds, and how many there are."""
-    rows = mask.nonzero().flatten().tolist()
+def _check_labels(a: Codes | Tensor, b: Codes | Tensor) -> None:
+    """Refuse codes whose labels say that a row is not the same image in both."""
+    labels = [codes.labels for codes in (a, b) if isinstance(codes, Codes)]
+    if len(labels) < 2 or labels[0] is None or labels[1] is None:
+        return
+    one, two = labels
+    _checks.integers(one, "a.labels", (len(a),))
+    _checks.integers(two, "b.labels", (len(a),))
+    different = (one.cpu() != two.cpu()).nonzero().flatten().tolist()
+    if different:
+        raise ValueError(
+            "a and b must be codes of the same images row by row, their labels differ in "
+            f"{len(different)} rows, {different[0]} the first"
+        )
 
-    return f"{rows[:5]}" + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")
+
+def _pairs(n: int, device: torch.device, generator: Generator | None) -> tuple[Tensor, Tensor]:
+    """All pairs of n images, or as many as are enough, drawn at random; each [P]."""
+    if n * (n - 1) // 2 <= _PAIRS:
+        i, j = torch.triu_indices(n, n, offset=1, device=device)
+        return i, j
+    i = _checks.randint(n, _PAIRS, device, generator)
+    step = 1 + _checks.randint(n - 1, _PAIRS, device, generator)
+
+    return i, (i + step) % n
+
+
+def _ranks(distances: Tensor, name: str) -> Tensor:
+    """Ranks less their mean, of norm 1; equal distances share a rank."""
+    from scipy.stats import rankdata
+
+    if distances.min() == distances.max():
+        raise ValueError(f"{name} has equal distances only: no correlation is defined")
+    ranks = torch.from_numpy(rankdata(distances.cpu().numpy())).to(distances.device)
+
+    return torch.nn.functional.normalize(ranks - ranks.mean(), dim=0)
+
+
+def _common_neighbors(x: Tensor, y: Tensor, k: int) -> float:
+    """The mean share of the k nearest neighbours of a row that are the same in x and y."""
+    common = 0
+    for rows in torch.arange(len(x), device=x.device).split(max(1, _TABLE // len(x))):
+        one, two = _nearest(x, rows, k), _nearest(y, rows, k)
+        common += int((one[:, :, None] == two[:, None, :]).sum())
+
+    return common / (k * len(x))
+
+
+def _nearest(x: Tensor, rows: Tensor, k: int) -> Tensor:
+    """The k nearest other points of some rows of x, [R,k]."""
+    distances = torch.cdist(x[rows], x, compute_mode="donot_use_mm_for_euclid_dist")
+    distances = distances.scatter(1, rows[:, None], math.inf)
+
+    return distances.topk(k, dim=1, largest=False).indices
+
+
+def _standard_scores(distances: Tensor, name: str) -> Tensor:
+    """Distances [C,C] less their mean over the pairs, of norm 1 over them."""
+    d = double(distances)
+    i, j = torch.triu_indices(len(d), len(d), offset=1, device=d.device)
+    if not torch.allclose(d, d.T, rtol=1e-5):
+        raise ValueError(f"{name} must be symmetric")
+    if not (d[i, j] >= 0).all():
+        raise ValueError(f"{name} must hold distances, none negative, got {d[i, j].min():g}")
+    centred = d - d[i, j].mean()
+    norm = centred[i, j].norm()
+    if norm <= 1e-12 * d[i, j].norm():
+        raise ValueError(f"{name} has equal distances only: no correlation is defined")
+
+    return centred / norm
+
+
+def _orders(n: int, size: int, device: torch.device, generator: Generator | None) -> Tensor:
+    """n random orders of `size` things, [n,size]."""
+    return _checks.rand((n, size), torch.empty(0, device=device), generator).argsort(1)
+
+
+def _half_axes(images: Tensor, name: str) -> Tensor:
+    """Return the standard deviations along an image's two axes, [N, 2], in pixels, float64."""
+    if not bool((images >= 0).all()):
+        bad = images[images < 0][0].item()
+        raise ValueError(f"{name} must be non-negative, got a pixel of {bad:g}")
+    weights = double(images).flatten(1)
+    total = weights.sum(1, keepdim=True)
+    if not bool((total > 0).all()):
+        raise ValueError(f"{name} must each have a pixel above 0, got one that is black")
+    weights = weights / total
+    rows, columns = (torch.arange(side).to(weights) for side in images.shape[2:])
+    pixels = torch.cartesian_prod(rows, columns)
+    centred = pixels - (weights @ pixels)[:, None]
+    covariance = torch.einsum("np,npi,npj->nij", weights, centred, centred)
+
+    return torch.linalg.eigvalsh(covariance).clamp_min(0).sqrt()
+
+
+def _check_sets(a: Tensor, b: Tensor, shape: tuple[str, ...]) -> None:
+    """Refuse what are not two sets of at least two things of one shape."""
+    _checks.points(a, "a", ("N", *shape))
+    _checks.points(b, "b", ("M", *a.shape[1:]))
+    _checks.same_device(a=a, b=b)
+    _checks.rows(a, "a", 2)
+    _checks.rows(b, "b", 2)
