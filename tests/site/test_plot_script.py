@@ -1,18 +1,23 @@
-"""The script that draws the figures, on a page with nothing else."""
+"""The script that draws the figures on a page, and the one that draws them elsewhere."""
 
 import io
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import nbformat
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from nbconvert import HTMLExporter
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
+from plotly.offline import get_plotlyjs
 
 from vaebook import figures
-from vaebook.figures.renderer import BookRenderer
 
+STATIC = Path(__file__).resolve().parents[2] / "_static"
+HOST = "http://book.test/"
 PAGE = """<!doctype html><html data-theme="light"><head><meta name="viewport"
 content="width=device-width"><link rel="stylesheet" href="_static/vaebook.css">
 <style>:root {{ --pst-color-text-base: #111111; --pst-color-text-muted: #444444;
@@ -24,29 +29,53 @@ RNG = np.random.default_rng(0)
 CLOUD = RNG.normal(size=(200, 2))
 LABELS = np.arange(200) % 3
 DRAWN = ".vaebook-plot[data-drawn]"
+AMD = "<script>window.define = () => {}; window.define.amd = {}; was = window.define</script>"
 
 Show = Callable[..., Page]
 
 
 def markup(figure: go.Figure) -> str:
     """A figure as it stands in a page."""
-    return BookRenderer().to_mimebundle(figure.to_dict())["text/html"]
+    return figure._repr_html_()
 
 
 @pytest.fixture
-def show(browser: Browser, base: str) -> Iterator[Show]:
-    """Open a page with the given body."""
+def asked() -> list[str]:
+    """What pages have asked other hosts for."""
+    return []
+
+
+@pytest.fixture
+def show(browser: Browser, asked: list[str]) -> Iterator[Show]:
+    """Open a page of the book with the given body, or a whole page of somebody else."""
     contexts = []
 
-    def open_page(body: str, **options: object) -> Page:
+    def open_page(body: str, page_of_its_own: bool = False, **options: object) -> Page:
         context = browser.new_context(**options)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
-        page.route(
-            "**/probe.html",
-            lambda r: r.fulfill(body=PAGE.format(body=body), content_type="text/html"),
-        )
-        page.goto(base + "probe.html")
+        whole = body if page_of_its_own else PAGE.format(body=body)
+
+        def answer(route: Route) -> None:
+            path = route.request.url.removeprefix(HOST)
+            if path == "probe.html":
+                route.fulfill(body=whole, content_type="text/html; charset=utf-8")
+            elif path.startswith("_static/"):
+                route.fulfill(path=STATIC / Path(path).name)
+            elif path == "vendor/plotly.min.js":
+                route.fulfill(body=get_plotlyjs(), content_type="text/javascript")
+            else:
+                asked.append(path)
+                if "cdn.plot.ly" in path:
+                    allowed = {"Access-Control-Allow-Origin": "*"}
+                    route.fulfill(
+                        body=get_plotlyjs(), content_type="text/javascript", headers=allowed
+                    )
+                else:
+                    route.abort()
+
+        page.route("**/*", answer)
+        page.goto(HOST + "probe.html")
         return page
 
     yield open_page
@@ -81,10 +110,7 @@ def test_without_scripts_the_description_is_read(show: Show) -> None:
 
 
 def test_an_amd_loader_on_the_page_does_not_swallow_plotly(show: Show) -> None:
-    loader = (
-        "<script>window.define = () => {}; window.define.amd = {}; was = window.define</script>"
-    )
-    page = show(loader + markup(figures.scatter(CLOUD, alt="A cloud.")))
+    page = show(AMD + markup(figures.scatter(CLOUD, alt="A cloud.")))
     expect(page.locator(DRAWN)).to_have_count(1)
     assert page.evaluate("window.define === was")
 
@@ -121,7 +147,7 @@ def test_the_legend_hides_a_class_together_with_its_name(show: Show) -> None:
 
 
 def test_a_figure_keeps_to_the_width_of_the_page(show: Show) -> None:
-    images = np.zeros((2, 10, 8, 8))
+    images = np.zeros((2, 10, 1, 8, 8))
     page = show(
         markup(figures.image_grid(images, alt="Black.")), viewport={"width": 900, "height": 800}
     )
@@ -152,7 +178,7 @@ def test_many_webgl_figures_do_not_blank_one_another(show: Show) -> None:
 
 def pictured(points: np.ndarray, **options: object) -> str:
     """A cloud whose images are of one grey each, from black to white, with words."""
-    images = np.linspace(0, 1, len(points))[:, None, None, None] * np.ones((1, 1, 6, 6))
+    images = np.linspace(0, 1, len(points))[:, None, None, None] * np.ones((1, 3, 6, 6))
     words = [f"point<sub> {i}</sub><br>of all" for i in range(len(points))]
     return markup(figures.scatter(points, images=images, hover=words, alt="A cloud.", **options))
 
@@ -221,3 +247,110 @@ def test_without_scripts_no_empty_picture_is_left(show: Show) -> None:
     page = show(pictured(CLOUD), java_script_enabled=False)
     expect(page.locator(".vaebook-plot-fallback")).to_have_text("A cloud.")
     expect(page.locator(".vaebook-plot-picture")).to_have_count(0)
+
+
+# --- Downloads ----------------------------------------------------------------------------------
+
+
+def downloaded(page: Page, kind: str) -> bytes:
+    """The file that a button of the toolbar gives."""
+    page.locator(".vaebook-plot-canvas").hover()
+    with page.expect_download() as waiting:
+        page.locator(f'.modebar-btn[data-title="Download as {kind}"]').click()
+    assert waiting.value.suggested_filename == f"figure.{kind.lower()}"
+    return Path(waiting.value.path()).read_bytes()
+
+
+def test_a_download_from_a_dark_page_is_dark_ink_on_white(show: Show) -> None:
+    page = show(markup(figures.curves({"a": ([0, 1], [0, 1])}, alt="A line.", title="Rising")))
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    expect(page.locator(DRAWN)).to_have_count(1)
+    image = Image.open(io.BytesIO(downloaded(page, "PNG")))
+    box = page.locator(".main-svg").first.bounding_box()
+    assert box is not None
+    assert image.size == (round(3 * box["width"]), round(3 * box["height"]))
+    colours = np.asarray(image.convert("RGBA"))
+    assert (colours[..., 3] == 255).all()
+    assert (colours[0] == 255).all()
+    # The numbers along the left edge: their strokes are as dark as the ink of print.
+    left = colours[:, : 3 * 44, :3].astype(int)
+    assert left.sum(-1).min() < 3 * 60
+    # The page itself stays dark.
+    expect(page.locator(".xtick text").first).to_have_css("fill", "rgb(204, 204, 204)")
+    expect(page.locator('.modebar-btn[data-title*="Download plot"]')).to_have_count(0)
+
+
+def test_a_download_shows_what_is_shown_at_the_moment(show: Show) -> None:
+    page = show(markup(figures.scatter(CLOUD, LABELS, names=["a", "b", "c"], alt="Three.")))
+    expect(page.locator(DRAWN)).to_have_count(1)
+    page.locator(".legendtoggle").first.click()
+    expect(page.locator(".annotation-text")).to_have_count(2)
+    svg = downloaded(page, "SVG").decode()
+    assert svg.count('class="annotation-text"') == 2
+    assert "rgb(255, 255, 255)" in svg
+    assert "rgb(34, 40, 50)" in svg
+
+
+# --- Elsewhere ----------------------------------------------------------------------------------
+
+
+def exported(*shown: go.Figure) -> str:
+    """A notebook whose cells end in figures, as Jupyter saves it as HTML."""
+    cells = []
+    for figure in shown:
+        output = nbformat.v4.new_output("execute_result", figure._repr_mimebundle_())
+        cells.append(nbformat.v4.new_code_cell("figure", outputs=[output]))
+    return HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=cells))[0]
+
+
+def test_a_notebook_saved_as_html_shows_its_figures(show: Show, asked: list[str]) -> None:
+    cloud = figures.scatter(CLOUD, LABELS, alt="A cloud.")
+    grid = figures.image_grid(np.zeros((2, 3, 3, 8, 8)), alt="Black.")
+    # Jupyter's page loads RequireJS, which would take plotly for itself.
+    page = show(exported(cloud, grid).replace("<head>", "<head>" + AMD), page_of_its_own=True)
+    expect(page.locator(".vaebook-plot .main-svg").first).to_be_visible()
+    expect(page.locator(".vaebook-plot .point")).to_have_count(len(CLOUD))
+    expect(page.locator(".vaebook-plot .im image")).to_have_count(1)
+    expect(page.locator(".vaebook-plot-fallback")).to_have_count(0)
+    expect(page.get_by_role("group", name="A cloud.")).to_be_visible()
+    assert sum("cdn.plot.ly" in url for url in asked) == 1
+    assert page.evaluate("window.define === was")
+
+
+def test_a_notebook_saved_as_html_and_read_offline_keeps_the_descriptions(
+    browser: Browser,
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    whole = exported(figures.scatter(CLOUD, alt="A cloud."))
+    page.route("**/*", lambda route: route.abort())
+    page.route(f"{HOST}probe.html", lambda route: route.fulfill(body=whole))
+    page.goto(f"{HOST}probe.html")
+    expect(page.locator(".vaebook-plot-fallback")).to_have_text("A cloud.")
+    context.close()
+
+
+def test_a_page_of_the_book_asks_no_other_host(show: Show, asked: list[str]) -> None:
+    page = show(markup(figures.scatter(CLOUD, alt="A cloud.")))
+    expect(page.locator(DRAWN)).to_have_count(1)
+    page.wait_for_timeout(300)
+    assert asked == []
+    assert page.locator(".vaebook-plot .main-svg").first.is_visible()
+    assert page.locator(".plot-container").count() == 1
+
+
+def test_a_saved_page_works_from_a_file_without_a_network(
+    browser: Browser, tmp_path: Path
+) -> None:
+    images = np.linspace(0, 1, 5)[:, None, None, None] * np.ones((1, 1, 6, 6))
+    figures.slider(images, range(5), label="z", alt="Grey.").save(tmp_path / "grey.html")
+    context = browser.new_context()
+    page = context.new_page()
+    left = []
+    page.on("request", lambda request: left.append(request.url))
+    page.goto((tmp_path / "grey.html").as_uri())
+    expect(page.locator(".main-svg").first).to_be_visible()
+    expect(page.locator(".slider-group")).to_be_visible()
+    page.wait_for_timeout(200)
+    assert [url for url in left if not url.startswith(("file:", "data:", "blob:"))] == []
+    context.close()
