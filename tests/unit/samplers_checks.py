@@ -14,10 +14,12 @@ from scipy import stats
 from torch import Tensor
 
 from vaebook.latent.samplers import Chain
+from vaebook.models.priors import DiagonalNormal, FullNormal, GaussianPrior
 
 LogDensity = Callable[[Tensor], Tensor]
-# (log_likelihood, start, n_steps, generator) to a chain that targets likelihood times N(0, I)
-Sampler = Callable[[LogDensity, Tensor, int, torch.Generator], Chain]
+# (log_likelihood, start, n_steps, generator, prior=N(0, I)) to a chain that targets likelihood
+# times prior; only pCN and elliptical slice sampling take another prior.
+Sampler = Callable[..., Chain]
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -28,21 +30,43 @@ def bonferroni(p_values: list[float]) -> float:
     return min(1.0, len(p_values) * min(p_values))
 
 
-class LinearGaussian:
-    """y = A z + noise with z ~ N(0, I): the posterior N(mean, cov) is known."""
+def diagonal_prior(dim: int) -> GaussianPrior:
+    generator = seeded(50 + dim)
+    mean, logvar = torch.randn(2, dim, generator=generator, dtype=torch.float64)
+    return DiagonalNormal(2 * mean, logvar)
 
-    def __init__(self, dim: int, seed: int, observations: int | None = None, noise: float = 1.0):
+
+def full_prior(dim: int) -> GaussianPrior:
+    generator = seeded(60 + dim)
+    mean = 2 * torch.randn(dim, generator=generator, dtype=torch.float64)
+    factor = torch.randn(dim, dim, generator=generator, dtype=torch.float64) / math.sqrt(dim)
+    return FullNormal(mean, factor @ factor.T + 0.2 * torch.eye(dim, dtype=torch.float64))
+
+
+class LinearGaussian:
+    """y = A z + noise with z ~ N(m, C), else N(0, I): the posterior N(mean, cov) is known."""
+
+    def __init__(
+        self, dim: int, seed: int, noise: float = 1.0, prior: GaussianPrior | None = None
+    ) -> None:
         generator = seeded(seed)
-        rows = observations or dim
-        self.matrix = torch.randn(rows, dim, generator=generator, dtype=torch.float64)
+        self.matrix = torch.randn(dim, dim, generator=generator, dtype=torch.float64)
         self.matrix /= math.sqrt(dim)
         self.noise = noise
         self.data = self.matrix @ torch.randn(dim, generator=generator, dtype=torch.float64)
-        self.data += noise * torch.randn(rows, generator=generator, dtype=torch.float64)
+        self.data += noise * torch.randn(dim, generator=generator, dtype=torch.float64)
 
-        precision = torch.eye(dim, dtype=torch.float64) + self.matrix.T @ self.matrix / noise**2
+        # What the prior says of itself: its log density, here a quadratic form, twice derived.
+        origin = torch.zeros(dim, dtype=torch.float64)
+
+        def log_prior(z: Tensor) -> Tensor:
+            return -0.5 * z.square().sum() if prior is None else prior.log_prob(z[None])[0]
+
+        of_prior = -torch.func.hessian(log_prior)(origin)
+        precision = of_prior + self.matrix.T @ self.matrix / noise**2
         self.root = torch.linalg.cholesky(precision)
-        self.mean = torch.linalg.solve(precision, self.matrix.T @ self.data / noise**2)
+        pull = torch.func.grad(log_prior)(origin) + self.matrix.T @ self.data / noise**2
+        self.mean = torch.linalg.solve(precision, pull)
 
     def log_likelihood(self, z: Tensor) -> Tensor:
         return -0.5 * (self.data - z @ self.matrix.T).square().sum(dim=1) / self.noise**2
@@ -191,6 +215,28 @@ def steps_have_the_reported_size(sampler: Sampler) -> float:
     return bonferroni([p_value(first, second), p_value(last_but_one, last)])
 
 
+def another_prior_is_invariant(sampler: Sampler) -> float:
+    """With L = 1 chains that start from a prior with a mean and correlations stay there."""
+    generator = seeded(9)
+    prior = full_prior(2)
+    start = prior.sample(20_000, generator=generator)
+    chain = sampler(lambda z: z.new_zeros(len(z)), start, 10, generator, prior)
+
+    return standard_normal_p(prior.whiten(chain.positions[-1]))
+
+
+def posterior_of_another_prior_is_reached(sampler: Sampler) -> float:
+    """Chains that start elsewhere arrive at the posterior under such a prior."""
+    generator = seeded(10)
+    prior = full_prior(2)
+    problem = LinearGaussian(2, seed=5, prior=prior)
+    start = problem.mean + torch.tensor([2.0, -2.0], dtype=torch.float64)
+    chain = sampler(problem.log_likelihood, start.expand(4_000, 2), 150, generator, prior)
+
+    return standard_normal_p(problem.whiten(chain.positions[-1]))
+
+
+PRIOR_CHECKS = [another_prior_is_invariant, posterior_of_another_prior_is_reached]
 CHECKS = [
     prior_is_invariant,
     posterior_is_invariant,
