@@ -53,7 +53,7 @@ def test_prop_three_samplers(linear_gaussian: Callable[..., LinearGaussian]) -> 
 
     # 1. Images of prior draws have the covariance of p(x).
     z = torch.randn(100_000, 2, dtype=torch.float64, generator=gen)
-    centred = linear.model.sample(z, gen).flatten(1) - linear.bias
+    centred = linear.model.sample(z, generator=gen).flatten(1) - linear.bias
     squares = centred[:, :, None] * centred[:, None, :]
     assert agrees(squares, linear.marginal().covariance_matrix)
     assert not agrees(squares, 1.1 * linear.marginal().covariance_matrix)
@@ -139,7 +139,12 @@ def test_prop_shared_code_collapse() -> None:
         start = MultivariateNormal(mean, precision_matrix=precision)
         torch.manual_seed(n + 1)
         chain = samplers.pcn(
-            log_l, start.sample((20_000,)), 1, 0.5 / math.sqrt(n), generator(n), progress=False
+            log_l,
+            start.sample((20_000,)),
+            1,
+            0.5 / math.sqrt(n),
+            generator=generator(n),
+            progress=False,
         )
         rates[n] = chain.acceptance_rate
     assert n * torch.linalg.inv(precision) == pytest.approx(
@@ -184,7 +189,9 @@ def test_def_class_targets() -> None:
 
     def chains(log_l: Callable[[Tensor], Tensor], seed: int) -> Tensor:
         start = 0.5 * normal(100 + seed, 4000, 1) + 1
-        chain = samplers.pcn(log_l, start, 1, 0.6, generator(seed), warmup=150, progress=False)
+        chain = samplers.pcn(
+            log_l, start, 1, 0.6, warmup=150, generator=generator(seed), progress=False
+        )
         z = chain.positions[-1, :, 0]
         return torch.stack([z, z**2], 1)
 
@@ -231,7 +238,9 @@ def test_def_metropolis_hastings() -> None:
             return log_pi(z) + 0.5 * z.square().sum(1)
 
         target = log_pi if name == "mala" else log_l
-        chain = getattr(samplers, name)(target, start, 1, step, generator(2), progress=False)
+        chain = getattr(samplers, name)(
+            target, start, 1, step, generator=generator(2), progress=False
+        )
         difference = chain.accepted[0].double() - expected
         assert agrees(difference, 0.0)
         assert not agrees(chain.accepted[0].double() - wrong, 0.0)
@@ -262,8 +271,8 @@ def test_def_pcn() -> None:
     state = torch.tensor([[1.5, -0.5, 3.0]], dtype=torch.float64)
     for step in (0.05, 0.6, 1.0):
         chain = samplers.pcn(
-            lambda z: torch.zeros(len(z)), state.expand(50_000, 3), 1, step, generator(1),
-            progress=False,
+            lambda z: torch.zeros(len(z)), state.expand(50_000, 3), 1, step,
+            generator=generator(1), progress=False,
         )  # fmt: skip
         assert chain.accepted.all()
         moved = chain.positions[0] - math.sqrt(1 - step**2) * state
@@ -317,7 +326,9 @@ def test_thm_pcn_acceptance() -> None:
         expected = float(weights @ accept)
 
         start = draw(density, 100_000, 3)[:, None]
-        chain = samplers.pcn(lambda z: f(z[:, 0]), start, 1, step, generator(4), progress=False)
+        chain = samplers.pcn(
+            lambda z: f(z[:, 0]), start, 1, step, generator=generator(4), progress=False
+        )
         assert agrees(chain.accepted[0].double(), expected)
         # The pair is exchangeable: every antisymmetric function has mean zero.
         a, b = start[:, 0], chain.positions[0, :, 0]
@@ -358,8 +369,8 @@ def test_prop_random_walk_prior() -> None:
         formula = 2 * stats.t.cdf(-0.5 * step * math.sqrt(dim), dim)
         assert formula == pytest.approx(quadrature(dim, step), rel=1e-6)
         chain = samplers.random_walk(
-            lambda z: -0.5 * z.square().sum(1), normal(dim, 50_000, dim), 1, step, generator(100),
-            progress=False,
+            lambda z: -0.5 * z.square().sum(1), normal(dim, 50_000, dim), 1, step,
+            generator=generator(100), progress=False,
         )  # fmt: skip
         assert agrees(chain.accepted[0].double(), formula)
     large = 10**6
@@ -383,7 +394,9 @@ def test_prop_pcn_dimension() -> None:
         def log_l(z: Tensor) -> Tensor:
             return -0.5 * (y[:k] - (z @ turn.T)[:, :k]).square().sum(1) / tau**2
 
-        chain = samplers.pcn(log_l, z @ turn, 1, step, generator(500 + seed), progress=False)
+        chain = samplers.pcn(
+            log_l, z @ turn, 1, step, generator=generator(500 + seed), progress=False
+        )
         return chain.accepted[0].double()
 
     # 1. The uninformed dimensions don't matter, in any basis.
