@@ -1,7 +1,12 @@
 """One of each live figure, for a page and for a notebook."""
 
 import torch
+
 from vaebook import datasets, live, recipes
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
+<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+</head><body><main><h1>Figures</h1>{}</main></body></html>"""
 
 
 def figures() -> dict[str, live.Live]:

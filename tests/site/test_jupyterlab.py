@@ -24,6 +24,7 @@ PLACES = {
     "bench": [0.5, 0.25],
     "easel": [-1.0, 0.5],
     "twins": [0.5, -0.5, 1.0],
+    "panel": [1.5, 2.5, -0.25],
 }
 TEXT = "A.\n\n```{prf:theorem} A claim\n:label: thm:claim\n$1 + 1 = 2$\n```"
 READ = "import json\nprint(json.dumps({name: widget.z for name, widget in widgets.items()}))"

@@ -1,0 +1,216 @@
+"""How live figures are handled: by mouse, finger and key, in print, without a script, in calm."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+import torch
+from gallery import PAGE, figures
+from playwright.sync_api import Browser, Page, expect
+
+from vaebook import recipes
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page with all figures, on the disk."""
+    body = "".join(
+        f'<section id="{name}">{figure._repr_html_()}</section>'
+        for name, figure in figures().items()
+    )
+    path = tmp_path_factory.mktemp("live") / "page.html"
+    path.write_text(PAGE.format(body), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture
+def page(browser: Browser, file: str) -> Iterator[Page]:
+    """That page in a new window, which must ask for nothing and complain of nothing."""
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    window = context.new_page()
+    heard: list[str] = []
+    window.on("console", lambda m: heard.append(m.text) if m.type == "error" else None)
+    window.on("pageerror", lambda error: heard.append(str(error)))
+    window.on(
+        "request",
+        lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else heard.append(r.url),
+    )
+    window.goto(file)
+    yield window
+    context.close()
+    assert heard == []
+
+
+def test_every_figure_comes_to_life(page: Page) -> None:
+    for name in figures():
+        box = page.locator(f"#{name}")
+        expect(box.locator(".vaebook-is-live")).to_have_count(1)
+        expect(box.locator(".vaebook-live")).to_be_visible()
+        expect(box.locator(".vaebook-live-static")).to_be_hidden()
+        expect(box.locator("[role=alert]")).to_have_count(0)
+
+
+def spoken(page: Page, name: str) -> str:
+    """All that a figure says: outputs, facts and the descriptions of its pictures."""
+    code = (
+        "(box) => [...box.querySelectorAll('output, dd')].map((n) => n.textContent).concat("
+        "[...box.querySelectorAll('canvas[aria-label]')].map((n) => n.ariaLabel)).join('|')"
+    )
+    return page.locator(f"#{name}").evaluate(code)
+
+
+def test_every_figure_obeys_the_keyboard(page: Page) -> None:
+    for name in figures():
+        for i in range(page.locator(f"#{name} input[type=range]").count()):
+            before = spoken(page, name)
+            dial = page.locator(f"#{name} input[type=range]").nth(i)
+            dial.focus()
+            page.keyboard.press("ArrowRight")
+            assert spoken(page, name) != before, f"{name}, dial {i}"
+            assert dial.get_attribute("aria-valuetext")
+    for name, button in (("chains", "500 steps"), ("bench", "nearest best q"), ("easel", "clear")):
+        before = spoken(page, name)
+        page.locator(f"#{name}").get_by_role("button", name=button).focus()
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(50)
+        assert spoken(page, name) != before, name
+
+
+def test_a_digit_can_be_drawn_by_keyboard(page: Page) -> None:
+    box = page.locator("#easel")
+    box.get_by_role("button", name="clear").click()
+    assert box.locator("dd").all_text_contents() == ["–", "–", "–"]
+    box.get_by_role("application").focus()
+    page.keyboard.press(" ")
+    for _ in range(12):
+        page.keyboard.press("ArrowDown")
+    expect(box.locator("dd").first).to_have_text(re.compile(r"−\d+\.\d"))
+    # A vertical bar is a one, and lies where MNIST's ones do.
+    z = box.locator("vaebook-draw-digit").evaluate("(figure) => Array.from(figure.z)")
+    codes = recipes.load("mnist-mlp-2d").codes
+    nearest = codes.labels[
+        (codes.mu - torch.tensor(z)).norm(dim=1).topk(15, largest=False).indices
+    ]
+    assert nearest.mode().values == 1
+
+
+def test_every_map_obeys_the_pointer_and_the_finger(browser: Browser, file: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
+    window = context.new_page()
+    window.goto(file)
+    for name in ("map", "chains", "twins", "beta"):
+        area = window.locator(f"#{name} .vaebook-live-pad")
+        area.scroll_into_view_if_needed()
+        edge = area.bounding_box()
+        assert edge is not None
+        x, y = edge["x"] + 0.3 * edge["width"], edge["y"] + 0.6 * edge["height"]
+        window.touchscreen.tap(x, y)
+        touched = spoken(window, name)
+        window.mouse.move(x, y)
+        window.mouse.down()
+        window.mouse.move(x + 40, y - 30, steps=3)
+        window.mouse.up()
+        assert spoken(window, name) != touched, name
+    figure = window.locator("#map vaebook-latent-map")
+    extent = figure.evaluate("(figure) => figure.config.extent")
+    area = window.locator("#map .vaebook-live-pad")
+    area.scroll_into_view_if_needed()
+    edge = area.bounding_box()
+    assert edge is not None
+    window.touchscreen.tap(edge["x"] + 0.25 * edge["width"], edge["y"] + 0.25 * edge["height"])
+    z = figure.evaluate("(figure) => Array.from(figure.z)")
+    assert z == pytest.approx([-extent / 2, extent / 2], abs=0.05 * extent)
+    context.close()
+
+
+def test_the_circle_keeps_its_distance_from_the_pointer_and_the_left_button_moves_it(
+    page: Page,
+) -> None:
+    figure = page.locator("#map vaebook-latent-map")
+    figure.scroll_into_view_if_needed()
+    circle = figure.locator(".vaebook-live-handle").bounding_box()
+    area = figure.locator(".vaebook-live-pad").bounding_box()
+    assert circle is not None
+    assert area is not None
+    read = "(figure) => Array.from(figure.z)"
+    extent, before = figure.evaluate("(figure) => figure.config.extent"), figure.evaluate(read)
+    x = circle["x"] + circle["width"] / 2 + 7
+    y = circle["y"] + circle["height"] / 2 - 5
+    page.mouse.move(x, y)
+    page.mouse.down(button="right")
+    page.mouse.move(x + 30, y)
+    page.mouse.up(button="right")
+    assert figure.evaluate(read) == before
+    page.mouse.move(x, y)
+    page.mouse.down()
+    assert figure.evaluate(read) == pytest.approx(before, abs=1e-3)
+    page.mouse.move(x + 20, y + 10)
+    page.mouse.up()
+    unit = 2 * extent / area["width"]
+    moved = [before[0] + 20 * unit, before[1] - 10 * unit]
+    assert figure.evaluate(read) == pytest.approx(moved, abs=0.02 * extent)
+
+
+def test_chains_run_when_asked_and_calmly_for_who_asked_for_calm(
+    browser: Browser, file: str
+) -> None:
+    pictures = {}
+    for motion in ("no-preference", "reduce"):
+        context = browser.new_context(reduced_motion=motion)  # type: ignore[arg-type]
+        window = context.new_page()
+        window.goto(file)
+        box = window.locator("#chains")
+        box.scroll_into_view_if_needed()
+        steps = box.locator("dd").nth(2)
+        window.wait_for_timeout(300)
+        expect(steps).to_have_text("0")  # nothing moves by itself
+        window.evaluate(
+            "() => { globalThis.seen = 0; new MutationObserver(() => globalThis.seen++)"
+            ".observe(document.querySelectorAll('#chains dd')[2], { childList: true }); }"
+        )
+        box.get_by_role("button", name="run").click()
+        window.wait_for_timeout(2500)
+        box.get_by_role("button", name="pause").click()
+        pictures[motion] = window.evaluate("globalThis.seen")
+        assert int(steps.text_content() or "") > 0
+        context.close()
+    assert 1 <= pictures["reduce"] <= 4 < pictures["no-preference"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1000, 360])
+def test_the_figures_fit_and_are_accessible(
+    browser: Browser, file: str, width: int, scheme: Any
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True
+    )
+    window = context.new_page()
+    window.goto(file)
+    overflow = window.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert overflow <= 0
+    window.evaluate(AXE)
+    found = window.evaluate("axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })")
+    assert [(v["id"], v["nodes"][0]["html"][:120]) for v in found["violations"]] == []
+    context.close()
+
+
+def test_without_scripts_and_in_print_there_are_pictures(browser: Browser, file: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    window = context.new_page()
+    window.goto(file)
+    for name in figures():
+        expect(window.locator(f"#{name} .vaebook-live-static img").first).to_be_visible()
+    context.close()
+    window = browser.new_page()
+    window.goto(file)
+    window.wait_for_selector("#twins .vaebook-is-live")
+    window.emulate_media(media="print")
+    expect(window.locator("#map .vaebook-live-static")).to_be_visible()
+    expect(window.locator("#map .vaebook-live")).to_be_hidden()
+    window.close()
