@@ -1,19 +1,33 @@
-r"""Do single latent dimensions follow single factors? Three scores: MIG, DCI and SAP.
+r"""Do single latent dimensions follow single factors? Three scores: MIG, SAP and DCI.
 
-All of them take codes [N, D] and the true factors [N, K]. They do not look at the scale of a
-code, so that a dead dimension whose means tremble in step with a factor counts like a live one.
-Hand over draws of q(z|x) rather than means: in a draw, a dead dimension is noise.
+All of them take codes [N, D] and the true factors, either as one tensor [N, K] or by name, each
+[N], as :class:`vaebook.datasets.ImageSet` holds them. **A factor of integers is a class, one of
+floats a number.** The names of classes mean nothing: renumbered, they give the same scores.
+
+No score looks at the scale of a code, so that a dead dimension whose means tremble in step with a
+factor counts like a live one. Hand over draws of q(z|x) rather than means: in a draw, a dead
+dimension is noise.
 """
 
-__all__ = ["DCI", "dci", "mutual_information", "mutual_information_gap", "sap"]
+__all__ = ["DCI", "Scores", "dci", "mutual_information", "mutual_information_gap", "sap", "scores"]
 
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
+
+from vaebook import _checks
+from vaebook._checks import double
+
+Factors = Tensor | Mapping[str, Tensor]
 
 _MOST_VALUES = 50
+
+# The share of a code's values at either end that does not stretch its bins.
+_TAIL = 0.01
 
 
 class DCI(NamedTuple):
@@ -32,95 +46,140 @@ class DCI(NamedTuple):
     importance: Tensor
 
 
-def mutual_information(codes: Tensor, factors: Tensor, bins: int = 20) -> Tensor:
+class Scores(NamedTuple):
+    """The three scores of a set of codes, each in a unit of its own; 1 is the best of each."""
+
+    mig: float
+    sap: float
+    dci: DCI
+
+
+def scores(codes: Tensor, factors: Factors, generator: Generator | None = None) -> Scores:
+    """Return all three scores, as the functions of this module do at their defaults.
+
+    Args:
+        codes: [N, D], D > 1; draws of q(z|x), such as ``model.codes(images).sample()``.
+        factors: [N, K] or by name, each [N], K > 1; integers are classes, floats numbers of at
+            most 50 distinct values.
+        generator: source of DCI's halves and forests.
+
+    Raises:
+        ValueError: as the three functions do.
+
+    Example:
+        >>> factors = torch.cartesian_prod(torch.arange(5.0), torch.arange(4.0)).repeat(10, 1)
+        >>> found = scores(factors, factors)
+        >>> round(found.mig, 2), round(found.sap, 2), round(found.dci.disentanglement, 2)
+        (1.0, 1.0, 1.0)
+    """
+    return Scores(
+        mutual_information_gap(codes, factors),
+        sap(codes, factors),
+        dci(codes, factors, generator=generator),
+    )
+
+
+def mutual_information(codes: Tensor, factors: Factors, n_bins: int = 20) -> Tensor:
     r"""Return the mutual information of each code and each factor, [D, K], nats.
 
     .. math:: I_{jk} = \sum_{b, v} p(b, v) \log \frac{p(b, v)}{p(b)\,p(v)}
 
-    over `bins` equal bins between the least and the largest value of a code, and over the
-    distinct values of a factor. The frequencies of a sample make it too large by about
-    :math:`(B - 1)(V - 1) / 2N`.
+    over B bins of a code and over the distinct values of a factor. A code of at most B distinct
+    values has these for its bins. Any other has B equal bins between its first and its 99th
+    percentile, and what lies beyond falls into the outermost ones: bins over the whole range would
+    let one outlier put all other values into a single bin. The frequencies of a sample make the
+    information too large by about :math:`(B - 1)(V - 1) / 2N`.
+
+    Source: Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
+    Disentangled Representations (2019), appendix, for equal bins; Tukey, The Future of Data
+    Analysis (1962), section 14, for Winsor's treatment of the tails.
 
     Args:
         codes: [N, D].
-        factors: [N, K], each with at most 50 distinct values.
-        bins: B.
+        factors: [N, K] or by name, each [N], of at most 50 distinct values.
+        n_bins: B.
 
     Raises:
-        ValueError: for other shapes, values that are not finite, or too many distinct ones.
+        ValueError: for other shapes, values that are not finite, a factor that is constant or has
+            too many distinct values.
+
+    Example:
+        >>> bit = torch.tensor([0.0, 0.0, 1.0, 1.0])[:, None]
+        >>> mutual_information(bit, bit)
+        tensor([[0.6931]])
     """
-    _check(codes, factors)
-    if bins < 2:
-        raise ValueError(f"bins must be at least 2, got {bins}")
-    values = _values(factors)
-    low, high = codes.amin(0), codes.amax(0)
-    share = (codes - low) / (high - low).clamp_min(torch.finfo(codes.dtype).tiny)
-    binned = (share * bins).long().clamp_max(bins - 1)
-    result = torch.zeros(codes.shape[1], factors.shape[1], dtype=torch.float64)
-    for j, column in enumerate(binned.T):
-        for k, (index, count) in enumerate(values):
-            joint = torch.bincount(column * count + index, minlength=bins * count)
-            result[j, k] = _information(joint.view(bins, count).double() / len(codes))
-    return result
+    return _information(codes, _columns(codes, factors), n_bins).to(codes)
 
 
-def mutual_information_gap(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
+def mutual_information_gap(codes: Tensor, factors: Factors, n_bins: int = 20) -> float:
     r"""Return by how much the best code of a factor beats the second best, in [0, 1].
 
     .. math:: \mathrm{MIG} = \frac1K \sum_k \frac{I_{j_1 k} - I_{j_2 k}}{H(v_k)}
 
-    where :math:`j_1, j_2` are the codes with the most mutual information about factor k.
+    where :math:`j_1, j_2` are the codes with the most :func:`mutual_information` about factor k.
 
-    Source: Chen et al., Isolating Sources of Disentanglement in VAEs (2018), section 4; bins:
-    Locatello et al. (2019), appendix.
+    Source: Chen et al., Isolating Sources of Disentanglement in VAEs (2018), section 4.
 
     Args:
         codes: [N, D], D > 1; the source takes draws of q(z|x).
-        factors: [N, K], each with at most 50 distinct values.
-        bins: of a code.
+        factors: [N, K] or by name, each [N], of at most 50 distinct values.
+        n_bins: of a code.
 
     Raises:
-        ValueError: for other shapes, values that are not finite, or a factor that is constant.
+        ValueError: for other shapes, values that are not finite, a factor that is constant or has
+            too many distinct values.
+
+    Example:
+        >>> factors = torch.cartesian_prod(torch.arange(3.0), torch.arange(4.0))
+        >>> round(mutual_information_gap(factors[:, [0, 0, 1]], factors), 4)
+        0.5
     """
-    information = mutual_information(codes, factors, bins)
-    if len(information) < 2:
-        raise ValueError(f"codes must be [N, D] with D > 1, got {list(codes.shape)}")
-    entropy = [
-        _entropy(torch.bincount(index).double() / len(codes)) for index, _ in _values(factors)
-    ]
+    columns = _columns(codes, factors)
+    _check_several(codes)
+    information = _information(codes, columns, n_bins)
+    entropies = [_entropy(double(column.unique(return_counts=True)[1])) for column in columns]
     best = information.topk(2, dim=0).values
-    return ((best[0] - best[1]) / torch.stack(entropy)).mean().item()
+    return ((best[0] - best[1]) / torch.stack(entropies)).mean().item()
 
 
-def sap(codes: Tensor, factors: Tensor) -> float:
-    r"""Return the separated attribute predictability of continuous factors, in [0, 1].
+def sap(codes: Tensor, factors: Factors) -> float:
+    r"""Return the separated attribute predictability, in [0, 1].
 
     .. math:: \mathrm{SAP} = \frac1K \sum_k \left(R^2_{j_1 k} - R^2_{j_2 k}\right)
 
-    with :math:`R^2_{jk}` the squared correlation of code j and factor k, that is how well a
-    straight line of one code predicts the factor.
+    with :math:`j_1, j_2` the codes of the largest :math:`R^2_{jk}`. For a number that is the
+    squared correlation of code j and factor k, that is how well a straight line of one code
+    predicts the factor. For a class it is the squared correlation ratio, the share of the code's
+    variance that lies between the classes; of two classes the two are the same. (The source takes
+    for classes the accuracy of thresholds on one code, whose best gap is less than 1.)
 
     Source: Kumar, Sattigeri and Balakrishnan, Variational Inference of Disentangled Latent
     Concepts (2018), section 3.
 
     Args:
         codes: [N, D], D > 1.
-        factors: [N, K].
+        factors: [N, K] or by name, each [N].
 
     Raises:
         ValueError: for other shapes, values that are not finite, or a factor that is constant.
+
+    Example:
+        >>> factors = torch.cartesian_prod(torch.arange(3.0), torch.arange(4.0))
+        >>> round(sap(factors[:, [0, 0, 1]], factors), 4)
+        0.5
     """
-    _check(codes, factors)
-    if codes.shape[1] < 2:
-        raise ValueError(f"codes must be [N, D] with D > 1, got {list(codes.shape)}")
-    x, y = (column.double() - column.double().mean(0) for column in (codes, factors))
-    scale = x.square().sum(0)[:, None] * y.square().sum(0)
-    squared = (x.T @ y).square() / scale.clamp_min(torch.finfo(torch.float64).tiny)
-    best = squared.topk(2, dim=0).values
+    columns = _columns(codes, factors)
+    _check_several(codes)
+    x = double(codes)
+    x = x - x.mean(0)
+    explained = torch.stack([_explained(x, column) for column in columns], dim=1)
+    best = explained.topk(2, dim=0).values
     return (best[0] - best[1]).mean().item()
 
 
-def dci(codes: Tensor, factors: Tensor, trees: int = 20, seed: int = 0) -> DCI:
+def dci(
+    codes: Tensor, factors: Factors, n_trees: int = 20, generator: Generator | None = None
+) -> DCI:
     r"""Return disentanglement, completeness and informativeness by random forests.
 
     A forest predicts each factor from all codes; R are its importances (the share of the
@@ -131,88 +190,158 @@ def dci(codes: Tensor, factors: Tensor, trees: int = 20, seed: int = 0) -> DCI:
         C = \frac1K \sum_k \left(1 - H_D(\tilde P_{\cdot k})\right)
 
     where the logarithm of an entropy has as its base the number of its entries, and
-    :math:`\rho_j` is code j's share of all importance.
+    :math:`\rho_j` is code j's share of all importance. A class is predicted by its indicators:
+    their variances add up to Gini's impurity, and R² is Brier's skill.
 
     Source: Eastwood and Williams, A Framework for the Quantitative Evaluation of Disentangled
     Representations (2018), section 2.
 
     Args:
         codes: [N, D], D > 1.
-        factors: [N, K], K > 1.
-        trees: of a forest, ten levels deep.
-        seed: of the division into halves and of the forests.
+        factors: [N, K] or by name, each [N], K > 1.
+        n_trees: of a forest, ten levels deep.
+        generator: source of the division into halves and of the forests.
 
     Raises:
-        ValueError: for other shapes, values that are not finite, or a factor that is constant.
+        ValueError: for other shapes, values that are not finite, or so few rows that a factor is
+            constant in one half of them.
+
+    Example:
+        >>> factors = torch.cartesian_prod(torch.arange(5.0), torch.arange(4.0)).repeat(10, 1)
+        >>> round(dci(factors, factors).disentanglement, 2)
+        1.0
     """
     from sklearn.ensemble import RandomForestRegressor
 
-    _check(codes, factors)
-    if codes.shape[1] < 2 or factors.shape[1] < 2:
-        raise ValueError(
-            "codes and factors must have at least two columns, "
-            f"got {list(codes.shape)} and {list(factors.shape)}"
-        )
-    order = torch.randperm(len(codes), generator=torch.Generator().manual_seed(seed))
-    fitted, held_out = order.chunk(2)
-    x, y = codes.numpy(), factors.numpy()
-    columns, scores = [], []
-    for k in range(factors.shape[1]):
-        forest = RandomForestRegressor(trees, max_depth=10, random_state=seed)
-        forest.fit(x[fitted], y[fitted, k])
-        columns.append(forest.feature_importances_)
-        scores.append(forest.score(x[held_out], y[held_out, k]))
-    importance = torch.from_numpy(np.stack(columns, axis=1))
-    total = importance.sum()
-    per_code = 1 - _relative_entropy(importance)
-    weights = importance.sum(1) / total.clamp_min(1e-12)
-    completeness = 1 - _relative_entropy(importance.T)
+    columns = _columns(codes, factors)
+    _check_several(codes)
+    if len(columns) < 2:
+        raise ValueError("factors must be two or more, got 1")
+    _checks.rows(codes, "codes", 4)
+    _checks.count(n_trees, "n_trees")
+
+    cpu = torch.device("cpu")
+    order = _checks.permutation(len(codes), cpu, generator)
+    seed = int(_checks.randint(2**31 - 1, 1, cpu, generator))
+    fitted, held_out = (half.numpy() for half in order.chunk(2))
+    x = codes.detach().cpu().numpy()
+    importances, skills = [], []
+    for k, column in enumerate(columns):
+        y = _targets(column)
+        if not (np.ptp(y[fitted], axis=0).any() and np.ptp(y[held_out], axis=0).any()):
+            raise ValueError(f"factor {k} is constant in one half of {len(codes)} rows: too few")
+        forest = RandomForestRegressor(n_trees, max_depth=10, random_state=seed)
+        forest.fit(x[fitted], y[fitted].squeeze())
+        error = y[held_out] - forest.predict(x[held_out]).reshape(y[held_out].shape)
+        spread = y[held_out] - y[held_out].mean(0)
+        importances.append(forest.feature_importances_)
+        skills.append(1 - np.square(error).sum() / np.square(spread).sum())
+
+    importance = torch.from_numpy(np.stack(importances, axis=1))
+    weights = importance.sum(1) / importance.sum().clamp_min(1e-12)
     return DCI(
-        (weights * per_code).sum().item(),
-        completeness.mean().item(),
-        float(np.mean(scores)),
-        importance,
+        (weights * (1 - _relative_entropy(importance))).sum().item(),
+        (1 - _relative_entropy(importance.T)).mean().item(),
+        float(np.mean(skills)),
+        importance.to(codes),
     )
+
+
+def _information(codes: Tensor, columns: list[Tensor], n_bins: int) -> Tensor:
+    """Return the mutual information of codes and factors, [D, K], float64."""
+    _checks.count(n_bins, "n_bins", least=2)
+    values = [_values(column, k) for k, column in enumerate(columns)]
+    result = torch.zeros(codes.shape[1], len(columns), dtype=torch.float64)
+    for j, code in enumerate(codes.T):
+        binned, bins = _binned(code, n_bins)
+        for k, (index, count) in enumerate(values):
+            joint = torch.bincount(binned * count + index, minlength=bins * count)
+            joint = double(joint.view(bins, count))
+            marginals = _entropy(joint.sum(0)) + _entropy(joint.sum(1))
+            result[j, k] = marginals - _entropy(joint.flatten())
+    return result.to(double(codes[:1]).device)
+
+
+def _binned(code: Tensor, n_bins: int) -> tuple[Tensor, int]:
+    """Return the bin of each value [N], and how many bins there are."""
+    distinct, index = code.unique(return_inverse=True)
+    if len(distinct) <= n_bins:
+        return index, len(distinct)
+    ordered = double(code).sort().values
+    low = ordered[math.ceil(_TAIL * (len(code) - 1))]
+    high = ordered[math.floor((1 - _TAIL) * (len(code) - 1))]
+    share = (double(code) - low) / (high - low).clamp_min(torch.finfo(torch.float64).tiny)
+    return (share * n_bins).clamp(0, n_bins - 1).long().to(code.device), n_bins
+
+
+def _values(column: Tensor, k: int) -> tuple[Tensor, int]:
+    """Return the index of each value among the distinct ones [N], and how many there are."""
+    distinct, index = column.unique(return_inverse=True)
+    if len(distinct) > _MOST_VALUES:
+        raise ValueError(
+            f"factors must have at most {_MOST_VALUES} distinct values each, "
+            f"factor {k} has {len(distinct)}: bin it first"
+        )
+    return index, len(distinct)
+
+
+def _entropy(counts: Tensor) -> Tensor:
+    """Return the entropy of the frequencies of some counts, nats."""
+    shares = counts / counts.sum()
+    return -torch.xlogy(shares, shares).sum()
 
 
 def _relative_entropy(rows: Tensor) -> Tensor:
     """Return the entropy of each row as a share of the largest possible; 1 for a row of zeros."""
     total = rows.sum(1, keepdim=True)
     shares = torch.where(total > 0, rows / total.clamp_min(1e-300), 1 / rows.shape[1])
-    return -torch.xlogy(shares, shares).sum(1) / np.log(rows.shape[1])
+    return -torch.xlogy(shares, shares).sum(1) / math.log(rows.shape[1])
 
 
-def _information(joint: Tensor) -> Tensor:
-    return _entropy(joint.sum(0)) + _entropy(joint.sum(1)) - _entropy(joint.flatten())
+def _explained(x: Tensor, column: Tensor) -> Tensor:
+    """Return R² of each centred code [N, D] and one factor, [D]; 0 for a code that is constant."""
+    if column.is_floating_point():
+        y = double(column) - double(column).mean()
+        together = (x.T @ y).square() / y.square().sum()
+    else:
+        _, index, counts = column.unique(return_inverse=True, return_counts=True)
+        sums = x.new_zeros(len(counts), x.shape[1]).index_add_(0, index.to(x.device), x)
+        together = (sums.square() / counts.to(x)[:, None]).sum(0)
+    return together / x.square().sum(0).clamp_min(torch.finfo(torch.float64).tiny)
 
 
-def _entropy(shares: Tensor) -> Tensor:
-    return -torch.xlogy(shares, shares).sum()
+def _targets(column: Tensor) -> np.ndarray:
+    """Return what a forest predicts of a factor: a number [N, 1], or a class's indicators."""
+    if column.is_floating_point():
+        return column.detach().cpu().double().numpy()[:, None]
+    _, index = column.cpu().unique(return_inverse=True)
+    return torch.nn.functional.one_hot(index).double().numpy()
 
 
-def _values(factors: Tensor) -> list[tuple[Tensor, int]]:
-    """Return the index of each value among the distinct ones, and their number, of each factor."""
-    found = []
-    for k, column in enumerate(factors.T):
-        distinct, index = torch.unique(column, return_inverse=True)
-        if len(distinct) > _MOST_VALUES:
-            raise ValueError(
-                f"a factor must have at most {_MOST_VALUES} distinct values, "
-                f"factor {k} has {len(distinct)}: bin it first"
-            )
-        found.append((index, len(distinct)))
-    return found
+def _columns(codes: Tensor, factors: Factors) -> list[Tensor]:
+    """Return the factors one by one, each [N]; refuse what are no codes and factors."""
+    _checks.points(codes, "codes", ("N", "D"))
+    _checks.rows(codes, "codes", 2)
+    if isinstance(factors, Mapping):
+        named = {f"factors[{name!r}]": column for name, column in factors.items()}
+    elif isinstance(factors, Tensor) and factors.ndim == 2:
+        named = {f"factors[:, {k}]": column for k, column in enumerate(factors.unbind(1))}
+    else:
+        kind = list(factors.shape) if isinstance(factors, Tensor) else type(factors).__name__
+        raise ValueError(f"factors must be a tensor [N, K] or tensors [N] by name, got {kind}")
+    if not named:
+        raise ValueError("factors must be one or more, got none")
+    for name, column in named.items():
+        if isinstance(column, Tensor) and not column.is_floating_point():
+            _checks.integers(column, name, (len(codes),))
+        else:
+            _checks.floats(column, name, (len(codes),), largest=1e30)
+        _checks.same_device(**{"codes": codes, name: column})
+        if bool((column == column[0]).all()):
+            raise ValueError(f"{name} must vary, it is constant")
+    return list(named.values())
 
 
-def _check(codes: Tensor, factors: Tensor) -> None:
-    if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or len(codes) < 2:
-        raise ValueError(
-            "codes and factors must be [N, D] and [N, K] with one N > 1, "
-            f"got {list(codes.shape)} and {list(factors.shape)}"
-        )
-    for name, table in (("codes", codes), ("factors", factors)):
-        if not bool(table.isfinite().all()):
-            raise ValueError(f"{name} must be finite")
-    constant = (factors == factors[0]).all(0)
-    if bool(constant.any()):
-        raise ValueError(f"factor {int(constant.nonzero()[0])} is constant")
+def _check_several(codes: Tensor) -> None:
+    if codes.shape[1] < 2:
+        raise ValueError(f"codes must be [N, D] with D > 1, got {list(codes.shape)}")
