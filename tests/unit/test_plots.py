@@ -219,10 +219,16 @@ def test_a_heatmap_puts_values_at_their_coordinates() -> None:
         (lambda: figures.image_grid(GRID, row_labels="ab", alt="x"), "row_labels must be 3"),
         (lambda: figures.image_grid(GRID, column_labels="a", alt="x"), "column_labels must be 4"),
         (lambda: figures.image_grid(GRID, hover="ab", alt="x"), "hover must be 12, one per image"),
+        (
+            lambda: figures.film_strip(STRIP, labels="a", alt="x"),
+            "labels must be 12, one per image",
+        ),
         (lambda: figures.film_strip(GRID, alt="x"), r"must be \[N, C, H, W\]"),
         (lambda: figures.manifold(GRID, [1, 2], [1, 2, 3], alt="x"), r"= \[3, 2, C, H, W\]"),
         (lambda: figures.manifold(GRID, [1, 3, 2, 4], [1, 2, 3], alt="x"), "z1 must rise, or"),
-        (lambda: figures.curves({}, alt="x"), "at least one line"),
+        (lambda: figures.curves({}, alt="x"), "series must map at least one name"),
+        (lambda: figures.curves([([1], [1])], alt="x"), "series must map at least one name"),
+        (lambda: figures.curves({"a": 1}, alt="x"), r"series\['a'\] must be \(x, y\)"),
         (lambda: figures.curves({"a": ([1], [1], [1])}, alt="x"), "low, high"),
         (lambda: figures.curves({"a": ([1], [1, 2])}, alt="x"), "of one length"),
         (lambda: figures.slider(STRIP, [1], label="t", alt="x"), "values must be 12"),
@@ -307,11 +313,13 @@ def test_a_constant_column_is_a_line_across() -> None:
 @pytest.mark.parametrize(
     ("samples", "options", "message"),
     [
-        ({}, {}, "one cloud or two, got 0"),
-        (dict.fromkeys("abc", np.eye(3)), {}, "one cloud or two, got 3"),
+        ({}, {}, "one name or two to clouds"),
+        (dict.fromkeys("abc", np.eye(3)), {}, "one name or two to clouds"),
         ({"a": np.eye(3), "b": np.ones((3, 2))}, {}, r"\[\[3, 3\], \[3, 2\]\]"),
         ({"a": np.eye(3)}, {"names": ["x"]}, "names must be 3, one per column, got 1"),
-        ({"a": np.eye(3)}, {"filled": {"a": [True]}}, "filled"),
+        (np.eye(3), {}, "one name or two to clouds"),
+        ({"a": np.eye(3)}, {"filled": {"a": [True]}}, r"filled\['a'\] must be \[3\]"),
+        ({"a": np.eye(3)}, {"filled": {"b": [1, 1, 1]}}, r"must have names of samples, \['a'\]"),
     ],
 )
 def test_violins_refuse_what_does_not_fit(samples: dict, options: dict, message: str) -> None:

@@ -21,6 +21,7 @@ import base64
 import io
 import math
 from collections.abc import Sequence
+from reprlib import repr as shorten
 from typing import Any
 
 import numpy as np
@@ -114,13 +115,13 @@ def read_images(
     return images
 
 
-def read_texts(value: Texts, name: str, n: int, each: str) -> list[str]:
-    """Words or numbers as n short texts, one of them per each."""
+def read_texts(value: Texts, name: str, n: int | None = None, each: str = "") -> list[str]:
+    """Words or numbers as short texts; n of them, one per each, where n is given."""
     try:
         texts = [_short(text) for text in value]
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name} must be words or numbers, got {value!r}") from error
-    if len(texts) != n:
+        raise ValueError(f"{name} must be words or numbers, got {shorten(value)}") from error
+    if n is not None and len(texts) != n:
         raise ValueError(f"{name} must be {n}, one per {each}, got {len(texts)}")
     return texts
 

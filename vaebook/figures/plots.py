@@ -17,6 +17,7 @@ __all__ = [
 ]
 
 from collections.abc import Mapping, Sequence
+from reprlib import repr as shorten
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def scatter(
     labels: Array | None = None,
     *,
     alt: str,
-    names: Sequence[str] | None = None,
+    names: Texts | None = None,
     colour: Array | None = None,
     colour_title: str = "",
     images: Array | None = None,
@@ -104,6 +105,8 @@ def scatter(
     if pictures is not None and len(pictures) != len(cloud):
         raise ValueError(f"images must be {len(cloud)}, one per point, got {len(pictures)}")
     texts = None if hover is None else read_texts(hover, "hover", len(cloud), "point")
+    if names is not None:
+        names = read_texts(names, "names")
     everyone = np.arange(len(cloud))
     look = {"size": _dot_size(cloud), "opacity": 0.85}
 
@@ -193,7 +196,9 @@ def image_grid(
 
 def film_strip(images: Array, *, alt: str, labels: Texts | None = None, title: str = "") -> Figure:
     """Draw images [T, C, H, W] side by side, with a label above each where labels are given."""
-    return mosaic(read_images(images)[None], alt, None, labels, None, title)
+    frames = read_images(images)
+    texts = None if labels is None else read_texts(labels, "labels", len(frames), "image")
+    return mosaic(frames[None], alt, None, texts, None, title)
 
 
 def manifold(
@@ -214,7 +219,12 @@ def manifold(
         z2: vertical coordinates [n], the first one at the bottom.
 
     Raises:
-        ValueError: for coordinates that do not fit the images.
+        ValueError: for coordinates that do not fit the images, or that turn back.
+
+    Example:
+        >>> figure = manifold(np.zeros((2, 3, 1, 8, 8)), [-1, 0, 1], [-1, 1], alt="Black squares.")
+        >>> list(figure.data[1].text)[:2]  # the upper row is the last one
+        ['(-1.00, 1.00)', '(0.00, 1.00)']
     """
     cells = read_images(images, shape="[len(z2), len(z1), C, H, W]")
     across, up = read_axis(z1, "z1"), read_axis(z2, "z2")
@@ -253,12 +263,17 @@ def curves(
 
     Raises:
         ValueError: for no series, or arrays of different lengths.
+
+    Example:
+        >>> figure = curves({"rate": ([0, 1, 2], [9, 4, 1])}, alt="A line that falls.")
+        >>> figure.data[0].name
+        'rate'
     """
-    if not series:
-        raise ValueError("series must hold at least one line, got none")
+    if not isinstance(series, Mapping) or not series:
+        raise ValueError(f"series must map at least one name to its line, got {shorten(series)}")
     figure = go.Figure()
     for rank, (name, arrays) in enumerate(series.items()):
-        if len(arrays) not in (2, 4):
+        if not isinstance(arrays, Sequence) or len(arrays) not in (2, 4):
             raise ValueError(f"series[{name!r}] must be (x, y) or (x, y, low, high)")
         x, y, *band = (read_numbers(a, f"series[{name!r}]", "[T]", finite=False) for a in arrays)
         if any(len(a) != len(x) for a in (y, *band)):
@@ -301,6 +316,11 @@ def slider(images: Array, values: Texts, *, label: str, alt: str, title: str = "
 
     Raises:
         ValueError: where images and values differ in number.
+
+    Example:
+        >>> figure = slider(np.zeros((2, 1, 8, 8)), [0.0, 0.5], label="t", alt="Black squares.")
+        >>> [step.label for step in figure.layout.sliders[0].steps]
+        ['0', '0.5']
     """
     frames = read_images(images)
     steps = read_texts(values, "values", len(frames), "image")
@@ -355,7 +375,12 @@ def heatmap(
         equal: one unit is as long upwards as across.
 
     Raises:
-        ValueError: for coordinates that do not fit the values.
+        ValueError: for coordinates that do not fit the values, or that turn back.
+
+    Example:
+        >>> figure = heatmap(np.eye(3), [0, 1, 2], [0, 2, 4], alt="A bright diagonal.")
+        >>> figure.data[0].type
+        'heatmap'
     """
     field = read_numbers(values, "values", "[H, W]", finite=False)
     across = np.arange(field.shape[1]) if x is None else read_axis(x, "x")
@@ -413,9 +438,15 @@ def violins(
     Raises:
         ValueError: for no cloud or more than two, different numbers of columns, or names and
             marks that do not fit.
+
+    Example:
+        >>> cloud = np.random.default_rng(0).normal(size=(100, 2))
+        >>> figure = violins({"codes": cloud}, alt="Two bells.")
+        >>> figure.layout.xaxis.ticktext
+        ('z<sub>1</sub>', 'z<sub>2</sub>')
     """
-    if not 1 <= len(samples) <= 2:
-        raise ValueError(f"samples must hold one cloud or two, got {len(samples)}")
+    if not isinstance(samples, Mapping) or not 1 <= len(samples) <= 2:
+        raise ValueError(f"samples must map one name or two to clouds, got {shorten(samples)}")
     clouds = {n: read_numbers(a, f"samples[{n!r}]", "[N, D]") for n, a in samples.items()}
     width = next(iter(clouds.values())).shape[1]
     if any(cloud.shape[1] != width or len(cloud) < 2 for cloud in clouds.values()):
@@ -424,6 +455,11 @@ def violins(
     if names is None:
         names = [f"z<sub>{j + 1}</sub>" for j in range(width)]
     labels = read_texts(names, "names", width, "column")
+
+    if filled is not None and not (isinstance(filled, Mapping) and filled.keys() <= clouds.keys()):
+        raise ValueError(
+            f"filled must have names of samples, {list(clouds)}, got {shorten(filled)}"
+        )
 
     unit = 360 / width if polar else 1.0
     figure = go.Figure()
@@ -509,12 +545,12 @@ def _name_cloud(figure: go.Figure, name: str, points: NDArray[np.float32]) -> No
     figure.add_annotation(x=float(x), y=float(y), text=name, name=name, showarrow=False)
 
 
-def _name(names: Sequence[str] | None, label: int) -> str:
+def _name(names: list[str] | None, label: int) -> str:
     if names is None:
         return str(label)
     if label >= len(names):
         raise ValueError(f"names must cover every label, got {len(names)} for label {label}")
-    return str(names[label])
+    return names[label]
 
 
 def _dot_size(cloud: NDArray[np.float32]) -> float:

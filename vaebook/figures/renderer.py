@@ -58,7 +58,7 @@ _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, 
 _MODE_BAR = ("select2d", "lasso2d", "autoScale2d", "toggleSpikelines", "hoverClosestCartesian")
 _WIDTH = 700  # of a text column on a desktop, in CSS pixels
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": [*_MODE_BAR, "hoverCompareCartesian"]}
-_PIXELS = 3  # of a PNG per CSS pixel: near 300 a inch where the figure is as wide as a text
+_PIXELS = 3  # of a PNG per CSS pixel: some 300 per inch where the figure is as wide as a text
 _FORMATS = (".svg", ".pdf", ".png", ".html")
 
 
