@@ -15,6 +15,7 @@ from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Thread
 from types import ModuleType
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import numpy as np
@@ -255,13 +256,13 @@ def _get(url: str, deadline: float) -> bytes:
     Thread(target=_pour, args=(url, parts), daemon=True).start()
     content = bytearray()
     while len(content) < _LARGEST:
-        patience = min(deadline - time.monotonic(), _SILENCE)
-        if patience <= 0:
-            raise TimeoutError(f"took too long, {len(content)} bytes had come")
+        left = deadline - time.monotonic()
         try:
-            part = parts.get(timeout=patience)
+            part = parts.get(timeout=max(0, min(left, _SILENCE)))
         except Empty:
-            raise TimeoutError(f"silent for {patience:.0f} s") from None
+            late = f"not done in time, {len(content)} bytes had come"
+            silent = f"silent for {_SILENCE:g} s"
+            raise TimeoutError(silent if left > _SILENCE else late) from None
         if isinstance(part, Exception):
             raise part
         if not part:
@@ -279,6 +280,8 @@ def _pour(url: str, parts: "Queue[bytes | Exception]") -> None:
                     parts.put(part, timeout=_SILENCE)
             parts.put(b"", timeout=_SILENCE)
         except (HTTPException, OSError, ValueError) as error:
+            if isinstance(error, HTTPError):
+                error.close()  # it is the answer too
             parts.put(error, timeout=_SILENCE)
 
 

@@ -47,8 +47,8 @@ class ImageSet(Dataset[Tensor | tuple[Tensor, Tensor]]):
         >>> ImageSet(torch.full((5, 1, 28, 28), 255.0))
         Traceback (most recent call last):
         ...
-        ValueError: images must be grey values in [0, 1], but image 0 has a pixel of 255.0: divide \
-by their largest possible value, or say in_unit_range=False if they are standardised
+        ValueError: images must be grey values in [0, 1], but image 0 has a pixel of 255.0: \
+divide by their largest possible value, or say in_unit_range=False if they are standardised
     """
 
     images: Tensor
