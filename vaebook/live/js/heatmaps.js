@@ -6,11 +6,11 @@ const EXTENT = 3;
 export const HEATMAP = [1, SIDE, SIDE];
 
 // x², xy and y² at each pixel, row by row.
-const BASIS = Array.from({ length: SIDE ** 2 }, (_, i) => {
-  const axis = (k) => EXTENT * ((2 * k) / (SIDE - 1) - 1);
-  const [x, y] = [axis(i % SIDE), axis(Math.floor(i / SIDE))];
-  return [x * x, x * y, y * y];
-});
+const AXIS = Array.from({ length: SIDE }, (_, k) => EXTENT * ((2 * k) / (SIDE - 1) - 1));
+const overPixels = (f) => Float64Array.from(AXIS.flatMap((y) => AXIS.map((x) => f(x, y))));
+const XX = overPixels((x) => x * x);
+const XY = overPixels((x, y) => x * y);
+const YY = overPixels((_, y) => y * y);
 
 const VARIANCES = [Math.log(0.01), Math.log(50)];
 const SKEWS = [-Math.atanh(0.995), Math.atanh(0.995)];
@@ -28,7 +28,7 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 // The squared distance at each pixel, and the pixel where it is least.
 function squaredForm(p) {
-  const squared = BASIS.map(([a, b, c]) => p[0] * a + p[1] * b + p[2] * c);
+  const squared = XX.map((xx, i) => p[0] * xx + p[1] * XY[i] + p[2] * YY[i]);
   let least = 0;
   squared.forEach((value, i) => {
     if (value < squared[least]) least = i;
@@ -63,14 +63,16 @@ function against(image, theta) {
   const { squared, least } = squaredForm(p);
   const gram = [0, 1, 2].map(() => [0, 0, 0]);
   const pull = [0, 0, 0];
+  const row = [0, 0, 0];
   let [cost, norm] = [0, 0];
   for (let i = 0; i < image.length; i++) {
     const h = Math.exp(-0.5 * (squared[i] - squared[least]));
     const rest = h - image[i];
-    const row = [0, 0, 0];
-    for (let k = 0; k < 3; k++) {
-      const d = -0.5 * h * (BASIS[i][k] - BASIS[least][k]);
-      for (let j = 0; j < 3; j++) row[j] += d * slope[k][j];
+    const xx = XX[i] - XX[least];
+    const xy = XY[i] - XY[least];
+    const yy = YY[i] - YY[least];
+    for (let j = 0; j < 3; j++) {
+      row[j] = -0.5 * h * (xx * slope[0][j] + xy * slope[1][j] + yy * slope[2][j]);
     }
     for (let j = 0; j < 3; j++) {
       pull[j] += row[j] * rest;
