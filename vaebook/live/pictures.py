@@ -24,7 +24,9 @@ def picture(image: Tensor) -> str:
     pixels = _eight_bits(image)
     drawn = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
     fold = max(1, _SIDE // max(drawn.size))
-    return _data_url(drawn.resize((fold * drawn.width, fold * drawn.height), Image.Resampling.NEAREST))
+    return _data_url(
+        drawn.resize((fold * drawn.width, fold * drawn.height), Image.Resampling.NEAREST)
+    )
 
 
 def bytes_of(image: Tensor) -> str:
