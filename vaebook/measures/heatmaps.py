@@ -1,7 +1,4 @@
-r"""Whether images are what they should be: the nearest heatmap, a distance of shapes, a test.
-
-The test tells two sets of images apart, decoded ones from those of the data for example.
-"""
+r"""Whether images are heatmaps: the nearest true heatmap, and how far heatmaps move."""
 
 __all__ = ["HeatmapFit", "fit_heatmaps", "heatmap_metric"]
 
@@ -12,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_SIZE, _EXTENT = 36, 3.0
+from vaebook import _checks
+from vaebook._checks import double
 
+_SIZE, _EXTENT = 36, 3.0
 
 # The box in which the nearest heatmap is sought: closed, so that there is one, and wider than the
 # grid of the data (variances 0.1 to 4.9, correlations -0.95 to 0.85) by a factor of ten. Beyond
@@ -22,7 +21,7 @@ _LEAST_VARIANCE, _LARGEST_VARIANCE, _LARGEST_CORR = 0.01, 50.0, 0.995
 
 
 class HeatmapFit(NamedTuple):
-    """The nearest true heatmap of each image, each [N], float64.
+    """The nearest true heatmap of each image, each [N].
 
     Attributes:
         var_x: its variance along the columns.
@@ -30,8 +29,8 @@ class HeatmapFit(NamedTuple):
         corr: its correlation.
         distance: Frobenius distance from the image to it, in pixels.
         relative: the same as a share of the heatmap's own norm.
-        sensitivity: smallest singular value of its Jacobian, in pixels a unit of the factors: to
-            first order, an image that moves by d moves the factors by d / sensitivity at most.
+        sensitivity: smallest singular value of its Jacobian, in pixels per unit of the factors:
+            to first order, an image that moves by d moves the factors by d / sensitivity at most.
         at_limit: bool; a factor lies at the end of the range that was searched, and is not to be
             trusted.
     """
@@ -72,56 +71,64 @@ def fit_heatmaps(images: Tensor) -> HeatmapFit:
 
     Raises:
         ValueError: for images of another size, none, or values that are not finite.
+
+    Example:
+        >>> from vaebook import datasets
+        >>> one = torch.ones(1)
+        >>> fit = fit_heatmaps(datasets.heatmap_images(0.5 * one, 2 * one, 0.3 * one))
+        >>> [round(found.item(), 4) for found in fit[:3]]
+        [0.5, 2.0, 0.3]
     """
-    if images.ndim != 4 or images.shape[1:] != (1, _SIZE, _SIZE) or not len(images):
-        raise ValueError(
-            f"images must be [N, 1, {_SIZE}, {_SIZE}] with N > 0, got {list(images.shape)}"
-        )
-    if not bool(images.isfinite().all()):
-        bad = images[~images.isfinite()][0].item()
-        raise ValueError(f"images must be finite, got a pixel of {bad}")
-    fitter = _Fitter()
+    _checks.points(images, "images", ("N", 1, _SIZE, _SIZE))
+    fitter = _Fitter(double(images[:1]).device)
     # Some hundred fits at a time stay in the processor's cache.
-    parts = [fitter.fit(batch.flatten(1).double()) for batch in images.split(128)]
+    parts = [fitter.fit(double(batch.flatten(1))) for batch in images.split(128)]
     theta, distance = (torch.cat(columns) for columns in zip(*parts, strict=True))
     var_x, var_y, corr = theta[:, 0].exp(), theta[:, 1].exp(), theta[:, 2].tanh()
     metric, norm = fitter.metric(theta)
     sensitivity = torch.linalg.eigvalsh(metric)[:, 0].clamp_min(0).sqrt()
     at_limit = ((theta <= fitter.low) | (theta >= fitter.high)).any(1)
-    return HeatmapFit(var_x, var_y, corr, distance, distance / norm, sensitivity, at_limit)
+    found = (var_x, var_y, corr, distance, distance / norm, sensitivity)
+    return HeatmapFit(*(column.to(images) for column in found), at_limit.to(images.device))
 
 
 @torch.no_grad()
 def heatmap_metric(var_x: Tensor, var_y: Tensor, corr: Tensor) -> Tensor:
-    r"""Return how far heatmaps move when their factors do: :math:`J^\top J`, [N, 3, 3], float64.
+    r"""Return how far heatmaps move when their factors do: :math:`J^\top J`, [N, 3, 3].
 
     J is the Jacobian of the 36 × 36 image in (var_x, var_y, corr). The roots of the diagonal are
-    the norms of its columns, in pixels a unit of the factor, the roots of the eigenvalues its
+    the norms of its columns, in pixels per unit of the factor, the roots of the eigenvalues its
     singular values. Where several pixels share the maximum, as at corr = 0, J has a jump; one
     side is returned.
 
     Args:
-        var_x: > 0, [N].
-        var_y: > 0, [N].
+        var_x: in [1e-6, 1e6], [N].
+        var_y: in [1e-6, 1e6], [N].
         corr: in (-1, 1), [N].
 
     Raises:
         ValueError: for other shapes, or a factor out of range.
+
+    Example:
+        >>> one = torch.ones(1)
+        >>> heatmap_metric(one, one, 0.5 * one)[0].diagonal()
+        tensor([19.3302, 19.3302, 62.5151])
     """
     factors = {"var_x": var_x, "var_y": var_y, "corr": corr}
     for name, column in factors.items():
-        if column.ndim != 1 or column.shape != var_x.shape:
-            raise ValueError(f"{name} must be [N] as var_x, got {list(column.shape)}")
-    s1, s2, rho = (column.double() for column in factors.values())
+        _checks.floats(column, name, ("N",) if name == "var_x" else tuple(var_x.shape))
+    _checks.alike(**factors)
+    s1, s2, rho = (double(column) for column in factors.values())
     for name, s in (("var_x", s1), ("var_y", s2)):
-        wrong = ~((s > 0) & s.isfinite())
+        wrong = ~((s >= 1e-6) & (s <= 1e6))
         if bool(wrong.any()):
-            raise ValueError(f"{name} must be positive and finite, got {s[wrong][0].item()}")
+            raise ValueError(f"{name} must lie in [1e-6, 1e6], got {s[wrong][0].item()}")
     wrong = ~(rho.abs() < 1)
     if bool(wrong.any()):
         raise ValueError(f"corr must lie strictly between -1 and 1, got {rho[wrong][0].item()}")
     theta = torch.stack([s1.log(), s2.log(), rho.atanh()], dim=1)
-    return torch.cat([_Fitter().metric(part)[0] for part in theta.split(512)])
+    fitter = _Fitter(theta.device)
+    return torch.cat([fitter.metric(part)[0] for part in theta.split(512)]).to(var_x)
 
 
 class _Fitter:
@@ -135,24 +142,25 @@ class _Fitter:
     Heatmaps are symmetric about the origin: the upper half of the pixels is all that is needed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         reach = math.atanh(_LARGEST_CORR)
         least, largest = math.log(_LEAST_VARIANCE), math.log(_LARGEST_VARIANCE)
-        self.low = torch.tensor([least, least, -reach], dtype=torch.float64)
-        self.high = torch.tensor([largest, largest, reach], dtype=torch.float64)
-        axis = torch.linspace(-_EXTENT, _EXTENT, _SIZE, dtype=torch.float64)
+        kind = torch.zeros((), dtype=torch.float64, device=device)
+        self.low = kind.new_tensor([least, least, -reach])
+        self.high = kind.new_tensor([largest, largest, reach])
+        axis = torch.linspace(-_EXTENT, _EXTENT, _SIZE, dtype=torch.float64, device=device)
         y, x = torch.cartesian_prod(axis, axis)[: _SIZE**2 // 2].T
         self.basis = torch.stack([x * x, x * y, y * y], dim=1)
         # Columns whose sums, weighted by h² or by h times the residual, make up J'J and J'r.
-        self.upper = torch.triu_indices(3, 3).unbind()
+        self.upper = torch.triu_indices(3, 3, device=device).unbind()
         i, j = self.upper
-        ones = torch.ones(len(x), 1, dtype=torch.float64)
+        ones = kind.new_ones(len(x), 1)
         products = self.basis[:, i] * self.basis[:, j]
         self.columns = torch.cat([ones, self.basis, products], dim=1)
-        # The table of starts, 13 values a factor.
-        inner = 0.93
-        variances = torch.linspace(inner * least, inner * largest, 13, dtype=torch.float64)
-        angles = torch.linspace(-inner * reach, inner * reach, 13, dtype=torch.float64)
+        # The table of starts, 13 values per factor.
+        inner = 0.93 * torch.stack([self.low, self.high])
+        steps = torch.linspace(0, 1, 13, dtype=torch.float64, device=device)[:, None]
+        variances, _, angles = torch.lerp(*inner, steps).T
         self.starts = torch.cartesian_prod(variances, variances, angles)
         self.table = self.draw(self.precision(self.starts)[0])[0]
 
@@ -219,7 +227,7 @@ class _Fitter:
         thetas = half.new_zeros(n, 4, 3)
         costs[row, column], thetas[row, column] = cost, found
         lowest, best = costs.min(dim=1)
-        return thetas[torch.arange(n), best], (2 * lowest + asymmetric).sqrt()
+        return thetas[torch.arange(n, device=best.device), best], (2 * lowest + asymmetric).sqrt()
 
     def descend(self, half: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Minimise the squared distance to half images [N, P] from theta, within the box."""
@@ -230,7 +238,7 @@ class _Fitter:
         cost = residual.square().sum(1)
         gram, slope = self.gram(h, top, jacobian), self.slope(h, top, jacobian, residual)
         damping = half.new_full((n,), 1e-2)
-        alive = torch.arange(n)
+        alive = torch.arange(n, device=theta.device)
         for _ in range(100):
             here, a, g = theta[alive], gram[alive], slope[alive]
             # At the end of the range and pushing outwards: that factor stays.
