@@ -1,37 +1,45 @@
-r"""The KL terms, the ELBO and its variants, in nats per image; the mean is taken outside.
+r"""KL terms, and the objectives that :func:`vaebook.training.fit` minimises, in nats per image.
 
-An objective takes a model, images and a generator, one for classifiers labels as well, and returns
-tensors [N] by name. `loss` is what training minimises, the others are recorded.
+An objective is called as `objective(model, batch, generator=..., progress=...)`: the batch is an
+:class:`~vaebook.datasets.ImageSet`, so it has its labels, and `progress` is the share of the
+training that is done, in [0, 1]. It returns tensors [N] by name; `loss` is what training
+minimises the mean of, the others are recorded.
 """
 
 __all__ = [
     "Objective",
-    "anchored",
-    "conditional_elbo",
     "cross_entropy",
-    "elbo",
     "gaussian_kl",
     "kl_divergence",
+    "kl_per_latent",
+    "negative_elbo",
     "reconstruction_only",
-    "with_class",
 ]
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional as F
 
-# Called as objective(model, images, generator=...), with labels=... where fit is told so.
-Objective = Callable[..., dict[str, Tensor]]
+from vaebook import _checks
+from vaebook.datasets import ImageSet
+from vaebook.models import VAE, Autoencoder, Classifier
 
 
-def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
-    r"""Return the KL divergence of a diagonal Gaussian from N(0, I), [N], nats.
+class Objective(Protocol):
+    """Anything that can be called like the objectives of this module."""
 
-    .. math:: \mathrm{KL} = \tfrac12 \sum_j \left(\mu_j^2 + e^{\mathrm{logvar}_j} - 1
-        - \mathrm{logvar}_j\right)
+    def __call__(
+        self, model: Any, batch: ImageSet, *, generator: Generator | None, progress: float
+    ) -> dict[str, Tensor]: ...
+
+
+def kl_per_latent(mu: Tensor, logvar: Tensor) -> Tensor:
+    r"""Return the KL divergence from N(0, 1) of each latent, [N, D], nats.
+
+    .. math:: \tfrac12 \left(\mu_j^2 + e^{\mathrm{logvar}_j} - 1 - \mathrm{logvar}_j\right)
 
     Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014), appendix B.
 
@@ -40,14 +48,35 @@ def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
         logvar: log-variances, [N, D].
 
     Raises:
-        ValueError: when the shapes differ.
+        ValueError: when the shapes differ or a value isn't finite.
     """
-    if mu.shape != logvar.shape:
-        raise ValueError(
-            f"mu and logvar must have one shape, got {list(mu.shape)} and {list(logvar.shape)}"
-        )
+    _checks.floats(mu, "mu", ("N", "D"))
+    _checks.floats(logvar, "logvar", tuple(mu.shape))
+    _checks.same_device(mu=mu, logvar=logvar)
     # expm1 keeps the digits of a posterior that is all but the prior.
-    return 0.5 * (mu.square() + torch.expm1(logvar) - logvar).sum(-1)
+    return 0.5 * (mu.square() + torch.expm1(logvar) - logvar)
+
+
+def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
+    r"""Return the KL divergence of a diagonal Gaussian from N(0, I), [N], nats.
+
+    .. math:: \mathrm{KL} = \tfrac12 \sum_j \left(\mu_j^2 + e^{\mathrm{logvar}_j} - 1
+        - \mathrm{logvar}_j\right)
+
+    Source: Kingma and Welling (2014), appendix B.
+
+    Args:
+        mu: means, [N, D].
+        logvar: log-variances, [N, D].
+
+    Raises:
+        ValueError: when the shapes differ or a value isn't finite.
+
+    Example:
+        >>> kl_divergence(torch.ones(1, 2), torch.zeros(1, 2))
+        tensor([1.])
+    """
+    return kl_per_latent(mu, logvar).sum(1)
 
 
 def gaussian_kl(mu_q: Tensor, cov_q: Tensor, mu_p: Tensor, cov_p: Tensor) -> Tensor:
@@ -56,6 +85,8 @@ def gaussian_kl(mu_q: Tensor, cov_q: Tensor, mu_p: Tensor, cov_p: Tensor) -> Ten
     .. math:: \tfrac12 \left(\operatorname{tr}(\Sigma_p^{-1}\Sigma_q)
         + (\mu_p - \mu_q)^\top \Sigma_p^{-1} (\mu_p - \mu_q) - D
         + \log\frac{\det\Sigma_p}{\det\Sigma_q}\right)
+
+    In float64, as correlations near 1 leave few digits.
 
     Source: derived in the book's chapter on the ELBO.
 
@@ -70,31 +101,44 @@ def gaussian_kl(mu_q: Tensor, cov_q: Tensor, mu_p: Tensor, cov_p: Tensor) -> Ten
 
     Raises:
         ValueError: when a shape doesn't fit or a covariance isn't positive definite.
+
+    Example:
+        >>> one = torch.eye(1)
+        >>> gaussian_kl(torch.ones(1), one, torch.zeros(1), one)
+        tensor(0.5000)
     """
+    _checks.floats(mu_q, "mu_q", ("...", "D"))
     dim = mu_q.shape[-1]
-    for name, mean, cov in (("q", mu_q, cov_q), ("p", mu_p, cov_p)):
-        if mean.shape[-1] != dim or cov.shape[-2:] != (dim, dim):
-            raise ValueError(
-                f"mu_{name} must be [..., {dim}] and cov_{name} [..., {dim}, {dim}], "
-                f"got {list(mean.shape)} and {list(cov.shape)}"
-            )
-    root_q = _cholesky(cov_q, "cov_q")
-    root_p = _cholesky(cov_p, "cov_p")
+    _checks.floats(cov_q, "cov_q", ("...", dim, dim))
+    _checks.floats(mu_p, "mu_p", ("...", dim))
+    _checks.floats(cov_p, "cov_p", ("...", dim, dim))
+    _checks.same_device(mu_q=mu_q, cov_q=cov_q, mu_p=mu_p, cov_p=cov_p)
+    try:
+        torch.broadcast_shapes(
+            mu_q.shape[:-1], mu_p.shape[:-1], cov_q.shape[:-2], cov_p.shape[:-2]
+        )
+    except RuntimeError:
+        shapes = ", ".join(str(list(t.shape)) for t in (mu_q, cov_q, mu_p, cov_p))
+        raise ValueError(f"mu_q, cov_q, mu_p, cov_p must broadcast, got {shapes}") from None
+    dtype = mu_q.dtype
+    mu_q, mu_p = _checks.double(mu_q), _checks.double(mu_p)
+    root_q = _cholesky(_checks.double(cov_q), "cov_q")
+    root_p = _cholesky(_checks.double(cov_p), "cov_p")
     scaled = torch.linalg.solve_triangular(root_p, root_q, upper=False)
     shift = torch.linalg.solve_triangular(root_p, (mu_p - mu_q)[..., None], upper=False)
     log_det = _half_log_det(root_p) - _half_log_det(root_q)
     squares = scaled.square().sum((-2, -1)) + shift.square().sum((-2, -1))
-    return 0.5 * (squares - dim) + log_det
+    return (0.5 * (squares - dim) + log_det).to(cov_q.device, dtype)
 
 
 def _cholesky(cov: Tensor, name: str) -> Tensor:
     size = cov.abs()
     tolerance = 1e-4 * size + 1e-6 * size.amax((-2, -1), keepdim=True)
-    if not bool(((cov - cov.mT).abs() <= tolerance).all()):  # NaN is not symmetric either
-        raise ValueError(f"{name} must be symmetric, got {cov}")
+    if not bool(((cov - cov.mT).abs() <= tolerance).all()):
+        raise ValueError(f"{name} must be symmetric, got {cov.tolist()}")
     root, info = torch.linalg.cholesky_ex(cov)
     if bool((info != 0).any()):
-        raise ValueError(f"{name} must be positive definite, got {cov}")
+        raise ValueError(f"{name} must be positive definite, got {cov.tolist()}")
     return root
 
 
@@ -102,133 +146,82 @@ def _half_log_det(root: Tensor) -> Tensor:
     return root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
 
-def elbo(
-    model: Any,
-    images: Tensor,
-    beta: float = 1.0,
+def negative_elbo(
+    model: VAE,
+    batch: ImageSet,
     *,
-    generator: torch.Generator | None = None,
+    beta: float | Callable[[float], float] = 1.0,
+    generator: Generator | None = None,
+    progress: float = 1.0,
 ) -> dict[str, Tensor]:
-    r"""Estimate the negative ELBO with one sample of z an image.
+    r"""Estimate the negative ELBO with one sample of z per image.
 
-    .. math:: \mathrm{loss} = -\log p(x|z) + \beta\,\mathrm{KL}(q(z|x)\,\|\,N(0, I)),
+    .. math:: \mathrm{loss} = -\log p(x|z) + \beta\,\mathrm{KL}(q(z|x)\,\|\,p(z)),
         \quad z \sim q(z|x)
 
-    Both terms are sums over pixels and over latent dimensions. `beta` = 1 is the ELBO; a mean
-    over pixels in place of the sum would be a hidden `beta` of as many as there are pixels.
+    Both terms are sums, over pixels and over latent dimensions. `beta` = 1 is the ELBO; a mean
+    over pixels in place of the sum would be a hidden `beta` of as many as there are pixels. The
+    prior is the model's own: with one that depends on the image or its class, or a decoder that
+    is told the class, it is the ELBO of that model.
 
     Source: Kingma and Welling (2014), equation 10; beta: Higgins et al., beta-VAE (2017),
     equation 4.
 
     Args:
         model: a :class:`vaebook.models.VAE`.
-        images: [N, 1, H, W].
-        beta: weight of the KL.
+        batch: images, with the labels that the model needs.
+        beta: weight of the KL, or a function that maps the progress to it.
         generator: source of z's noise.
+        progress: share of the training that is done.
 
     Returns:
-        `loss`, `reconstruction` (:math:`-\log p(x|z)`) and `kl`, each [N], nats.
-    """
-    mu, logvar = model.encode(images)
-    z = model.reparameterize(mu, logvar, generator)
-    reconstruction = -model.log_likelihood(images, z)
-    kl = kl_divergence(mu, logvar)
-    return {"loss": reconstruction + beta * kl, "reconstruction": reconstruction, "kl": kl}
-
-
-def anchored(
-    model: Any,
-    images: Tensor,
-    rate: float,
-    score: Callable[[Tensor], Tensor],
-    *,
-    generator: torch.Generator | None = None,
-) -> dict[str, Tensor]:
-    r"""Estimate the negative ELBO under a prior whose mean depends on a score c(x) of the image.
-
-    .. math:: \mathrm{loss} = -\log p(x|z)
-        + \mathrm{KL}\left(q(z|x)\,\|\,N(-r\,c(x)\,\mathbf 1, I)\right), \quad z \sim q(z|x)
-
-    A positive score pulls towards negative coordinates, in all dimensions alike. The KL equals
-    that of :math:`N(\mu + r\,c\,\mathbf 1, \Lambda)` from N(0, I).
-
-    Args:
-        model: a :class:`vaebook.models.VAE`.
-        images: [N, 1, H, W].
-        rate: r, in latent units a unit of the score; 0 is the plain ELBO.
-        score: maps images to c(x), [N].
-        generator: source of z's noise.
-
-    Returns:
-        `loss`, `reconstruction` (:math:`-\log p(x|z)`) and `kl`, each [N], nats; the KL is from
-        the conditional prior.
-    """
-    mu, logvar = model.encode(images)
-    z = model.reparameterize(mu, logvar, generator)
-    reconstruction = -model.log_likelihood(images, z)
-    kl = kl_divergence(mu + rate * score(images)[:, None], logvar)
-    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
-
-
-def with_class(z: Tensor, labels: Tensor, n_classes: int = 10) -> Tensor:
-    """Append the class of each image to its code as a one-hot vector, [N, D + C].
-
-    Args:
-        z: codes, [N, D].
-        labels: [N], integers from 0.
-        n_classes: C.
+        `loss`, `reconstruction` (:math:`-\log p(x|z)`) and `kl`, each [N], nats, and the
+        likelihood's own statistics.
 
     Raises:
-        ValueError: when there are not as many labels as codes, or one is none of the classes.
+        ValueError: when the batch doesn't fit the model.
     """
-    if labels.shape != z.shape[:1]:
-        raise ValueError(f"labels must be [{len(z)}], one a code, got {list(labels.shape)}")
-    if len(labels) and not bool((labels >= 0).all() and (labels < n_classes).all()):
-        found = f"{int(labels.min())} to {int(labels.max())}"
-        raise ValueError(f"labels must lie in 0 to {n_classes - 1}, got {found}")
-    return torch.cat([z, F.one_hot(labels, n_classes).to(z.dtype)], dim=1)
-
-
-def conditional_elbo(
-    model: Any, images: Tensor, *, labels: Tensor, generator: torch.Generator | None = None
-) -> dict[str, Tensor]:
-    r"""Estimate the negative ELBO of a conditional VAE, a bound of :math:`-\log p(x|c)`.
-
-    .. math:: \mathrm{loss} = -\log p(x|z, c) + \mathrm{KL}(q(z|x)\,\|\,N(0, I)),
-        \quad z \sim q(z|x)
-
-    The decoder is told the class as :func:`with_class` appends it; its width says how many
-    classes there are. The encoder sees the image, and needs no more.
-
-    Source: Sohn, Lee and Yan, Learning Structured Output Representation using Deep Conditional
-    Generative Models (2015).
-
-    Args:
-        model: a :class:`vaebook.models.VAE` whose decoder takes D + C numbers.
-        images: [N, 1, H, W].
-        labels: [N].
-        generator: source of z's noise.
-
-    Returns:
-        `loss`, `reconstruction` and `kl`, each [N], nats.
-    """
-    mu, logvar = model.encode(images)
+    weight = beta(progress) if callable(beta) else beta
+    _checks.number(weight, "beta", 0)
+    mu, logvar = model.encode(batch.images)
     z = model.reparameterize(mu, logvar, generator)
-    n_classes = model.decoder.latent_dim - model.latent_dim
-    reconstruction = -model.log_likelihood(images, with_class(z, labels, n_classes))
-    kl = kl_divergence(mu, logvar)
-    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+    outputs = model.outputs(z, batch.labels if model.n_classes else None)
+    reconstruction = -model.likelihood.log_prob(outputs, batch.images)
+    kl = model.prior.kl(mu, logvar, model.prior.condition(batch), generator=generator)
+    terms = {"loss": reconstruction + weight * kl, "reconstruction": reconstruction, "kl": kl}
+    return terms | model.likelihood.statistics(outputs.detach(), batch.images)
 
 
 def reconstruction_only(
-    model: Any, images: Tensor, *, generator: torch.Generator | None = None
+    model: Autoencoder,
+    batch: ImageSet,
+    *,
+    generator: Generator | None = None,
+    progress: float = 1.0,
 ) -> dict[str, Tensor]:
-    r"""Return the autoencoder's loss :math:`-\log p(x\,|\,z = e(x))` as `loss`, [N], nats."""
-    return {"loss": -model.log_likelihood(images, model.encode(images))}
+    r"""Return the autoencoder's loss :math:`-\log p(x\,|\,z = e(x))` as `loss`, [N], nats.
+
+    Arguments as for :func:`negative_elbo`.
+    """
+    outputs = model.outputs(model.encode(batch.images))
+    loss = -model.likelihood.log_prob(outputs, batch.images)
+    return {"loss": loss} | model.likelihood.statistics(outputs.detach(), batch.images)
 
 
 def cross_entropy(
-    model: Any, images: Tensor, *, labels: Tensor, generator: torch.Generator | None = None
+    model: Classifier,
+    batch: ImageSet,
+    *,
+    generator: Generator | None = None,
+    progress: float = 1.0,
 ) -> dict[str, Tensor]:
-    r"""Return a classifier's loss :math:`-\log p(c|x)` as `loss`, [N], nats."""
-    return {"loss": F.cross_entropy(model(images), labels, reduction="none")}
+    r"""Return a classifier's loss :math:`-\log p(c|x)` as `loss`, [N], nats.
+
+    Arguments as for :func:`negative_elbo`.
+
+    Raises:
+        ValueError: when the batch has no labels.
+    """
+    if batch.labels is None:
+        raise ValueError(f"batch must have labels to be classified, but {batch.title} has none")
+    return {"loss": F.cross_entropy(model(batch.images).float(), batch.labels, reduction="none")}

@@ -1,77 +1,90 @@
-"""What a trained model is worth: the ELBO, log p(x), reconstruction errors, active units."""
+"""What a trained model is worth: the ELBO, log p(x), reconstruction errors, active units.
+
+Images are a tensor [N, C, H, W] or an image set, whose labels a conditional model needs. A model
+in train mode is put in eval mode and back; results are on the device of the images.
+"""
 
 __all__ = [
     "Elbo",
     "active_units",
     "elbo",
-    "encode",
-    "log_likelihood",
-    "log_likelihood_grid",
+    "log_evidence",
+    "log_evidence_grid",
     "reconstruction_errors",
 ]
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from tqdm.std import tqdm
 
-from vaebook.models import VAE, Autoencoder
-from vaebook.objectives import kl_divergence
+from vaebook import _checks
+from vaebook.datasets import ImageSet
+from vaebook.models import VAE, Autoencoder, evaluating
 
-_LOG_TWO_PI = math.log(2 * math.pi)
+_BATCH = 1000
+# About as many decoded images at a time stay in the cache of a laptop's processor.
+_DECODED = 8000
+_FAINT = 12.0  # nats below the highest point of a grid, where there is no mass to speak of
+_FINER = 4  # points per dimension in a cell that has mass
+_BLOCK = 256  # cells decoded at a time
 
 
 class Elbo(NamedTuple):
-    """The ELBO of each image and its parts, each [N], nats: `elbo = log_likelihood - kl`."""
+    """The ELBO of each image and its parts, each [N], nats: `elbo = log_prob - kl`."""
 
     elbo: Tensor
-    log_likelihood: Tensor
+    log_prob: Tensor
     kl: Tensor
 
 
-@torch.no_grad()
-def encode(model: VAE, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mu and logvar of q(z|x), each [N, D], a thousand images at a time."""
-    parts = [model.encode(batch) for batch in images.split(1000)]
-    return torch.cat([mu for mu, _ in parts]), torch.cat([logvar for _, logvar in parts])
-
-
-@torch.no_grad()
 def elbo(
-    model: VAE, images: Tensor, n_samples: int = 1, generator: torch.Generator | None = None
+    model: VAE,
+    images: Tensor | ImageSet,
+    n_samples: int = 1,
+    generator: Generator | None = None,
 ) -> Elbo:
-    r"""Estimate the ELBO; the KL exactly, E log p(x|z) by the mean over samples of q(z|x).
+    r"""Estimate the ELBO: E log p(x|z) by the mean over samples of q(z|x), the KL by the prior.
 
     Args:
-        model: in eval mode.
-        images: [N, 1, H, W].
-        n_samples: samples of z an image.
+        model: a VAE.
+        images: [N, C, H, W].
+        n_samples: samples of z per image.
         generator: source of z's noise.
 
     Raises:
-        ValueError: when `n_samples` < 1.
+        ValueError: when `n_samples` < 1 or the images don't suit the model.
+
+    Example:
+        >>> from vaebook import datasets, recipes
+        >>> model = recipes.load("digits-mlp-2d").model
+        >>> bound = elbo(model, datasets.digits()[:100], 10)
+        >>> bool((bound.elbo == bound.log_prob - bound.kl).all())
+        True
     """
-    _check_samples(n_samples)
-    log_likelihoods, kls = [], []
-    for batch in images.split(1000):
-        mu, logvar = model.encode(batch)
-        kls.append(kl_divergence(mu, logvar))
-        draws = [model.reparameterize(mu, logvar, generator) for _ in range(n_samples)]
-        log_likelihoods.append(
-            torch.stack([model.log_likelihood(batch, z) for z in draws]).mean(0)
-        )
-    log_likelihood, kl = torch.cat(log_likelihoods), torch.cat(kls)
-    return Elbo(log_likelihood - kl, log_likelihood, kl)
+    _checks.count(n_samples, "n_samples")
+    parts = []
+    with evaluating(model):
+        for batch in _batches(model, images, _BATCH):
+            mu, logvar = model.encode(batch.images)
+            condition = model.prior.condition(batch)
+            kl = model.prior.kl(mu, logvar, condition, n_samples, generator)
+            draws = [model.reparameterize(mu, logvar, generator) for _ in range(n_samples)]
+            labels = batch.labels if model.n_classes else None
+            log_probs = [model.log_prob(batch.images, z, labels) for z in draws]
+            parts.append((torch.stack(log_probs).mean(0), kl))
+    log_prob, kl = (_joined(part, images) for part in zip(*parts, strict=True))
+    return Elbo(log_prob - kl, log_prob, kl)
 
 
-@torch.no_grad()
-def log_likelihood(
+def log_evidence(
     model: VAE,
-    images: Tensor,
+    images: Tensor | ImageSet,
     n_samples: int,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
     progress: bool = False,
 ) -> Tensor:
     r"""Estimate log p(x) by importance sampling from q(z|x), [N], nats.
@@ -81,100 +94,157 @@ def log_likelihood(
 
     A lower bound in expectation that rises with K. Where q is much narrower than the posterior it
     stays nats below even for thousands of samples; in up to two dimensions
-    :func:`log_likelihood_grid` is exact and cheaper.
+    :func:`log_evidence_grid` is exact and cheaper.
 
     Source: Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders (2016), equation 8.
 
     Args:
-        model: in eval mode.
-        images: [N, 1, H, W].
+        model: a VAE.
+        images: [N, C, H, W].
         n_samples: K.
         generator: source of z's noise.
         progress: show a bar on standard error.
 
     Raises:
-        ValueError: when `n_samples` < 1.
+        ValueError: when `n_samples` < 1 or the images don't suit the model.
     """
-    _check_samples(n_samples)
-    # About 8,000 decoded images at a time stay in the cache of a laptop's processor.
-    rows = max(1, 8000 // n_samples)
-    draws = min(n_samples, 8000)
-    # Made at once: small results kept between large temporaries fragment the heap by gigabytes.
-    totals = images.new_full((len(images),), -math.inf)
-    for first in tqdm(range(0, len(images), rows), disable=not progress):
-        part = slice(first, first + rows)
-        mu, logvar = model.encode(images[part])
-        for start in range(0, n_samples, draws):
-            k = min(draws, n_samples - start)
-            weights = _log_weights(model, images[part], mu, logvar, k, generator)
-            totals[part] = torch.logaddexp(totals[part], weights)
-    return totals - math.log(n_samples)
+    _checks.count(n_samples, "n_samples")
+    rows = max(1, _DECODED // n_samples)
+    batches = _batches(model, images, rows)
+    totals = []
+    with evaluating(model):
+        for batch in tqdm(batches, total=-(-len(images) // rows), disable=not progress):
+            mu, logvar = model.encode(batch.images)
+            total = torch.full_like(mu[:, 0], -math.inf)
+            for start in range(0, n_samples, _DECODED):
+                k = min(_DECODED, n_samples - start)
+                weights = _log_weights(model, batch, mu, logvar, k, generator)
+                total = torch.logaddexp(total, weights)
+            totals.append(total)
+    return _joined(totals, images) - math.log(n_samples)
 
 
 def _log_weights(
-    model: VAE,
-    images: Tensor,
-    mu: Tensor,
-    logvar: Tensor,
-    k: int,
-    generator: torch.Generator | None,
+    model: VAE, batch: ImageSet, mu: Tensor, logvar: Tensor, k: int, generator: Generator | None
 ) -> Tensor:
     """Return the log of the sum of k importance weights of each image, [N]."""
-    noise = torch.randn((len(mu), k, mu.shape[1]), generator=generator)
-    z = mu[:, None] + (0.5 * logvar).exp()[:, None] * noise
-    # log p(z) - log q(z|x): the constants cancel.
-    log_ratio = 0.5 * (noise.square() - z.square() + logvar[:, None]).sum(-1)
-    repeated = images.repeat_interleave(k, dim=0)
-    log_p = model.log_likelihood(repeated, z.flatten(0, 1)).unflatten(0, (-1, k))
-    return torch.logsumexp(log_p + log_ratio, dim=1)
+    noise = _checks.randn((len(mu), k, mu.shape[1]), mu, generator)
+    z = (mu[:, None] + (0.5 * logvar).exp()[:, None] * noise).flatten(0, 1)
+    log_q = -0.5 * (noise.square() + logvar[:, None] + math.log(2 * math.pi)).sum(-1)
+    condition = model.prior.condition(batch)
+    if condition is not None:
+        condition = condition.repeat_interleave(k, dim=0)
+    labels = batch.labels.repeat_interleave(k) if model.n_classes else None  # type: ignore[union-attr]
+    repeated = batch.images.repeat_interleave(k, dim=0)
+    joint = model.log_prob(repeated, z, labels) + model.prior.log_prob(z, condition)
+    return torch.logsumexp(joint.unflatten(0, (-1, k)) - log_q, dim=1)
 
 
-@torch.no_grad()
-def log_likelihood_grid(
-    model: VAE, images: Tensor, size: int = 201, extent: float = 6.0
+def log_evidence_grid(
+    model: VAE, images: Tensor | ImageSet, size: int = 201, extent: float = 6.0
 ) -> Tensor:
     r"""Integrate log p(x) over a grid in latent space, [N], nats; for one or two dimensions.
 
     .. math:: \log \sum_g h^D\, p(x|z_g)\, p(z_g)
 
+    The cells in which an image has mass are cut four times finer in each dimension: a posterior
+    may be narrower than h. What remains is the mass beyond the extent, and of cells all of whose
+    neighbours lie 12 nats below the highest.
+
     Args:
-        model: with latent_dim 1 or 2, in eval mode.
-        images: [N, 1, H, W].
-        size: grid points a dimension, spaced h apart.
+        model: a VAE with latent_dim 1 or 2, a prior that is one for all images, and a decoder
+            that isn't told the class.
+        images: [N, C, H, W].
+        size: grid points per dimension, spaced h apart.
         extent: the grid covers [-extent, extent].
 
     Raises:
-        ValueError: when the model has more than two latent dimensions or there is no grid.
+        ValueError: when the model has more than two latent dimensions, or there is no grid.
     """
+    _checks.count(size, "size", 2)
+    _checks.number(extent, "extent", 0, open=True)
     if model.latent_dim > 2:
-        raise ValueError(f"a grid needs latent_dim 1 or 2, got {model.latent_dim}")
-    if size < 2 or not extent > 0:
-        raise ValueError(f"size must be at least 2 and extent positive, got {size} and {extent}")
-    axis = torch.linspace(-extent, extent, size)
-    grid = torch.cartesian_prod(*[axis] * model.latent_dim).reshape(-1, model.latent_dim)
-    cell = model.latent_dim * math.log(2 * extent / (size - 1))
-    totals = torch.full((len(images),), -math.inf)
-    for z in grid.split(4096):
-        log_prior = -0.5 * (z.square() + _LOG_TWO_PI).sum(1)
-        outputs = model.decoder(z)
-        for start in range(0, len(images), 2000):
-            part = slice(start, start + 2000)
-            joint = model.likelihood.log_prob_pairs(outputs, images[part]) + log_prior
-            totals[part] = torch.logaddexp(totals[part], joint.logsumexp(1))
-    return totals + cell
+        raise ValueError(f"model must have latent_dim 1 or 2 for a grid, got {model.latent_dim}")
+    if model.n_classes:
+        raise ValueError(f"model must not be conditional, got n_classes = {model.n_classes}")
+    place = next(model.parameters())
+    axis = torch.linspace(-extent, extent, size, dtype=place.dtype, device=place.device)
+    with evaluating(model):
+        totals = [
+            _integrate(model, batch.images, axis) for batch in _batches(model, images, 2 * _BATCH)
+        ]
+    return _joined(totals, images)
 
 
-@torch.no_grad()
-def reconstruction_errors(model: Autoencoder | VAE, images: Tensor) -> Tensor:
+def _integrate(model: VAE, images: Tensor, axis: Tensor) -> Tensor:
+    shape = (len(axis),) * model.latent_dim
+    cells, rows = _with_mass(model, images, axis, shape)
+    step = (axis[-1] - axis[0]) / (len(axis) - 1)
+    within = ((torch.arange(_FINER, device=axis.device) + 0.5) / _FINER - 0.5) * step
+    within = _product(within, model.latent_dim)
+    total = images.new_full((len(images),), -math.inf)
+    # Neighbours in memory share a decoded block; each image looks at its own cells only.
+    cells, order = cells.sort()
+    found, counts = cells.unique_consecutive(return_counts=True)
+    groups = rows[order].split(counts.tolist())
+    for start in range(0, len(found), _BLOCK):
+        block = found[start : start + _BLOCK]
+        z = axis[torch.stack(torch.unravel_index(block, shape), 1)][:, None] + within
+        outputs = model.outputs(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+        log_prior = model.prior.log_prob(z.flatten(0, 1)).unflatten(0, z.shape[:2])
+        for row, of_cell, prior in zip(
+            groups[start : start + _BLOCK], outputs, log_prior, strict=True
+        ):
+            joint = model.likelihood.log_prob_pairs(of_cell, images[row]) + prior
+            total[row] = torch.logaddexp(total[row], joint.logsumexp(1))
+    return total + model.latent_dim * (step / _FINER).log()
+
+
+def _with_mass(
+    model: VAE, images: Tensor, axis: Tensor, shape: tuple[int, ...]
+) -> tuple[Tensor, Tensor]:
+    """Return the cells in which images have mass, [M], and which images, [M]; neighbours too."""
+    points = _product(axis, len(shape))
+    # The mean of q is a good first guess of how high an image's posterior is.
+    highest = model.log_prob(images, z := model.encode(images)[0]) + model.prior.log_prob(z)
+    candidates = []
+    for start in range(0, len(points), 4096):
+        part = points[start : start + 4096]
+        joint = model.likelihood.log_prob_pairs(model.outputs(part), images)
+        joint = joint + model.prior.log_prob(part)
+        highest = torch.maximum(highest, joint.amax(1))
+        row, column = (joint > highest[:, None] - _FAINT).nonzero(as_tuple=True)
+        candidates.append((row, start + column, joint[row, column]))
+    rows, cells, values = (torch.cat(part) for part in zip(*candidates, strict=True))
+    kept = values > highest[rows] - _FAINT
+    places = torch.stack(torch.unravel_index(cells[kept], shape), 1)
+    near = places[:, None] + _product(torch.arange(-1, 2, device=axis.device), len(shape))
+    inside = ((near >= 0) & (near < len(axis))).all(2)
+    strides = torch.tensor(
+        [len(axis) ** power for power in reversed(range(len(shape)))], device=axis.device
+    )
+    cell = (near * strides).sum(2)
+    key = rows[kept][:, None] * len(points) + cell
+    key = key[inside].unique()
+    return key % len(points), key // len(points)
+
+
+def _product(axis: Tensor, dimensions: int) -> Tensor:
+    return torch.cartesian_prod(*[axis] * dimensions).reshape(-1, dimensions)
+
+
+def reconstruction_errors(model: Autoencoder | VAE, images: Tensor | ImageSet) -> Tensor:
     r"""Return the Frobenius norm :math:`\|x - \hat x\|` of each image, [N], in pixels.
 
     A VAE decodes the mean of q(z|x).
     """
     errors = []
-    for batch in images.split(1000):
-        z = model.encode(batch)[0] if isinstance(model, VAE) else model.encode(batch)
-        errors.append((batch - model.decode(z)).flatten(1).norm(dim=1))
-    return torch.cat(errors)
+    with evaluating(model):
+        for batch in _batches(model, images, _BATCH):
+            told = batch.labels if getattr(model, "n_classes", 0) else None
+            decoded = model.decode(model.codes(batch).mu, told)
+            errors.append((batch.images - decoded).flatten(1).norm(dim=1))
+    return _joined(errors, images)
 
 
 def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
@@ -189,13 +259,33 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
         threshold: in squared latent units.
 
     Raises:
-        ValueError: when there are fewer than two images.
+        ValueError: when there are fewer than two images or a mean isn't finite.
+
+    Example:
+        >>> active_units(torch.tensor([[0.0, 1.0], [0.0, -1.0]]))
+        tensor([False,  True])
     """
-    if mu.ndim != 2 or len(mu) < 2:
+    _checks.floats(mu, "mu", ("N", "D"))
+    _checks.number(threshold, "threshold", 0)
+    if len(mu) < 2:
         raise ValueError(f"mu must be [N, D] with N > 1, got {list(mu.shape)}")
     return mu.var(dim=0) > threshold
 
 
-def _check_samples(n_samples: int) -> None:
-    if n_samples < 1:
-        raise ValueError(f"n_samples must be at least 1, got {n_samples}")
+def _batches(model: Autoencoder | VAE, images: Tensor | ImageSet, size: int) -> Iterator[ImageSet]:
+    """Yield parts of the images on the model's device."""
+    if isinstance(images, Tensor):
+        model.likelihood.check(images)
+        images = ImageSet(images.float(), in_unit_range=False)
+    elif isinstance(images, ImageSet):
+        model.likelihood.check(images.images)
+    else:
+        raise ValueError(f"images must be a tensor or an ImageSet, got {type(images).__name__}")
+    device = next(model.parameters()).device
+    for start in range(0, len(images), size):
+        yield images[start : start + size].to(device)
+
+
+def _joined(parts: list[Tensor] | tuple[Tensor, ...], images: Tensor | ImageSet) -> Tensor:
+    pixels = images.images if isinstance(images, ImageSet) else images
+    return torch.cat(list(parts)).to(pixels.device)

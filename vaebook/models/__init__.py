@@ -1,6 +1,25 @@
 """Networks, likelihoods, priors, and the models made of them."""
 
-from vaebook.models.latent import VAE, Autoencoder, Classifier
-from vaebook.models.likelihoods import Bernoulli, Gaussian, Likelihood
+from vaebook.models.latent import VAE, Autoencoder, Classifier, Codes, evaluating
+from vaebook.models.likelihoods import (
+    Bernoulli,
+    ConstrainedGaussian,
+    Gaussian,
+    LearnedGaussian,
+    Likelihood,
+    OptimalGaussian,
+)
 
-__all__ = ["VAE", "Autoencoder", "Bernoulli", "Classifier", "Gaussian", "Likelihood"]
+__all__ = [
+    "VAE",
+    "Autoencoder",
+    "Bernoulli",
+    "Classifier",
+    "Codes",
+    "ConstrainedGaussian",
+    "Gaussian",
+    "LearnedGaussian",
+    "Likelihood",
+    "OptimalGaussian",
+    "evaluating",
+]

@@ -1,86 +1,307 @@
-"""The autoencoder and the VAE, each with the likelihood that belongs to it; a classifier."""
+"""The autoencoder and the VAE, with likelihood and prior; a classifier.
 
-__all__ = ["VAE", "Autoencoder", "Classifier"]
+Networks are given, not built here: any module that maps as :mod:`vaebook.models.networks`
+describes will do. Images may lie on any device; what a model computes from them comes back there.
+"""
 
+__all__ = ["VAE", "Autoencoder", "Classifier", "Codes", "evaluating"]
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from vaebook import _checks
+from vaebook.datasets import ImageSet
 from vaebook.models.likelihoods import Likelihood
+from vaebook.models.priors import Prior, StandardNormal
+
+_BATCH = 1000  # images encoded at a time
 
 
-class _LatentModel(nn.Module):
+@dataclass(frozen=True)
+class Codes:
+    """Where images lie in latent space.
+
+    Attributes:
+        mu: means of q(z|x), or the codes themselves, [N, D].
+        logvar: log-variances of q(z|x), [N, D]; None for codes without spread.
+        labels: classes of the images, [N]; None where there are none.
+    """
+
+    mu: Tensor
+    logvar: Tensor | None = None
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.mu)
+
+    def __getitem__(self, index: slice | Tensor) -> "Codes":
+        """Return the codes of a slice, an index tensor or a mask."""
+        if not isinstance(index, slice | Tensor) or (
+            isinstance(index, Tensor) and index.ndim != 1
+        ):
+            raise IndexError(f"codes take a slice or a tensor [M], got {index!r}")
+        parts = (self.mu, self.logvar, self.labels)
+        return Codes(*(None if part is None else part[index] for part in parts))
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """Draw one z from each q(z|x), [N, D]; codes without spread are their own draw."""
+        if self.logvar is None:
+            return self.mu
+        return VAE.reparameterize(self.mu, self.logvar, generator)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a model in eval mode, without gradients, and each module back afterwards.
+
+    Example:
+        >>> model = nn.Dropout(0.5)
+        >>> with evaluating(model):
+        ...     model.training
+        False
+        >>> model.training
+        True
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+class _Encoding(nn.Module):
+    """What all models share: a place, and codes of whole image sets."""
+
+    def _encoded(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        raise NotImplementedError
+
+    def codes(self, images: Tensor | ImageSet) -> Codes:
+        """Encode images a thousand at a time, in eval mode and without gradients.
+
+        Args:
+            images: [N, C, H, W], or an image set, whose labels come along.
+
+        Returns:
+            Codes on the device of the images.
+
+        Raises:
+            ValueError: when the images don't fit the encoder.
+        """
+        labels = images.labels if isinstance(images, ImageSet) else None
+        pixels = images.images if isinstance(images, ImageSet) else images
+        _checks.floats(pixels, "images", ("N", "C", "H", "W"))
+        place = next(self.parameters())
+        with evaluating(self):
+            parts = [self._encoded(part.to(place.device)) for part in pixels.split(_BATCH)]
+        mu = torch.cat([mu for mu, _ in parts]).to(pixels.device)
+        logvars = [logvar for _, logvar in parts if logvar is not None]
+        return Codes(mu, torch.cat(logvars).to(pixels.device) if logvars else None, labels)
+
+
+class _LatentModel(_Encoding):
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, latent_dim: int, likelihood: Likelihood
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        latent_dim: int,
+        likelihood: Likelihood,
     ) -> None:
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
+        _checks.count(latent_dim, "latent_dim")
         self.encoder = encoder
         self.decoder = decoder
         self.latent_dim = latent_dim
         self.likelihood = likelihood
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Return the mean of p(x|z), [N, 1, H, W], for z [N, D]."""
-        return self.likelihood.mean(self.decoder(z))
+    def outputs(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the decoder's outputs for codes z [N, D], as the likelihood reads them."""
+        if labels is not None:
+            raise ValueError("labels must be None: the decoder isn't told the class")
+        return self.decoder(z)
 
-    def sample(self, z: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the mean of p(x|z), [N, C, H, W], for z [N, D].
+
+        Args:
+            z: codes, [N, D].
+            labels: classes [N] where the decoder is told them, else None.
+        """
+        return self.likelihood.mean(self.outputs(z, labels))
+
+    def sample(
+        self,
+        z: Tensor,
+        labels: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Draw one image from p(x|z) for each z [N, D]; the mean is what pictures usually show."""
-        return self.likelihood.sample(self.decoder(z), generator)
+        return self.likelihood.sample(self.outputs(z, labels), generator)
 
-    def log_likelihood(self, images: Tensor, z: Tensor) -> Tensor:
-        """Return log p(x|z), [N], nats, for images [N, 1, H, W] and z [N, D]."""
-        return self.likelihood.log_prob(self.decoder(z), images)
+    def log_prob(self, images: Tensor, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return log p(x|z), [N], nats, for images [N, C, H, W] and z [N, D]."""
+        return self.likelihood.log_prob(self.outputs(z, labels), images)
+
+    def target(self, image: Tensor, mask: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        r"""Return the log-likelihood of one image as a function of z, for samplers.
+
+        .. math:: z \mapsto \sum_{j \in \mathrm{mask}} \log p(x_j | z)
+
+        Args:
+            image: [C, H, W], or [1, C, H, W].
+            mask: True where a pixel was seen, bool [H, W] or [C, H, W]; unseen pixels take no
+                part, whatever the image has there. All were seen by default.
+
+        Returns:
+            A function from z [K, D] to [K], nats.
+
+        Raises:
+            ValueError: when the image or the mask has another shape, or nothing was seen.
+
+        Example:
+            >>> from vaebook.models import Bernoulli
+            >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+            >>> model = VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli())
+            >>> seen = torch.ones(28, 28, dtype=torch.bool)
+            >>> seen[14:] = False  # the upper half
+            >>> model.target(torch.zeros(1, 28, 28), mask=seen)(torch.zeros(5, 2)).shape
+            torch.Size([5])
+        """
+        image = image[None] if isinstance(image, Tensor) and image.ndim == 3 else image
+        _checks.floats(image, "image", (1, "C", "H", "W"), finite=False)
+        if mask is not None:
+            if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+                raise ValueError(f"mask must be a bool tensor, True where seen, got {mask!r}")
+            if mask.shape not in (image.shape[1:], image.shape[2:]) or not mask.any():
+                raise ValueError(
+                    f"mask must be {list(image.shape[2:])} or {list(image.shape[1:])} with a "
+                    f"pixel that was seen, got {list(mask.shape)}, {int(mask.sum())} seen"
+                )
+            # Whatever stands where nothing was seen must not matter, be it NaN.
+            image = torch.where(mask, image, image.new_zeros(()))
+            mask = mask.to(image.dtype)
+        self.likelihood.check(image)
+
+        def log_prob(z: Tensor) -> Tensor:
+            pixels = self.likelihood.log_prob_pixels(self.outputs(z), image)
+            return (pixels if mask is None else pixels * mask).flatten(1).sum(1)
+
+        return log_prob
 
     def _features(self, images: Tensor, expected: int) -> Tensor:
-        features = self.encoder(images)
+        features = self.encoder(images.to(next(self.encoder.parameters()).dtype))
         if features.shape[1:] != (expected,):
             raise ValueError(
                 f"the encoder must return [N, {expected}] for latent_dim = {self.latent_dim}, "
                 f"got {list(features.shape)}"
             )
-        return features
+        # Half precision, which autocast makes, would lose the KL.
+        return features if features.dtype == torch.float64 else features.float()
 
 
 class Autoencoder(_LatentModel):
     r"""A deterministic code z = e(x), [N, D], and a decoder.
 
     Its likelihood names the loss: Bernoulli is the cross-entropy, Gaussian(½) the squared error.
+
+    Args:
+        encoder: maps images to [N, D].
+        decoder: maps codes to outputs [N, C, H, W].
+        latent_dim: D.
+        likelihood: what the outputs mean.
     """
 
     def encode(self, images: Tensor) -> Tensor:
         """Return the codes, [N, D]."""
         return self._features(images, self.latent_dim)
 
+    def _encoded(self, images: Tensor) -> tuple[Tensor, None]:
+        return self.encode(images), None
+
 
 class VAE(_LatentModel):
-    r"""Prior N(0, I), likelihood p(x|z), and the encoder's q(z|x) = N(mu, diag exp logvar).
+    r"""A prior p(z), a likelihood p(x|z), and the encoder's q(z|x) = N(mu, diag exp logvar).
 
-    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014).
+    With `n_classes` it is conditional, a model of p(x|c): the decoder takes the code and the
+    class as a one-hot vector, D + C numbers, and whatever decodes needs `labels`.
+
+    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014); conditional: Sohn, Lee and
+    Yan, Learning Structured Output Representation using Deep Conditional Generative Models (2015).
+
+    Args:
+        encoder: maps images to [N, 2 D].
+        decoder: maps codes to outputs [N, C, H, W].
+        latent_dim: D.
+        likelihood: what the outputs mean.
+        prior: p(z); N(0, I) by default.
+        n_classes: C, where the decoder is told the class; 0 where it isn't.
     """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        latent_dim: int,
+        likelihood: Likelihood,
+        prior: Prior | None = None,
+        n_classes: int = 0,
+    ) -> None:
+        super().__init__(encoder, decoder, latent_dim, likelihood)
+        _checks.count(n_classes, "n_classes", 0)
+        self.prior = StandardNormal(latent_dim) if prior is None else prior
+        self.n_classes = n_classes
+        if self.prior.latent_dim != latent_dim:
+            raise ValueError(
+                f"prior must have {latent_dim} dimensions, got {self.prior.latent_dim}"
+            )
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mu and logvar of q(z|x), each [N, D]."""
         mu, logvar = self._features(images, 2 * self.latent_dim).chunk(2, dim=1)
         return mu, logvar
 
+    def _encoded(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.encode(images)
+
     @staticmethod
     def reparameterize(
         mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
         r"""Draw :math:`z = \mu + e^{\mathrm{logvar}/2}\,\epsilon`, [N, D], differentiable."""
-        noise = torch.randn(mu.shape, generator=generator, dtype=mu.dtype)
-        return torch.addcmul(mu, (0.5 * logvar).exp(), noise)
+        return torch.addcmul(mu, (0.5 * logvar).exp(), _checks.randn(mu.shape, mu, generator))
+
+    def outputs(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the decoder's outputs for codes z [N, D], as the likelihood reads them.
+
+        Raises:
+            ValueError: when labels are missing, or given to a decoder that isn't told them.
+        """
+        if not self.n_classes:
+            return super().outputs(z, labels)
+        if labels is None:
+            raise ValueError("labels must be the class of each code, [N], got None")
+        _checks.integers(labels, "labels", (len(z),))
+        if not bool((labels >= 0).all() and (labels < self.n_classes).all()):
+            found = f"{int(labels.min())} to {int(labels.max())}"
+            raise ValueError(f"labels must lie in 0 to {self.n_classes - 1}, got {found}")
+        classes = F.one_hot(labels, self.n_classes).to(z)
+        return self.decoder(torch.cat([z, classes], dim=1))
 
 
-class Classifier(nn.Module):
+class Classifier(_Encoding):
     """A linear layer on features, which serve to compare images as well.
 
     Args:
-        features: maps images [N, 1, H, W] to features [N, F].
+        features: maps images [N, C, H, W] to features [N, F].
         n_features: F.
-        n_classes: C.
+        n_classes: number of classes.
     """
 
     def __init__(self, features: nn.Module, n_features: int, n_classes: int = 10) -> None:
@@ -89,5 +310,8 @@ class Classifier(nn.Module):
         self.head = nn.Linear(n_features, n_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits, [N, C]."""
+        """Return the logits, [N, n_classes]."""
         return self.head(self.features(images))
+
+    def _encoded(self, images: Tensor) -> tuple[Tensor, None]:
+        return self.features(images), None

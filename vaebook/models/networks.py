@@ -1,21 +1,121 @@
 """Encoders and decoders as plain modules: MLPs, and conv + max-pool blocks with their transposes.
 
-An encoder maps images [N, 1, S, S] to `out_features` numbers an image: the code of an autoencoder,
-or mean and log-variance of a VAE. A decoder maps codes [N, latent_dim] to [N, 1, S, S], what the
-likelihood calls its outputs: logits for Bernoulli, the mean for Gaussian.
+An encoder maps images [N, C, H, W] to `out_features` numbers per image: the code of an
+autoencoder, or mean and log-variance of a VAE. A decoder maps codes [N, latent_dim] to
+[N, C, H, W], what the likelihood calls its outputs: logits for Bernoulli, the mean for Gaussian.
 """
 
-__all__ = ["ConvDecoder", "ConvEncoder", "MLPDecoder", "MLPEncoder"]
+__all__ = ["ConvDecoder", "ConvEncoder", "MLPDecoder", "MLPEncoder", "he_", "live_units"]
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
+from vaebook import _checks
 
-def _check_images(images: Tensor, size: int) -> None:
-    if images.shape[1:] != (1, size, size):
-        raise ValueError(f"images must be [N, 1, {size}, {size}], got {list(images.shape)}")
+Initial = Literal["he", "torch"]
+
+
+class _Network(nn.Module):
+    """`version` is raised when the code changes a result of training."""
+
+    version: ClassVar[int] = 1
+
+    def _start(self, initial: Initial) -> None:
+        if initial not in ("he", "torch"):
+            raise ValueError(f"initial must be 'he' or 'torch', got {initial!r}")
+        self.initial = initial
+        if initial == "he":
+            he_(self)
+
+
+@torch.no_grad()
+def he_(module: nn.Module) -> None:
+    r"""Draw the weights of a ReLU network so that the size of its signal stays, biases zero.
+
+    .. math:: w \sim N(0, 2/n), \qquad w \sim N(0, 1/n) \text{ in the last layer,}
+
+    with n the numbers that an output is a sum of. The layers are taken in the order in which the
+    module lists them. Torch's own start shrinks the signal from layer to layer, and units that
+    never fire in the first steps may never learn to.
+
+    Source: He et al., Delving Deep into Rectifiers (2015), equation 10.
+
+    Args:
+        module: changed in place.
+
+    Raises:
+        ValueError: when it has no linear or convolutional layer.
+    """
+    kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+    layers = [layer for layer in module.modules() if isinstance(layer, kinds)]
+    if not layers:
+        raise ValueError(f"module must have a linear or convolutional layer, got {module}")
+    for layer in layers:
+        summands = layer.weight[0].numel()
+        if isinstance(layer, nn.ConvTranspose2d):
+            # Each output is reached by one in stride² of the kernel's places.
+            summands = layer.weight.numel() / layer.out_channels / math.prod(layer.stride)
+        gain = 1.0 if layer is layers[-1] else 2.0
+        layer.weight.normal_(0, math.sqrt(gain / summands))
+        if layer.bias is not None:
+            layer.bias.zero_()
+
+
+@torch.no_grad()
+def live_units(module: nn.Module, inputs: Tensor) -> dict[str, int]:
+    """Count the units of each ReLU that fire for at least one input; a channel is one unit.
+
+    A unit that fires for none has no gradient: it is dead until other layers move its inputs.
+
+    Args:
+        module: a network with :class:`torch.nn.ReLU` layers.
+        inputs: what it takes, [N, ...].
+
+    Returns:
+        Live units by name of the layer.
+
+    Raises:
+        ValueError: when the module has no ReLU layer.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(1, 2), nn.ReLU())
+        >>> _ = network[0].weight.data.copy_(torch.tensor([[1.0], [-1.0]]))
+        >>> _ = network[0].bias.data.zero_()
+        >>> live_units(network, torch.ones(5, 1))
+        {'1': 1}
+    """
+    found: dict[str, int] = {}
+    handles = []
+
+    def watch(name: str) -> None:
+        def count(_module: nn.Module, _inputs: object, outputs: Tensor) -> None:
+            fired = (outputs > 0).transpose(0, 1).flatten(1).any(1)
+            found[name] = int(fired.sum())
+
+        handles.append(layers[name].register_forward_hook(count))
+
+    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, nn.ReLU)}
+    if not layers:
+        raise ValueError(f"module must have a ReLU layer, got {module}")
+    for name in layers:
+        watch(name)
+    try:
+        module(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _check_images(images: Tensor, shape: Sequence[int]) -> None:
+    if images.shape[1:] != tuple(shape):
+        wanted = ", ".join(map(str, shape))
+        raise ValueError(f"images must be [N, {wanted}], got {list(images.shape)}")
 
 
 def _check_codes(z: Tensor, latent_dim: int) -> None:
@@ -23,9 +123,18 @@ def _check_codes(z: Tensor, latent_dim: int) -> None:
         raise ValueError(f"z must be [N, {latent_dim}], got {list(z.shape)}")
 
 
-def _check_channels(channels: Sequence[int]) -> None:
-    if not channels:
-        raise ValueError("channels must name at least one block, got none")
+def _check_shape(shape: Sequence[int]) -> tuple[int, int, int]:
+    sizes = tuple(shape)
+    if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ValueError(f"shape must be (C, H, W) of an image, got {shape!r}")
+    if sizes[0] not in (1, 3):
+        raise ValueError(f"shape must have 1 or 3 channels, got {sizes[0]} in {shape!r}")
+    return sizes
+
+
+def _check_widths(name: str, widths: Sequence[int], least: int) -> None:
+    if len(widths) < least or not all(isinstance(w, int) and w > 0 for w in widths):
+        raise ValueError(f"{name} must be {least} or more positive widths, got {widths!r}")
 
 
 def _mlp(sizes: Sequence[int]) -> nn.Sequential:
@@ -35,58 +144,79 @@ def _mlp(sizes: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-class MLPEncoder(nn.Module):
+class MLPEncoder(_Network):
     """Flatten, then linear layers with ReLU between them.
 
     Args:
-        out_features: numbers returned an image.
+        out_features: numbers returned per image.
         hidden: widths of the hidden layers.
-        image_size: pixels a side.
+        shape: (C, H, W) of an image.
+        initial: weights by :func:`he_`, or torch's own.
+
+    Example:
+        >>> MLPEncoder(4, shape=(3, 8, 8))(torch.rand(5, 3, 8, 8)).shape
+        torch.Size([5, 4])
     """
 
     def __init__(
-        self, out_features: int, hidden: Sequence[int] = (400, 100), image_size: int = 28
+        self,
+        out_features: int,
+        hidden: Sequence[int] = (400, 100),
+        shape: Sequence[int] = (1, 28, 28),
+        initial: Initial = "he",
     ) -> None:
         super().__init__()
-        self.image_size = image_size
-        self.layers = _mlp([image_size**2, *hidden, out_features])
+        _checks.count(out_features, "out_features")
+        _check_widths("hidden", hidden, 0)
+        self.shape = _check_shape(shape)
+        self.layers = _mlp([math.prod(self.shape), *hidden, out_features])
+        self._start(initial)
 
     def forward(self, images: Tensor) -> Tensor:
-        _check_images(images, self.image_size)
+        _check_images(images, self.shape)
         return self.layers(images.flatten(1))
 
 
-class MLPDecoder(nn.Module):
+class MLPDecoder(_Network):
     """The mirror image of :class:`MLPEncoder`.
 
     Args:
         latent_dim: D.
         hidden: widths of the hidden layers, from the code upwards.
-        image_size: pixels a side.
+        shape: (C, H, W) of an image.
+        initial: weights by :func:`he_`, or torch's own.
     """
 
     def __init__(
-        self, latent_dim: int, hidden: Sequence[int] = (100, 400), image_size: int = 28
+        self,
+        latent_dim: int,
+        hidden: Sequence[int] = (100, 400),
+        shape: Sequence[int] = (1, 28, 28),
+        initial: Initial = "he",
     ) -> None:
         super().__init__()
+        _checks.count(latent_dim, "latent_dim")
+        _check_widths("hidden", hidden, 0)
         self.latent_dim = latent_dim
-        self.image_size = image_size
-        self.layers = _mlp([latent_dim, *hidden, image_size**2])
+        self.shape = _check_shape(shape)
+        self.layers = _mlp([latent_dim, *hidden, math.prod(self.shape)])
+        self._start(initial)
 
     def forward(self, z: Tensor) -> Tensor:
         _check_codes(z, self.latent_dim)
-        return self.layers(z).unflatten(1, (1, self.image_size, self.image_size))
+        return self.layers(z).unflatten(1, self.shape)
 
 
-class ConvEncoder(nn.Module):
+class ConvEncoder(_Network):
     """Blocks of 3 × 3 convolution, ReLU and 2 × 2 max-pool, then one hidden layer.
 
     Args:
-        out_features: numbers returned an image.
+        out_features: numbers returned per image.
         channels: channels of each block.
         strides: stride of each block's convolution; 1 in all of them where None.
         hidden: width of the hidden layer.
-        image_size: pixels a side.
+        shape: (C, H, W) of an image.
+        initial: weights by :func:`he_`, or torch's own.
 
     Raises:
         ValueError: when `strides` doesn't fit `channels` or the blocks leave no pixel.
@@ -98,47 +228,56 @@ class ConvEncoder(nn.Module):
         channels: Sequence[int] = (4, 8, 16),
         strides: Sequence[int] | None = None,
         hidden: int = 64,
-        image_size: int = 36,
+        shape: Sequence[int] = (1, 36, 36),
+        initial: Initial = "he",
     ) -> None:
         super().__init__()
-        _check_channels(channels)
+        _checks.count(out_features, "out_features")
+        _checks.count(hidden, "hidden")
+        _check_widths("channels", channels, 1)
         strides = [1] * len(channels) if strides is None else strides
         if len(strides) != len(channels):
             raise ValueError(f"strides must have {len(channels)} entries, got {list(strides)}")
-        self.image_size = image_size
+        _check_widths("strides", strides, 1)
+        self.shape = _check_shape(shape)
         blocks: list[nn.Module] = []
-        side = image_size
-        for (inputs, outputs), stride in zip(pairwise([1, *channels]), strides, strict=True):
+        colours, *sides = self.shape
+        for (inputs, outputs), stride in zip(pairwise([colours, *channels]), strides, strict=True):
             blocks += [
                 nn.Conv2d(inputs, outputs, 3, stride, padding=1),
                 nn.ReLU(),
                 nn.MaxPool2d(2),
             ]
-            side = ((side - 1) // stride + 1) // 2
-        if side < 1:
+            sides = [((side - 1) // stride + 1) // 2 for side in sides]
+        if min(sides) < 1:
             raise ValueError(
-                f"channels and strides leave no pixel of {image_size}: "
+                f"channels and strides leave no pixel of {list(self.shape)}: "
                 f"got {list(channels)} and {list(strides)}"
             )
         self.blocks = nn.Sequential(*blocks)
-        self.head = _mlp([channels[-1] * side**2, hidden, out_features])
+        self.head = _mlp([channels[-1] * math.prod(sides), hidden, out_features])
+        self._start(initial)
 
     def forward(self, images: Tensor) -> Tensor:
-        _check_images(images, self.image_size)
+        _check_images(images, self.shape)
         return self.head(self.blocks(images).flatten(1))
 
 
-class ConvDecoder(nn.Module):
-    """One hidden layer, then transposed convolutions, each doubling the side.
+class ConvDecoder(_Network):
+    """One hidden layer, then transposed convolutions, each doubling the sides.
+
+    A side that is odd is reached by a kernel of 3 instead of 4, which makes 2 n - 1 of n.
 
     Args:
         latent_dim: D.
         channels: channels at each resolution below the image's, the coarsest first.
         hidden: width of the hidden layer.
-        image_size: pixels a side, a multiple of 2 ** len(channels).
+        shape: (C, H, W) of an image.
+        initial: weights by :func:`he_`, or torch's own.
 
-    Raises:
-        ValueError: when `image_size` can't be halved that often.
+    Example:
+        >>> ConvDecoder(2, shape=(3, 15, 20))(torch.zeros(1, 2)).shape
+        torch.Size([1, 3, 15, 20])
     """
 
     def __init__(
@@ -146,21 +285,26 @@ class ConvDecoder(nn.Module):
         latent_dim: int,
         channels: Sequence[int] = (16, 8),
         hidden: int = 64,
-        image_size: int = 36,
+        shape: Sequence[int] = (1, 36, 36),
+        initial: Initial = "he",
     ) -> None:
         super().__init__()
-        _check_channels(channels)
-        side, rest = divmod(image_size, 2 ** len(channels))
-        if rest:
-            raise ValueError(
-                f"image_size must be a multiple of {2 ** len(channels)}, got {image_size}"
-            )
+        _checks.count(latent_dim, "latent_dim")
+        _checks.count(hidden, "hidden")
+        _check_widths("channels", channels, 1)
         self.latent_dim = latent_dim
-        self.stem = _mlp([latent_dim, hidden, channels[0] * side**2])
-        blocks: list[nn.Module] = [nn.Unflatten(1, (channels[0], side, side))]
-        for inputs, outputs in pairwise([*channels, 1]):
-            blocks += [nn.ReLU(), nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)]
+        self.shape = _check_shape(shape)
+        colours, height, width = self.shape
+        sides = [(height, width)]
+        for _ in channels:
+            sides.insert(0, (-(-sides[0][0] // 2), -(-sides[0][1] // 2)))
+        self.stem = _mlp([latent_dim, hidden, channels[0] * math.prod(sides[0])])
+        blocks: list[nn.Module] = [nn.Unflatten(1, (channels[0], *sides[0]))]
+        for (inputs, outputs), side in zip(pairwise([*channels, colours]), sides[1:], strict=True):
+            kernel = (4 - side[0] % 2, 4 - side[1] % 2)
+            blocks += [nn.ReLU(), nn.ConvTranspose2d(inputs, outputs, kernel, 2, padding=1)]
         self.blocks = nn.Sequential(*blocks)
+        self._start(initial)
 
     def forward(self, z: Tensor) -> Tensor:
         _check_codes(z, self.latent_dim)

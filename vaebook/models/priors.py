@@ -1,0 +1,382 @@
+r"""Priors p(z), or p(z|c): what the KL measures from, and what samplers start from.
+
+A prior is a part of its model. `labels` is what a conditional prior depends on, one entry per
+image; the others take no notice of it. Which it is, a prior says itself: `condition(batch)`.
+"""
+
+__all__ = [
+    "ConditionalShift",
+    "DiagonalNormal",
+    "FullNormal",
+    "GaussianPrior",
+    "Mixture",
+    "Prior",
+    "StandardNormal",
+]
+
+import math
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+from torch import Generator, Tensor, nn
+
+from vaebook import _checks
+from vaebook.datasets import ImageSet
+
+_LOG_TWO_PI = math.log(2 * math.pi)
+
+
+class Prior(nn.Module):
+    """A distribution over codes z [N, D].
+
+    `version` is raised when the code changes a result of training.
+
+    Args:
+        latent_dim: D.
+    """
+
+    version: ClassVar[int] = 1
+
+    def __init__(self, latent_dim: int) -> None:
+        super().__init__()
+        _checks.count(latent_dim, "latent_dim")
+        self.latent_dim = latent_dim
+
+    def condition(self, batch: ImageSet) -> Tensor | None:
+        """Return what the prior of each image depends on, [N], or None where it is one for all."""
+        return None
+
+    def log_prob(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return log p(z), or log p(z|c), [N], nats."""
+        raise NotImplementedError
+
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        """Draw n codes [n, D]; of a conditional prior one for each of `labels` [n]."""
+        raise NotImplementedError
+
+    def kl(
+        self,
+        mu: Tensor,
+        logvar: Tensor,
+        labels: Tensor | None = None,
+        n_samples: int = 1,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        r"""Return KL(q || p) of each q = N(mu, diag exp logvar), [N], nats.
+
+        Here by the mean over draws of q, without bias and differentiable; in closed form where
+        there is one.
+
+        .. math:: \frac1L \sum_{l=1}^L \log q(z_l) - \log p(z_l), \quad z_l \sim q
+
+        Args:
+            mu: [N, D].
+            logvar: [N, D].
+            labels: what a conditional prior depends on, [N].
+            n_samples: L; of no effect in a closed form.
+            generator: source of the draws.
+        """
+        _check_q(mu, logvar, self.latent_dim)
+        _checks.count(n_samples, "n_samples")
+        total = torch.zeros_like(mu[:, 0])
+        for _ in range(n_samples):
+            noise = _checks.randn(mu.shape, mu, generator)
+            z = torch.addcmul(mu, (0.5 * logvar).exp(), noise)
+            log_q = -0.5 * (noise.square() + logvar + _LOG_TWO_PI).sum(1)
+            total = total + log_q - self.log_prob(z, labels)
+        return total / n_samples
+
+
+class GaussianPrior(Prior):
+    r"""A normal distribution: :math:`z = m + A\epsilon` with white noise :math:`\epsilon`.
+
+    Args:
+        mean: m, [D].
+        persistent: whether m is saved with the model's weights.
+    """
+
+    mean: Tensor
+
+    def __init__(self, mean: Tensor, persistent: bool = True) -> None:
+        _checks.floats(mean, "mean", ("D",))
+        super().__init__(len(mean))
+        self.register_buffer("mean", mean.detach().clone(), persistent)
+
+    def color(self, noise: Tensor) -> Tensor:
+        r"""Return :math:`A\epsilon` of white noise [N, D], with covariance :math:`AA^\top`."""
+        raise NotImplementedError
+
+    def whiten(self, z: Tensor) -> Tensor:
+        r"""Return :math:`A^{-1}(z - m)` of codes [N, D]: white noise where z is a draw."""
+        raise NotImplementedError
+
+    def _half_log_det(self) -> Tensor:
+        """Return log |A|."""
+        raise NotImplementedError
+
+    def log_prob(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        _checks.floats(z, "z", ("N", self.latent_dim), finite=False)
+        squares = (self.whiten(z).square() + _LOG_TWO_PI).sum(1)
+        return -0.5 * squares - self._half_log_det()
+
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        _checks.count(n, "n")
+        return self.mean + self.color(_checks.randn((n, self.latent_dim), self.mean, generator))
+
+
+class StandardNormal(GaussianPrior):
+    r"""N(0, I), with the KL in closed form.
+
+    .. math:: \mathrm{KL} = \tfrac12 \sum_j \left(\mu_j^2 + e^{\mathrm{logvar}_j} - 1
+        - \mathrm{logvar}_j\right)
+
+    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014), appendix B.
+
+    Example:
+        >>> StandardNormal(2).kl(torch.ones(1, 2), torch.zeros(1, 2))
+        tensor([1.])
+    """
+
+    def __init__(self, latent_dim: int) -> None:
+        _checks.count(latent_dim, "latent_dim")
+        super().__init__(torch.zeros(latent_dim), persistent=False)
+
+    def color(self, noise: Tensor) -> Tensor:
+        return noise
+
+    def whiten(self, z: Tensor) -> Tensor:
+        return z
+
+    def _half_log_det(self) -> Tensor:
+        return self.mean.new_zeros(())
+
+    def kl(
+        self,
+        mu: Tensor,
+        logvar: Tensor,
+        labels: Tensor | None = None,
+        n_samples: int = 1,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        _check_q(mu, logvar, self.latent_dim)
+        # expm1 keeps the digits of a posterior that is all but the prior.
+        return 0.5 * (mu.square() + torch.expm1(logvar) - logvar).sum(1)
+
+
+class DiagonalNormal(GaussianPrior):
+    r"""N(m, diag exp logvar), with the KL in closed form.
+
+    Args:
+        mean: m, [D].
+        logvar: [D].
+    """
+
+    logvar: Tensor
+
+    def __init__(self, mean: Tensor, logvar: Tensor) -> None:
+        super().__init__(mean)
+        _checks.floats(logvar, "logvar", (self.latent_dim,))
+        self.register_buffer("logvar", logvar.detach().clone())
+
+    def color(self, noise: Tensor) -> Tensor:
+        return noise * (0.5 * self.logvar).exp()
+
+    def whiten(self, z: Tensor) -> Tensor:
+        return (z - self.mean) * (-0.5 * self.logvar).exp()
+
+    def _half_log_det(self) -> Tensor:
+        return 0.5 * self.logvar.sum()
+
+    def kl(
+        self,
+        mu: Tensor,
+        logvar: Tensor,
+        labels: Tensor | None = None,
+        n_samples: int = 1,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        _check_q(mu, logvar, self.latent_dim)
+        gap = logvar - self.logvar
+        return 0.5 * (self.whiten(mu).square() + torch.expm1(gap) - gap).sum(1)
+
+
+class FullNormal(GaussianPrior):
+    r"""N(m, S) with any covariance, and the KL in closed form.
+
+    Args:
+        mean: m, [D].
+        covariance: S, symmetric positive definite, [D, D].
+
+    Raises:
+        ValueError: when a shape doesn't fit or S isn't positive definite.
+    """
+
+    root: Tensor
+
+    def __init__(self, mean: Tensor, covariance: Tensor) -> None:
+        super().__init__(mean)
+        _checks.floats(covariance, "covariance", (self.latent_dim, self.latent_dim))
+        root, info = torch.linalg.cholesky_ex(covariance.detach())
+        if int(info) or not torch.allclose(covariance, covariance.mT, rtol=1e-4, atol=1e-6):
+            raise ValueError(
+                f"covariance must be symmetric positive definite, got {covariance.tolist()}"
+            )
+        self.register_buffer("root", root)
+
+    def color(self, noise: Tensor) -> Tensor:
+        return noise @ self.root.mT
+
+    def whiten(self, z: Tensor) -> Tensor:
+        return torch.linalg.solve_triangular(self.root, (z - self.mean).mT, upper=False).mT
+
+    def _half_log_det(self) -> Tensor:
+        return self.root.diagonal().log().sum()
+
+    def kl(
+        self,
+        mu: Tensor,
+        logvar: Tensor,
+        labels: Tensor | None = None,
+        n_samples: int = 1,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        _check_q(mu, logvar, self.latent_dim)
+        precision = torch.cholesky_inverse(self.root)
+        trace = logvar.exp() @ precision.diagonal()
+        squares = self.whiten(mu).square().sum(1)
+        log_det = self._half_log_det() - 0.5 * logvar.sum(1)
+        return 0.5 * (trace + squares - self.latent_dim) + log_det
+
+
+class ConditionalShift(Prior):
+    r"""N(-r c 1, I): a score c of the image pulls its code along the diagonal.
+
+    .. math:: \mathrm{KL}(N(\mu, \Lambda)\,\|\,N(-r c \mathbf 1, I))
+        = \mathrm{KL}(N(\mu + r c \mathbf 1, \Lambda)\,\|\,N(0, I))
+
+    A positive score pulls towards negative coordinates, in all dimensions alike. Averaged over
+    images it has the mean :math:`-r \operatorname{E}[c] \mathbf 1` and the covariance
+    :math:`I + r^2 \operatorname{Var}(c) \mathbf 1 \mathbf 1^\top`: draws of N(0, I) are none
+    of its own.
+
+    Args:
+        latent_dim: D.
+        rate: r, in latent units per unit of the score; 0 is N(0, I).
+        score: maps images [N, C, H, W] to c, [N].
+    """
+
+    def __init__(self, latent_dim: int, rate: float, score: Callable[[Tensor], Tensor]) -> None:
+        super().__init__(latent_dim)
+        _checks.number(rate, "rate")
+        if not callable(score):
+            raise ValueError(f"score must map images to numbers, got {score!r}")
+        self.rate = float(rate)
+        self.score = score
+
+    def extra_repr(self) -> str:
+        return f"{self.latent_dim}, rate={self.rate:g}"
+
+    def condition(self, batch: ImageSet) -> Tensor:
+        """Return the score of each image, [N]."""
+        return self.score(batch.images)
+
+    def _shift(self, labels: Tensor | None, n: int) -> Tensor:
+        if labels is None:
+            raise ValueError("labels must be the score of each image, [N], got None")
+        _checks.floats(labels, "labels", (n,))
+        return self.rate * labels[:, None]
+
+    def log_prob(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        _checks.floats(z, "z", ("N", self.latent_dim), finite=False)
+        shifted = z + self._shift(labels, len(z))
+        return -0.5 * (shifted.square() + _LOG_TWO_PI).sum(1)
+
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        _checks.count(n, "n")
+        shift = self._shift(labels, n)
+        return _checks.randn((n, self.latent_dim), shift, generator) - shift
+
+    def kl(
+        self,
+        mu: Tensor,
+        logvar: Tensor,
+        labels: Tensor | None = None,
+        n_samples: int = 1,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        _check_q(mu, logvar, self.latent_dim)
+        shifted = mu + self._shift(labels, len(mu))
+        return 0.5 * (shifted.square() + torch.expm1(logvar) - logvar).sum(1)
+
+
+class Mixture(Prior):
+    r"""A mixture of K diagonal normals with weights w.
+
+    .. math:: p(z) = \sum_k w_k\, N(z; m_k, \mathrm{diag} \exp \mathrm{logvar}_k)
+
+    Args:
+        means: [K, D].
+        logvars: [K, D].
+        weights: positive, summing to 1, [K]; all equal by default.
+
+    Raises:
+        ValueError: when a shape doesn't fit or the weights are no distribution.
+    """
+
+    means: Tensor
+    logvars: Tensor
+    log_weights: Tensor
+
+    def __init__(self, means: Tensor, logvars: Tensor, weights: Tensor | None = None) -> None:
+        _checks.floats(means, "means", ("K", "D"))
+        super().__init__(means.shape[1])
+        _checks.floats(logvars, "logvars", tuple(means.shape))
+        if weights is None:
+            weights = torch.full_like(means[:, 0], 1 / len(means))
+        _checks.floats(weights, "weights", (len(means),))
+        if not (bool((weights > 0).all()) and abs(weights.sum().item() - 1) < 1e-4):
+            raise ValueError(f"weights must be positive and sum to 1, got {weights.tolist()}")
+        self.register_buffer("means", means.detach().clone())
+        self.register_buffer("logvars", logvars.detach().clone())
+        self.register_buffer("log_weights", weights.detach().log())
+
+    def log_prob(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        _checks.floats(z, "z", ("N", self.latent_dim), finite=False)
+        squares = (z[:, None] - self.means).square() * (-self.logvars).exp()
+        each = -0.5 * (squares + self.logvars + _LOG_TWO_PI).sum(2)
+        return torch.logsumexp(each + self.log_weights, dim=1)
+
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        _checks.count(n, "n")
+        uniform = _checks.rand((n,), self.means, generator)
+        reached = self.log_weights.exp().cumsum(0)
+        component = torch.searchsorted(reached, uniform).clamp_max(len(self.means) - 1)
+        noise = _checks.randn((n, self.latent_dim), self.means, generator)
+        return self.means[component] + (0.5 * self.logvars[component]).exp() * noise
+
+
+def _check_q(mu: Tensor, logvar: Tensor, latent_dim: int) -> None:
+    _checks.floats(mu, "mu", ("N", latent_dim), finite=False)
+    _checks.floats(logvar, "logvar", tuple(mu.shape), finite=False)
+    _checks.same_device(mu=mu, logvar=logvar)

@@ -1,0 +1,1 @@
+"""The recipes of the book, one file per part."""

@@ -1,0 +1,50 @@
+"""The data of the book's recipes, with their checksums: nobody has to load them to know a recipe.
+
+`python -c "from vaebook.recipes.book import data; data.print_checksums()"` computes them.
+"""
+
+__all__ = ["DIGITS", "FASHION", "HEATMAPS", "MNIST", "T_COIN", "T_RULE", "print_checksums"]
+
+from functools import partial
+
+from vaebook import datasets
+from vaebook.datasets import ImageSet
+from vaebook.recipes.recipe import Data, checksum_of
+
+
+def _mnist() -> tuple[ImageSet, ImageSet]:
+    return datasets.mnist(train=True), datasets.mnist(train=False)
+
+
+def _fashion() -> tuple[ImageSet, ImageSet]:
+    return datasets.fashion_mnist(train=True), datasets.fashion_mnist(train=False)
+
+
+def _digits() -> tuple[ImageSet, ImageSet]:
+    return datasets.digits().split(0.8, seed=0)
+
+
+def _heatmaps() -> tuple[ImageSet, ImageSet]:
+    return datasets.heatmaps().split(0.8, seed=0)
+
+
+def _t_heatmaps(independent: bool) -> tuple[ImageSet, ImageSet]:
+    return datasets.t_heatmaps(independent=independent).split(0.8, seed=0)
+
+
+MNIST = Data(_mnist, "6e0bb2c9286da3df61e6e137cfe4e493d56ac0ac5270eac636b7924b0f58c14b")
+FASHION = Data(_fashion, "7fdf4f98f4574ebbc30e7f007f6e6fb72629a5ef065b448137070bc08329245e")
+DIGITS = Data(_digits, "d00fe596ebe2a862285cbe4345f0f69f5d0c115292be1cb1260acddd9294e010")
+HEATMAPS = Data(_heatmaps, "3f5e553e31fbcb95bcb91dc60442847567c7d20d3af62590f838dfa7de260068")
+T_RULE = Data(
+    partial(_t_heatmaps, False), "612aa0f4e89c07515eb52316e3a0bc5abd1979f6d5a23af254fb4f5d4af098ab"
+)
+T_COIN = Data(
+    partial(_t_heatmaps, True), "87431a138e108943e985bc7ba234010198c9e865c77e9823e17ab64ad6eda953"
+)
+
+
+def print_checksums() -> None:
+    """Print the checksums as the data has them now."""
+    for name in __all__[:-1]:
+        print(name, checksum_of(*globals()[name].load()))

@@ -1,0 +1,51 @@
+"""The book's recipes by name, and whose weights come with the package."""
+
+__all__ = ["available", "get", "is_shipped", "trainable"]
+
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+from vaebook.recipes.book import part1, part2, part4, part5
+from vaebook.recipes.recipe import Recipe
+
+WEIGHTS = Path(__file__).parent.with_name("weights")
+
+
+@cache
+def _recipes() -> dict[str, Recipe]:
+    parts = (part1, part2, part4, part5)
+    return {recipe.name: recipe for part in parts for recipe in part.recipes()}
+
+
+def is_shipped(name: str) -> bool:
+    """Tell whether the package holds the weights of a recipe."""
+    return (WEIGHTS / f"{name}.safetensors").is_file()
+
+
+def available() -> list[str]:
+    """Return the names that can be loaded at once, in the order of the book.
+
+    Example:
+        >>> "mnist-mlp-2d" in available()
+        True
+    """
+    return [name for name in _recipes() if is_shipped(name)]
+
+
+def trainable() -> list[str]:
+    """Return the names of all the book's recipes, those that have to be trained first included."""
+    return list(_recipes())
+
+
+def get(name: str) -> Recipe:
+    """Return the recipe of a name.
+
+    Raises:
+        ValueError: when there is none, with the nearest names.
+    """
+    if name not in _recipes():
+        near = get_close_matches(str(name), _recipes())
+        hint = f"near it are {', '.join(near)}" if near else "`trainable()` lists them"
+        raise ValueError(f"name must be that of a recipe of the book, got {name!r}; {hint}")
+    return _recipes()[name]

@@ -1,0 +1,161 @@
+"""From a recipe to weights and a card."""
+
+__all__ = ["evaluate", "train"]
+
+import inspect
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+import vaebook
+from vaebook import _checks
+from vaebook.datasets import ImageSet
+from vaebook.recipes.recipe import Recipe
+from vaebook.recipes.registry import get
+from vaebook.recipes.weights import Trained, load, write
+from vaebook.training import Recorder, fit
+
+_PHOTOGRAPHED = 500  # test images whose codes the snapshots keep
+
+
+def train(
+    recipe: str | Recipe,
+    directory: str | os.PathLike[str] = "weights",
+    *,
+    n_samples: int | None = None,
+    progress: bool = True,
+) -> Trained:
+    """Train a recipe, write weights and card into a directory, and load them from there.
+
+    It runs on the CPU, where a recipe gives the same bits again. A run that was stopped goes on
+    from `NAME.checkpoint` in that directory.
+
+    Args:
+        recipe: the name of one of the book's, or a recipe of one's own.
+        directory: made if need be; the package's own weights stay as they are.
+        n_samples: importance samples for log p(x); the recipe's by default.
+        progress: show bars on standard error.
+
+    Raises:
+        ValueError: when the name is unknown, `n_samples` is negative, or the checkpoint is
+            damaged or of another run.
+        DatasetUnavailable: when the data can't be had.
+        KeyboardInterrupt: when it is stopped; the checkpoint keeps the last whole epoch.
+    """
+    recipe = get(recipe) if isinstance(recipe, str) else recipe
+    if n_samples is None:
+        n_samples = recipe.n_samples
+    _checks.count(n_samples, "n_samples", 0)
+    directory = Path(directory)
+    checkpoint = directory / f"{recipe.name}.checkpoint"
+
+    everything, clean = recipe.sets()
+    test = _transformed(recipe, clean)
+    training, validation = everything.split(11 / 12, seed=0)
+    camera = Recorder(lambda model: model.codes(clean.images[:_PHOTOGRAPHED]).mu, recipe.snapshots)
+    model = recipe.start()
+    history = fit(
+        model,
+        recipe.objective,
+        training,
+        None if recipe.keep_last else validation,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        schedule=recipe.schedule,
+        patience=recipe.patience,
+        transform=recipe.transform,
+        seed=recipe.seed,
+        checkpoint=checkpoint,
+        observers=[camera],
+        progress=progress,
+    )
+
+    if history.interrupted:
+        raise KeyboardInterrupt
+
+    # The card is about the weights as they are stored.
+    model.load_state_dict({key: value.half().float() for key, value in model.state_dict().items()})
+    metrics = recipe.measure(
+        model,
+        test,
+        clean,
+        n_samples=n_samples,
+        generator=Generator().manual_seed(0),
+        progress=progress,
+    )
+    seconds = sum(history.epochs["seconds"])
+    if not recipe.keep_steps:
+        history.steps.clear()
+    card = {
+        "data": _about(everything, validation, test),
+        "budget": {
+            "epochs": recipe.epochs,
+            "batch_size": recipe.batch_size,
+            "learning_rate": recipe.learning_rate,
+            "schedule": getattr(recipe.schedule, "__name__", str(recipe.schedule)),
+            "seed": recipe.seed,
+            "seconds": round(seconds, 1),
+            "threads": torch.get_num_threads(),
+        },
+        "best_epoch": history.best_epoch,
+        "convention": " ".join((inspect.getdoc(recipe.measure) or "").split()),
+        "metrics": metrics,
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "vaebook": vaebook.__version__,
+        },
+    }
+    snapshots: dict[int, Tensor] = camera.values
+    codes = model.codes(test[: recipe.n_codes])
+    write(recipe, directory, model, history, codes, snapshots, card)
+    checkpoint.unlink(missing_ok=True)
+    return load(recipe, directory)
+
+
+def evaluate(
+    recipe: str | Recipe, model: Any, *, n_samples: int | None = None, progress: bool = True
+) -> dict[str, Any]:
+    """Measure a recipe's model on its test set once more, as its card does.
+
+    Args:
+        recipe: a name or a recipe.
+        model: the trained model.
+        n_samples: importance samples for log p(x), none where 0; the recipe's by default.
+        progress: show a bar on standard error.
+
+    Returns:
+        Means over the test set, each in nats with its standard error over images.
+    """
+    recipe = get(recipe) if isinstance(recipe, str) else recipe
+    n_samples = recipe.n_samples if n_samples is None else n_samples
+    _checks.count(n_samples, "n_samples", 0)
+    clean = recipe.sets()[1]
+    return recipe.measure(
+        model,
+        _transformed(recipe, clean),
+        clean,
+        n_samples=n_samples,
+        generator=Generator().manual_seed(0),
+        progress=progress,
+    )
+
+
+def _transformed(recipe: Recipe, test: ImageSet) -> ImageSet:
+    if recipe.transform is None:
+        return test
+    generator = Generator().manual_seed(0)
+    return test.with_images(recipe.transform(test.images, generator=generator))
+
+
+def _about(everything: ImageSet, validation: ImageSet, test: ImageSet) -> dict[str, str]:
+    return {
+        "train": f"{everything.title}, {len(everything) - len(validation):,} images",
+        "validation": f"{len(validation):,} images of the training set",
+        "test": f"{len(test):,} images",
+    }
