@@ -14,7 +14,7 @@ export TQDM_DISABLE := 1
 
 chapters := $(wildcard chapters/*.ipynb)
 # What a chapter's outputs depend on beside its own cells.
-inputs = $(shell find vaebook/ benchmarks/ -type f -not -path '*/__pycache__/*' -not -name '*.py[co]' | LC_ALL=C sort) requirements.txt
+inputs = $(shell find vaebook/ -type f -not -path '*/__pycache__/*' -not -name '*.py[co]' | LC_ALL=C sort) requirements.txt
 pages := $(shell find intro.md chapters _config.yml _toc.yml references.bib _static assets \
            -type f -not -path '*/.ipynb_checkpoints/*' -not -name plotly.min.js 2>/dev/null)
 
@@ -42,6 +42,9 @@ lint: .venv/installed
 	@echo "== 1/7 style"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory node_modules/.installed && npm run --silent lint; \
+	 elif [ -n "$$CI" ]; then echo "npm is missing: the style of the scripts can't be checked" >&2; exit 1; \
+	 else printf '\033[31m== npm is missing: the style of the scripts was NOT checked\033[0m\n'; fi
 
 types: .venv/installed
 	@echo "== 2/7 types"
@@ -103,6 +106,10 @@ clean: ## remove all that was built, but not the environment
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
+node_modules/.installed: package.json package-lock.json
+	npm ci --no-audit --no-fund --silent
+	@touch $@
+
 assets/vendor/plotly.min.js: .venv/installed
 	$(BIN)/python -c 'import plotly, shutil; shutil.copy(plotly.__path__[0] + "/package_data/plotly.min.js", "$@")'
 
@@ -119,6 +126,7 @@ _build/inputs: FORCE | .venv/installed
 $(SITE): _build/inputs $(pages) assets/vendor/plotly.min.js
 	@rm -rf _build/html
 	$(BIN)/jupyter-book build . --all -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
+	$(BIN)/python tools/share.py _build/html
 	@touch $@
 
 FORCE:

@@ -2,7 +2,7 @@
 
     python tools/measure_chapters.py chapters/*.ipynb
 
-Results go to `benchmarks/chapters.json` (those of other chapters stay) and from there into the
+Results go to `tools/chapters.json` (those of other chapters stay) and from there into the
 table of `chapters/running.md`. A chapter runs in a fresh process that is tied to one core; its
 kernel may not take more than 2 GB of data (RLIMIT_DATA: a real limit, allocations beyond it fail).
 Memory is the kernel's and the client's own largest resident size added up, as the operating system
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "chapters.json"
+RESULTS = ROOT / "tools" / "chapters.json"
 PAGE = ROOT / "chapters" / "running.md"
 LIMIT = 2 * 10**9
 BEGIN, END = "<!-- the table: tools/measure_chapters.py -->", "<!-- end of the table -->"

@@ -1,6 +1,6 @@
 """The manifold of the heatmap models over five seeds: errors, axes, directions, trajectories.
 
-    python benchmarks/heatmap_manifold.py --weights vaebook/weights
+    python experiments/heatmap_manifold.py --weights vaebook/weights
 
 Loads the trained recipes, trains nothing. For each model: Frobenius errors on the test split from
 the posterior mean and from one sample; rank correlations of latent axes with factors, as trained
@@ -32,7 +32,7 @@ REACH = 2.0  # of a line from the centre of the codes, in latent units
 RADIUS = 1.2  # of an arc
 BINS = 6  # few, and fewer where one is empty: codes at the first correlation lie apart
 NEAR = 0.1  # the share of the cloud nearest to a bounding plane
-RESULTS = Path(__file__).with_suffix(".json")
+RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "heatmap_manifold.json"
 
 
 def rank(a: Tensor, b: Tensor) -> float:

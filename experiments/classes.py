@@ -1,6 +1,6 @@
 """What the chapter on class mixtures needs images for: the layout of the classes elsewhere.
 
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python benchmarks/classes.py
+    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python experiments/classes.py
 
 On MNIST and on Fashion-MNIST it measures, with the first 5,000 test images,
 
@@ -10,7 +10,7 @@ On MNIST and on Fashion-MNIST it measures, with the first 5,000 test images,
 - the accuracy of Bayes' rule on the codes of the five small VAEs, with the mixtures of 55,000
   training images and with one Gaussian a class fitted to the same codes,
 
-and writes benchmarks/classes.json.
+and writes vaebook/tables/classes.json.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from vaebook.latent import mixtures
 from vaebook.measures import bounds
 from vaebook.datasets import ImageSet
 
-RESULTS = Path(__file__).with_suffix(".json")
+RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "classes.json"
 SEEDS, EPOCHS, COMPONENTS, KEPT = 5, 5, 8, 5000
 SETS = {"mnist": datasets.mnist, "fashion": datasets.fashion_mnist}
 
@@ -38,8 +38,7 @@ def distances(features: Tensor, labels: Tensor) -> Tensor:
     centred = (features - features.mean(0)).double()
     axes = torch.linalg.svd(centred, full_matrices=False).Vh[:COMPONENTS]
     scores = centred @ axes.T
-    none = torch.full_like(scores, -200.0)  # points, so to speak: their own variance is nothing
-    _, means, covariances = mixtures.class_moments(scores, none, labels)
+    _, means, covariances = mixtures.class_moments(scores, None, labels)
     return mixtures.bhattacharyya(means, covariances)
 
 

@@ -1,6 +1,6 @@
 """The tours through all ten classes, over five seeds, for the chapter on many dimensions.
 
-    OMP_NUM_THREADS=1 python benchmarks/tours.py
+    OMP_NUM_THREADS=1 python experiments/tours.py
 
 For each small VAE (MNIST and Fashion-MNIST, eight latents, seeds 0 to 4) it finds the shortest
 path through the ten class means under four distances, and the lowest log-density met on it:
@@ -10,7 +10,7 @@ path through the ten class means under four distances, and the lowest log-densit
 - dense: the geodesics of `geometry.geodesics` with exponent 1/2 under the classes' Gaussians;
 - mild: the same with its default exponent, 1/8.
 
-It needs no images, and writes benchmarks/tours.json.
+It needs no images, and writes vaebook/tables/tours.json.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from torch import Tensor
 from vaebook import recipes
 from vaebook.latent import geometry, mixtures, paths
 
-RESULTS = Path(__file__).with_suffix(".json")
+RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "tours.json"
 SEEDS = 5
 # As on the page.
 RELAXATION = {"n_neighbors": 10, "n_points": 16, "n_steps": 30}
@@ -37,7 +37,7 @@ NODES = 500
 
 def class_gaussians(codes: recipes.Codes) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """The means of the classes [C,D], and the log-density of their Gaussians together."""
-    _, means, covariances = mixtures.class_moments(*codes)
+    _, means, covariances = mixtures.class_moments(codes.mu, codes.logvar, codes.labels)
     shares = codes.labels.bincount() / len(codes.labels)
     white = torch.linalg.inv(torch.linalg.cholesky(covariances))
     half = white.diagonal(dim1=1, dim2=2).log().sum(1)

@@ -1,9 +1,9 @@
 """The phases of the KL on MNIST over five seeds, for the chapter on training.
 
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python benchmarks/kl_phases.py
+    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python experiments/kl_phases.py
 
 trains the network of the recipe mnist-mlp-8d for four epochs in four ways and writes
-benchmarks/kl_phases.json: the KL and its three parts at some seventy steps of each run.
+vaebook/tables/kl_phases.json: the KL and its three parts at some seventy steps of each run.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from vaebook.models import VAE, Bernoulli, Gaussian
 from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.training import fit, one_cycle
 
-RESULTS = Path(__file__).with_suffix(".json")
+RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "kl_phases.json"
 LATENT_DIM, EPOCHS, SEEDS = 8, 4, 5
 WAYS = {
     "recipe": "Bernoulli, one-cycle to 2e-3 over 30 epochs",

@@ -1,9 +1,9 @@
 """The table of the sweep over beta, for the chapter on beta.
 
     VAEBOOK_DATA=... OMP_NUM_THREADS=1 python -m vaebook train "beta-*" --into weights
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python benchmarks/beta_sweep.py --weights weights
+    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python experiments/beta_sweep.py --weights weights
 
-measures every model that the first command has trained and writes benchmarks/beta_sweep.json, a
+measures every model that the first command has trained and writes vaebook/tables/beta_sweep.json, a
 row a model.
 """
 
@@ -22,7 +22,7 @@ from vaebook import datasets, recipes
 from vaebook.measures import agreement, bounds, disentanglement
 from vaebook.models import VAE
 
-RESULTS = Path(__file__).with_suffix(".json")
+RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "beta_sweep.json"
 CALIBRATION = {"heatmap": 0.01, "mnist": 0.5}  # the sweeps' fixed variances
 
 
@@ -92,14 +92,13 @@ def scores(model: VAE, noise: float) -> dict[str, float]:
     part = everything[torch.randperm(len(everything), generator=generator)[:4000]]
     images = part.images + noise * torch.randn(part.images.shape, generator=generator)
     z = model.reparameterize(*bounds.encode(model, images), generator)
-    factors = torch.stack(list(part.factors.values()), dim=1).float()
-    found = disentanglement.dci(z, factors)
+    found = disentanglement.scores(z, part.factors, generator)
     return {
-        "mig": round(disentanglement.mutual_information_gap(z, factors), 4),
-        "sap": round(disentanglement.sap(z, factors), 4),
-        "dci": round(found.disentanglement, 4),
-        "completeness": round(found.completeness, 4),
-        "informativeness": round(found.informativeness, 4),
+        "mig": round(found.mig, 4),
+        "sap": round(found.sap, 4),
+        "dci": round(found.dci.disentanglement, 4),
+        "completeness": round(found.dci.completeness, 4),
+        "informativeness": round(found.dci.informativeness, 4),
     }
 
 

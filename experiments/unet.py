@@ -1,9 +1,9 @@
 """What a U-Net's skip connections do to a VAE's latent code, for the chapter on training.
 
-    OMP_NUM_THREADS=1 python benchmarks/unet.py
+    OMP_NUM_THREADS=1 python experiments/unet.py
 
 trains one convolutional VAE on the UCI digits with no skip connection, with one at 7 × 7 pixels
-and with all three, five seeds each, and writes benchmarks/unet.json: what the code carries, and
+and with all three, five seeds each, and writes vaebook/tables/unet.json: what the code carries, and
 what the reconstruction owes to it.
 """
 
@@ -23,7 +23,7 @@ from vaebook.measures import bounds
 from vaebook.models import VAE, Bernoulli
 from vaebook.training import fit, one_cycle
 
-RESULTS = Path(__file__).with_suffix(".json")
+RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "unet.json"
 LATENT_DIM, EPOCHS, SEEDS, BATCH, RATE = 16, 20, 5, 32, 1e-2
 WAYS = {"none": (), "7x7": (7,), "all": (7, 14, 28)}
 

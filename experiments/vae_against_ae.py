@@ -16,7 +16,7 @@ tests of a table. A run that collapsed, in which no latent dimension is active, 
 left out.
 
     python -m vaebook train "heatmap-*" --into WEIGHTS
-    python benchmarks/vae_against_ae.py --weights WEIGHTS
+    python experiments/vae_against_ae.py --weights WEIGHTS
 
 takes some minutes on one core and writes vae_against_ae.json, which chapters read.
 """
@@ -45,7 +45,7 @@ SEEDS = 5
 POINTS = 1000  # picked in each way
 SAMPLE = 200  # a side of a two-sample test
 STEPS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)  # beyond the hull, in standard deviations of the codes
-RESULTS = Path(__file__).with_suffix(".json")
+RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "vae_against_ae.json"
 LOW, HIGH = torch.tensor([0.1, 0.1, -0.95]), torch.tensor([4.9, 4.9, 0.85])  # of the grid
 
 
@@ -186,11 +186,11 @@ def measure(
         images = sets[place].images
         errors = bounds.reconstruction_errors(model, images)
         decoded = decode(model, codes_of(model, images)).clamp_min(0)
-        shapes = agreement.shape_distance(images, decoded).float()
-        agreement = float(stats.spearmanr(errors, shapes).statistic)
+        shapes = agreement.shape_distance(images, decoded)
+        together = float(stats.spearmanr(errors, shapes).statistic)
         found[place] = {
             "pixels": error_summary(errors),
-            "shape": error_summary(shapes) | {"spearman_to_pixels": agreement},
+            "shape": error_summary(shapes) | {"spearman_to_pixels": together},
             "errors": errors,
         }
 

@@ -1,7 +1,7 @@
 """Four factors in three latents, over five seeds: errors, and what the codes tell of the class.
 
     python -m vaebook train "t-heatmap-*" --into WEIGHTS
-    python benchmarks/fourth_factor.py --weights WEIGHTS
+    python experiments/fourth_factor.py --weights WEIGHTS
 
 Three rules give an image its degrees of freedom: heavy tails to the larger sums of variances (the
 book's reading of the study), to the smaller sums (the other reading), or by a coin. The models of
@@ -39,7 +39,7 @@ SEEDS = range(5)
 NEIGHBOURS = 5
 MORE_NEIGHBOURS = (1, 15, 45)
 FOLDS = 5
-RESULTS = Path(__file__).with_suffix(".json")
+RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "fourth_factor.json"
 
 
 def predictions(

@@ -1,10 +1,10 @@
 """Effective samples of four samplers on the posterior of real images in 16 dimensions.
 
-    VAEBOOK_DATA=DATA OMP_NUM_THREADS=1 python benchmarks/pcn_decoder.py
+    VAEBOOK_DATA=DATA OMP_NUM_THREADS=1 python experiments/pcn_decoder.py
 
 runs pCN, random walk, MALA and elliptical slice sampling on p(z|x) of five MNIST test images
 under the recipe mnist-cnn-16d, four chains each from draws of q(z|x), at the step that a warm-up
-finds, and writes benchmarks/pcn_decoder.json. Effective samples are ArviZ's bulk estimate of the
+finds, and writes vaebook/tables/pcn_decoder.json. Effective samples are ArviZ's bulk estimate of the
 slowest dimension; `used` leaves out the dimensions whose q(z|x) has more than half the prior's
 variance. Seconds are processor time. The chapter on pCN reads the file.
 """
@@ -98,7 +98,7 @@ def main() -> None:
         "samplers": summary,
     }
     text = json.dumps(report, indent=2) + "\n"
-    Path(__file__).with_suffix(".json").write_text(text)
+    (Path(__file__).parents[1] / "vaebook" / "tables" / "pcn_decoder.json").write_text(text)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Remedies for collapse and the phases of the KL, over three seeds, for the chapter on beta.
 
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python benchmarks/annealing.py
+    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python experiments/annealing.py
 
 trains a 784-64-16 Bernoulli VAE on MNIST in five ways, at a constant rate, and writes
-benchmarks/annealing.json: the KL at some sixty steps, and what the models are worth at beta = 1.
+vaebook/tables/annealing.json: the KL at some sixty steps, and what the models are worth at beta = 1.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from vaebook.models import VAE, Bernoulli
 from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.training import fit
 
-RESULTS = Path(__file__).with_suffix(".json")
+RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "annealing.json"
 LATENT_DIM, EPOCHS, SEEDS, BATCH, RATE = 16, 4, 3, 128, 1e-3
 FREE_NATS, CYCLES = 0.5, 4
 WAYS = {

@@ -1,7 +1,7 @@
 """How lines of heatmaps bend in the codes of the trained models, over five seeds.
 
     python -m vaebook train "heatmap-*" --into WEIGHTS
-    python benchmarks/heatmap_kink.py --weights WEIGHTS
+    python experiments/heatmap_kink.py --weights WEIGHTS
 
 encodes three lines along the correlation from -0.95 to 0.85: both variances 4.9, constant
 determinant from the same start, both variances 0.1. Of each model that did not collapse it writes
@@ -61,7 +61,7 @@ def main() -> None:
             row = [turn(along), turn(across), length(along) / length(little)]
             found.setdefault(kind, {})[str(seed)] = [round(value, 4) for value in row]
     text = json.dumps(found, indent=1) + "\n"
-    Path(__file__).with_suffix(".json").write_text(text)
+    (Path(__file__).parents[1] / "vaebook" / "tables" / "heatmap_kink.json").write_text(text)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """The table of the anchored models, for the chapter on anchors.
 
     VAEBOOK_DATA=... OMP_NUM_THREADS=1 python -m vaebook train "anchor-*" --into weights
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python benchmarks/datasets.py --weights weights
+    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python experiments/anchors.py --weights weights
 
 measures every model that the first command has trained, asks two models of MNIST about
-Fashion-MNIST, and writes benchmarks/datasets.json.
+Fashion-MNIST, and writes vaebook/tables/anchors.json.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from vaebook.latent import paths
 from vaebook.measures import bounds
 from vaebook.models import VAE, Classifier
 
-RESULTS = Path(__file__).with_suffix(".json")
+RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "anchors.json"
 N_SAMPLES, N_GRID, N_IMAGES = 5000, 30, 1000
 
 
