@@ -5,9 +5,9 @@
 
 samples one linear-Gaussian posterior in 16 dimensions, in float64, at step 0.3 without
 adaptation; the peers with their progress bar, as it comes, and without. The samplers alternate in
-one process on one thread; printed are medians of processor time and ratios. The last line sets a
-step on a 2-100-400-784 decoder with 64 chains against one call of decoder and log-likelihood
-alone.
+one process on one thread; printed are medians of processor time and ratios. The last lines set a
+step against one call of its own target: that linear one, and the 784 pixels of an image under the
+recipe mnist-mlp-2d, with its 2-100-400-784 decoder.
 """
 
 import contextlib
@@ -19,8 +19,9 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from vaebook import recipes
 from vaebook.latent.samplers import pcn
 
 DIM, STEP, ROUNDS = 16, 0.3, 9
@@ -48,6 +49,12 @@ def alternate(runs: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> di
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def linear_target(matrix: np.ndarray, data: np.ndarray) -> Callable[[Tensor], Tensor]:
+    a, b = torch.from_numpy(matrix.T.copy()), torch.from_numpy(data)
+
+    return lambda z: -0.5 * (b - z @ a).square().sum(dim=1)
+
+
 def linear_gaussian(chains: int) -> dict[str, Callable[[], object]]:
     import cuqi
     import minipcn
@@ -58,15 +65,8 @@ def linear_gaussian(chains: int) -> dict[str, Callable[[], object]]:
     start = rng.standard_normal((chains, DIM))
     n = STEPS[chains]
 
-    a, b, z = torch.from_numpy(matrix.T.copy()), torch.from_numpy(data), torch.from_numpy(start)
-    generator = torch.Generator().manual_seed(0)
-
-    def log_likelihood(z: Tensor) -> Tensor:
-        return -0.5 * (b - z @ a).square().sum(dim=1)
-
-    runs: dict[str, Callable[[], object]] = {
-        "vaebook": lambda: pcn(log_likelihood, z, n, STEP, generator)
-    }
+    target, z = linear_target(matrix, data), torch.from_numpy(start)
+    runs: dict[str, Callable[[], object]] = {"vaebook": lambda: pcn(target, z, n, STEP)}
 
     def log_posterior(x: np.ndarray) -> np.ndarray:
         return -0.5 * ((data - x @ matrix.T) ** 2).sum(axis=1) - 0.5 * (x**2).sum(axis=1)
@@ -91,26 +91,16 @@ def linear_gaussian(chains: int) -> dict[str, Callable[[], object]]:
     return runs
 
 
-def decoder_cost(chains: int = 64, n: int = 300) -> float:
-    torch.manual_seed(0)
-    layers = [nn.Linear(2, 100), nn.ReLU(), nn.Linear(100, 400), nn.ReLU(), nn.Linear(400, 784)]
-    decoder = nn.Sequential(*layers)
-    pixels = torch.bernoulli(torch.full((1, 784), 0.2)).expand(chains, -1)
+def costs(target: Callable[[Tensor], Tensor], start: Tensor, n: int) -> tuple[float, float]:
+    """The microseconds of one call of the target, and of a step in units of it."""
 
-    def log_likelihood(z: Tensor) -> Tensor:
-        return -nn.functional.binary_cross_entropy_with_logits(
-            decoder(z), pixels, reduction="none"
-        ).sum(dim=1)
-
-    start = torch.randn(chains, 2)
-
-    @torch.no_grad()
+    @torch.inference_mode()
     def alone() -> None:
         for _ in range(n):
-            log_likelihood(start)
+            target(start)
 
-    times = alternate({"alone": alone, "pcn": lambda: pcn(log_likelihood, start, n, STEP)})
-    return times["pcn"] / times["alone"] * n / (n + 1)
+    times = alternate({"alone": alone, "pcn": lambda: pcn(target, start, n, STEP)})
+    return times["alone"] / n * 1e6, times["pcn"] / times["alone"] * n / (n + 1)
 
 
 def main() -> None:
@@ -126,7 +116,22 @@ def main() -> None:
                 f"{chains:5d} chains  {name:15s} {chains / step:12,.0f} chain-steps/s"
                 f"  vaebook is {step / times['vaebook']:5.1f} times as fast"
             )
-    print(f"decoder 2-100-400-784, 64 chains: a step costs {decoder_cost():.2f} calls")
+
+    rng = np.random.default_rng(0)
+    linear = linear_target(rng.standard_normal((DIM, DIM)) / 4, rng.standard_normal(DIM))
+    image = torch.bernoulli(torch.full((1, 28, 28), 0.2))
+    decoder = recipes.load("mnist-mlp-2d").model.target(image)
+    # chains: calls of a round, on the decoder
+    for chains, n in {1: 400, 64: 100, 1024: 10}.items():
+        cases = {
+            "linear target": (linear, torch.randn(chains, DIM, dtype=torch.float64), 5 * n),
+            "decoder": (decoder, torch.randn(chains, 2), n),
+        }
+        for name, case in cases.items():
+            call, ratio = costs(*case)
+            print(
+                f"{chains:5d} chains  {name:15s} a call {call:8.1f} us, a step {ratio:.2f} calls"
+            )
 
 
 if __name__ == "__main__":

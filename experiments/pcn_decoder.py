@@ -4,8 +4,8 @@
 
 runs pCN, random walk, MALA and elliptical slice sampling on p(z|x) of five MNIST test images
 under the recipe mnist-cnn-16d, four chains each from draws of q(z|x), at the step that a warm-up
-finds, and writes vaebook/tables/pcn_decoder.json. Effective samples are ArviZ's bulk estimate of the
-slowest dimension; `used` leaves out the dimensions whose q(z|x) has more than half the prior's
+finds, and writes vaebook/tables/pcn_decoder.json. Effective samples are ArviZ's bulk estimate of
+the slowest dimension; `used` leaves out the dimensions whose q(z|x) has more than half the prior's
 variance. Seconds are processor time. The chapter on pCN reads the file.
 """
 
@@ -21,7 +21,6 @@ from torch import Tensor
 
 from vaebook import datasets, recipes
 from vaebook.latent import samplers
-from vaebook.measures import bounds
 from vaebook.latent.samplers import Chain
 
 MODEL, IMAGES, CHAINS, STEPS, WARMUP = "mnist-cnn-16d", 5, 4, 30_000, 500
@@ -32,12 +31,8 @@ SLICE_STEPS = STEPS // 3
 def chains_of(model: Any, image: Tensor, seed: int) -> dict[str, tuple[Chain, float]]:
     """One run of each sampler on one image, with its processor time."""
     generator = torch.Generator().manual_seed(seed)
-    mu, logvar = (v.expand(CHAINS, -1) for v in bounds.encode(model, image[None]))
-    start = model.reparameterize(mu, logvar, generator)
-    images = image.expand(CHAINS, -1, -1, -1)
-
-    def log_likelihood(z: Tensor) -> Tensor:
-        return model.log_prob(images, z)
+    start = model.codes(image.expand(CHAINS, -1, -1, -1)).sample(generator)
+    log_likelihood = model.target(image)
 
     def log_density(z: Tensor) -> Tensor:
         return log_likelihood(z) - 0.5 * z.square().sum(1)
@@ -48,14 +43,15 @@ def chains_of(model: Any, image: Tensor, seed: int) -> dict[str, tuple[Chain, fl
         ("random walk", samplers.random_walk, log_density),
         ("MALA", samplers.mala, log_density),
     ):
-        warm = run(target, start, 1, 0.1, generator, warmup=WARMUP, progress=False)
+        quiet: dict[str, Any] = {"generator": generator, "progress": False}
+        warm = run(target, start, 1, 0.1, warmup=WARMUP, **quiet)
         assert warm.step is not None
         begin = time.process_time()
-        chain = run(target, start, STEPS, warm.step, generator, progress=False)
+        chain = run(target, start, STEPS, warm.step, **quiet)
         found[name] = (chain, time.process_time() - begin)
     begin = time.process_time()
     chain = samplers.elliptical_slice(
-        log_likelihood, start, SLICE_STEPS, generator, progress=False
+        log_likelihood, start, SLICE_STEPS, generator=generator, progress=False
     )
     found["elliptical slice"] = (chain, time.process_time() - begin)
     return found
@@ -63,9 +59,9 @@ def chains_of(model: Any, image: Tensor, seed: int) -> dict[str, tuple[Chain, fl
 
 def main() -> None:
     torch.set_num_threads(1)
-    model = recipes.load(MODEL).model.requires_grad_(False)
+    model = recipes.load(MODEL).model
     images = datasets.mnist(train=False).images[:IMAGES]
-    unused = (bounds.encode(model, images)[1].exp() > 0.5).any(0)
+    unused = (model.codes(images).logvar.exp() > 0.5).any(0)
 
     rows: dict[str, list[dict[str, float]]] = {}
     for seed, image in enumerate(images):
