@@ -164,7 +164,7 @@ def test_prop_mixtures_information() -> None:
     per_class = np.mean([kl(k, PRIOR) for k in kinds])
     assert per_class == pytest.approx(cloud + which_class, rel=1e-9)
 
-    ours = mixtures.aggregate_information(mu, logvar, 20_000, generator(7))
+    ours = mixtures.aggregate_information(mu, logvar, n_samples=20_000, generator=generator(7))
     assert ours.mean_kl == pytest.approx(mean_kl, rel=1e-6)
     for estimate, truth in (
         (ours.marginal_kl, cloud),
