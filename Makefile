@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 export TQDM_DISABLE := 1
 
 chapters := $(wildcard chapters/*.ipynb)
-# What a chapter's outputs depend on beside its own cells.
+# What may change a chapter's outputs beside its own cells; tools/execute.py looks closer.
 inputs = $(shell find vaebook/ -type f -not -path '*/__pycache__/*' -not -name '*.py[co]' | LC_ALL=C sort) requirements.txt
 pages := $(shell find intro.md chapters _config.yml _toc.yml references.bib _static assets \
            -type f -not -path '*/.ipynb_checkpoints/*' -not -name plotly.min.js 2>/dev/null)
@@ -113,20 +113,13 @@ node_modules/.installed: package.json package-lock.json
 assets/vendor/plotly.min.js: .venv/installed
 	$(BIN)/python -c 'import plotly, shutil; shutil.copy(plotly.__path__[0] + "/package_data/plotly.min.js", "$@")'
 
-# jupyter-book's cache sees the cells only, so it is emptied when anything else has changed.
-_build/inputs: FORCE | .venv/installed
+# Where the images come from decides what the pages show.
+_build/data: FORCE
 	@mkdir -p _build
-	@{ echo "VAEBOOK_DATA=$$VAEBOOK_DATA"; sha256sum $(inputs); } > $@.new
-	@if cmp -s $@.new $@; then rm $@.new; \
-	 else rm -rf _build/.jupyter_cache _build/.doctrees && mv $@.new $@; fi
+	@echo "VAEBOOK_DATA=$$VAEBOOK_DATA" > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-# --all: without it a change of a style sheet, a script or the contents reaches no page; and
-# pages that are gone would stay.
-# A second run would not repeat the warnings of the first, so a failed one is forgotten.
-$(SITE): _build/inputs $(pages) assets/vendor/plotly.min.js
-	@rm -rf _build/html
-	$(BIN)/jupyter-book build . --all -W -n --keep-going || { rm -rf _build/.doctrees; exit 1; }
-	$(BIN)/python tools/share.py _build/html
-	@touch $@
+$(SITE): _build/data $(inputs) $(pages) assets/vendor/plotly.min.js
+	$(BIN)/python tools/build.py $(chapters)
 
 FORCE:

@@ -35,10 +35,12 @@ def draw(target: Path) -> None:
     codes = trained.codes.mu
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.5), layout=layout)
-    colours = plt.get_cmap("tab10")(trained.codes.labels.numpy())
+    labels = trained.codes.labels
+    assert labels is not None  # MNIST has classes
+    colours = plt.get_cmap("tab10")(labels.numpy())
     left.scatter(*codes.T.numpy(), s=2, c=colours, linewidths=0)
     for digit in range(10):
-        middle = codes[trained.codes.labels == digit].median(dim=0).values
+        middle = codes[labels == digit].median(dim=0).values
         box = {"boxstyle": "circle", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
         left.text(*middle, str(digit), ha="center", va="center", bbox=box, fontsize=11)
     left.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal")

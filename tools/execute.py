@@ -1,0 +1,176 @@
+"""Execute chapters into the cache that the build reads: those that have changed, in parallel.
+
+    python tools/execute.py [--jobs N] chapters/*.ipynb
+
+A chapter is executed again when its code has changed, or a file of the package that it has read
+(modules, weights, tables), or the pins, or the images that are there. What it reads is seen as it
+runs, by `tools/witness/sitecustomize.py`.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / "_build" / ".jupyter_cache"
+STATE = ROOT / "_build" / "chapters.json"
+TIMEOUT = 300  # seconds per cell; on a machine with ten other jobs one has taken two minutes
+
+_children: set[subprocess.Popen[str]] = set()
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def digest(path: Path) -> str:
+    """Return the sum of a file, or nothing where it is gone."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def surroundings() -> str:
+    """Return the sum of what all chapters depend on: interpreter, pins, images that are there."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vaebook"
+    named = os.environ.get("VAEBOOK_DATA", "")
+    roots = [cache, *([Path(named).expanduser()] if named else [])]
+    images = [
+        f"{path} {path.stat().st_size}"
+        for root in roots
+        for path in sorted(root.rglob("*-ubyte*"))
+    ]
+    parts = [sys.version, digest(ROOT / "requirements.txt"), named, *images]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def is_current(
+    notebook: nbformat.NotebookNode, known: dict[str, Any], cache: JupyterCacheAbstract
+) -> bool:
+    """Tell whether the cache holds what this notebook would give now."""
+    try:
+        cache.match_cache_notebook(notebook)
+    except KeyError:
+        return False
+    reads: dict[str, str] = known.get("reads", {})
+    return known.get("surroundings") == surroundings() and all(
+        digest(ROOT / name) == found for name, found in reads.items()
+    )
+
+
+def run(path: Path) -> tuple[nbformat.NotebookNode, list[str], float]:
+    """Execute a notebook in a process of its own; return it, what it has read, and seconds.
+
+    Raises:
+        RuntimeError: when a cell fails, with its traceback.
+    """
+    folder = STATE.parent / "executing"
+    folder.mkdir(parents=True, exist_ok=True)
+    executed, seen = folder / path.name, folder / f"{path.stem}.reads"
+    seen.unlink(missing_ok=True)
+    witness = str(Path(__file__).with_name("witness"))
+    search = os.pathsep.join(filter(None, [witness, os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {
+        "PYTHONPATH": search,
+        "VAEBOOK_WITNESS": str(seen),
+        "VAEBOOK_WITNESS_ROOT": str(ROOT / "vaebook"),
+    }
+    start = time.monotonic()
+    # A group of its own, so that its kernel ends with it.
+    child = subprocess.Popen(
+        [sys.executable, __file__, "--child", str(path), str(executed)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    _children.add(child)
+    output, _ = child.communicate()
+    _children.discard(child)
+    if child.returncode:
+        raise RuntimeError(f"{path.name} failed:\n{output[-4000:]}")
+    notebook = nbformat.read(executed, as_version=4)
+    reads = sorted(set(seen.read_text(encoding="utf-8").split("\n")) - {""})
+    return notebook, reads, time.monotonic() - start
+
+
+def child(path: Path, target: Path) -> None:
+    """Execute one notebook and write it."""
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    resources = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(notebook, timeout=TIMEOUT, resources=resources).execute()
+    nbformat.write(notebook, target)
+
+
+def stop(*_: object) -> None:
+    """End what is running, and the kernels with it."""
+    for running in list(_children):
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGTERM)
+    sys.exit(130)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Execute what is not current; 1 when a chapter fails."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--jobs", type=int, default=cores())
+    parser.add_argument("chapters", nargs="*", type=Path)
+    options = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+    CACHE.mkdir(parents=True, exist_ok=True)
+    cache = get_cache(str(CACHE))
+    state = json.loads(STATE.read_text(encoding="utf-8")) if STATE.is_file() else {}
+    outdated = [
+        path
+        for path in map(Path.resolve, options.chapters)
+        if not is_current(nbformat.read(path, as_version=4), state.get(path.stem, {}), cache)
+    ]
+    # The longest first, so that none of them runs alone at the end.
+    outdated.sort(key=lambda path: -state.get(path.stem, {}).get("seconds", 60))
+    failed = []
+    with ThreadPoolExecutor(options.jobs) as pool:
+        running = {pool.submit(run, path): path for path in outdated}
+        for future in as_completed(running):
+            path = running[future]
+            try:
+                notebook, reads, seconds = future.result()
+            except RuntimeError as error:
+                failed.append(path)
+                print(error, file=sys.stderr, flush=True)
+                continue
+            bundle = CacheBundleIn(nb=notebook, uri=str(path), data={"execution_seconds": seconds})
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            state[path.stem] = {
+                "seconds": round(seconds, 1),
+                "surroundings": surroundings(),
+                "reads": {name: digest(ROOT / name) for name in reads},
+            }
+            STATE.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+            print(f"executed {path.stem} in {seconds:.0f} s", flush=True)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        child(Path(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        sys.exit(main())
