@@ -167,7 +167,7 @@ def log_evidence_grid(
         raise ValueError(f"model must have latent_dim 1 or 2 for a grid, got {model.latent_dim}")
     if model.n_classes:
         raise ValueError(f"model must not be conditional, got n_classes = {model.n_classes}")
-    place = next(model.parameters())
+    place = next(model.parameters(), torch.empty(0))  # networks may be without weights
     axis = torch.linspace(-extent, extent, size, dtype=place.dtype, device=place.device)
     with evaluating(model):
         totals = [
@@ -281,7 +281,7 @@ def _batches(model: Autoencoder | VAE, images: Tensor | ImageSet, size: int) -> 
         model.likelihood.check(images.images)
     else:
         raise ValueError(f"images must be a tensor or an ImageSet, got {type(images).__name__}")
-    device = next(model.parameters()).device
+    device = next(model.parameters(), images.images).device
     for start in range(0, len(images), size):
         yield images[start : start + size].to(device)
 

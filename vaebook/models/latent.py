@@ -30,23 +30,49 @@ class Codes:
         mu: means of q(z|x), or the codes themselves, [N, D].
         logvar: log-variances of q(z|x), [N, D]; None for codes without spread.
         labels: classes of the images, [N]; None where there are none.
+
+    Raises:
+        ValueError: when the shapes don't fit each other.
+
+    Example:
+        >>> codes = Codes(torch.zeros(3, 2), labels=torch.tensor([0, 1, 1]))
+        >>> len(codes[codes.labels == 1])
+        2
     """
 
     mu: Tensor
     logvar: Tensor | None = None
     labels: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        shapes = [None if part is None else tuple(part.shape) for part in self._parts()]
+        mu, logvar, labels = shapes
+        if mu is None or len(mu) != 2 or logvar not in (None, mu) or labels not in (None, mu[:1]):
+            raise ValueError(
+                f"mu must be [N, D], logvar the same and labels [N], got shapes {shapes}"
+            )
+
+    def _parts(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        return self.mu, self.logvar, self.labels
+
     def __len__(self) -> int:
         return len(self.mu)
 
     def __getitem__(self, index: slice | Tensor) -> "Codes":
-        """Return the codes of a slice, an index tensor or a mask."""
-        if not isinstance(index, slice | Tensor) or (
-            isinstance(index, Tensor) and index.ndim != 1
-        ):
-            raise IndexError(f"codes take a slice or a tensor [M], got {index!r}")
-        parts = (self.mu, self.logvar, self.labels)
-        return Codes(*(None if part is None else part[index] for part in parts))
+        """Return the codes of a slice, of numbers int64 [M], or where a mask [N] is True.
+
+        Raises:
+            ValueError: when the index is none of these.
+        """
+        mask = isinstance(index, Tensor) and index.dtype == torch.bool
+        good = index.shape == self.mu.shape[:1] if mask else _is_index(index, len(self))
+        if not good:
+            raise ValueError(
+                f"index must be a slice, numbers below {len(self)} in an int64 tensor [M], or a "
+                f"bool tensor [{len(self)}], got {index!r}"
+            )
+        mu, logvar, labels = (None if part is None else part[index] for part in self._parts())
+        return Codes(mu, logvar, labels)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """Draw one z from each q(z|x), [N, D]; codes without spread are their own draw."""
@@ -98,9 +124,9 @@ class _Encoding(nn.Module):
         labels = images.labels if isinstance(images, ImageSet) else None
         pixels = images.images if isinstance(images, ImageSet) else images
         _checks.floats(pixels, "images", ("N", "C", "H", "W"))
-        place = next(self.parameters())
+        device = next(self.parameters(), pixels).device  # networks may be without weights
         with evaluating(self):
-            parts = [self._encoded(part.to(place.device)) for part in pixels.split(_BATCH)]
+            parts = [self._encoded(part.to(device)) for part in pixels.split(_BATCH)]
         mu = torch.cat([mu for mu, _ in parts]).to(pixels.device)
         logvars = [logvar for _, logvar in parts if logvar is not None]
         return Codes(mu, torch.cat(logvars).to(pixels.device) if logvars else None, labels)
@@ -196,7 +222,7 @@ class _LatentModel(_Encoding):
         return log_prob
 
     def _features(self, images: Tensor, expected: int) -> Tensor:
-        features = self.encoder(images.to(next(self.encoder.parameters()).dtype))
+        features = self.encoder(images.to(next(self.encoder.parameters(), images).dtype))
         if features.shape[1:] != (expected,):
             raise ValueError(
                 f"the encoder must return [N, {expected}] for latent_dim = {self.latent_dim}, "
