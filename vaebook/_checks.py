@@ -3,9 +3,12 @@
 __all__ = [
     "alike",
     "bernoulli",
+    "cholesky",
     "count",
+    "counts",
     "double",
     "floats",
+    "instance",
     "integers",
     "number",
     "permutation",
@@ -15,13 +18,15 @@ __all__ = [
     "randn",
     "rows",
     "same_device",
+    "suits",
 ]
 
 import math
+import sys
 from collections.abc import Sequence
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
@@ -62,7 +67,9 @@ def floats(
             f"{name} must be a float tensor {wanted}, got {dtype} of shape {list(value.shape)}"
         )
     if value.device.type == "meta":
-        return  # without values
+        if largest < math.inf:
+            raise ValueError(f"{name} must hold values, got a tensor on the device meta")
+        return
     if finite and not bool(value.isfinite().all()):
         first = (~value.isfinite()).nonzero()[0].tolist()
         raise ValueError(f"{name} must be finite, got {value[tuple(first)].item()} at {first}")
@@ -122,6 +129,24 @@ def count(value: object, name: str, least: int = 1) -> None:
         raise ValueError(f"{name} must be a whole number, {least} or more, got {value!r}")
 
 
+def counts(value: object, name: str, n: int | None = None, least: int = 1) -> None:
+    """Refuse what is not a sequence of whole numbers of at least `least`; n of them if given."""
+    good = isinstance(value, Sequence) and not isinstance(value, str)
+    if not good or (n is not None and len(value) != n):  # type: ignore[arg-type]
+        many = "" if n is None else f"{n} "
+        raise ValueError(f"{name} must be a sequence of {many}whole numbers, got {value!r}")
+    for size in value:  # type: ignore[attr-defined]
+        count(size, f"each entry of {name}", least)
+
+
+def instance(value: object, name: str, *kinds: type) -> None:
+    """Refuse what is none of some classes."""
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        found = value.__name__ if isinstance(value, type) else f"a {type(value).__name__}"
+        raise ValueError(f"{name} must be a {wanted}, got {found}")
+
+
 def number(
     value: object, name: str, low: float = -math.inf, high: float = math.inf, open: bool = False
 ) -> None:
@@ -129,7 +154,7 @@ def number(
     good = (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and math.isfinite(value)
+        and abs(value) <= sys.float_info.max
         and (low < value < high if open else low <= value <= high)
     )
     if not good:
@@ -156,11 +181,41 @@ def alike(**tensors: Tensor) -> None:
         raise ValueError(f"{' and '.join(dtypes)} must be of one dtype, got {found}")
 
 
+def suits(value: Tensor, name: str, network: nn.Module) -> None:
+    """Refuse a tensor of another dtype or device than the weights of a network, if it has any."""
+    weight = next(network.parameters(), value)
+    cast = value.is_floating_point() and torch.is_autocast_enabled(weight.device.type)
+    if value.device != weight.device or not (cast or value.dtype == weight.dtype):
+        raise ValueError(
+            f"{name} must be {weight.dtype} on {weight.device} as the network is, got "
+            f"{value.dtype} on {value.device}"
+        )
+
+
 def double(value: Tensor) -> Tensor:
     """Return a tensor in float64, on the CPU where its device has no float64 (MPS)."""
     if value.device.type == "mps":
         value = value.cpu()
     return value.double()
+
+
+def cholesky(covariance: Tensor, name: str) -> Tensor:
+    r"""Return the root L of covariances :math:`LL^\top`, [..., D, D], as :func:`double` makes them.
+
+    Raises:
+        ValueError: when one isn't symmetric, up to rounding, or not positive definite.
+    """
+    covariance = double(covariance)
+    if covariance.device.type == "meta":
+        return covariance
+    size = covariance.abs()
+    tolerance = 1e-4 * size + 1e-6 * size.amax((-2, -1), keepdim=True)
+    if not bool(((covariance - covariance.mT).abs() <= tolerance).all()):
+        raise ValueError(f"{name} must be symmetric, got {covariance.tolist()}")
+    root, info = torch.linalg.cholesky_ex(covariance)
+    if bool((info != 0).any()):
+        raise ValueError(f"{name} must be positive definite, got {covariance.tolist()}")
+    return root
 
 
 def _source(device: torch.device, generator: Generator | None) -> torch.device:

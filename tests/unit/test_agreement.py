@@ -116,7 +116,12 @@ def test_codes_are_compared_by_their_means_and_autoencoders_too():
         (codes(30, 3) * math.nan, codes(30, 3), {}, "a must be finite"),
         (codes(2, 3), codes(2, 3), {"n_neighbors": 1}, "a must have at least 3 rows"),
         (codes(30, 3), torch.ones(30, 2), {}, "b has equal distances only"),
-        (codes(30, 3), codes(30, 3).to("meta"), {}, "a and b must be on one device"),
+        (
+            codes(30, 3),
+            codes(30, 3).to("meta"),
+            {},
+            "must hold values, got a tensor on the device meta",
+        ),
         (codes(30, 3), (codes(30, 3), None), {}, r"b must be a float tensor .* got tuple"),
         (codes(30, 3), codes(30, 3), {"n_neighbors": 30}, "less than the 30 images, got 30"),
         (codes(30, 3), codes(30, 3), {"n_neighbors": 0}, "n_neighbors must be a whole number"),
@@ -177,7 +182,7 @@ def test_frechet_distance_refuses_what_it_cannot_take():
         agreement.frechet_distance(torch.zeros(5, 3), torch.tensor([[math.inf] * 3, [0.0] * 3]))
     with pytest.raises(ValueError, match=r"a must be a float tensor .* got int64"):
         agreement.frechet_distance(torch.zeros(5, 3).long(), torch.zeros(5, 3))
-    with pytest.raises(ValueError, match="a and b must be on one device"):
+    with pytest.raises(ValueError, match="must hold values"):
         agreement.frechet_distance(torch.zeros(5, 3), torch.zeros(5, 3, device="meta"))
 
 
@@ -250,7 +255,11 @@ def test_mantel_rejects_unrelated_distances_as_often_as_it_should():
         (distances(0), distances(0) * math.nan, "b must be finite"),
         (-distances(0), distances(0), "a must hold distances, none negative, got -"),
         (distances(0).long(), distances(0), "a must be a float tensor .* got int64"),
-        (distances(0), distances(0).to("meta"), "a and b must be on one device"),
+        (
+            distances(0),
+            distances(0).to("meta"),
+            "must hold values, got a tensor on the device meta",
+        ),
     ],
 )
 def test_mantel_refuses_what_it_cannot_take(a, b, message):
@@ -276,6 +285,13 @@ def test_matching_undoes_a_shuffle_and_signs_and_leaves_the_constant_dimension()
     torch.testing.assert_close((a[:, shuffle] * signs)[:, match.permutation] * match.signs, a)
     assert match.correlations[2] == 0
     assert match.signs[2] == 1
+
+
+def test_matching_does_not_look_at_the_units():
+    a, b = codes(50, 3), codes(50, 3, seed=1)
+    expected = agreement.match_dimensions(a, b)
+    found = agreement.match_dimensions(1e-20 * a, 1e8 * b)
+    torch.testing.assert_close(found.correlations, expected.correlations)
 
 
 def test_matching_refuses_runs_that_do_not_fit():

@@ -247,6 +247,17 @@ def test_two_classes_score_as_two_numbers():
     assert one[:3] == pytest.approx(two[:3], abs=0.005)
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e6])
+def test_no_score_looks_at_the_scale_of_codes_or_factors(scale):
+    factors = grid(5, 4, repeats=20)
+    codes = factors + 0.3 * draw(400, 2)
+    expected = disentanglement.scores(codes, factors, seeded())
+    for one, two in ((scale * codes, factors), (codes, scale * factors)):
+        found = disentanglement.scores(one, two, seeded())
+        assert found[:2] == pytest.approx(expected[:2], rel=1e-5)
+        assert found.dci[:3] == pytest.approx(expected.dci[:3], abs=0.01)
+
+
 def test_factors_by_name_are_the_columns_of_a_table():
     numbers, labels = grid(5, 4, repeats=20).T
     codes = torch.stack([numbers, labels], dim=1) + 0.3 * draw(400, 2)
@@ -298,7 +309,8 @@ SCORES = [
         (draw(9, 2), [1, 2], "factors must be a tensor .* got list"),
         (draw(9, 2), {}, "factors must be one or more"),
         (draw(9, 2), {"a": [1] * 9}, r"factors\['a'\] must be a float tensor .* got list"),
-        (draw(9, 2), grid(3, 3).to("meta"), "must be on one device"),
+        (draw(9, 2), grid(3, 3).to("meta"), "must hold values"),
+        (draw(9, 2), grid(3, 3).long().to("meta"), "must be on one device"),
         (draw(9, 2), grid(9, 1), r"factors\[:, 1\] must vary"),
         (draw(9, 1), grid(3, 3), r"codes must be \[N, D\] with D > 1, got \[9, 1\]"),
         (draw(1, 2), draw(1, 2), r"codes must have at least 2 rows, got \[1, 2\]"),

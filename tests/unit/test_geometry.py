@@ -36,7 +36,9 @@ def test_decoded_length_converges_to_that_of_the_curve():
 
 
 def test_decoded_length_refuses_a_decoder_that_loses_points():
-    with pytest.raises(ValueError, match="an image per point, 4, got 3"):
+    with pytest.raises(
+        ValueError, match=r"decode\(polyline\) must be a float tensor \[4, pixels\]"
+    ):
         geometry.decoded_length(torch.eye(4), lambda z: z[1:])
     with pytest.raises(ValueError, match=r"polyline must be a float tensor .* got int64"):
         geometry.decoded_length(torch.eye(4).long(), lambda z: z)
@@ -188,7 +190,7 @@ def test_geodesics_refuse_what_they_cannot_take():
         # Ends of whole numbers once crashed the interpreter.
         (codes, terminals.long(), "terminals must be a float tensor .* got int64"),
         (codes, terminals.float(), "codes and terminals must be of one dtype"),
-        (codes, terminals.to("meta"), "codes and terminals must be on one device"),
+        (codes, terminals.to("meta"), "must hold values, got a tensor on the device meta"),
         (codes * math.nan, terminals, "codes must be finite"),
         (codes, terminals / 0, "terminals must be finite"),
         (codes[:0], terminals, "codes must be a float tensor"),

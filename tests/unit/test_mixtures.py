@@ -161,8 +161,11 @@ def row(tensor, index, value):
         (lambda m, v, y: (m, row(v.float(), 2, 200.0), y), "at most 40 in size, got 200 at"),
         (lambda m, v, y: (m, row(v, 2, -300.0), y), "at most 40 in size, got -300 at"),
         (lambda m, v, y: (m, v, y.to("meta")), "labels and mu must be on one device"),
-        (lambda m, v, y: (m.to("meta"), v, y), "mu and logvar must be on one device"),
-        (lambda m, v, y: (m, v.to("meta"), y), "mu and logvar must be on one device"),
+        (lambda m, v, y: (m.to("meta"), v, y), "must hold values"),
+        (
+            lambda m, v, y: (m, v.to("meta"), y),
+            "logvar must hold values, got a tensor on the device meta",
+        ),
     ],
 )
 def test_moments_refuse_what_they_cannot_take_by_name(change, message):
@@ -257,7 +260,10 @@ def test_the_farthest_codes_that_are_taken_have_a_density_in_float32():
         (lambda z, m, v: (z, m.long(), v), "mu must be a float tensor .* got int64"),
         (lambda z, m, v: (z, m, None), r"logvar must be .* got None: points have no density"),
         (lambda z, m, v: (z, m, v + 300), "logvar must be at most 40 in size"),
-        (lambda z, m, v: (z.to("meta"), m, v), "z and mu must be on one device"),
+        (
+            lambda z, m, v: (z.to("meta"), m, v),
+            "must hold values, got a tensor on the device meta",
+        ),
     ],
 )
 def test_densities_refuse_what_they_cannot_take_by_name(change, message):
@@ -482,3 +488,5 @@ def test_bhattacharyya_refuses_covariances_by_class():
         mixtures.bhattacharyya(means.long(), covariances)
     with pytest.raises(ValueError, match=r"covariances must be a float tensor .* got int64"):
         mixtures.bhattacharyya(means, covariances.long())
+    with pytest.raises(ValueError, match="covariances must not be so small"):
+        mixtures.bhattacharyya(torch.eye(3, 2), 1e-40 * torch.eye(2).expand(3, 2, 2))

@@ -66,7 +66,11 @@ def test_alignment_keeps_distances_and_the_type_of_the_codes():
         (normal(9, 3), normal(9, 2), r"factors must be a float tensor \[9, 3\], .* \[9, 2\]"),
         (normal(9, 3).long(), normal(9, 3), "codes must be a float tensor .* got int64"),
         (normal(9, 3), normal(9, 3).long(), "factors must be a float tensor .* got int64"),
-        (normal(9, 3), normal(9, 3).to("meta"), "codes and factors must be on one device"),
+        (
+            normal(9, 3),
+            normal(9, 3).to("meta"),
+            "must hold values, got a tensor on the device meta",
+        ),
         (
             normal(3, 3),
             normal(3, 3),

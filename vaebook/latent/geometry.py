@@ -145,13 +145,12 @@ def decoded_length(polyline: Tensor, decode: Callable[[Tensor], Tensor]) -> floa
     if not callable(decode):
         raise ValueError(f"decode must map codes to images, got {decode!r}")
     images = decode(polyline)
-    if not isinstance(images, Tensor) or len(images) != len(polyline):
-        raise ValueError(
-            f"decode must return an image per point, {len(polyline)}, got "
-            f"{len(images) if isinstance(images, Tensor) else images!r}"
-        )
+    if not isinstance(images, Tensor) or images.ndim < 2:
+        raise ValueError(f"decode must return images [{len(polyline)}, ...], got {images!r}")
+    images = images.flatten(1)
+    _checks.points(images, "decode(polyline)", (len(polyline), "pixels"))
 
-    return double(images.flatten(1)).diff(dim=0).norm(dim=1).sum().item()
+    return double(images).diff(dim=0).norm(dim=1).sum().item()
 
 
 def _graph_ways(

@@ -353,7 +353,13 @@ def bhattacharyya(means: Tensor, covariances: Tensor) -> Tensor:
     )
 
     # Rounding may leave the distance of equal Gaussians below zero.
-    return distances.clamp_min(0.0).to(means)
+    distances = distances.clamp_min(0.0).to(means)
+    if not distances.isfinite().all():
+        raise ValueError(
+            "covariances must not be so small beside the gaps of the means that a distance is "
+            f"beyond {means.dtype}"
+        )
+    return distances
 
 
 def _moments(

@@ -259,7 +259,7 @@ def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
     _checks.rows(points, "points", n_bins)
     cloud = _numpy(points)
     low, high = cloud[:, axis].min(), cloud[:, axis].max()
-    if low == high:
+    if high - low < 1e-30:
         raise ValueError(f"points must spread along axis {axis}, all lie at {low:.3g}")
 
     number = ((cloud[:, axis] - low) / (high - low) * n_bins).astype(int).clip(0, n_bins - 1)

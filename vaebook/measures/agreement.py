@@ -255,7 +255,10 @@ def match_dimensions(a: Tensor, b: Tensor) -> DimensionMatch:
 
     # Less the first row, a constant is zero to the last bit.
     shifted = [double(x) - double(x[0]) for x in (a, b)]
-    unit_a, unit_b = (torch.nn.functional.normalize(x - x.mean(0), dim=0) for x in shifted)
+    tiny = torch.finfo(torch.float64).tiny
+    unit_a, unit_b = (
+        torch.nn.functional.normalize(x - x.mean(0), dim=0, eps=tiny) for x in shifted
+    )
     correlations = (unit_a.T @ unit_b).detach()
     rows, columns = linear_sum_assignment(correlations.abs().cpu().numpy(), maximize=True)
     matched = correlations[rows, columns].to(a)
@@ -368,8 +371,9 @@ def _positions(codes: Codes | Tensor, name: str) -> Tensor:
 
 def _check_labels(a: Codes | Tensor, b: Codes | Tensor) -> None:
     """Refuse codes whose labels say that a row is not the same image in both."""
-    labels = [codes.labels for codes in (a, b) if isinstance(codes, Codes)]
-    if len(labels) < 2 or labels[0] is None or labels[1] is None:
+    known = [codes.labels for codes in (a, b) if isinstance(codes, Codes)]
+    labels = [column for column in known if column is not None]
+    if len(labels) < 2:
         return
     one, two = labels
     _checks.integers(one, "a.labels", (len(a),))

@@ -224,7 +224,8 @@ def dci(
     order = _checks.permutation(len(codes), cpu, generator)
     seed = int(_checks.randint(2**31 - 1, 1, cpu, generator))
     fitted, held_out = (half.numpy() for half in order.chunk(2))
-    x = codes.detach().cpu().numpy()
+    # Trees take what differs by less than 1e-7 for equal: standard scores, whatever the unit.
+    x = _standard(codes.detach().cpu().double().numpy())
     importances, skills = [], []
     for k, column in enumerate(columns):
         y = _targets(column)
@@ -313,9 +314,16 @@ def _explained(x: Tensor, column: Tensor) -> Tensor:
 def _targets(column: Tensor) -> np.ndarray:
     """Return what a forest predicts of a factor: a number [N, 1], or a class's indicators."""
     if column.is_floating_point():
-        return column.detach().cpu().double().numpy()[:, None]
+        return _standard(column.detach().cpu().double().numpy()[:, None])
     _, index = column.cpu().unique(return_inverse=True)
     return torch.nn.functional.one_hot(index).double().numpy()
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    """Return columns of mean 0 and variance 1, but for constant ones, which stay 0."""
+    centred = values - values.mean(0)
+    spread = centred.std(0)
+    return centred / np.where(spread > 0, spread, 1)
 
 
 def _columns(codes: Tensor, factors: Factors) -> list[Tensor]:
@@ -339,6 +347,8 @@ def _columns(codes: Tensor, factors: Factors) -> list[Tensor]:
         _checks.same_device(**{"codes": codes, name: column})
         if bool((column == column[0]).all()):
             raise ValueError(f"{name} must vary, it is constant")
+        if column.is_floating_point() and bool(column.max() - column.min() < 1e-30):
+            raise ValueError(f"{name} must vary by 1e-30 at least, give it other units")
     return list(named.values())
 
 

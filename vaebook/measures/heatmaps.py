@@ -116,7 +116,7 @@ def heatmap_metric(var_x: Tensor, var_y: Tensor, corr: Tensor) -> Tensor:
     """
     factors = {"var_x": var_x, "var_y": var_y, "corr": corr}
     for name, column in factors.items():
-        _checks.floats(column, name, ("N",) if name == "var_x" else tuple(var_x.shape))
+        _checks.points(column, name, ("N",) if name == "var_x" else tuple(var_x.shape))
     _checks.alike(**factors)
     s1, s2, rho = (double(column) for column in factors.values())
     for name, s in (("var_x", s1), ("var_y", s2)):
