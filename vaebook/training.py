@@ -1,27 +1,37 @@
 """The one training loop of the book, with what makes a long run safe: history, resume, refusal."""
 
-__all__ = ["History", "Observer", "Recorder", "TrainingDiverged", "fit", "one_cycle"]
+__all__ = [
+    "History",
+    "Observer",
+    "Recorder",
+    "StatefulObserver",
+    "TrainingDiverged",
+    "Transform",
+    "fit",
+    "one_cycle",
+]
 
 import hashlib
 import io
 import math
 import os
-import sys
+import pickle
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 from tqdm.std import tqdm
 
-from vaebook import _checks
+from vaebook import _checks, _files
 from vaebook.datasets import ImageSet
 from vaebook.fingerprint import fingerprint
 from vaebook.objectives import Objective
@@ -68,22 +78,24 @@ class History:
         done = len(self.epochs.get("loss", []))
         if not done:
             return f"no epoch done, {len(self.steps.get('loss', []))} steps"
-        seconds = sum(self.epochs["seconds"])
         terms = ", ".join(
             f"{name} {values[self.best_epoch]:.2f}"
             for name, values in self.epochs.items()
             if name not in ("seconds", "learning_rate")
         )
-        return f"{done} epochs in {seconds:.1f} s: {terms}"
+        taken = f" in {sum(self.epochs['seconds']):.1f} s" if "seconds" in self.epochs else ""
+        return f"{done} epochs{taken}: {terms}"
 
 
-class Observer(Protocol):
-    """What may look on: called before the first step with 0, then after each with its number.
+# May look on: called before the first step with 0, then after each with its number.
+Observer = Callable[[int, Any], None]
 
-    What it keeps lives in the checkpoint, so that a resumed run has what came before its stop.
-    """
 
-    def __call__(self, step: int, model: nn.Module) -> None: ...
+@runtime_checkable
+class StatefulObserver(Protocol):
+    """An observer whose state lives in the checkpoint: a resumed run has what came before."""
+
+    def __call__(self, step: int, model: Any) -> None: ...
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -100,25 +112,41 @@ class Recorder:
     Attributes:
         values: what it said, by step.
 
+    Raises:
+        ValueError: when a step is no whole number, or, on resuming, when the checkpoint is that
+            of a recorder of something else.
+
     Example:
         >>> recorder = Recorder(lambda model: model.weight.norm().item(), [0, 100])
+        >>> recorder(0, nn.Linear(2, 1))
+        >>> list(recorder.values)
+        [0]
     """
 
     def __init__(self, measure: Callable[[Any], Any], steps: Sequence[int]) -> None:
+        if not callable(measure):
+            raise ValueError(f"measure must be a function of the model, got {measure!r}")
         for step in steps:
             _checks.count(step, "steps", 0)
         self.measure = measure
         self.steps = frozenset(steps)
         self.values: dict[int, Any] = {}
 
-    def __call__(self, step: int, model: nn.Module) -> None:
-        if step in self.steps and step not in self.values:
+    def __call__(self, step: int, model: Any) -> None:
+        if step in self.steps:
             self.values[step] = self.measure(model)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of what is recorded, and when."""
+        return fingerprint(measure=self.measure, steps=sorted(self.steps))
+
     def state_dict(self) -> dict[str, Any]:
-        return {"values": self.values}
+        return {"fingerprint": self.fingerprint, "values": self.values}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        if state.get("fingerprint") != self.fingerprint:
+            raise ValueError("it was recorded by something else, or after other steps")
         self.values = state["values"]
 
 
@@ -133,8 +161,8 @@ def one_cycle(progress: float) -> float:
         progress: share of the training that is done, in [0, 1].
 
     Example:
-        >>> one_cycle(0.0), one_cycle(0.3), one_cycle(1.0)
-        (0.04, 1.0, 4e-06)
+        >>> [round(one_cycle(progress), 6) for progress in (0.0, 0.3, 1.0)]
+        [0.04, 1.0, 4e-06]
     """
     _checks.number(progress, "progress", 0, 1)
     first, last, turn = 1 / 25, 1 / 250_000, 0.3
@@ -190,8 +218,11 @@ def fit(
             there and stays. None trains where the model is.
         workers: processes that read a `Dataset`; of no effect on an image set.
         checkpoint: file written after each epoch; where it exists already the run goes on from
-            it, and ends with the same bits as one that was never stopped. The caller deletes it.
-        observers: see :class:`Observer`.
+            it, and ends with the same bits as one that was never stopped. One of another run is
+            refused; a `Dataset` is known by its class and length only. The caller deletes it.
+        observers: called with 0 and the model before the first step, then after each with its
+            number; what has `state_dict` and `load_state_dict`, as :class:`Recorder` has, is kept
+            in the checkpoint.
         progress: show a bar on standard error, unless `TQDM_DISABLE` is set, and print one line
             at the end.
 
@@ -203,33 +234,46 @@ def fit(
             place, and the checkpoint stays the last good one.
         ValueError: when an argument is out of range, the data doesn't suit the likelihood, or the
             checkpoint is damaged or of another run.
-    """
-    _check_arguments(train, validation, epochs, batch_size, learning_rate, patience, workers)
-    model.to(_choose(device, model))
-    place = next(model.parameters())
-    source = _Source(train, place, batch_size, workers)
-    held_out = None if validation is None else validation.to(place.device)
-    likelihood = getattr(model, "likelihood", None)
-    for images in (train, validation):
-        if isinstance(images, ImageSet) and likelihood is not None:
-            likelihood.check(images.images)
+        OSError: when the checkpoint can't be written; the last one stays.
 
+    Example:
+        >>> from vaebook import datasets, models, objectives
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = models.VAE(MLPEncoder(4), MLPDecoder(2), 2, models.Bernoulli())
+        >>> digits = datasets.digits()[:256]
+        >>> history = fit(model, objectives.negative_elbo, digits, epochs=2, progress=False)
+        >>> len(history.epochs["loss"]), len(history.steps["loss"])
+        (2, 4)
+    """
+    _check_settings(epochs, batch_size, learning_rate, patience, seed, workers)
+    _check_functions(objective, schedule, transform, observers)
+    place = _place(device, model)
+    source = _Source(train, place, batch_size, workers)
+    held_out = _held_out(validation, patience, place)
+    likelihood = getattr(model, "likelihood", None)
+    if likelihood is not None:
+        source.check(likelihood)
+        if held_out is not None:
+            likelihood.check(held_out.images)
+    model.to(place)
     run = _Run(
         model,
-        torch.optim.Adam(
-            model.parameters(), lr=learning_rate, fused=place.device.type in ("cpu", "cuda")
-        ),
+        objective,
+        transform,
+        schedule,
+        _adam(model, learning_rate),
         Generator().manual_seed(seed),
-        Generator(place.device).manual_seed(seed + 1),
-        list(observers),
+        Generator(place).manual_seed(seed + 1),
+        observers,
+        total=epochs * source.batches,
     )
-    path = None if checkpoint is None else Path(checkpoint)
-    if path is not None:
+    if checkpoint is not None:
+        run.path = Path(checkpoint)
         run.fingerprint = fingerprint(
             loop=VERSION,
             model=model,
             objective=objective,
-            train=train if isinstance(train, ImageSet) else f"{type(train)} of {source.size}",
+            train=source.description,
             validation=validation,
             epochs=epochs,
             batch_size=batch_size,
@@ -238,218 +282,268 @@ def fit(
             patience=patience,
             transform=transform,
             seed=seed,
+            device=place.type,
         )
-        if path.exists():
-            run.load(path)
+        run.resume(run.path)
 
-    total = epochs * source.batches
-    history = run.history
-    with (
-        _interruptible(run),
+    try:
         # Silent by tqdm's own TQDM_DISABLE too, which a rendered page sets: None hears it.
-        tqdm(
-            total=epochs, initial=run.epoch, unit="epoch", disable=None if progress else True
-        ) as bar,
-    ):
-        if run.epoch == 0:
-            run.observe(0)
-        while run.epoch < epochs and not run.exhausted(patience):
-            start = time.perf_counter()
-            model.train()
-            sums: dict[str, float] = defaultdict(float)
-            for batch in source.epoch(run.shuffler):
-                step = len(history.steps["loss"])
-                if schedule is not None:
-                    for group in run.optimizer.param_groups:
-                        group["lr"] = learning_rate * schedule(step / total)
-                if transform is not None:
-                    batch = batch.with_images(transform(batch.images, generator=run.noise))
-                terms = objective(model, batch, generator=run.noise, progress=step / total)
-
-                loss = terms["loss"].mean()
-                run.refuse_divergence("loss", loss.item(), path)
-                run.optimizer.zero_grad()
-                loss.backward()
-                run.optimizer.step()
-                if step % _TIDY == _TIDY - 1:
-                    _drop_tiny_moments(run.optimizer)
-
-                means = {name: values.detach().mean().item() for name, values in terms.items()}
-                if likelihood is not None:
-                    likelihood.adapt(means)
-                for name, mean in means.items():
-                    history.steps[name].append(mean)
-                    sums[name] += mean * len(batch)
-                run.observe(step + 1)
-
-            # The last step can overflow behind a loss that was finite.
-            weights = sum(parameter.detach().sum().item() for parameter in model.parameters())
-            run.refuse_divergence("sum of the weights", weights, path)
-            model.eval()
-            for name, value in sums.items():
-                history.epochs[name].append(value / source.size)
-            if held_out is not None:
-                for name, value in _validate(model, objective, held_out, transform).items():
-                    run.refuse_divergence(f"validation {name}", value, path)
-                    history.epochs[f"validation_{name}"].append(value)
-            history.epochs["learning_rate"].append(run.optimizer.param_groups[0]["lr"])
-            history.epochs["seconds"].append(time.perf_counter() - start)
-            run.keep_best("validation_loss" if held_out is not None else None)
-            run.epoch += 1
-            if path is not None:
-                run.save(path)
-            bar.update()
-            bar.set_postfix(loss=f"{history.epochs['loss'][-1]:.2f}")
-
+        hidden = None if progress else True
+        with tqdm(total=epochs, initial=run.epoch, unit="epoch", disable=hidden) as bar:
+            if run.epoch == 0:
+                run.observe(0)
+            while run.epoch < epochs and not run.exhausted(patience):
+                start = time.perf_counter()
+                row = run.train_epoch(source)
+                if held_out is not None:
+                    row |= run.validate(held_out)
+                run.finish_epoch(row | {"seconds": time.perf_counter() - start})
+                bar.update()
+                bar.set_postfix(loss=f"{row['loss']:.2f}")
+    except KeyboardInterrupt:
+        run.history.interrupted = True
+        kept = f"epoch {run.history.best_epoch}" if run.best else "this moment"
+        warnings.warn(
+            f"interrupted after {run.epoch} epochs: the weights of {kept} are in the model",
+            stacklevel=2,
+        )
+    finally:
+        if run.best:
+            model.load_state_dict(run.best)
+        model.eval()
     if progress:
-        print(history, file=sys.stdout)
-    return history
+        print(run.history)
+    return run.history
 
 
-def _check_arguments(
-    train: ImageSet | Dataset[Any],
-    validation: ImageSet | None,
+def _check_settings(
     epochs: int,
     batch_size: int,
     learning_rate: float,
     patience: int | None,
+    seed: int,
     workers: int,
 ) -> None:
-    if not hasattr(train, "__len__") or not hasattr(train, "__getitem__"):
-        raise ValueError(f"train must be an ImageSet or a Dataset, got {type(train).__name__}")
-    if validation is not None and not isinstance(validation, ImageSet):
-        raise ValueError(f"validation must be an ImageSet, got {type(validation).__name__}")
-    if len(train) == 0 or (validation is not None and len(validation) == 0):
-        raise ValueError("train and validation must hold at least one image, got none")
     _checks.count(epochs, "epochs")
     _checks.count(batch_size, "batch_size")
-    _checks.count(workers, "workers", 0)
     _checks.number(learning_rate, "learning_rate", 0, open=True)
     if patience is not None:
         _checks.count(patience, "patience")
-        if validation is None:
-            raise ValueError(f"patience needs validation, got patience {patience} without")
+    _checks.count(seed, "seed", 0)
+    _checks.count(workers, "workers", 0)
 
 
-def _choose(device: str | torch.device | None, model: nn.Module) -> torch.device:
+def _check_functions(
+    objective: object, schedule: object, transform: object, observers: object
+) -> None:
+    for name, function in (
+        ("objective", objective),
+        ("schedule", schedule),
+        ("transform", transform),
+    ):
+        if not callable(function) and (function is not None or name == "objective"):
+            raise ValueError(f"{name} must be a function, got {function!r}")
+    if not isinstance(observers, Sequence) or not all(map(callable, observers)):
+        raise ValueError(f"observers must be a list of functions, got {observers!r}")
+
+
+def _place(device: str | torch.device | None, model: nn.Module) -> torch.device:
+    """Return the device to train on."""
+    parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+    if parameter is None or parameter.dtype not in (torch.float32, torch.float64):
+        found = type(model).__name__ if parameter is None else parameter.dtype
+        raise ValueError(
+            f"model must be a module with float32 or float64 parameters, got {found}; "
+            "torch.autocast saves time in lower precision"
+        )
     if device is None:
-        return next(model.parameters()).device
+        return parameter.device
     if device == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        return torch.empty(0, device=device).device
+        here = torch.zeros(1, device=device)
+        here.item()  # a meta tensor has none
+        return here.device
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device must be one that is here, got {device!r}: {reason}") from None
+
+
+def _held_out(
+    validation: ImageSet | None, patience: int | None, place: torch.device
+) -> ImageSet | None:
+    if validation is None:
+        if patience is not None:
+            raise ValueError(f"patience needs validation, got patience {patience} without")
+        return None
+    if not isinstance(validation, ImageSet) or not len(validation):
+        raise ValueError(f"validation must be an ImageSet with images, got {validation!r}")
+    return validation.to(place)
+
+
+def _adam(model: nn.Module, learning_rate: float) -> torch.optim.Adam:
+    try:
+        return torch.optim.Adam(model.parameters(), lr=learning_rate, fused=True)
+    except RuntimeError:  # not on every device, and not in every version of torch
+        return torch.optim.Adam(model.parameters(), lr=learning_rate)
 
 
 class _Source:
     """Batches of an epoch: slices of a set that lies on the device, or what workers read."""
 
     def __init__(
-        self, train: ImageSet | Dataset[Any], place: Tensor, batch_size: int, workers: int
+        self, train: ImageSet | Dataset[Any], place: torch.device, batch_size: int, workers: int
     ) -> None:
-        self.train = train.to(place.device) if isinstance(train, ImageSet) else train
+        if not hasattr(train, "__len__") or not hasattr(train, "__getitem__"):
+            raise ValueError(f"train must be an ImageSet or a Dataset, got {type(train).__name__}")
+        self.size = len(train)
+        if not self.size:
+            raise ValueError(f"train must hold at least one image, got {train!r}")
+        self.batches = -(-self.size // batch_size)
+        self.train = train.to(place) if isinstance(train, ImageSet) else train
         self.place = place
         self.workers = workers
-        self.size = len(train)  # type: ignore[arg-type]
-        self.batches = -(-self.size // batch_size)
+
+    @property
+    def description(self) -> Any:
+        if isinstance(self.train, ImageSet):
+            return self.train
+        return f"{type(self.train).__qualname__} of {self.size}"
+
+    def check(self, likelihood: Any) -> None:
+        """Refuse data that the likelihood gives no density; of a `Dataset` its first image."""
+        if isinstance(self.train, ImageSet):
+            likelihood.check(self.train.images)
+        else:
+            likelihood.check(_collate([self.train[0]])[0])
 
     def epoch(self, shuffler: Generator) -> Iterator[ImageSet]:
-        order = torch.randperm(self.size, generator=shuffler)
-        parts = order.tensor_split(self.batches)
+        """Yield all images once, shuffled, in batches of almost equal size."""
+        parts = torch.randperm(self.size, generator=shuffler).tensor_split(self.batches)
         if isinstance(self.train, ImageSet):
             for index in parts:
-                yield self.train[index.to(self.place.device)]
+                yield self.train[index.to(self.place)]
             return
+        # A loader draws a seed for its workers: neither from torch's own state nor the shuffler's.
+        seeds = Generator()
+        seeds.set_state(shuffler.get_state())
         loader: DataLoader[Any] = DataLoader(
             self.train,
             batch_sampler=[index.tolist() for index in parts],
             num_workers=self.workers,
-            pin_memory=self.place.device.type == "cuda",
+            collate_fn=_collate,
+            pin_memory=self.place.type == "cuda",
+            generator=seeds,
         )
-        for read in loader:
-            images, labels = read if isinstance(read, list | tuple) else (read, None)
+        for images, labels in loader:
             # Whether its pixels are grey values is for the likelihood to say.
-            batch = ImageSet(images, labels, in_unit_range=False)
-            yield batch.to(self.place.device)
+            yield ImageSet(images, labels, in_unit_range=False).to(self.place)
 
 
-def _drop_tiny_moments(optimizer: torch.optim.Optimizer) -> None:
-    # The moments of a unit that gets no gradient fade into denormal numbers, and slow a step
-    # down by up to 1.8. What is set to zero here is too small to move a weight.
-    for state in optimizer.state.values():
-        for name, floor in (("exp_avg", 1e-25), ("exp_avg_sq", 1e-30)):
-            moment = state[name]
-            moment[moment.abs() < floor] = 0.0
-
-
-@torch.no_grad()
-def _validate(
-    model: nn.Module,
-    objective: Objective | Callable[..., dict[str, Tensor]],
-    validation: ImageSet,
-    transform: Transform | None,
-) -> dict[str, float]:
-    # The same noise after every epoch: differences between epochs are then the model's.
-    generator = Generator(validation.images.device).manual_seed(0)
-    sums: dict[str, float] = defaultdict(float)
-    for start in range(0, len(validation), 1000):
-        batch = validation[start : start + 1000]
-        if transform is not None:
-            batch = batch.with_images(transform(batch.images, generator=generator))
-        for name, values in objective(model, batch, generator=generator, progress=1.0).items():
-            sums[name] += values.sum().item()
-    return {name: total / len(validation) for name, total in sums.items()}
-
-
-class _interruptible:
-    """Leave the model with its best weights, in eval mode, however the loop ends."""
-
-    def __init__(self, run: "_Run") -> None:
-        self.run = run
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        run = self.run
-        if run.best:
-            run.model.load_state_dict(run.best)
-        run.model.eval()
-        if kind is None or not issubclass(kind, KeyboardInterrupt):
-            return False
-        run.history.interrupted = True
-        kept = f"epoch {run.history.best_epoch} are" if run.best else "this moment are"
-        warnings.warn(
-            f"interrupted after {run.epoch} epochs: the weights of {kept} in the model",
-            stacklevel=3,
-        )
-        return True
+def _collate(items: list[Any]) -> tuple[Tensor, Tensor | None]:
+    try:
+        read = default_collate(items)
+        images, labels = read if isinstance(read, list | tuple) else (read, None)
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"train must give images [C, H, W] of one size, or pairs of image and label: {error}"
+        ) from None
+    return images, labels
 
 
 @dataclass
 class _Run:
-    """All that has to survive a kill for the resumed run to end with the same bits."""
+    """One training: what its steps need, and all that has to survive a kill."""
 
     model: nn.Module
-    optimizer: torch.optim.Optimizer
+    objective: Objective | Callable[..., dict[str, Tensor]]
+    transform: Transform | None
+    schedule: Callable[[float], float] | None
+    optimizer: torch.optim.Adam
     shuffler: Generator
     noise: Generator
-    observers: list[Observer]
+    observers: Sequence[Observer]
+    total: int
+    path: Path | None = None
     fingerprint: str = ""
     history: History = field(default_factory=History)
     best: dict[str, Any] = field(default_factory=dict)
     epoch: int = 0
 
+    def train_epoch(self, source: _Source) -> dict[str, float]:
+        """Take the steps of an epoch, and return its means over images."""
+        self.model.train()
+        sums: dict[str, float] = defaultdict(float)
+        for batch in source.epoch(self.shuffler):
+            for name, mean in self.step(batch).items():
+                self.history.steps[name].append(mean)
+                sums[name] += mean * len(batch)
+            self.observe(len(self.history.steps["loss"]))
+        # The last step can overflow behind a loss that was finite.
+        weights = sum(parameter.detach().sum().item() for parameter in self.model.parameters())
+        self.refuse_divergence("sum of the weights", weights)
+        means = {name: total / source.size for name, total in sums.items()}
+        return means | {"learning_rate": self.optimizer.param_groups[0]["lr"]}
+
+    def step(self, batch: ImageSet) -> dict[str, float]:
+        """Take one step of Adam, and return the means over the batch."""
+        done = len(self.history.steps["loss"])
+        if self.schedule is not None:
+            factor = self.schedule(done / self.total)
+            _checks.number(factor, "schedule", 0)
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.optimizer.defaults["lr"] * factor
+
+        # forward
+        terms = self.terms(batch, self.noise, done / self.total)
+        loss = terms["loss"].mean()
+        means = _means(terms)
+        self.refuse_divergence("loss", means["loss"])
+
+        # backward
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+        likelihood = getattr(self.model, "likelihood", None)
+        if likelihood is not None:
+            likelihood.adapt(means)
+        if done % _TIDY == _TIDY - 1:
+            _drop_tiny_moments(self.optimizer)
+        return means
+
+    def terms(self, batch: ImageSet, generator: Generator, progress: float) -> dict[str, Tensor]:
+        """Return what the objective says of a batch, after the transform."""
+        if self.transform is not None:
+            batch = batch.with_images(self.transform(batch.images, generator=generator))
+        terms = self.objective(self.model, batch, generator=generator, progress=progress)
+        _check_terms(terms, len(batch))
+        return terms
+
+    @torch.no_grad()
+    def validate(self, held_out: ImageSet) -> dict[str, float]:
+        """Return the means over the validation set as at the end of training."""
+        self.model.eval()
+        # The same noise after every epoch: differences between epochs are then the model's.
+        generator = Generator(held_out.images.device).manual_seed(0)
+        sums: dict[str, float] = defaultdict(float)
+        for start in range(0, len(held_out), 1000):
+            batch = held_out[start : start + 1000]
+            for name, mean in _means(self.terms(batch, generator, 1.0)).items():
+                sums[f"validation_{name}"] += mean * len(batch)
+        for name, total in sums.items():
+            self.refuse_divergence(name.replace("_", " "), total)
+        return {name: total / len(held_out) for name, total in sums.items()}
+
     def observe(self, step: int) -> None:
         for observer in self.observers:
             observer(step, self.model)
 
-    def refuse_divergence(self, name: str, value: float, path: Path | None) -> None:
+    def refuse_divergence(self, name: str, value: float) -> None:
         if not math.isfinite(value):
+            path = self.path
             kept = f"; {path} holds the last good epoch" if path and path.exists() else ""
             raise TrainingDiverged(
                 f"the {name} is {value} at step {len(self.history.steps['loss'])} "
@@ -457,66 +551,75 @@ class _Run:
                 self.history,
             )
 
-    def keep_best(self, criterion: str | None) -> None:
-        if criterion is not None:
-            values = self.history.epochs[criterion]
-            if len(values) > 1 and values[-1] >= min(values[:-1]):
-                return
-        self.history.best_epoch = self.epoch
-        self.best = deepcopy(self.model.state_dict())
-
     def exhausted(self, patience: int | None) -> bool:
         return patience is not None and self.epoch - 1 - self.history.best_epoch >= patience
 
-    def save(self, path: Path) -> None:
-        state = {
+    def finish_epoch(self, row: dict[str, float]) -> None:
+        """Record an epoch, keep its weights if they are the best so far, write the checkpoint."""
+        before = self.history.epochs.get("validation_loss", [])
+        if "validation_loss" not in row or row["validation_loss"] < min(before, default=math.inf):
+            self.history.best_epoch = self.epoch
+            self.best = deepcopy(self.model.state_dict())
+        for name, value in row.items():
+            self.history.epochs[name].append(value)
+        self.epoch += 1
+        if self.path is not None:
+            self.save(self.path)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
             "fingerprint": self.fingerprint,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "shuffler": self.shuffler.get_state(),
             "noise": self.noise.get_state(),
-            "observers": [observer.state_dict() for observer in self.observers],
+            "observers": [observer.state_dict() for observer in self.stateful()],
             "steps": dict(self.history.steps),
             "epochs": dict(self.history.epochs),
             "best_epoch": self.history.best_epoch,
             "best": self.best,
             "epoch": self.epoch,
         }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        payload = buffer.getvalue()
-        write_atomically(path, _MAGIC + hashlib.sha256(payload).digest() + payload)
 
-    def load(self, path: Path) -> None:
-        content = path.read_bytes()
-        digest, payload = content[len(_MAGIC) :][:32], content[len(_MAGIC) + 32 :]
-        if not content.startswith(_MAGIC) or hashlib.sha256(payload).digest() != digest:
-            raise ValueError(
-                f"checkpoint {path} is damaged, or no checkpoint of fit; delete it or name "
-                "another file"
-            )
-        state = torch.load(
-            io.BytesIO(payload),
-            weights_only=True,
-            map_location=next(self.model.parameters()).device,
-        )
+    def stateful(self) -> list[StatefulObserver]:
+        return [one for one in self.observers if isinstance(one, StatefulObserver)]
+
+    def save(self, path: Path) -> None:
+        buffer = io.BytesIO()
+        torch.save(self.state_dict(), buffer)
+        payload = buffer.getvalue()
+        _files.write(path, _MAGIC + hashlib.sha256(payload).digest() + payload)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint where there is one.
+
+        Raises:
+            ValueError: when it is damaged or of another run.
+        """
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return
+        advice = "delete it or name another file"
+        state = _unpack(content)
+        if not isinstance(state, dict) or state.keys() != self.state_dict().keys():
+            raise ValueError(f"checkpoint {path} is damaged, or no checkpoint of fit; {advice}")
         if state["fingerprint"] != self.fingerprint:
             raise ValueError(
                 f"checkpoint {path} is of another run: its fingerprint is "
-                f"{state['fingerprint']}, that of this run {self.fingerprint}; delete it or name "
-                "another file"
+                f"{state['fingerprint']}, that of this run {self.fingerprint}; {advice}"
             )
-        if len(state["observers"]) != len(self.observers):
+        try:
+            for observer, kept in zip(self.stateful(), state["observers"], strict=True):
+                observer.load_state_dict(kept)
+        except ValueError as error:
             raise ValueError(
-                f"checkpoint {path} has {len(state['observers'])} observers, this run "
-                f"{len(self.observers)}; delete it or name another file"
-            )
+                f"checkpoint {path} is of a run with other observers: {error}; {advice}"
+            ) from None
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.shuffler.set_state(state["shuffler"].cpu())
-        self.noise.set_state(state["noise"].cpu())
-        for observer, kept in zip(self.observers, state["observers"], strict=True):
-            observer.load_state_dict(kept)
+        self.shuffler.set_state(state["shuffler"])
+        self.noise.set_state(state["noise"])
         self.history.steps.update(state["steps"])
         self.history.epochs.update(state["epochs"])
         self.history.best_epoch = state["best_epoch"]
@@ -524,16 +627,42 @@ class _Run:
         self.epoch = state["epoch"]
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all, whoever else writes it at the same time.
-
-    Raises:
-        OSError: when it can't be written, with the path; nothing is left behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+def _unpack(content: bytes) -> Any:
+    """Return the state in a checkpoint, or None where it is not as it was written."""
+    digest, payload = content[len(_MAGIC) :][:32], content[len(_MAGIC) + 32 :]
+    if not content.startswith(_MAGIC) or hashlib.sha256(payload).digest() != digest:
+        return None
     try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+        return torch.load(io.BytesIO(payload), "cpu", weights_only=True)
+    except (EOFError, RuntimeError, pickle.UnpicklingError):
+        return None
+
+
+def _check_terms(terms: Any, n: int) -> None:
+    if not isinstance(terms, Mapping) or "loss" not in terms:
+        raise ValueError(f"objective must return tensors by name, 'loss' among them, got {terms}")
+    for name, values in terms.items():
+        if not isinstance(values, Tensor) or values.shape != (n,):
+            found = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise ValueError(
+                f"objective must return one value per image, [{n}], got {found} as {name!r}"
+            )
+        if values.dtype not in (torch.float32, torch.float64):
+            raise ValueError(
+                f"objective must return float32 or float64, got {values.dtype} as {name!r}"
+            )
+
+
+def _means(terms: Mapping[str, Tensor]) -> dict[str, float]:
+    # One copy from the device, not one per term.
+    means = torch.stack([values.detach().mean() for values in terms.values()])
+    return dict(zip(terms, means.tolist(), strict=True))
+
+
+def _drop_tiny_moments(optimizer: torch.optim.Adam) -> None:
+    # The moments of a unit that gets no gradient fade into denormal numbers, and slow a step
+    # down by up to 1.8. What is set to zero here is too small to move a weight, and what is just
+    # not is still a normal number when the next turn comes: 1e-25 * 0.9 ** 256 = 2e-37.
+    for state in optimizer.state.values():
+        for name, floor in (("exp_avg", 1e-25), ("exp_avg_sq", 1e-30)):
+            state[name].masked_fill_(state[name].abs() < floor, 0.0)

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from vaebook.datasets import ImageSet, binarize
 from vaebook.measures import bounds
-from vaebook.models import VAE, Autoencoder, Classifier
+from vaebook.models import VAE, Autoencoder, Bernoulli, Classifier, Gaussian
 from vaebook.objectives import cross_entropy
 
 
@@ -33,6 +33,8 @@ def bernoulli_vae(
     Of a conditional model all are of p(x|c), given the class. The codes kept are of the grey test
     images.
     """
+    if not isinstance(model.likelihood, Bernoulli):
+        raise ValueError(f"the likelihood must be a Bernoulli, got {model.likelihood}")
     binary = test.with_images(binarize(test.images, Generator().manual_seed(0)))
     return (
         _reconstruction(model, test)
@@ -55,6 +57,8 @@ def gaussian_vae(
     frobenius_pixels is the mean norm of an image minus its reconstruction from mu,
     frobenius_sampled that from one draw of q(z|x).
     """
+    if not isinstance(model.likelihood, Gaussian):
+        raise ValueError(f"the likelihood must be a Gaussian, got {model.likelihood}")
     codes = model.codes(test)
     with torch.no_grad():
         decoded = model.decode(codes.sample(generator))

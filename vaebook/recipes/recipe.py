@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Generator, nn
 
+from vaebook import _checks
 from vaebook.datasets import ImageSet
 from vaebook.fingerprint import fingerprint
 from vaebook.objectives import Objective, negative_elbo
@@ -108,10 +109,21 @@ class Recipe:
     tags: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.name or any(character in self.name for character in "/\\\0"):
+        if not isinstance(self.name, str) or not self.name or set(self.name) & set("/\\\0"):
             raise ValueError(f"name must be one that a file can have, got {self.name!r}")
-        if not callable(self.model):
-            raise ValueError(f"model must build the untrained model, got {self.model!r}")
+        if not isinstance(self.data, Data) and not (
+            isinstance(self.data, tuple) and [type(part) for part in self.data] == [ImageSet] * 2
+        ):
+            raise ValueError(
+                f"data must be a pair of image sets, for training and test, got {self.data!r}"
+            )
+        for name in ("model", "objective", "measure"):
+            if not callable(getattr(self, name)):
+                raise ValueError(f"{name} must be a function, got {getattr(self, name)!r}")
+        for step in self.snapshots:
+            _checks.count(step, "snapshots", 0)
+        _checks.count(self.n_samples, "n_samples", 0)
+        _checks.count(self.n_codes, "n_codes")
 
     def sets(self) -> tuple[ImageSet, ImageSet]:
         """Return training and test set.
@@ -171,10 +183,14 @@ def checksum_of(train: ImageSet, test: ImageSet) -> str:
     return hashlib.sha256(f"{train.checksum} {test.checksum}".encode()).hexdigest()
 
 
-def _own(builder: Callable[[], nn.Module]) -> Callable[[], nn.Module] | None:
-    """Return a reader's builder; one of this package is known by what it builds."""
-    function = builder
+def innermost(function: Any) -> Any:
+    """Return the function under partial applications."""
     while isinstance(function, partial):
         function = function.func
-    module = getattr(function, "__module__", None) or ""
+    return function
+
+
+def _own(builder: Callable[[], nn.Module]) -> Callable[[], nn.Module] | None:
+    """Return a reader's builder; one of this package is known by what it builds."""
+    module = getattr(innermost(builder), "__module__", None) or ""
     return None if module.startswith("vaebook.") else builder

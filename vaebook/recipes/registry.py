@@ -38,14 +38,25 @@ def trainable() -> list[str]:
     return list(_recipes())
 
 
-def get(name: str) -> Recipe:
-    """Return the recipe of a name.
+def get(recipe: str | Recipe) -> Recipe:
+    """Return the book's recipe of a name; a recipe is returned as it is.
 
     Raises:
         ValueError: when there is none, with the nearest names.
+
+    Example:
+        >>> get("mnist-mlp-2").name
+        Traceback (most recent call last):
+        ...
+        ValueError: recipe must be one, or the name of one of the book's, got 'mnist-mlp-2'; \
+near it are mnist-mlp-2d, mnist-mlp-8d, mnist-mlp-20d
     """
-    if name not in _recipes():
-        near = get_close_matches(str(name), _recipes())
-        hint = f"near it are {', '.join(near)}" if near else "`trainable()` lists them"
-        raise ValueError(f"name must be that of a recipe of the book, got {name!r}; {hint}")
-    return _recipes()[name]
+    if isinstance(recipe, Recipe):
+        return recipe
+    if not isinstance(recipe, str) or recipe not in _recipes():
+        near = get_close_matches(str(recipe), _recipes())
+        hint = f"near it are {', '.join(near)}" if near else "`trainable()` lists the names"
+        raise ValueError(
+            f"recipe must be one, or the name of one of the book's, got {recipe!r}; {hint}"
+        )
+    return _recipes()[recipe]

@@ -3,8 +3,10 @@
 __all__ = ["evaluate", "train"]
 
 import inspect
+import math
 import os
 import platform
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,9 @@ from torch import Generator, Tensor
 import vaebook
 from vaebook import _checks
 from vaebook.datasets import ImageSet
-from vaebook.recipes.recipe import Recipe
+from vaebook.recipes.recipe import Recipe, innermost
 from vaebook.recipes.registry import get
-from vaebook.recipes.weights import Trained, load, write
+from vaebook.recipes.weights import Trained, halved, load, write
 from vaebook.training import Recorder, fit
 
 _PHOTOGRAPHED = 500  # test images whose codes the snapshots keep
@@ -46,17 +48,16 @@ def train(
         DatasetUnavailable: when the data can't be had.
         KeyboardInterrupt: when it is stopped; the checkpoint keeps the last whole epoch.
     """
-    recipe = get(recipe) if isinstance(recipe, str) else recipe
-    if n_samples is None:
-        n_samples = recipe.n_samples
+    recipe = get(recipe)
+    n_samples = recipe.n_samples if n_samples is None else n_samples
     _checks.count(n_samples, "n_samples", 0)
     directory = Path(directory)
     checkpoint = directory / f"{recipe.name}.checkpoint"
 
-    everything, clean = recipe.sets()
-    test = _transformed(recipe, clean)
+    everything, test = recipe.sets()
     training, validation = everything.split(11 / 12, seed=0)
-    camera = Recorder(lambda model: model.codes(clean.images[:_PHOTOGRAPHED]).mu, recipe.snapshots)
+    _check_snapshots(recipe, len(training))
+    camera = Recorder(partial(_photograph, test[:_PHOTOGRAPHED]), recipe.snapshots)
     model = recipe.start()
     history = fit(
         model,
@@ -74,46 +75,38 @@ def train(
         observers=[camera],
         progress=progress,
     )
-
     if history.interrupted:
         raise KeyboardInterrupt
 
     # The card is about the weights as they are stored.
-    model.load_state_dict({key: value.half().float() for key, value in model.state_dict().items()})
-    metrics = recipe.measure(
-        model,
-        test,
-        clean,
-        n_samples=n_samples,
-        generator=Generator().manual_seed(0),
-        progress=progress,
-    )
-    seconds = sum(history.epochs["seconds"])
-    if not recipe.keep_steps:
-        history.steps.clear()
+    model.load_state_dict(halved(model.state_dict()))
+    seconds = history.epochs.pop("seconds")
     card = {
-        "data": _about(everything, validation, test),
+        "data": {
+            "train": f"{everything.title}, {len(training):,} images",
+            "validation": f"{len(validation):,} images of the training set",
+            "test": f"{len(test):,} images",
+        },
         "budget": {
             "epochs": recipe.epochs,
             "batch_size": recipe.batch_size,
             "learning_rate": recipe.learning_rate,
-            "schedule": getattr(recipe.schedule, "__name__", str(recipe.schedule)),
+            "schedule": getattr(innermost(recipe.schedule), "__name__", str(recipe.schedule)),
             "seed": recipe.seed,
-            "seconds": round(seconds, 1),
+            "seconds": round(sum(seconds), 1),
             "threads": torch.get_num_threads(),
         },
         "best_epoch": history.best_epoch,
-        "convention": " ".join((inspect.getdoc(recipe.measure) or "").split()),
-        "metrics": metrics,
+        "convention": " ".join((inspect.getdoc(innermost(recipe.measure)) or "").split()),
+        "metrics": _measure(recipe, model, test, n_samples, progress),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
             "vaebook": vaebook.__version__,
         },
     }
-    snapshots: dict[int, Tensor] = camera.values
-    codes = model.codes(test[: recipe.n_codes])
-    write(recipe, directory, model, history, codes, snapshots, card)
+    codes = model.codes(_transformed(recipe, test)[: recipe.n_codes])
+    write(recipe, directory, model, history, codes, camera.values, card)
     checkpoint.unlink(missing_ok=True)
     return load(recipe, directory)
 
@@ -132,14 +125,19 @@ def evaluate(
     Returns:
         Means over the test set, each in nats with its standard error over images.
     """
-    recipe = get(recipe) if isinstance(recipe, str) else recipe
+    recipe = get(recipe)
     n_samples = recipe.n_samples if n_samples is None else n_samples
     _checks.count(n_samples, "n_samples", 0)
-    clean = recipe.sets()[1]
+    return _measure(recipe, model, recipe.sets()[1], n_samples, progress)
+
+
+def _measure(
+    recipe: Recipe, model: Any, test: ImageSet, n_samples: int, progress: bool
+) -> dict[str, Any]:
     return recipe.measure(
         model,
-        _transformed(recipe, clean),
-        clean,
+        _transformed(recipe, test),
+        test,
         n_samples=n_samples,
         generator=Generator().manual_seed(0),
         progress=progress,
@@ -153,9 +151,12 @@ def _transformed(recipe: Recipe, test: ImageSet) -> ImageSet:
     return test.with_images(recipe.transform(test.images, generator=generator))
 
 
-def _about(everything: ImageSet, validation: ImageSet, test: ImageSet) -> dict[str, str]:
-    return {
-        "train": f"{everything.title}, {len(everything) - len(validation):,} images",
-        "validation": f"{len(validation):,} images of the training set",
-        "test": f"{len(test):,} images",
-    }
+def _photograph(images: ImageSet, model: Any) -> Tensor:
+    return model.codes(images).mu
+
+
+def _check_snapshots(recipe: Recipe, n_images: int) -> None:
+    steps = recipe.epochs * math.ceil(n_images / recipe.batch_size)
+    late = [step for step in recipe.snapshots if step > steps]
+    if late:
+        raise ValueError(f"snapshots must be among the {steps} steps of {recipe.name}, got {late}")

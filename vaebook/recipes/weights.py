@@ -4,12 +4,13 @@ The card has the recipe's fingerprint and the sum of the weights; what was made 
 fingerprint, or has been altered since, is refused by name.
 """
 
-__all__ = ["Snapshots", "Trained", "is_trained", "load", "write"]
+__all__ = ["Snapshots", "Trained", "halved", "is_trained", "load", "write"]
 
 import hashlib
 import json
 import os
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +20,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from vaebook import _files
 from vaebook.models import Codes
 from vaebook.recipes.recipe import Recipe
 from vaebook.recipes.registry import WEIGHTS, get
-from vaebook.training import History, write_atomically
+from vaebook.training import History
 
 
 class Snapshots(NamedTuple):
@@ -63,16 +65,12 @@ def load(recipe: str | Recipe, directory: str | os.PathLike[str] | None = None) 
         >>> trained.model.decode(torch.zeros(1, 2)).shape
         torch.Size([1, 1, 28, 28])
     """
-    recipe = get(recipe) if isinstance(recipe, str) else recipe
+    recipe = get(recipe)
     path, card, content = _read(recipe, directory)
     groups = _groups(path, content)
     model = recipe.start()
-    weights = {key: tensor.float() for key, tensor in groups["model"].items()}
-    bad = next((key for key, tensor in weights.items() if not tensor.isfinite().all()), None)
-    if bad is not None:
-        raise ValueError(f"{path} has weights that are not finite: {bad}")
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict(groups["model"])
     except RuntimeError as error:
         raise ValueError(f"{path} doesn't fit the model of {recipe.name}: {error}") from None
     history = History(
@@ -81,11 +79,7 @@ def load(recipe: str | Recipe, directory: str | os.PathLike[str] | None = None) 
         card["best_epoch"],
     )
     codes = _codes(path, groups["codes"])
-    snapshots = None
-    if recipe.snapshots:
-        stored = groups["snapshots"]
-        labels = None if codes.labels is None else codes.labels[: stored["mu"].shape[1]]
-        snapshots = Snapshots(stored["steps"].long(), stored["mu"].float(), labels)
+    snapshots = _snapshots(path, groups["snapshots"], codes) if recipe.snapshots else None
     return Trained(model.eval().requires_grad_(False), history, card, codes, snapshots)
 
 
@@ -99,7 +93,7 @@ def is_trained(recipe: str | Recipe, directory: str | os.PathLike[str] | None = 
     Raises:
         ValueError: when the name is unknown.
     """
-    recipe = get(recipe) if isinstance(recipe, str) else recipe
+    recipe = get(recipe)
     try:
         _read(recipe, directory)
     except (OSError, ValueError):
@@ -125,9 +119,9 @@ def write(
         **card,
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    write_atomically(directory / f"{recipe.name}.safetensors", content)
+    _files.write(directory / f"{recipe.name}.safetensors", content)
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(directory / f"{recipe.name}.json", text.encode())
+    _files.write(directory / f"{recipe.name}.json", text.encode())
 
 
 def _read(
@@ -163,6 +157,7 @@ def _read(
 
 
 def _groups(path: Path, content: bytes) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of a file, all finite, by group and name; what was halved is float32."""
     groups: dict[str, dict[str, Tensor]] = defaultdict(dict)
     try:
         tensors = load_tensors(content)
@@ -170,40 +165,52 @@ def _groups(path: Path, content: bytes) -> dict[str, dict[str, Tensor]]:
         raise ValueError(f"{path} is no file of tensors: {error}") from None
     for key, tensor in tensors.items():
         group, _, rest = key.partition(".")
-        groups[group][rest] = tensor
+        if group not in ("steps", "epochs") and not bool(tensor.isfinite().all()):
+            raise ValueError(f"{path} has numbers that are not finite: {key}")
+        groups[group][rest] = tensor.float() if tensor.is_floating_point() else tensor.long()
     return groups
 
 
-def _codes(path: Path, stored: dict[str, Tensor]) -> Codes:
-    if "mu" not in stored:
+def _codes(path: Path, found: dict[str, Tensor]) -> Codes:
+    if "mu" not in found:
         raise ValueError(f"{path} has no codes")
-    mu = stored["mu"].float()
-    logvar = stored["logvar"].float() if "logvar" in stored else None
-    labels = stored["labels"].long() if "labels" in stored else None
-    for name, part in (("logvar", logvar), ("labels", labels)):
-        if part is not None and len(part) != len(mu):
-            raise ValueError(f"{path} has {len(mu)} codes, but {len(part)} {name}")
-    return Codes(mu, logvar, labels)
+    codes = Codes(found["mu"], found.get("logvar"), found.get("labels"))
+    for name, part, shape in (
+        ("logvar", codes.logvar, codes.mu.shape),
+        ("labels", codes.labels, codes.mu.shape[:1]),
+    ):
+        if part is not None and part.shape != shape:
+            raise ValueError(
+                f"{path} has codes {list(codes.mu.shape)}, but {name} {list(part.shape)}"
+            )
+    return codes
+
+
+def _snapshots(path: Path, found: dict[str, Tensor], codes: Codes) -> Snapshots:
+    if "mu" not in found or "steps" not in found or len(found["mu"]) != len(found["steps"]):
+        raise ValueError(f"{path} has no snapshots, or not one per step")
+    labels = None if codes.labels is None else codes.labels[: found["mu"].shape[1]]
+    return Snapshots(found["steps"], found["mu"], labels)
 
 
 def _pack(model: nn.Module, history: History, codes: Codes, snapshots: dict[int, Tensor]) -> bytes:
-    # Half precision halves the package.
+    parts = {"mu": codes.mu, "logvar": codes.logvar, "labels": codes.labels}
+    if codes.labels is not None and codes.labels.max() < 256:
+        parts["labels"] = codes.labels.to(torch.uint8)
     groups = {
-        "model": {key: value.half() for key, value in model.state_dict().items()},
+        "model": halved(model.state_dict()),
         "steps": {key: torch.tensor(values) for key, values in history.steps.items()},
         "epochs": {key: torch.tensor(values) for key, values in history.epochs.items()},
-        "codes": {"mu": codes.mu.half()},
+        "codes": halved({key: part for key, part in parts.items() if part is not None}),
     }
-    if codes.logvar is not None:
-        groups["codes"]["logvar"] = codes.logvar.half()
-    if codes.labels is not None:
-        groups["codes"]["labels"] = codes.labels.to(torch.uint8)
     if snapshots:
         steps = sorted(snapshots)
-        groups["snapshots"] = {
-            "steps": torch.tensor(steps),
-            "mu": torch.stack([snapshots[step] for step in steps]).half(),
-        }
+        groups["snapshots"] = halved(
+            {
+                "steps": torch.tensor(steps),
+                "mu": torch.stack([snapshots[step] for step in steps]),
+            }
+        )
     return save_tensors(
         {
             f"{group}.{key}": tensor.contiguous()
@@ -211,3 +218,11 @@ def _pack(model: nn.Module, history: History, codes: Codes, snapshots: dict[int,
             for key, tensor in tensors.items()
         }
     )
+
+
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors in half precision, which halves the package; whole numbers stay."""
+    return {
+        key: tensor.half() if tensor.is_floating_point() else tensor
+        for key, tensor in tensors.items()
+    }

@@ -25,9 +25,10 @@ def _mlp_autoencoder(latent_dim: int) -> Autoencoder:
 
 
 def _cnn_vae(latent_dim: int) -> VAE:
-    mnist = {"hidden": 128, "shape": (1, 28, 28), "initial": "torch"}
-    encoder = ConvEncoder(2 * latent_dim, channels=(16, 32), **mnist)
-    return VAE(encoder, ConvDecoder(latent_dim, (16, 8), **mnist), latent_dim, Bernoulli())
+    shape = (1, 28, 28)
+    encoder = ConvEncoder(2 * latent_dim, (16, 32), hidden=128, shape=shape, initial="torch")
+    decoder = ConvDecoder(latent_dim, (16, 8), hidden=128, shape=shape, initial="torch")
+    return VAE(encoder, decoder, latent_dim, Bernoulli())
 
 
 def recipes() -> list[Recipe]:

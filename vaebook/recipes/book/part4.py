@@ -2,11 +2,12 @@
 
 __all__ = ["recipes"]
 
+from collections.abc import Callable
 from functools import partial
 
 from vaebook.models import VAE, Autoencoder, Gaussian, OptimalGaussian
 from vaebook.models.networks import ConvDecoder, ConvEncoder
-from vaebook.objectives import negative_elbo, reconstruction_only
+from vaebook.objectives import reconstruction_only
 from vaebook.recipes import measure
 from vaebook.recipes.book.data import HEATMAPS, T_COIN, T_RULE
 from vaebook.recipes.recipe import Recipe
@@ -28,14 +29,23 @@ def _autoencoder() -> Autoencoder:
 
 def recipes() -> list[Recipe]:
     """Return the recipes of Part IV; the spread over seeds is in tables, one seed is shipped."""
-    vae = {"objective": negative_elbo, "measure": measure.gaussian_vae}
-    kinds = {
-        "vae-optimal": ("VAE, optimal variance", partial(_vae, OptimalGaussian), vae),
-        "vae-half": ("VAE, variance 1/2", partial(_vae, Gaussian), vae),
+    kinds: dict[str, tuple[str, Callable[..., Recipe]]] = {
+        "vae-optimal": (
+            "VAE, optimal variance",
+            partial(Recipe, model=partial(_vae, OptimalGaussian), measure=measure.gaussian_vae),
+        ),
+        "vae-half": (
+            "VAE, variance 1/2",
+            partial(Recipe, model=partial(_vae, Gaussian), measure=measure.gaussian_vae),
+        ),
         "ae": (
             "autoencoder",
-            _autoencoder,
-            {"objective": reconstruction_only, "measure": measure.autoencoder},
+            partial(
+                Recipe,
+                model=_autoencoder,
+                objective=reconstruction_only,
+                measure=measure.autoencoder,
+            ),
         ),
     }
     sets = [
@@ -43,21 +53,21 @@ def recipes() -> list[Recipe]:
         ("t-heatmap", "", "t heatmaps", T_RULE, 25, ("vae-optimal", "ae")),
         ("t-heatmap", "-coin", "t heatmaps with df by a coin", T_COIN, 25, ("vae-optimal", "ae")),
     ]
-    return [
-        Recipe(
-            f"{prefix}-{kind}{suffix}-s{seed}",
-            data,
-            kinds[kind][1],
-            **kinds[kind][2],
-            part=PART,
-            epochs=epochs,
-            patience=8,
-            learning_rate=4e-3,
-            seed=seed,
-            summary=f"{kinds[kind][0]}, three conv + max-pool blocks, 3 latents, on {title}",
-            tags={"data": prefix + suffix, "kind": kind, "seed": seed},
-        )
-        for prefix, suffix, title, data, epochs, kinds_there in sets
-        for kind in kinds_there
-        for seed in range(5)
-    ]
+    found = []
+    for prefix, suffix, title, data, epochs, wanted in sets:
+        for kind in wanted:
+            about, make = kinds[kind]
+            for seed in range(5):
+                recipe = make(
+                    f"{prefix}-{kind}{suffix}-s{seed}",
+                    data,
+                    part=PART,
+                    epochs=epochs,
+                    patience=8,
+                    learning_rate=4e-3,
+                    seed=seed,
+                    summary=f"{about}, three conv + max-pool blocks, 3 latents, on {title}",
+                    tags={"data": prefix + suffix, "kind": kind, "seed": seed},
+                )
+                found.append(recipe)
+    return found
