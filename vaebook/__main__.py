@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from fnmatch import filter as match
+from itertools import groupby
 
 from tqdm.std import tqdm
 
@@ -15,8 +17,11 @@ from vaebook.datasets import DatasetUnavailable
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m vaebook", description="The book's recipes.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="names and summaries")
-    info = commands.add_parser("info", help="the card of a trained recipe")
+    commands.add_parser("list", help="names and summaries, by the book's parts")
+    info = commands.add_parser("info", help="print the card of a trained recipe, as JSON")
+    evaluate = commands.add_parser(
+        "evaluate", help="measure trained weights on the test set, and print JSON"
+    )
     train = commands.add_parser(
         "train",
         help="train recipes and write weights and cards; what is there already stays",
@@ -24,11 +29,13 @@ def _parser() -> argparse.ArgumentParser:
         "the directory already is left alone, so that a sweep that was stopped goes on; delete "
         "its card to train it again.",
     )
-    evaluate = commands.add_parser("evaluate", help="measure trained weights on the test set")
     for command in (info, evaluate):
         command.add_argument("name")
+        command.add_argument("--from", dest="directory", help="directory of `train`")
     train.add_argument("pattern", help="a name, or a pattern such as 'mnist-*'")
-    train.add_argument("--into", default="weights", help="directory (default: %(default)s)")
+    train.add_argument(
+        "--into", dest="directory", default="weights", help="directory (default: %(default)s)"
+    )
     for command in (train, evaluate):
         command.add_argument(
             "--samples", type=int, help="importance samples for log p(x) (default: the recipe's)"
@@ -36,39 +43,62 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(pattern: str, into: str, samples: int | None) -> None:
-    names = match(recipes.available(), pattern)
-    if not names:
-        recipes.get(pattern)
-    several = len(names) > 1
+def _list() -> None:
+    known = [recipes.get(name) for name in recipes.trainable()]
+    width = max(len(recipe.name) for recipe in known)
+    print("* comes with the package; the others have to be trained first")
+    for part, group in groupby(known, key=lambda recipe: recipe.part):
+        print(f"\n{part}")
+        for recipe in group:
+            mark = "*" if recipes.is_shipped(recipe.name) else " "
+            print(f"{mark} {recipe.name:{width}}  {recipe.summary}")
+
+
+def _info(name: str, directory: str | None) -> None:
+    print(json.dumps(recipes.load(name, directory).card, indent=2))
+
+
+def _evaluate(name: str, directory: str | None, samples: int | None) -> None:
+    model = recipes.load(name, directory).model
+    print(json.dumps(recipes.evaluate(name, model, n_samples=samples), indent=2))
+
+
+def _train(pattern: str, directory: str, samples: int | None) -> None:
+    names = match(recipes.trainable(), pattern) or [recipes.get(pattern).name]
+    alone = len(names) == 1
     # One bar over a sweep, or that of the one training. Silent by TQDM_DISABLE as well.
-    with tqdm(names, unit="recipe", **({} if several else {"disable": True})) as bar:
+    with tqdm(names, unit="recipe", disable=True if alone else None) as bar:
         for name in bar:
             bar.set_postfix_str(name)
-            if recipes.is_trained(name, into):
+            if recipes.is_trained(name, directory):
                 bar.write(f"{name} is there already")
                 continue
             bar.write(name)
-            trained = recipes.train(name, into, n_samples=samples, progress=not several)
+            trained = recipes.train(name, directory, n_samples=samples, progress=alone)
             bar.write(json.dumps(trained.card["metrics"], indent=2))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, or 2 for what it can't take."""
+    """Run a command and return its exit status: 0, 2 for what it can't take, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
         if options.command == "list":
-            for name in recipes.available():
-                print(f"{name:18} {recipes.get(name).summary}")
+            _list()
         elif options.command == "info":
-            print(json.dumps(recipes.load(options.name).card, indent=2))
-        elif options.command == "train":
-            _train(options.pattern, options.into, options.samples)
+            _info(options.name, options.directory)
+        elif options.command == "evaluate":
+            _evaluate(options.name, options.directory, options.samples)
         else:
-            model = recipes.load(options.name).model
-            metrics = recipes.measure(options.name, model, n_samples=options.samples)
-            print(json.dumps(metrics, indent=2))
-    except (ValueError, FileNotFoundError, DatasetUnavailable) as error:
+            _train(options.pattern, options.directory, options.samples)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has seen enough, as `head` has. What is left must not be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        hint = "; the same command goes on from there" if options.command == "train" else ""
+        print(f"\nvaebook: interrupted{hint}", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, DatasetUnavailable) as error:
         print(f"vaebook: {error}", file=sys.stderr)
         return 2
     return 0
