@@ -401,6 +401,7 @@ def test_a_log_likelihood_of_the_wrong_kind_is_refused(answer, message):
         ({"thin": 0}, "thin must be a whole number, 1 or more, got 0"),
         ({"thin": 3}, "n_steps must be a multiple of thin, got 10 and 3"),
         ({"thin": 20}, "n_steps must be a multiple of thin, got 10 and 20"),
+        ({"progress": "no"}, "progress must be True or False, got 'no'"),
         ({"generator": 3}, "generator must be a torch.Generator or None, got 3"),
         ({"start": torch.zeros(2)}, r"start must be a float tensor \[K, D\], .* shape \[2\]"),
         ({"start": torch.zeros(0, 2)}, r"start must be a float tensor .* shape \[0, 2\]"),
@@ -411,6 +412,10 @@ def test_a_log_likelihood_of_the_wrong_kind_is_refused(answer, message):
         (
             {"start": torch.tensor([[0.0], [math.inf]])},
             r"start must be finite, got inf at \[1, 0\]",
+        ),
+        (
+            {"start": torch.zeros(1, 2, device="meta")},
+            "start must hold values, got a tensor on the device meta",
         ),
         ({"prior": 3}, "prior must be a GaussianPrior, such as FullNormal, got 3"),
         ({"prior": seeded(1)}, "prior must be a GaussianPrior, such as FullNormal, got <torch"),
@@ -435,7 +440,7 @@ def test_pcn_refuses_what_it_cannot_take(arguments, message):
 @pytest.mark.parametrize("step", [0.0, -1.0, math.inf, math.nan])
 @pytest.mark.parametrize("sampler", [random_walk, mala])
 def test_a_step_that_is_not_positive_and_finite_is_refused(sampler, step):
-    with pytest.raises(ValueError, match=r"step must be a finite number in \(0, inf\)"):
+    with pytest.raises(ValueError, match=r"step must be a finite number in \(0, 1e\+09\)"):
         sampler(gaussian, start(), 10, step)
 
 
@@ -544,6 +549,8 @@ def test_a_step_is_pure(name):
     assert info.evaluations >= 1
     for x, y in zip(before, copy, strict=True):
         assert x is y is None or torch.equal(x, y)
+    with pytest.raises(ValueError, match="state must be a State, as init returns it"):
+        kernel.step(z)
 
 
 @pytest.mark.parametrize("name", KERNELS)

@@ -289,6 +289,8 @@ class Kernel(NamedTuple):
             >>> info.accepted
             tensor([True, True, True])
         """
+        if not isinstance(state, State):
+            raise ValueError(f"state must be a State, as init returns it, got {state!r}")
         with torch.no_grad():
             return self.move(state, next(_noise(state.position, generator, 1)))
 
@@ -568,7 +570,7 @@ def random_walk_kernel(log_density: LogDensity, step: float) -> Kernel:
         >>> kernel.init(torch.ones(3, 2)).log_target
         tensor([-1., -1., -1.], dtype=torch.float64)
     """
-    _checks.number(step, "step", 0, open=True)
+    _checks.number(step, "step", 0, 1e9, open=True)
     evaluate = _evaluator(log_density, "log_density")
 
     def move(state: State, noise: Noise) -> tuple[State, Info]:
@@ -587,7 +589,7 @@ def mala_kernel(log_density: LogDensity, step: float) -> Kernel:
         >>> kernel.init(torch.ones(1, 2)).gradient
         tensor([[-1., -1.]])
     """
-    _checks.number(step, "step", 0, open=True)
+    _checks.number(step, "step", 0, 1e9, open=True)
     evaluate = _gradient_evaluator(log_density, "log_density")
 
     def move(state: State, noise: Noise) -> tuple[State, Info]:
@@ -736,7 +738,7 @@ def _checked(values: Tensor, position: Tensor, name: str) -> Tensor:
 def _init(
     evaluate: Callable[[Tensor], State], prior: GaussianPrior | None, start: Tensor
 ) -> State:
-    _checks.floats(start, "start", ("K", "D" if prior is None else prior.latent_dim))
+    _checks.points(start, "start", ("K", "D" if prior is None else prior.latent_dim))
     if prior is not None:
         _checks.alike(start=start, prior=prior.mean)
 
@@ -802,6 +804,8 @@ def _sample(
     """Run the loop of all samplers: start, warm-up, and n_steps steps."""
     _checks.count(n_steps, "n_steps")
     _checks.count(thin, "thin")
+    if not isinstance(progress, bool):
+        raise ValueError(f"progress must be True or False, got {progress!r}")
     if n_steps % thin:
         raise ValueError(f"n_steps must be a multiple of thin, got {n_steps} and {thin}")
 
