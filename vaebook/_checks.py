@@ -200,7 +200,7 @@ def double(value: Tensor) -> Tensor:
 
 
 def cholesky(covariance: Tensor, name: str) -> Tensor:
-    r"""Return the root L of covariances :math:`LL^\top`, [..., D, D], as :func:`double` makes them.
+    r"""Return the root L of covariances :math:`LL^\top`, [..., D, D], in the kind of `double`.
 
     Raises:
         ValueError: when one isn't symmetric, up to rounding, or not positive definite.

@@ -122,24 +122,13 @@ def gaussian_kl(mu_q: Tensor, cov_q: Tensor, mu_p: Tensor, cov_p: Tensor) -> Ten
         raise ValueError(f"mu_q, cov_q, mu_p, cov_p must broadcast, got {shapes}") from None
     dtype = mu_q.dtype
     mu_q, mu_p = _checks.double(mu_q), _checks.double(mu_p)
-    root_q = _cholesky(_checks.double(cov_q), "cov_q")
-    root_p = _cholesky(_checks.double(cov_p), "cov_p")
+    root_q = _checks.cholesky(cov_q, "cov_q")
+    root_p = _checks.cholesky(cov_p, "cov_p")
     scaled = torch.linalg.solve_triangular(root_p, root_q, upper=False)
     shift = torch.linalg.solve_triangular(root_p, (mu_p - mu_q)[..., None], upper=False)
     log_det = _half_log_det(root_p) - _half_log_det(root_q)
     squares = scaled.square().sum((-2, -1)) + shift.square().sum((-2, -1))
     return (0.5 * (squares - dim) + log_det).to(cov_q.device, dtype)
-
-
-def _cholesky(cov: Tensor, name: str) -> Tensor:
-    size = cov.abs()
-    tolerance = 1e-4 * size + 1e-6 * size.amax((-2, -1), keepdim=True)
-    if not bool(((cov - cov.mT).abs() <= tolerance).all()):
-        raise ValueError(f"{name} must be symmetric, got {cov.tolist()}")
-    root, info = torch.linalg.cholesky_ex(cov)
-    if bool((info != 0).any()):
-        raise ValueError(f"{name} must be positive definite, got {cov.tolist()}")
-    return root
 
 
 def _half_log_det(root: Tensor) -> Tensor:
@@ -181,6 +170,7 @@ def negative_elbo(
     Raises:
         ValueError: when the batch doesn't fit the model.
     """
+    _check(model, VAE, batch)
     weight = beta(progress) if callable(beta) else beta
     _checks.number(weight, "beta", 0)
     mu, logvar = model.encode(batch.images)
@@ -203,6 +193,7 @@ def reconstruction_only(
 
     Arguments as for :func:`negative_elbo`.
     """
+    _check(model, Autoencoder, batch)
     outputs = model.outputs(model.encode(batch.images))
     loss = -model.likelihood.log_prob(outputs, batch.images)
     return {"loss": loss} | model.likelihood.statistics(outputs.detach(), batch.images)
@@ -220,8 +211,22 @@ def cross_entropy(
     Arguments as for :func:`negative_elbo`.
 
     Raises:
-        ValueError: when the batch has no labels.
+        ValueError: when the batch has no labels, or one that is no class of the model.
     """
+    _check(model, Classifier, batch)
     if batch.labels is None:
         raise ValueError(f"batch must have labels to be classified, but {batch.title} has none")
-    return {"loss": F.cross_entropy(model(batch.images).float(), batch.labels, reduction="none")}
+    logits = model(batch.images)
+    if batch.labels.device.type != "meta" and batch.labels.max() >= logits.shape[1]:
+        raise ValueError(
+            f"labels must lie in 0 to {logits.shape[1] - 1}, got {int(batch.labels.max())}"
+        )
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    return {"loss": F.cross_entropy(logits, batch.labels, reduction="none")}
+
+
+def _check(model: object, kind: type, batch: object) -> None:
+    if not isinstance(model, kind):
+        raise ValueError(f"model must be of the class {kind.__name__}, got {type(model).__name__}")
+    if not isinstance(batch, ImageSet):
+        raise ValueError(f"batch must be an ImageSet, got {type(batch).__name__}")

@@ -45,15 +45,14 @@ class Codes:
     labels: Tensor | None = None
 
     def __post_init__(self) -> None:
-        shapes = [None if part is None else tuple(part.shape) for part in self._parts()]
-        mu, logvar, labels = shapes
-        if mu is None or len(mu) != 2 or logvar not in (None, mu) or labels not in (None, mu[:1]):
-            raise ValueError(
-                f"mu must be [N, D], logvar the same and labels [N], got shapes {shapes}"
-            )
-
-    def _parts(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        return self.mu, self.logvar, self.labels
+        if not isinstance(self.mu, Tensor) or self.mu.ndim != 2:
+            raise ValueError(f"mu must be a tensor [N, D], got {self.mu!r}")
+        n, d = self.mu.shape
+        for name, part, shape in (("logvar", self.logvar, (n, d)), ("labels", self.labels, (n,))):
+            if part is not None and not (isinstance(part, Tensor) and part.shape == shape):
+                raise ValueError(
+                    f"{name} must be a tensor {list(shape)} as mu is [N, D], got {part!r}"
+                )
 
     def __len__(self) -> int:
         return len(self.mu)
@@ -64,15 +63,22 @@ class Codes:
         Raises:
             ValueError: when the index is none of these.
         """
-        mask = isinstance(index, Tensor) and index.dtype == torch.bool
-        good = index.shape == self.mu.shape[:1] if mask else _is_index(index, len(self))
-        if not good:
+        if not self._takes(index):
             raise ValueError(
-                f"index must be a slice, numbers below {len(self)} in an int64 tensor [M], or a "
+                f"index must be a slice, an int64 tensor [M] of numbers below {len(self)}, or a "
                 f"bool tensor [{len(self)}], got {index!r}"
             )
-        mu, logvar, labels = (None if part is None else part[index] for part in self._parts())
-        return Codes(mu, logvar, labels)
+        logvar = None if self.logvar is None else self.logvar[index]
+        labels = None if self.labels is None else self.labels[index]
+        return Codes(self.mu[index], logvar, labels)
+
+    def _takes(self, index: object) -> bool:
+        if not isinstance(index, Tensor):
+            return isinstance(index, slice)
+        if index.dtype == torch.bool:
+            return index.shape == (len(self),)
+        inside = (index >= -len(self)) & (index < len(self))
+        return index.dtype == torch.int64 and index.ndim == 1 and bool(inside.all())
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """Draw one z from each q(z|x), [N, D]; codes without spread are their own draw."""
@@ -142,15 +148,32 @@ class _LatentModel(_Encoding):
     ) -> None:
         super().__init__()
         _checks.count(latent_dim, "latent_dim")
+        for name, part, kind in (
+            ("encoder", encoder, nn.Module),
+            ("decoder", decoder, nn.Module),
+            ("likelihood", likelihood, Likelihood),
+        ):
+            if not isinstance(part, kind):
+                raise ValueError(f"{name} must be a {kind.__name__}, got {part!r}")
         self.encoder = encoder
         self.decoder = decoder
         self.latent_dim = latent_dim
         self.likelihood = likelihood
 
     def outputs(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return the decoder's outputs for codes z [N, D], as the likelihood reads them."""
+        """Return the decoder's outputs for codes z [N, D], as the likelihood reads them.
+
+        Raises:
+            ValueError: when z is of another size, dtype or device than the decoder takes, labels
+                are missing, or given to a decoder that isn't told them.
+        """
         if labels is not None:
             raise ValueError("labels must be None: the decoder isn't told the class")
+        return self._decoded(z, self.latent_dim)
+
+    def _decoded(self, z: Tensor, width: int) -> Tensor:
+        _checks.floats(z, "z", ("N", width), finite=False)
+        _checks.suits(z, "z", self.decoder)
         return self.decoder(z)
 
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -189,7 +212,8 @@ class _LatentModel(_Encoding):
             A function from z [K, D] to [K], nats.
 
         Raises:
-            ValueError: when the image or the mask has another shape, or nothing was seen.
+            ValueError: when the image or the mask has another shape, nothing was seen, or the
+                decoder is told a class.
 
         Example:
             >>> from vaebook.models import Bernoulli
@@ -211,18 +235,25 @@ class _LatentModel(_Encoding):
                     f"pixel that was seen, got {list(mask.shape)}, {int(mask.sum())} seen"
                 )
             # Whatever stands where nothing was seen must not matter, be it NaN.
+            _checks.same_device(image=image, mask=mask)
             image = torch.where(mask, image, image.new_zeros(()))
-            mask = mask.to(image.dtype)
         self.likelihood.check(image)
+        image = image.to(next(self.decoder.parameters(), image).device)
+        if getattr(self, "n_classes", 0):
+            raise ValueError("a decoder that is told a class has no target without it")
 
         def log_prob(z: Tensor) -> Tensor:
             pixels = self.likelihood.log_prob_pixels(self.outputs(z), image)
-            return (pixels if mask is None else pixels * mask).flatten(1).sum(1)
+            return (pixels if mask is None else pixels * mask.to(pixels)).flatten(1).sum(1)
 
         return log_prob
 
     def _features(self, images: Tensor, expected: int) -> Tensor:
-        features = self.encoder(images.to(next(self.encoder.parameters(), images).dtype))
+        _checks.floats(images, "images", ("N", "C", "H", "W"), finite=False)
+        # An image set is float32 whatever the model is.
+        images = images.to(next(self.encoder.parameters(), images).dtype)
+        _checks.suits(images, "images", self.encoder)
+        features = self.encoder(images)
         if features.shape[1:] != (expected,):
             raise ValueError(
                 f"the encoder must return [N, {expected}] for latent_dim = {self.latent_dim}, "
@@ -281,12 +312,11 @@ class VAE(_LatentModel):
     ) -> None:
         super().__init__(encoder, decoder, latent_dim, likelihood)
         _checks.count(n_classes, "n_classes", 0)
-        self.prior = StandardNormal(latent_dim) if prior is None else prior
+        prior = StandardNormal(latent_dim) if prior is None else prior
+        if not isinstance(prior, Prior) or prior.latent_dim != latent_dim:
+            raise ValueError(f"prior must be a Prior of {latent_dim} dimensions, got {prior!r}")
+        self.prior = prior
         self.n_classes = n_classes
-        if self.prior.latent_dim != latent_dim:
-            raise ValueError(
-                f"prior must have {latent_dim} dimensions, got {self.prior.latent_dim}"
-            )
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mu and logvar of q(z|x), each [N, D]."""
@@ -301,24 +331,24 @@ class VAE(_LatentModel):
         mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
         r"""Draw :math:`z = \mu + e^{\mathrm{logvar}/2}\,\epsilon`, [N, D], differentiable."""
+        _checks.floats(mu, "mu", ("N", "D"), finite=False)
+        _checks.floats(logvar, "logvar", tuple(mu.shape), finite=False)
+        _checks.alike(mu=mu, logvar=logvar)
         return torch.addcmul(mu, (0.5 * logvar).exp(), _checks.randn(mu.shape, mu, generator))
 
     def outputs(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return the decoder's outputs for codes z [N, D], as the likelihood reads them.
-
-        Raises:
-            ValueError: when labels are missing, or given to a decoder that isn't told them.
-        """
         if not self.n_classes:
             return super().outputs(z, labels)
         if labels is None:
             raise ValueError("labels must be the class of each code, [N], got None")
+        _checks.floats(z, "z", ("N", self.latent_dim), finite=False)
         _checks.integers(labels, "labels", (len(z),))
-        if not bool((labels >= 0).all() and (labels < self.n_classes).all()):
+        _checks.same_device(z=z, labels=labels)
+        if labels.device.type != "meta" and not 0 <= labels.min() <= labels.max() < self.n_classes:
             found = f"{int(labels.min())} to {int(labels.max())}"
             raise ValueError(f"labels must lie in 0 to {self.n_classes - 1}, got {found}")
-        classes = F.one_hot(labels, self.n_classes).to(z)
-        return self.decoder(torch.cat([z, classes], dim=1))
+        told = F.one_hot(labels.long(), self.n_classes).to(z)
+        return self._decoded(torch.cat([z, told], dim=1), self.latent_dim + self.n_classes)
 
 
 class Classifier(_Encoding):
@@ -332,6 +362,8 @@ class Classifier(_Encoding):
 
     def __init__(self, features: nn.Module, n_features: int, n_classes: int = 10) -> None:
         super().__init__()
+        _checks.count(n_features, "n_features")
+        _checks.count(n_classes, "n_classes")
         self.features = features
         self.head = nn.Linear(n_features, n_classes)
 

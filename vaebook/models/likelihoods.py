@@ -50,6 +50,9 @@ class Likelihood(nn.Module):
         """Return log p(x_j|z) of each pixel, [N, C, H, W], nats; of images that were checked.
 
         One image [1, C, H, W] is compared with all outputs.
+
+        Raises:
+            ValueError: when the shapes differ.
         """
         raise NotImplementedError
 
@@ -101,30 +104,31 @@ class Bernoulli(Likelihood):
         self.check(images)
         _same_shape(outputs, images)
         outputs = _full(outputs)
+        logits, pixels = outputs.flatten(1), images.to(outputs.dtype).flatten(1)
         with torch.autocast(outputs.device.type, enabled=False):
             # A quarter of the time that binary_cross_entropy_with_logits takes on a CPU.
-            logits = outputs.flatten(1)
-            return torch.linalg.vecdot(logits, images.to(logits).flatten(1)) - F.softplus(
-                logits
-            ).sum(1)
+            return torch.linalg.vecdot(logits, pixels) - F.softplus(logits).sum(1)
 
     def log_prob_pixels(self, outputs: Tensor, images: Tensor) -> Tensor:
+        _same_shape(outputs, images, one=True)
         outputs = _full(outputs)
-        return outputs * images - F.softplus(outputs)
+        return outputs * images.to(outputs.dtype) - F.softplus(outputs)
 
     def log_prob_pairs(self, outputs: Tensor, images: Tensor) -> Tensor:
         self.check(images)
         _same_shape(outputs[:1], images[:1])
         outputs = _full(outputs)
+        logits, pixels = outputs.flatten(1), images.to(outputs.dtype).flatten(1)
         with torch.autocast(outputs.device.type, enabled=False):
-            outputs = outputs.flatten(1)
-            return images.to(outputs).flatten(1) @ outputs.T - F.softplus(outputs).sum(1)
+            return pixels @ logits.T - F.softplus(logits).sum(1)
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return _checks.bernoulli(self.mean(_full(outputs)), generator)
 
     def check(self, images: Tensor) -> None:
         _checks.floats(images, "images", ("N", "C", "H", "W"), finite=False)
+        if images.device.type == "meta":
+            return  # without values
         low, high = (bound.item() for bound in images.aminmax())
         if not (low >= 0 and high <= 1):  # NaN is in no range
             bad = ~((images >= 0) & (images <= 1)).flatten(1).all(1)
@@ -180,7 +184,9 @@ class Gaussian(Likelihood):
         return self._log_prob(self._squared(outputs, images), images[0].numel())
 
     def log_prob_pixels(self, outputs: Tensor, images: Tensor) -> Tensor:
-        return self._log_prob((images - _full(outputs)).square(), 1)
+        _same_shape(outputs, images, one=True)
+        outputs = _full(outputs)
+        return self._log_prob((images.to(outputs.dtype) - outputs).square(), 1)
 
     def log_prob_pairs(self, outputs: Tensor, images: Tensor) -> Tensor:
         self.check(images)
@@ -205,7 +211,8 @@ class Gaussian(Likelihood):
     @staticmethod
     def _squared(outputs: Tensor, images: Tensor) -> Tensor:
         _same_shape(outputs, images)
-        return (images - _full(outputs)).flatten(1).square().sum(1)
+        outputs = _full(outputs)
+        return (images.to(outputs.dtype) - outputs).flatten(1).square().sum(1)
 
 
 class LearnedGaussian(Gaussian):
@@ -223,7 +230,25 @@ class LearnedGaussian(Gaussian):
         self.log_variance = nn.Parameter(log_variance)
 
 
-class OptimalGaussian(Gaussian):
+class _Adaptive(Gaussian):
+    """A Gaussian whose variance follows the mean squared error of the batches."""
+
+    def initial_buffers(self) -> dict[str, Tensor]:
+        """Return what `adapt` moves as it was at first: a fingerprint holds across training."""
+        return {"log_variance": self.log_variance.new_tensor(math.log(self.start))}
+
+    def _mse(self, statistics: Mapping[str, float]) -> float:
+        if "mse" not in statistics:
+            raise ValueError(
+                f"statistics must have the mse, which {type(self).__name__} follows, got "
+                f"{', '.join(statistics) or 'none'}: let the objective return "
+                f"model.likelihood.statistics(...) too"
+            )
+        _checks.number(statistics["mse"], "mse", 0)
+        return statistics["mse"]
+
+
+class OptimalGaussian(_Adaptive):
     r"""A Gaussian whose variance follows the mean squared error, which is where it is best.
 
     .. math:: \sigma^{2\star} = \frac{1}{NP} \sum_n \|x_n - g_n\|^2, \qquad
@@ -240,12 +265,11 @@ class OptimalGaussian(Gaussian):
     version = 2
 
     def adapt(self, statistics: Mapping[str, float]) -> None:
-        mse = _mse(self, statistics)
-        floor = torch.finfo(self.log_variance.dtype).tiny
-        self.log_variance.lerp_(self.log_variance.new_tensor(math.log(max(mse, floor))), 0.1)
+        mse = max(self._mse(statistics), torch.finfo(self.log_variance.dtype).tiny)
+        self.log_variance.lerp_(self.log_variance.new_tensor(math.log(mse)), 0.1)
 
 
-class ConstrainedGaussian(Gaussian):
+class ConstrainedGaussian(_Adaptive):
     r"""A Gaussian whose variance is a thermostat that holds the mean squared error at a value.
 
     A batch above :math:`\tau` lowers :math:`\sigma^2`, which makes errors dearer, and one below
@@ -268,25 +292,21 @@ class ConstrainedGaussian(Gaussian):
     version = 2
 
     def adapt(self, statistics: Mapping[str, float]) -> None:
-        gap = min(max(1 - _mse(self, statistics) / self.start, -0.1), 0.1)
+        gap = min(max(1 - self._mse(statistics) / self.start, -0.1), 0.1)
         self.log_variance.add_(0.1 * gap).clamp_min_(math.log(self.start))
 
 
-def _mse(likelihood: Likelihood, statistics: Mapping[str, float]) -> float:
-    if "mse" not in statistics:
-        raise ValueError(
-            f"{type(likelihood).__name__} follows the mean squared error, but the objective "
-            f"returned {', '.join(statistics) or 'nothing'}: add model.likelihood.statistics(...)"
-        )
-    return statistics["mse"]
-
-
-def _same_shape(outputs: Tensor, images: Tensor) -> None:
-    if outputs.shape != images.shape:
+def _same_shape(outputs: Tensor, images: Tensor, one: bool = False) -> None:
+    """Refuse images of another shape or device than the outputs; `one` for all may do."""
+    if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
+        raise ValueError(f"outputs must be a float tensor [N, C, H, W], got {outputs!r}")
+    shape = [1, *outputs.shape[1:]] if one and len(images) == 1 else list(outputs.shape)
+    if list(images.shape) != shape:
         raise ValueError(
             f"images must have the shape of the decoder's outputs {list(outputs.shape)}, "
             f"got {list(images.shape)}"
         )
+    _checks.same_device(outputs=outputs, images=images)
 
 
 def _full(outputs: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ def he_(module: nn.Module) -> None:
     if not layers:
         raise ValueError(f"module must have a linear or convolutional layer, got {module}")
     for layer in layers:
-        summands = layer.weight[0].numel()
+        summands: float = layer.weight[0].numel()
         if isinstance(layer, nn.ConvTranspose2d):
             # Each output is reached by one in stride² of the kernel's places.
             summands = layer.weight.numel() / layer.out_channels / math.prod(layer.stride)
@@ -80,7 +80,7 @@ def live_units(module: nn.Module, inputs: Tensor) -> dict[str, int]:
         Live units by name of the layer.
 
     Raises:
-        ValueError: when the module has no ReLU layer.
+        ValueError: when the module has no ReLU layer, or there are no inputs.
 
     Example:
         >>> network = nn.Sequential(nn.Linear(1, 2), nn.ReLU())
@@ -89,52 +89,48 @@ def live_units(module: nn.Module, inputs: Tensor) -> dict[str, int]:
         >>> live_units(network, torch.ones(5, 1))
         {'1': 1}
     """
-    found: dict[str, int] = {}
-    handles = []
-
-    def watch(name: str) -> None:
-        def count(_module: nn.Module, _inputs: object, outputs: Tensor) -> None:
-            fired = (outputs > 0).transpose(0, 1).flatten(1).any(1)
-            found[name] = int(fired.sum())
-
-        handles.append(layers[name].register_forward_hook(count))
-
-    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, nn.ReLU)}
-    if not layers:
+    names = {layer: name for name, layer in module.named_modules() if type(layer) is nn.ReLU}
+    if not names:
         raise ValueError(f"module must have a ReLU layer, got {module}")
-    for name in layers:
-        watch(name)
+    if not isinstance(inputs, Tensor) or not len(inputs):
+        raise ValueError(f"inputs must be a tensor [N, ...] with N > 0, got {inputs!r}")
+    live: dict[str, int] = {}
+
+    def count(layer: nn.Module, _inputs: object, outputs: Tensor) -> None:
+        fired = (outputs > 0).transpose(0, 1).flatten(1).any(1)
+        live[names[layer]] = int(fired.sum())
+
+    handles = [layer.register_forward_hook(count) for layer in names]
     try:
         module(inputs)
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    return live
 
 
-def _check_images(images: Tensor, shape: Sequence[int]) -> None:
-    if images.shape[1:] != tuple(shape):
-        wanted = ", ".join(map(str, shape))
-        raise ValueError(f"images must be [N, {wanted}], got {list(images.shape)}")
-
-
-def _check_codes(z: Tensor, latent_dim: int) -> None:
-    if z.ndim != 2 or z.shape[1] != latent_dim:
-        raise ValueError(f"z must be [N, {latent_dim}], got {list(z.shape)}")
+def _check_input(value: Tensor, name: str, shape: Sequence[int], network: nn.Module) -> None:
+    """Refuse what is no float tensor [N, *shape]; N may be 0, and what isn't finite may pass."""
+    wanted = ", ".join(map(str, shape))
+    if not isinstance(value, Tensor):
+        raise ValueError(f"{name} must be a tensor [N, {wanted}], got {type(value).__name__}")
+    if value.ndim != len(shape) + 1 or value.shape[1:] != tuple(shape):
+        raise ValueError(f"{name} must be [N, {wanted}], got {list(value.shape)}")
+    _checks.suits(value, name, network)
 
 
 def _check_shape(shape: Sequence[int]) -> tuple[int, int, int]:
-    sizes = tuple(shape)
-    if len(sizes) != 3 or not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise ValueError(f"shape must be (C, H, W) of an image, got {shape!r}")
-    if sizes[0] not in (1, 3):
-        raise ValueError(f"shape must have 1 or 3 channels, got {sizes[0]} in {shape!r}")
-    return sizes
+    _check_widths("shape", shape, 3)
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        raise ValueError(f"shape must be (C, H, W) of an image, C of 1 or 3, got {shape!r}")
+    channels, height, width = shape
+    return channels, height, width
 
 
 def _check_widths(name: str, widths: Sequence[int], least: int) -> None:
-    if len(widths) < least or not all(isinstance(w, int) and w > 0 for w in widths):
-        raise ValueError(f"{name} must be {least} or more positive widths, got {widths!r}")
+    good = isinstance(widths, Sequence) and len(widths) >= least
+    if not good or not all(isinstance(width, int) and width > 0 for width in widths):
+        raise ValueError(f"{name} must be {least} or more positive sizes, got {widths!r}")
 
 
 def _mlp(sizes: Sequence[int]) -> nn.Sequential:
@@ -173,7 +169,7 @@ class MLPEncoder(_Network):
         self._start(initial)
 
     def forward(self, images: Tensor) -> Tensor:
-        _check_images(images, self.shape)
+        _check_input(images, "images", self.shape, self)
         return self.layers(images.flatten(1))
 
 
@@ -203,7 +199,7 @@ class MLPDecoder(_Network):
         self._start(initial)
 
     def forward(self, z: Tensor) -> Tensor:
-        _check_codes(z, self.latent_dim)
+        _check_input(z, "z", (self.latent_dim,), self)
         return self.layers(z).unflatten(1, self.shape)
 
 
@@ -236,9 +232,9 @@ class ConvEncoder(_Network):
         _checks.count(hidden, "hidden")
         _check_widths("channels", channels, 1)
         strides = [1] * len(channels) if strides is None else strides
+        _check_widths("strides", strides, 1)
         if len(strides) != len(channels):
             raise ValueError(f"strides must have {len(channels)} entries, got {list(strides)}")
-        _check_widths("strides", strides, 1)
         self.shape = _check_shape(shape)
         blocks: list[nn.Module] = []
         colours, *sides = self.shape
@@ -259,7 +255,7 @@ class ConvEncoder(_Network):
         self._start(initial)
 
     def forward(self, images: Tensor) -> Tensor:
-        _check_images(images, self.shape)
+        _check_input(images, "images", self.shape, self)
         return self.head(self.blocks(images).flatten(1))
 
 
@@ -307,5 +303,5 @@ class ConvDecoder(_Network):
         self._start(initial)
 
     def forward(self, z: Tensor) -> Tensor:
-        _check_codes(z, self.latent_dim)
+        _check_input(z, "z", (self.latent_dim,), self)
         return self.blocks(self.stem(z))

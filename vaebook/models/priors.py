@@ -227,18 +227,17 @@ class FullNormal(GaussianPrior):
     def __init__(self, mean: Tensor, covariance: Tensor) -> None:
         super().__init__(mean)
         _checks.floats(covariance, "covariance", (self.latent_dim, self.latent_dim))
-        root, info = torch.linalg.cholesky_ex(covariance.detach())
-        if int(info) or not torch.allclose(covariance, covariance.mT, rtol=1e-4, atol=1e-6):
-            raise ValueError(
-                f"covariance must be symmetric positive definite, got {covariance.tolist()}"
-            )
-        self.register_buffer("root", root)
+        _checks.alike(mean=mean, covariance=covariance)
+        root = _checks.cholesky(covariance.detach(), "covariance")
+        self.register_buffer("root", root.to(covariance))
 
     def color(self, noise: Tensor) -> Tensor:
         return noise @ self.root.mT
 
     def whiten(self, z: Tensor) -> Tensor:
-        return torch.linalg.solve_triangular(self.root, (z - self.mean).mT, upper=False).mT
+        centred = z - self.mean
+        root = self.root.to(centred.dtype)
+        return torch.linalg.solve_triangular(root, centred.mT, upper=False).mT
 
     def _half_log_det(self) -> Tensor:
         return self.root.diagonal().log().sum()
@@ -253,7 +252,7 @@ class FullNormal(GaussianPrior):
     ) -> Tensor:
         _check_q(mu, logvar, self.latent_dim)
         precision = torch.cholesky_inverse(self.root)
-        trace = logvar.exp() @ precision.diagonal()
+        trace = (logvar.exp() * precision.diagonal()).sum(1)
         squares = self.whiten(mu).square().sum(1)
         log_det = self._half_log_det() - 0.5 * logvar.sum(1)
         return 0.5 * (trace + squares - self.latent_dim) + log_det
@@ -288,8 +287,9 @@ class ConditionalShift(Prior):
         return f"{self.latent_dim}, rate={self.rate:g}"
 
     def condition(self, batch: ImageSet) -> Tensor:
-        """Return the score of each image, [N]."""
-        return self.score(batch.images)
+        """Return the score of each image, [N], as a constant."""
+        with torch.no_grad():
+            return self.score(batch.images)
 
     def _shift(self, labels: Tensor | None, n: int) -> Tensor:
         if labels is None:
