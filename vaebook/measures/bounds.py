@@ -182,7 +182,7 @@ def _integrate(model: VAE, images: Tensor, axis: Tensor) -> Tensor:
     step = (axis[-1] - axis[0]) / (len(axis) - 1)
     within = ((torch.arange(_FINER, device=axis.device) + 0.5) / _FINER - 0.5) * step
     within = _product(within, model.latent_dim)
-    total = images.new_full((len(images),), -math.inf)
+    total = axis.new_full((len(images),), -math.inf)
     # Neighbours in memory share a decoded block; each image looks at its own cells only.
     cells, order = cells.sort()
     found, counts = cells.unique_consecutive(return_counts=True)
