@@ -346,8 +346,9 @@ def pcn(
     generator: Generator | None = None,
     progress: bool = True,
 ) -> Chain:
-    r"""Sample :math:`\pi(z) \propto L(z)\, \mathcal{N}(z; m, C)` by preconditioned Crank and
-    Nicolson.
+    r"""Sample a likelihood times a normal prior by preconditioned Crank and Nicolson.
+
+    For :math:`\pi(z) \propto L(z)\, \mathcal{N}(z; m, C)` the proposal
 
     .. math:: z' = m + \sqrt{1 - \mathrm{step}^2}\, (z - m) + \mathrm{step}\, \xi,
         \qquad \xi \sim \mathcal{N}(0, C),
@@ -420,14 +421,14 @@ def random_walk(
     generator: Generator | None = None,
     progress: bool = True,
 ) -> Chain:
-    r"""Sample :math:`\pi(z) \propto e^{\mathrm{log\_density}(z)}` by random-walk Metropolis.
+    r"""Sample a density :math:`\pi(z)` by random-walk Metropolis.
 
     .. math:: z' = z + \mathrm{step}\, \xi, \qquad \xi \sim \mathcal{N}(0, I),
 
     accepted with probability :math:`\min(1, \pi(z') / \pi(z))`.
 
     Args:
-        log_density: From [K, D] to [K], the log of the whole density, a prior included, nats.
+        log_density: From [K, D] to [K], the logarithm of the whole density, a prior included, nats.
         step: The standard deviation of a move, positive.
 
     The other arguments, errors and Ctrl-C are those of :func:`pcn`.
@@ -461,8 +462,7 @@ def mala(
     generator: Generator | None = None,
     progress: bool = True,
 ) -> Chain:
-    r"""Sample :math:`\pi(z) \propto e^{\mathrm{log\_density}(z)}` by the Metropolis-adjusted
-    Langevin algorithm.
+    r"""Sample a density :math:`\pi(z)` by the Metropolis-adjusted Langevin algorithm.
 
     .. math:: z' = z + \tfrac{1}{2} \mathrm{step}^2\, \nabla \log \pi(z) + \mathrm{step}\, \xi,
         \qquad \xi \sim \mathcal{N}(0, I),
@@ -473,8 +473,8 @@ def mala(
     without a difference of positions.
 
     Args:
-        log_density: From [K, D] to [K], the log of the whole density, a prior included, nats;
-            each value depends on its own row alone, differentiably.
+        log_density: From [K, D] to [K], the logarithm of the whole density, a prior included,
+            nats; each value depends on its own row alone, differentiably.
         step: The standard deviation of a move's noise, positive.
 
     The other arguments, errors and Ctrl-C are those of :func:`pcn`.
@@ -506,7 +506,7 @@ def elliptical_slice(
     generator: Generator | None = None,
     progress: bool = True,
 ) -> Chain:
-    r"""Sample :math:`\pi(z) \propto L(z)\, \mathcal{N}(z; m, C)` by elliptical slice sampling.
+    r"""Sample a likelihood times a normal prior by elliptical slice sampling.
 
     A draw :math:`\xi \sim \mathcal{N}(0, C)` and the state span the ellipse
     :math:`z' = m + (z - m) \cos\theta + \xi \sin\theta`, and :math:`u` a level :math:`u L(z)`.
