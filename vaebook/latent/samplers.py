@@ -428,7 +428,7 @@ def random_walk(
     accepted with probability :math:`\min(1, \pi(z') / \pi(z))`.
 
     Args:
-        log_density: From [K, D] to [K], the logarithm of the whole density, a prior included, nats.
+        log_density: From [K, D] to [K], the log of the whole density, a prior included, nats.
         step: The standard deviation of a move, positive.
 
     The other arguments, errors and Ctrl-C are those of :func:`pcn`.
@@ -473,8 +473,8 @@ def mala(
     without a difference of positions.
 
     Args:
-        log_density: From [K, D] to [K], the logarithm of the whole density, a prior included,
-            nats; each value depends on its own row alone, differentiably.
+        log_density: From [K, D] to [K], the log of the whole density, a prior included, nats;
+            each value depends on its own row alone, differentiably.
         step: The standard deviation of a move's noise, positive.
 
     The other arguments, errors and Ctrl-C are those of :func:`pcn`.
