@@ -55,7 +55,7 @@ def density_of_torch(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def compare(title: str, repeats: int, **ways: Callable[[], Tensor]) -> None:
-    """Print the median CPU time of each way; the others are held against the first."""
+    """Print the median CPU time of each way; the others are compared with the first."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     results = {}
     for repeat in range(repeats + 1):

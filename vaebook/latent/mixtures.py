@@ -383,8 +383,10 @@ def _moments(
 
     means, within, between = [], [], []
     for rows in labels.argsort(stable=True).split(counts.tolist()):
-        block = double(mu[rows])
-        own = torch.zeros_like(block) if logvar is None else double(logvar[rows]).exp()
+        block = double(mu.index_select(0, rows))
+        own = block.new_zeros(block.shape)
+        if logvar is not None:
+            own = double(logvar.index_select(0, rows)).exp()
         means.append(block.mean(0))
         within.append(own.mean(0).diag())
         between.append(block.T.cov(correction=0).reshape_as(within[-1]))
