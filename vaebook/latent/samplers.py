@@ -141,7 +141,7 @@ class Chain:
     @property
     def acceptance_rate(self) -> Tensor:
         """The share of accepted steps of each chain, those between the rows too, float64 [K]."""
-        return self.moves.double().mean(dim=0) / self.thin
+        return _checks.double(self.moves).mean(dim=0) / self.thin
 
     def to_arviz(self) -> Any:
         """Return the chains as ArviZ's `InferenceData`: `z` and the log density `lp`."""

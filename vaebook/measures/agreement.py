@@ -215,8 +215,8 @@ def mantel(
     _checks.rows(a, "a", 3)
     _checks.count(n_permutations, "n_permutations")
 
-    i, j = torch.triu_indices(len(a), len(a), offset=1, device=a.device)
     scores = {"a": _standard_scores(a, "a"), "b": _standard_scores(b, "b")}
+    i, j = torch.triu_indices(len(a), len(a), offset=1, device=scores["a"].device)
     names = _orders(n_permutations, len(a), a.device, generator).to(scores["b"].device)
     target = scores["a"][i, j]
     observed = (scores["b"][i, j] @ target).item()

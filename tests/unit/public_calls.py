@@ -1,0 +1,948 @@
+"""Every public callable of the package, each with a good call: what sweeping tests stand on.
+
+`CALLS` maps the name of a function, class, method or property to a maker of fresh arguments,
+`() -> (callable, keyword arguments)`; all parameters are given, so that each can be replaced.
+`public()` walks the package and says what there is; what has no good call stands in `EXEMPT`
+with the reason.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import torch
+from torch import Generator, Tensor, nn
+
+import vaebook
+from vaebook import datasets, figures, live, models, objectives, recipes, tables, training
+from vaebook.datasets import ImageSet
+from vaebook.latent import geometry, mixtures, paths, samplers, shapes
+from vaebook.live.pack import pack, pack_decoder
+from vaebook.measures import agreement, bounds, disentanglement, heatmaps
+from vaebook.models import networks, priors
+from vaebook.recipes import measure
+
+Call = tuple[Callable[..., Any], dict[str, Any]]
+
+
+def public() -> dict[str, Any]:
+    """Return all that `__all__` of the package's modules names, with methods and properties."""
+    found: dict[str, Any] = {}
+    for info in pkgutil.walk_packages(vaebook.__path__, "vaebook."):
+        if info.name.endswith("__main__"):
+            continue  # importing it is harmless, but its one function is the command line's
+        module = importlib.import_module(info.name)
+        for name in module.__all__ if hasattr(module, "__all__") else ():
+            thing = getattr(module, name)
+            if callable(thing) and getattr(thing, "__module__", "") == info.name:
+                path = f"{info.name.removeprefix('vaebook.')}.{name}"
+                found[path] = thing
+                if inspect.isclass(thing):
+                    found |= {f"{path}.{key}": value for key, value in _members(thing)}
+    return found
+
+
+def _members(thing: type) -> Iterator[tuple[str, Any]]:
+    """The methods and properties of a class, those of private bases too."""
+    private = [base for base in thing.__mro__[1:] if base.__name__.startswith("_")]
+    for base in (thing, *private):
+        if not base.__module__.startswith("vaebook."):
+            continue
+        for key, value in vars(base).items():
+            value = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+            shown = not key.startswith("_") or key in ("__call__", "__getitem__")
+            if shown and (inspect.isfunction(value) or isinstance(value, property)):
+                home = getattr(value, "fget", value).__module__
+                if home == base.__module__:  # and not a field's default
+                    yield key, value
+
+
+_ABSTRACT = "abstract: its subclasses are called"
+_PROTOCOL = "a protocol: what is handed in has this form"
+_RECORD = "a record of what a function has returned or is about to read, which checks it"
+_TORCH = "torch's or plotly's own hook, without an argument of a reader's"
+_INSIDE = "serves other rooms with what they have checked"
+
+EXEMPT = {
+    "models.likelihoods.Likelihood.*": _ABSTRACT,
+    "models.priors.Prior": _ABSTRACT,
+    "models.priors.Prior.*": _ABSTRACT,
+    "models.priors.GaussianPrior": _ABSTRACT,
+    "models.priors.GaussianPrior.color": _ABSTRACT,
+    "models.priors.GaussianPrior.whiten": _ABSTRACT,
+    "*.extra_repr": _TORCH,
+    "objectives.Objective*": _PROTOCOL,
+    "training.*Observer*": _PROTOCOL,
+    "training.Transform*": _PROTOCOL,
+    "recipes.recipe.Measure*": _PROTOCOL,
+    "training.Recorder.*state_dict": _PROTOCOL,
+    "training.TrainingDiverged": "raised by fit",
+    "datasets.downloads.DatasetUnavailable": "raised by the data sets",
+    "models.latent.Codes": _RECORD,
+    "latent.samplers.Chain": _RECORD,
+    "live.page.Live": _RECORD,
+    "training.History": _RECORD,
+    "figures.renderer.Figure": "plotly's own constructor",
+    "_checks.*": "refuses arguments for all others, and is tested by what they refuse",
+    "_files.*": _INSIDE,
+    "fingerprint.*": "takes anything, and is tested by itself",
+    "figures.pictures.*": _INSIDE,
+    "figures.renderer.faded": _INSIDE,
+    "figures.renderer.script_json": _INSIDE,
+    "live.pictures.*": _INSIDE,
+    "live.bundle.bundle": _INSIDE,
+    "live.pack.seal": _INSIDE,
+    "recipes.weights.write": _INSIDE,
+    "recipes.book.*": "lists of recipes, without an argument",
+}
+
+
+def generator(seed: int = 0) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=generator(seed))
+
+
+def grey(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=generator(seed))
+
+
+def classes(n: int, k: int = 2) -> Tensor:
+    return torch.arange(n) % k
+
+
+def image_set(n: int = 6, side: int = 4) -> ImageSet:
+    return ImageSet(grey(n, 1, side, side), classes(n), {"slant": normal(n)}, ("a", "b"), "grey")
+
+
+def seeded(make: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make(*args, **kwargs)
+
+
+def network(kind: str, inputs: int, outputs: int, side: int) -> nn.Module:
+    shape = (1, side, side)
+    if kind == "encoder":
+        return seeded(networks.MLPEncoder, outputs, (3,), shape)
+    return seeded(networks.MLPDecoder, inputs, (3,), shape)
+
+
+def vae(
+    latent_dim: int = 2, side: int = 4, likelihood: models.Likelihood | None = None, told: int = 0
+) -> models.VAE:
+    return models.VAE(
+        network("encoder", 0, 2 * latent_dim, side),
+        network("decoder", latent_dim + told, 0, side),
+        latent_dim,
+        models.Bernoulli() if likelihood is None else likelihood,
+        n_classes=told,
+    )
+
+
+def autoencoder() -> models.Autoencoder:
+    return models.Autoencoder(
+        network("encoder", 0, 2, 4), network("decoder", 2, 0, 4), 2, models.Gaussian()
+    )
+
+
+def classifier() -> models.Classifier:
+    return seeded(models.Classifier, network("encoder", 0, 3, 4), 3, 2)
+
+
+def bell(z: Tensor) -> Tensor:
+    return -0.5 * z.square().sum(-1)
+
+
+def covariance(d: int = 2) -> Tensor:
+    return torch.eye(d) + 0.3
+
+
+def shift() -> priors.ConditionalShift:
+    return priors.ConditionalShift(2, 0.5, lambda images: images.mean((1, 2, 3)))
+
+
+def gaussian_priors() -> dict[str, Callable[[], priors.GaussianPrior]]:
+    return {
+        "StandardNormal": lambda: priors.StandardNormal(2),
+        "DiagonalNormal": lambda: priors.DiagonalNormal(normal(2), 0.1 * normal(2, seed=1)),
+        "FullNormal": lambda: priors.FullNormal(normal(2), covariance()),
+    }
+
+
+def mixture() -> priors.Mixture:
+    return priors.Mixture(normal(3, 2), 0.1 * normal(3, 2, seed=1), torch.full((3,), 1 / 3))
+
+
+def chain(t: int = 8) -> samplers.Chain:
+    return samplers.Chain(
+        normal(t, 3, 2), torch.ones(t, 3, dtype=torch.int32), normal(t, 3).double(), t
+    )
+
+
+def recipe() -> recipes.Recipe:
+    sets = ImageSet(grey(24, 1, 4, 4), classes(24)), ImageSet(grey(8, 1, 4, 4), classes(8))
+    return recipes.Recipe("tiny", sets, vae, epochs=1, batch_size=12, snapshots=(1,))
+
+
+@cache
+def trained_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="vaebook-tests-"))
+    recipes.train(recipe(), folder, progress=False)
+    return folder
+
+
+def distances(n: int) -> Tensor:
+    x = normal(n, 3)
+    return (x[:, None] - x).norm(dim=2)
+
+
+def factors(n: int = 40) -> Tensor:
+    return torch.stack([classes(n, 4), classes(n // 4, 5).repeat_interleave(4)], 1).float()
+
+
+def _calls() -> dict[str, Callable[[], Call]]:
+    calls: dict[str, Callable[[], Call]] = {}
+    for room in (
+        _datasets, _networks, _likelihoods, _priors, _models, _objectives, _training,
+        _latent, _measures, _recipes, _figures, _live,
+    ):  # fmt: skip
+        calls |= room()
+    return calls
+
+
+def _datasets() -> dict[str, Callable[[], Call]]:
+    one = lambda: {  # noqa: E731
+        "var_x": 0.5 + grey(3), "var_y": 0.5 + grey(3, seed=1), "corr": 0.5 * grey(3, seed=2)
+    }  # fmt: skip
+    return {
+        "datasets.digits.digits": lambda: (datasets.digits, {}),
+        "datasets.downloads.mnist": lambda: (datasets.mnist, {"train": False}),
+        "datasets.downloads.fashion_mnist": lambda: (datasets.fashion_mnist, {"train": False}),
+        "datasets.downloads.handwritten": lambda: (datasets.handwritten, {"train": False}),
+        "datasets.heatmaps.heatmap_images": lambda: (
+            datasets.heatmap_images, one() | {"size": 5, "extent": 3.0}
+        ),
+        "datasets.heatmaps.t_heatmap_images": lambda: (
+            datasets.t_heatmap_images, one() | {"df": 2 + grey(3), "size": 5, "extent": 3.0}
+        ),
+        "datasets.heatmaps.heatmaps": lambda: (datasets.heatmaps, {}),
+        "datasets.heatmaps.t_heatmaps": lambda: (
+            datasets.t_heatmaps, {"seed": 0, "independent": False}
+        ),
+        "datasets.images.ImageSet": lambda: (
+            ImageSet,
+            {
+                "images": grey(6, 1, 4, 4), "labels": classes(6), "factors": {"slant": normal(6)},
+                "names": ("a", "b"), "title": "grey", "in_unit_range": True,
+            },
+        ),
+        "datasets.images.ImageSet.__getitem__": lambda: (
+            image_set().__getitem__, {"index": torch.tensor([0, 2])}
+        ),
+        "datasets.images.ImageSet.with_images": lambda: (
+            image_set().with_images, {"images": grey(6, 1, 4, 4, seed=1)}
+        ),
+        "datasets.images.ImageSet.to": lambda: (image_set().to, {"device": "cpu"}),
+        "datasets.images.ImageSet.split": lambda: (
+            image_set().split, {"fraction": 0.5, "seed": 0}
+        ),
+        "datasets.images.ImageSet.checksum": lambda: (
+            partial(getattr, image_set(), "checksum"), {}
+        ),
+        "datasets.images.add_noise": lambda: (
+            datasets.add_noise,
+            {"images": grey(3, 1, 4, 4), "scale": 0.1, "generator": generator()},
+        ),
+        "datasets.images.binarize": lambda: (
+            datasets.binarize, {"images": grey(3, 1, 4, 4), "generator": generator()}
+        ),
+        "datasets.templates.donut": lambda: (
+            datasets.donut, {"size": 12, "radius": 3.0, "width": 1.0}
+        ),
+        "datasets.templates.stick": lambda: (
+            datasets.stick, {"size": 12, "half_length": 3.0, "width": 1.0, "angle": 15.0}
+        ),
+        "datasets.templates.donutness": lambda: (
+            datasets.donutness,
+            {
+                "images": grey(3, 1, 12, 12),
+                "donut": datasets.donut(12, 3.0), "stick": datasets.stick(12, 3.0),
+            },
+        ),
+    }  # fmt: skip
+
+
+def _networks() -> dict[str, Callable[[], Call]]:
+    mlp, conv = {"hidden": (3,), "initial": "he"}, {"hidden": 3, "initial": "he"}
+    shape = {"shape": (1, 8, 8)}
+    blocks = {"channels": (2, 2), "strides": (1, 1)}
+    images, z = {"images": grey(3, 1, 4, 4)}, {"z": normal(3, 2)}
+    return {
+        "models.networks.MLPEncoder": lambda: (
+            networks.MLPEncoder, {"out_features": 4} | mlp | shape
+        ),
+        "models.networks.MLPDecoder": lambda: (
+            networks.MLPDecoder, {"latent_dim": 2} | mlp | shape
+        ),
+        "models.networks.ConvEncoder": lambda: (
+            networks.ConvEncoder, {"out_features": 4} | conv | shape | blocks
+        ),
+        "models.networks.ConvDecoder": lambda: (
+            networks.ConvDecoder, {"latent_dim": 2, "channels": (2, 2)} | conv | shape
+        ),
+        "models.networks.MLPEncoder.forward": lambda: (
+            network("encoder", 0, 4, 4), dict(images)
+        ),
+        "models.networks.MLPDecoder.forward": lambda: (
+            network("decoder", 2, 0, 4), dict(z)
+        ),
+        "models.networks.ConvEncoder.forward": lambda: (
+            seeded(networks.ConvEncoder, 4, (2,), hidden=3, shape=(1, 4, 4)), dict(images)
+        ),
+        "models.networks.ConvDecoder.forward": lambda: (
+            seeded(networks.ConvDecoder, 2, (2,), hidden=3, shape=(1, 4, 4)), dict(z)
+        ),
+        "models.networks.he_": lambda: (networks.he_, {"module": network("decoder", 2, 0, 4)}),
+        "models.networks.live_units": lambda: (
+            networks.live_units, {"module": network("decoder", 2, 0, 4), "inputs": normal(5, 2)}
+        ),
+    }  # fmt: skip
+
+
+def _likelihoods() -> dict[str, Callable[[], Call]]:
+    calls: dict[str, Callable[[], Call]] = {
+        "models.likelihoods.Likelihood": lambda: (models.Likelihood, {}),
+        "models.likelihoods.Bernoulli": lambda: (models.Bernoulli, {}),
+        "models.likelihoods.Bernoulli.check": lambda: (
+            models.Bernoulli().check, {"images": grey(3, 1, 4, 4)}
+        ),
+        "models.likelihoods.Gaussian.variance": lambda: (
+            partial(getattr, models.Gaussian(), "variance"), {}
+        ),
+        "models.likelihoods.Gaussian.statistics": lambda: (
+            models.Gaussian().statistics,
+            {"outputs": normal(3, 1, 4, 4), "images": grey(3, 1, 4, 4)},
+        ),
+    }  # fmt: skip
+    for kind in (models.Bernoulli, models.Gaussian):
+        path = f"models.likelihoods.{kind.__name__}"
+        both = lambda: {  # noqa: E731
+            "outputs": normal(3, 1, 4, 4), "images": grey(3, 1, 4, 4)
+        }  # fmt: skip
+        calls |= {
+            f"{path}.mean": lambda kind=kind: (kind().mean, {"outputs": normal(3, 1, 4, 4)}),
+            f"{path}.sample": lambda kind=kind: (
+                kind().sample, {"outputs": normal(3, 1, 4, 4), "generator": generator()}
+            ),
+        } | {
+            f"{path}.{name}": lambda kind=kind, name=name, both=both: (
+                getattr(kind(), name), both()
+            )
+            for name in ("log_prob", "log_prob_pixels", "log_prob_pairs")
+        }  # fmt: skip
+    for kind in (
+        models.Gaussian, models.LearnedGaussian, models.OptimalGaussian, models.ConstrainedGaussian
+    ):  # fmt: skip
+        path = f"models.likelihoods.{kind.__name__}"
+        calls[path] = lambda kind=kind: (kind, {"variance": 0.5})
+        if "adapt" in vars(kind):
+            calls[f"{path}.adapt"] = lambda kind=kind: (kind().adapt, {"statistics": {"mse": 0.3}})
+    return calls
+
+
+def _priors() -> dict[str, Callable[[], Call]]:
+    q = lambda: {  # noqa: E731
+        "mu": normal(4, 2), "logvar": 0.1 * normal(4, 2, seed=1),
+        "n_samples": 2, "generator": generator(),
+    }  # fmt: skip
+    draw = lambda: {"n": 4, "generator": generator()}  # noqa: E731
+    calls: dict[str, Callable[[], Call]] = {
+        "models.priors.StandardNormal": lambda: (priors.StandardNormal, {"latent_dim": 2}),
+        "models.priors.DiagonalNormal": lambda: (
+            priors.DiagonalNormal, {"mean": normal(2), "logvar": 0.1 * normal(2, seed=1)}
+        ),
+        "models.priors.FullNormal": lambda: (
+            priors.FullNormal, {"mean": normal(2), "covariance": covariance()}
+        ),
+        "models.priors.Mixture": lambda: (
+            priors.Mixture,
+            {
+                "means": normal(3, 2), "logvars": 0.1 * normal(3, 2, seed=1),
+                "weights": torch.tensor([0.2, 0.3, 0.5]),
+            },
+        ),
+        "models.priors.ConditionalShift": lambda: (
+            priors.ConditionalShift,
+            {"latent_dim": 2, "rate": 0.5, "score": lambda images: images.mean((1, 2, 3))},
+        ),
+        "models.priors.ConditionalShift.condition": lambda: (
+            shift().condition, {"batch": image_set()}
+        ),
+        "models.priors.ConditionalShift.log_prob": lambda: (
+            shift().log_prob, {"z": normal(4, 2), "labels": normal(4)}
+        ),
+        "models.priors.ConditionalShift.sample": lambda: (
+            shift().sample, draw() | {"labels": normal(4)}
+        ),
+        "models.priors.ConditionalShift.kl": lambda: (shift().kl, q() | {"labels": normal(4)}),
+        "models.priors.Mixture.log_prob": lambda: (
+            mixture().log_prob, {"z": normal(4, 2), "labels": None}
+        ),
+        "models.priors.Mixture.sample": lambda: (mixture().sample, draw() | {"labels": None}),
+        "models.priors.GaussianPrior.log_prob": lambda: (
+            gaussian_priors()["FullNormal"]().log_prob, {"z": normal(4, 2), "labels": None}
+        ),
+        "models.priors.GaussianPrior.sample": lambda: (
+            gaussian_priors()["FullNormal"]().sample, draw() | {"labels": None}
+        ),
+    }  # fmt: skip
+    for name, make in gaussian_priors().items():
+        path = f"models.priors.{name}"
+        calls |= {
+            f"{path}.color": lambda make=make: (make().color, {"noise": normal(4, 2)}),
+            f"{path}.whiten": lambda make=make: (make().whiten, {"z": normal(4, 2)}),
+            f"{path}.kl": lambda make=make: (make().kl, q() | {"labels": None}),
+        }
+    return calls
+
+
+def _models() -> dict[str, Callable[[], Call]]:
+    nets = lambda outputs: {  # noqa: E731
+        "encoder": network("encoder", 0, outputs, 4), "decoder": network("decoder", 2, 0, 4),
+        "latent_dim": 2, "likelihood": models.Bernoulli(),
+    }  # fmt: skip
+    codes = lambda: models.Codes(normal(4, 2), normal(4, 2, seed=1), classes(4))  # noqa: E731
+    calls: dict[str, Callable[[], Call]] = {
+        "models.latent.VAE": lambda: (
+            models.VAE, nets(4) | {"prior": priors.StandardNormal(2), "n_classes": 0}
+        ),
+        "models.latent.Autoencoder": lambda: (models.Autoencoder, nets(2)),
+        "models.latent.Classifier": lambda: (
+            models.Classifier,
+            {"features": network("encoder", 0, 3, 4), "n_features": 3, "n_classes": 2},
+        ),
+        "models.latent.Classifier.forward": lambda: (
+            classifier(), {"images": grey(3, 1, 4, 4)}
+        ),
+        "models.latent.Classifier.codes": lambda: (
+            classifier().codes, {"images": grey(3, 1, 4, 4)}
+        ),
+        "models.latent.Codes.__getitem__": lambda: (
+            codes().__getitem__, {"index": torch.tensor([0, 2])}
+        ),
+        "models.latent.Codes.sample": lambda: (codes().sample, {"generator": generator()}),
+        "models.latent.VAE.reparameterize": lambda: (
+            models.VAE.reparameterize,
+            {"mu": normal(3, 2), "logvar": normal(3, 2, seed=1), "generator": generator()},
+        ),
+        "models.latent.evaluating": lambda: (_evaluated, {"model": nn.Dropout(0.5)}),
+    }  # fmt: skip
+    for kind, make in (("VAE", lambda: vae(told=2)), ("Autoencoder", autoencoder)):
+        told = kind == "VAE"
+        z = lambda told=told: {  # noqa: E731
+            "z": normal(3, 2), "labels": classes(3) if told else None
+        }  # fmt: skip
+        path = f"models.latent.{kind}"
+        calls |= {
+            f"{path}.encode": lambda make=make: (make().encode, {"images": grey(3, 1, 4, 4)}),
+            f"{path}.codes": lambda make=make: (make().codes, {"images": image_set()}),
+            f"{path}.outputs": lambda make=make, z=z: (make().outputs, z()),
+            f"{path}.decode": lambda make=make, z=z: (make().decode, z()),
+            f"{path}.sample": lambda make=make, z=z: (
+                make().sample, z() | {"generator": generator()}
+            ),
+            f"{path}.log_prob": lambda make=make, z=z: (
+                make().log_prob, z() | {"images": grey(3, 1, 4, 4)}
+            ),
+        }  # fmt: skip
+    for kind, make in (("VAE", vae), ("Autoencoder", autoencoder)):
+        calls[f"models.latent.{kind}.target"] = lambda make=make: (
+            partial(_targeted, make()),
+            {
+                "z": normal(3, 2), "image": grey(1, 4, 4),
+                "mask": torch.tensor([[True], [True], [False], [True]]).expand(4, 4).clone(),
+            },
+        )  # fmt: skip
+    del calls["models.latent.Autoencoder.outputs"]  # a method of the base that both have
+    return calls | {
+        "models.latent.Autoencoder.outputs": lambda: (
+            autoencoder().outputs, {"z": normal(3, 2), "labels": None}
+        )
+    }  # fmt: skip
+
+
+def _targeted(model: models.VAE, z: Tensor, image: Tensor, mask: Tensor | None) -> Tensor:
+    return model.target(image, mask)(z)
+
+
+def _evaluated(model: nn.Module) -> bool:
+    with models.evaluating(model):
+        return model.training
+
+
+def _objectives() -> dict[str, Callable[[], Call]]:
+    q = lambda: {"mu": normal(4, 2), "logvar": 0.1 * normal(4, 2, seed=1)}  # noqa: E731
+    more = lambda: {  # noqa: E731
+        "batch": image_set(), "generator": generator(), "progress": 0.5
+    }  # fmt: skip
+    return {
+        "objectives.kl_divergence": lambda: (objectives.kl_divergence, q()),
+        "objectives.kl_per_latent": lambda: (objectives.kl_per_latent, q()),
+        "objectives.gaussian_kl": lambda: (
+            objectives.gaussian_kl,
+            {
+                "mu_q": normal(3, 2), "cov_q": covariance().expand(3, 2, 2).clone(),
+                "mu_p": normal(3, 2, seed=1), "cov_p": torch.eye(2).expand(3, 2, 2).clone(),
+            },
+        ),
+        "objectives.negative_elbo": lambda: (
+            objectives.negative_elbo, more() | {"model": vae(), "beta": 1.0}
+        ),
+        "objectives.reconstruction_only": lambda: (
+            objectives.reconstruction_only, more() | {"model": autoencoder()}
+        ),
+        "objectives.cross_entropy": lambda: (
+            objectives.cross_entropy, more() | {"model": classifier()}
+        ),
+    }  # fmt: skip
+
+
+def _training() -> dict[str, Callable[[], Call]]:
+    return {
+        "training.one_cycle": lambda: (training.one_cycle, {"progress": 0.5}),
+        "training.fit": lambda: (
+            training.fit,
+            {
+                "model": vae(), "objective": objectives.negative_elbo, "train": image_set(12),
+                "validation": image_set(6), "epochs": 1, "batch_size": 6, "learning_rate": 1e-3,
+                "schedule": training.one_cycle, "patience": 1, "transform": datasets.binarize,
+                "seed": 0, "device": None, "workers": 0, "checkpoint": None,
+                "observers": (training.Recorder(lambda model: 0.0, [1]),), "progress": False,
+            },
+        ),
+        "training.Recorder": lambda: (
+            training.Recorder, {"measure": lambda model: 0.0, "steps": [0, 1]}
+        ),
+        "training.Recorder.__call__": lambda: (
+            training.Recorder(lambda model: 0.0, [0, 1]), {"step": 0, "model": vae()}
+        ),
+    }  # fmt: skip
+
+
+def _latent() -> dict[str, Callable[[], Call]]:
+    codes = lambda n=6, d=2: {  # noqa: E731
+        "mu": normal(n, d), "logvar": 0.1 * normal(n, d, seed=1)
+    }  # fmt: skip
+    loop = lambda: {  # noqa: E731
+        "start": normal(3, 2), "n_steps": 6, "thin": 2, "generator": generator(),
+        "progress": False,
+    }  # fmt: skip
+    warm = lambda: {"step": 0.5, "warmup": 4, "target_acceptance": 0.4}  # noqa: E731
+    prior = lambda: gaussian_priors()["FullNormal"]()  # noqa: E731
+    ends = lambda: {"a": normal(3), "b": normal(3, seed=1), "n": 4}  # noqa: E731
+    placed = lambda: {"start": normal(3, 2), "gen": generator()}  # noqa: E731
+    hull = lambda: shapes.convex_hull(normal(12, 2))  # noqa: E731
+    alignment = lambda: shapes.align(normal(12, 2), normal(12, 2, seed=1))  # noqa: E731
+    density = {"log_density": bell}
+    likelihood = {"log_likelihood": bell}
+    return {
+        "latent.mixtures.class_moments": lambda: (
+            mixtures.class_moments,
+            codes() | {"labels": classes(6), "classes": torch.tensor([0, 1])},
+        ),
+        "latent.mixtures.covariance_parts": lambda: (
+            mixtures.covariance_parts,
+            codes() | {"labels": classes(6), "classes": torch.tensor([0, 1])},
+        ),
+        "latent.mixtures.log_density": lambda: (
+            mixtures.log_density, codes() | {"z": normal(4, 2, seed=2)}
+        ),
+        "latent.mixtures.log_posterior": lambda: (
+            mixtures.log_posterior, codes() | {"z": normal(4, 2, seed=2), "labels": classes(6)}
+        ),
+        "latent.mixtures.mixture_kl": lambda: (
+            mixtures.mixture_kl,
+            {
+                "mu_p": normal(5, 2), "logvar_p": 0.1 * normal(5, 2, seed=1),
+                "mu_q": normal(4, 2, seed=2), "logvar_q": 0.1 * normal(4, 2, seed=3),
+                "n_samples": 20, "generator": generator(),
+            },
+        ),
+        "latent.mixtures.aggregate_information": lambda: (
+            mixtures.aggregate_information,
+            codes() | {"prior": prior(), "n_samples": 20, "generator": generator()},
+        ),
+        "latent.mixtures.bhattacharyya": lambda: (
+            mixtures.bhattacharyya,
+            {"means": normal(3, 2), "covariances": covariance().expand(3, 2, 2).clone()},
+        ),
+        "latent.paths.line": lambda: (paths.line, ends()),
+        "latent.paths.slerp": lambda: (paths.slerp, ends()),
+        "latent.paths.arc": lambda: (
+            paths.arc,
+            {
+                "centre": normal(3), "plane": (0, 2), "radius": 1.0, "start": 0.0, "stop": 1.0,
+                "n": 4,
+            },
+        ),
+        "latent.paths.interpolate": lambda: (
+            paths.interpolate,
+            {
+                "corners": normal(3, 2), "weights": torch.tensor([[0.2, 0.3, 0.5]]),
+                "spherical": True,
+            },
+        ),
+        "latent.paths.bilinear_weights": lambda: (
+            paths.bilinear_weights, {"rows": 2, "columns": 3}
+        ),
+        "latent.paths.quantile_grid": lambda: (paths.quantile_grid, {"n": 3}),
+        "latent.paths.resample": lambda: (paths.resample, {"polyline": normal(4, 2), "n": 5}),
+        "latent.paths.shortest_tour": lambda: (paths.shortest_tour, {"distances": distances(4)}),
+        "latent.shapes.align": lambda: (
+            shapes.align, {"codes": normal(12, 2), "factors": normal(12, 2, seed=1)}
+        ),
+        "latent.shapes.Alignment.forward": lambda: (
+            alignment().forward, {"codes": normal(5, 2)}
+        ),
+        "latent.shapes.Alignment.back": lambda: (alignment().back, {"points": normal(5, 2)}),
+        "latent.shapes.convex_hull": lambda: (shapes.convex_hull, {"points": normal(12, 2)}),
+        "latent.shapes.Hull.depth": lambda: (hull().depth, {"points": normal(5, 2)}),
+        "latent.shapes.bounding_plane": lambda: (
+            shapes.bounding_plane,
+            {"points": normal(12, 3), "axis": 2, "along": (0, 1), "above": True},
+        ),
+        "latent.shapes.Plane.gap": lambda: (
+            shapes.bounding_plane(normal(12, 2), 1, (0,)).gap, {"points": normal(5, 2)}
+        ),
+        "latent.shapes.binned_spline": lambda: (
+            shapes.binned_spline, {"points": normal(40, 2), "axis": 0, "n_bins": 3, "n": 5}
+        ),
+        "latent.geometry.geodesics": lambda: (
+            geometry.geodesics,
+            density | {
+                "codes": normal(12, 2), "terminals": normal(2, 2, seed=1), "exponent": 0.5,
+                "n_neighbors": 5, "n_points": 4, "n_steps": 2,
+            },
+        ),
+        "latent.geometry.decoded_length": lambda: (
+            geometry.decoded_length, {"polyline": normal(4, 2), "decode": vae().decode}
+        ),
+        "latent.samplers.aggregate_posterior": lambda: (
+            samplers.aggregate_posterior, codes() | {"n": 4, "generator": generator()}
+        ),
+        "latent.samplers.run": lambda: (
+            samplers.run, loop() | {"kernel": samplers.random_walk_kernel(bell, 0.5)}
+        ),
+        "latent.samplers.pcn": lambda: (
+            samplers.pcn, loop() | warm() | likelihood | {"prior": prior()}
+        ),
+        "latent.samplers.random_walk": lambda: (
+            samplers.random_walk, loop() | warm() | density
+        ),
+        "latent.samplers.mala": lambda: (samplers.mala, loop() | warm() | density),
+        "latent.samplers.elliptical_slice": lambda: (
+            samplers.elliptical_slice, loop() | likelihood | {"prior": prior()}
+        ),
+        "latent.samplers.pcn_kernel": lambda: (
+            partial(_stepped, samplers.pcn_kernel), placed() | likelihood | {"step": 0.5, "prior": prior()}
+        ),
+        "latent.samplers.random_walk_kernel": lambda: (
+            partial(_stepped, samplers.random_walk_kernel), placed() | density | {"step": 0.5}
+        ),
+        "latent.samplers.mala_kernel": lambda: (
+            partial(_stepped, samplers.mala_kernel), placed() | density | {"step": 0.5}
+        ),
+        "latent.samplers.elliptical_slice_kernel": lambda: (
+            partial(_stepped, samplers.elliptical_slice_kernel), placed() | likelihood | {"prior": prior()}
+        ),
+        "latent.samplers.Kernel.step": lambda: (
+            (kernel := samplers.random_walk_kernel(bell, 0.5)).step,
+            {"state": kernel.init(normal(3, 2)), "generator": generator()},
+        ),
+        "latent.samplers.Chain.__getitem__": lambda: (
+            chain().__getitem__, {"rows": slice(2, None)}
+        ),
+        "latent.samplers.Chain.accepted": lambda: (partial(getattr, chain(), "accepted"), {}),
+        "latent.samplers.Chain.acceptance_rate": lambda: (
+            partial(getattr, chain(), "acceptance_rate"), {}
+        ),
+        "latent.samplers.Chain.to_arviz": lambda: (chain().to_arviz, {}),
+        "latent.samplers.Chain.rhat": lambda: (chain().rhat, {}),
+        "latent.samplers.Chain.ess": lambda: (chain().ess, {}),
+    }  # fmt: skip
+
+
+def _stepped(
+    kernel: Callable[..., samplers.Kernel], start: Tensor, gen: Generator, **arguments: Any
+) -> tuple[samplers.State, samplers.Info]:
+    made = kernel(**arguments)
+    return made.step(made.init(start), gen)
+
+
+def _measures() -> dict[str, Callable[[], Call]]:
+    both = lambda *shape: {"a": normal(*shape), "b": normal(*shape, seed=1)}  # noqa: E731
+    images = lambda: {"images": image_set()}  # noqa: E731
+    scored = lambda: {  # noqa: E731
+        "codes": factors() + 0.1 * normal(40, 2), "factors": factors()
+    }  # fmt: skip
+    one = lambda: {  # noqa: E731
+        "var_x": 0.5 + grey(3), "var_y": 0.5 + grey(3, seed=1), "corr": 0.5 * grey(3, seed=2)
+    }  # fmt: skip
+    return {
+        "measures.agreement.compare": lambda: (
+            agreement.compare, both(8, 2) | {"n_neighbors": 2, "generator": generator()}
+        ),
+        "measures.agreement.frechet_distance": lambda: (agreement.frechet_distance, both(5, 2)),
+        "measures.agreement.mantel": lambda: (
+            agreement.mantel,
+            {
+                "a": distances(5), "b": distances(5) ** 2, "n_permutations": 9,
+                "generator": generator(),
+            },
+        ),
+        "measures.agreement.match_dimensions": lambda: (agreement.match_dimensions, both(6, 2)),
+        "measures.agreement.shape_distance": lambda: (
+            agreement.shape_distance,
+            {"images": grey(2, 1, 5, 5), "others": grey(2, 1, 5, 5, seed=1)},
+        ),
+        "measures.agreement.two_sample_test": lambda: (
+            agreement.two_sample_test,
+            both(5, 2) | {"n_permutations": 9, "generator": generator()},
+        ),
+        "measures.bounds.elbo": lambda: (
+            bounds.elbo, images() | {"model": vae(), "n_samples": 2, "generator": generator()}
+        ),
+        "measures.bounds.log_evidence": lambda: (
+            bounds.log_evidence,
+            images() | {
+                "model": vae(), "n_samples": 3, "generator": generator(), "progress": False
+            },
+        ),
+        "measures.bounds.log_evidence_grid": lambda: (
+            bounds.log_evidence_grid, images() | {"model": vae(), "size": 25, "extent": 5.0}
+        ),
+        "measures.bounds.reconstruction_errors": lambda: (
+            bounds.reconstruction_errors, images() | {"model": vae(told=2)}
+        ),
+        "measures.bounds.active_units": lambda: (
+            bounds.active_units, {"mu": normal(5, 2), "threshold": 0.01}
+        ),
+        "measures.disentanglement.scores": lambda: (
+            disentanglement.scores, scored() | {"generator": generator()}
+        ),
+        "measures.disentanglement.mutual_information": lambda: (
+            disentanglement.mutual_information, scored() | {"n_bins": 5}
+        ),
+        "measures.disentanglement.mutual_information_gap": lambda: (
+            disentanglement.mutual_information_gap, scored() | {"n_bins": 5}
+        ),
+        "measures.disentanglement.sap": lambda: (disentanglement.sap, scored()),
+        "measures.disentanglement.dci": lambda: (
+            disentanglement.dci, scored() | {"n_trees": 2, "generator": generator()}
+        ),
+        "measures.heatmaps.fit_heatmaps": lambda: (
+            heatmaps.fit_heatmaps, {"images": datasets.heatmap_images(**one())}
+        ),
+        "measures.heatmaps.HeatmapFit.valid": lambda: (
+            partial(
+                getattr, heatmaps.fit_heatmaps(datasets.heatmap_images(**one())), "valid"
+            ),
+            {},
+        ),
+        "measures.heatmaps.heatmap_metric": lambda: (heatmaps.heatmap_metric, one()),
+    }  # fmt: skip
+
+
+def _recipes() -> dict[str, Callable[[], Call]]:
+    carded = lambda: {  # noqa: E731
+        "test": image_set(), "clean": image_set(), "n_samples": 0, "generator": generator(),
+        "progress": False,
+    }  # fmt: skip
+    gaussian = lambda: vae(likelihood=models.Gaussian())  # noqa: E731
+    cards = {
+        "bernoulli_vae": vae, "gaussian_vae": gaussian, "noisy_vae": gaussian,
+        "autoencoder": autoencoder, "classifier": classifier,
+    }  # fmt: skip
+    return {
+        f"recipes.measure.{name}": lambda name=name, make=make: (
+            getattr(measure, name), carded() | {"model": make()}
+        )
+        for name, make in cards.items()
+    } | {
+        "recipes.recipe.Recipe": lambda: (
+            recipes.Recipe,
+            {
+                "name": "tiny", "data": recipe().data, "model": vae,
+                "objective": objectives.negative_elbo, "epochs": 1, "patience": None,
+                "learning_rate": 2e-3, "schedule": training.one_cycle, "batch_size": 12,
+                "transform": None, "seed": 0, "keep_last": False, "snapshots": (1,),
+                "measure": measure.bernoulli_vae, "n_samples": 0, "n_codes": 10,
+                "keep_steps": True, "summary": "", "part": "", "tags": {},
+            },
+        ),
+        "recipes.recipe.Recipe.sets": lambda: (recipe().sets, {}),
+        "recipes.recipe.Recipe.start": lambda: (recipe().start, {}),
+        "recipes.registry.available": lambda: (recipes.available, {}),
+        "recipes.registry.trainable": lambda: (recipes.trainable, {}),
+        "recipes.registry.get": lambda: (recipes.get, {"name": "mnist-mlp-2d"}),
+        "recipes.registry.is_shipped": lambda: (recipes.is_shipped, {"name": "mnist-mlp-2d"}),
+        "recipes.run.train": lambda: (
+            recipes.train,
+            {
+                "recipe": recipe(), "directory": tempfile.mkdtemp(prefix="vaebook-tests-"),
+                "n_samples": 0, "progress": False,
+            },
+        ),
+        "recipes.run.evaluate": lambda: (
+            recipes.evaluate,
+            {"recipe": recipe(), "model": vae(), "n_samples": 0, "progress": False},
+        ),
+        "recipes.weights.load": lambda: (
+            recipes.load, {"recipe": recipe(), "directory": trained_folder()}
+        ),
+        "recipes.weights.is_trained": lambda: (
+            recipes.is_trained, {"recipe": recipe(), "directory": trained_folder()}
+        ),
+        "tables.available": lambda: (tables.available, {}),
+        "tables.load": lambda: (tables.load, {"name": "annealing"}),
+    }  # fmt: skip
+
+
+def _figures() -> dict[str, Callable[[], Call]]:
+    titled = {"alt": "Points.", "title": "Title"}
+    axes = {"x_title": "x", "y_title": "y"}
+    column = [0.0, 1.0, 2.0]
+    return {
+        "figures.plots.scatter": lambda: (
+            figures.scatter,
+            titled | axes | {
+                "points": normal(5, 2), "labels": classes(5), "names": ["a", "b"], "colour": None,
+                "colour_title": "", "images": grey(5, 1, 4, 4), "hover": list("abcde"),
+                "z_title": "z",
+            },
+        ),
+        "figures.plots.curves": lambda: (
+            figures.curves,
+            titled | axes | {
+                "series": {"rate": (column, column)}, "log_x": False, "log_y": False,
+                "markers": True,
+            },
+        ),
+        "figures.plots.film_strip": lambda: (
+            figures.film_strip, titled | {"images": grey(2, 1, 4, 4), "labels": ["a", "b"]}
+        ),
+        "figures.plots.heatmap": lambda: (
+            figures.heatmap,
+            titled | axes | {
+                "values": normal(3, 2), "x": torch.tensor([0.0, 1.0]),
+                "y": torch.tensor([0.0, 1.0, 2.0]), "contour": True, "equal": True,
+                "colour_title": "",
+            },
+        ),
+        "figures.plots.image_grid": lambda: (
+            figures.image_grid,
+            titled | {
+                "images": grey(3, 1, 4, 4), "columns": 2, "row_labels": ["a", "b"],
+                "column_labels": ["c", "d"], "hover": list("abc"),
+            },
+        ),
+        "figures.plots.manifold": lambda: (
+            figures.manifold,
+            titled | axes | {
+                "images": grey(2, 3, 1, 4, 4), "z1": torch.tensor([-1.0, 0.0, 1.0]),
+                "z2": torch.tensor([-1.0, 1.0]),
+            },
+        ),
+        "figures.plots.slider": lambda: (
+            figures.slider,
+            titled | {"images": grey(2, 1, 4, 4), "values": [0.0, 0.5], "label": "t"},
+        ),
+        "figures.plots.violins": lambda: (
+            figures.violins,
+            titled | {
+                "samples": {"codes": normal(5, 2)}, "names": ["a", "b"],
+                "filled": {"codes": [True, False]}, "polar": False, "y_title": "y",
+            },
+        ),
+        "figures.renderer.describe": lambda: (
+            figures.describe,
+            {"figure": go.Figure(), "alt": "Nothing.", "aspect": 0.6, "max_width": 300},
+        ),
+        "figures.renderer.Figure.alt": lambda: (
+            lambda: figures.describe(go.Figure(), "Nothing.").alt, {}
+        ),
+        "figures.renderer.Figure.save": lambda: (
+            figures.describe(go.Figure(), "Nothing.").save,
+            {"path": Path(tempfile.mkdtemp(prefix="vaebook-tests-")) / "nothing.html"},
+        ),
+    }  # fmt: skip
+
+
+def _live() -> dict[str, Callable[[], Call]]:
+    told = {"alt": "A figure.", "names": "ab"}
+    codes = lambda d=2: {"mu": normal(6, d), "labels": classes(6)}  # noqa: E731
+    twin = lambda title: live.Twin(title, vae(3, 36), torch.zeros(3), torch.eye(3))  # noqa: E731
+    run = lambda beta: live.BetaRun(beta, vae(), normal(6, 2), 1.0, 2.0)  # noqa: E731
+    return {
+        "live.pack.pack": lambda: (
+            pack, {"module": network("decoder", 2, 0, 4), "shape": [2], "dtype": "int8"}
+        ),
+        "live.pack.pack_decoder": lambda: (pack_decoder, {"model": vae(), "dtype": "int8"}),
+        "live.figures.latent_map": lambda: (
+            live.latent_map,
+            told | codes() | {"model": vae(), "start": [0.0, 1.0], "dtype": "int8"},
+        ),
+        "live.figures.chains": lambda: (
+            live.chains,
+            told | codes() | {
+                "model": vae(), "image": grey(1, 4, 4), "start": (0.0, 0.0), "step": 0.1,
+                "seed": 0, "dtype": "int8",
+            },
+        ),
+        "live.figures.elbo_bench": lambda: (
+            live.elbo_bench, {"alt": "A bench.", "x": 1.0, "noise": 0.3, "mu": 0.0, "sigma": 1.0}
+        ),
+        "live.figures.draw_digit": lambda: (
+            live.draw_digit,
+            told | codes() | {
+                "model": vae(2, 28), "examples": grey(2, 1, 28, 28), "dtype": "int8"
+            },
+        ),
+        "live.figures.twins": lambda: (
+            live.twins,
+            {
+                "pair": [twin("one"), twin("two")], "codes": [normal(6, 3), normal(6, 3, seed=1)],
+                "alt": "Twins.", "extent": 3.5, "start": (0.0, 0.0, 0.0), "dtype": "int8",
+            },
+        ),
+        "live.figures.beta_dial": lambda: (
+            live.beta_dial,
+            told | {
+                "runs": [run(1.0), run(4.0)], "labels": classes(6), "images": grey(2, 1, 4, 4),
+                "dtype": "int8",
+            },
+        ),
+        "live.figures.heatmap_panel": lambda: (
+            live.heatmap_panel, {"alt": "A panel.", "start": (2.5, 1.0, 0.6)}
+        ),
+        "live.page.Live.save": lambda: (
+            live.elbo_bench(alt="A bench.").save,
+            {
+                "path": Path(tempfile.mkdtemp(prefix="vaebook-tests-")) / "bench.html",
+                "title": "A bench", "lang": "en",
+            },
+        ),
+        "live.page.Live.widget": lambda: (lambda: type(live.elbo_bench(alt="A.").widget()), {}),
+    }  # fmt: skip
+
+
+CALLS = _calls()
