@@ -251,7 +251,7 @@ class _LatentModel(_Encoding):
     def _features(self, images: Tensor, expected: int) -> Tensor:
         _checks.floats(images, "images", ("N", "C", "H", "W"), finite=False)
         # An image set is float32 whatever the model is.
-        images = images.to(next(self.encoder.parameters(), images).dtype)
+        images = images.to(_checks.first_weight(self.encoder, images).dtype)
         _checks.suits(images, "images", self.encoder)
         features = self.encoder(images)
         if features.shape[1:] != (expected,):
