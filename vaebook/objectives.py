@@ -176,7 +176,7 @@ def negative_elbo(
     mu, logvar = model.encode(batch.images)
     z = model.reparameterize(mu, logvar, generator)
     outputs = model.outputs(z, batch.labels if model.n_classes else None)
-    reconstruction = -model.likelihood.log_prob(outputs, batch.images)
+    reconstruction = -model.likelihood.log_prob(outputs, batch)
     kl = model.prior.kl(mu, logvar, model.prior.condition(batch), generator=generator)
     terms = {"loss": reconstruction + weight * kl, "reconstruction": reconstruction, "kl": kl}
     return terms | model.likelihood.statistics(outputs.detach(), batch.images)
@@ -195,7 +195,7 @@ def reconstruction_only(
     """
     _check(model, Autoencoder, batch)
     outputs = model.outputs(model.encode(batch.images))
-    loss = -model.likelihood.log_prob(outputs, batch.images)
+    loss = -model.likelihood.log_prob(outputs, batch)
     return {"loss": loss} | model.likelihood.statistics(outputs.detach(), batch.images)
 
 

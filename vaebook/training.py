@@ -254,7 +254,7 @@ def fit(
     if likelihood is not None:
         source.check(likelihood)
         if held_out is not None:
-            likelihood.check(held_out.images)
+            likelihood.check(held_out)
     model.to(place)
     run = _Run(
         model,
@@ -415,7 +415,7 @@ class _Source:
     def check(self, likelihood: Any) -> None:
         """Refuse data that the likelihood gives no density; of a `Dataset` its first image."""
         if isinstance(self.train, ImageSet):
-            likelihood.check(self.train.images)
+            likelihood.check(self.train)
         else:
             likelihood.check(_collate([self.train[0]])[0])
 

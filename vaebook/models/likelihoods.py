@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vaebook import _checks
+from vaebook.datasets import ImageSet
 
 
 class Likelihood(nn.Module):
@@ -37,14 +38,17 @@ class Likelihood(nn.Module):
         """Return E[x|z], [N, C, H, W]."""
         raise NotImplementedError
 
-    def log_prob(self, outputs: Tensor, images: Tensor) -> Tensor:
+    def log_prob(self, outputs: Tensor, images: Tensor | ImageSet) -> Tensor:
         """Return log p(x|z) of each image under its own outputs, [N], nats.
+
+        Args:
+            outputs: of the decoder, [N, C, H, W].
+            images: [N, C, H, W], or an image set, whose pixels have been looked at already.
 
         Raises:
             ValueError: when the shapes differ, or the images are none that the likelihood takes.
         """
-        self.check(images)
-        return self.log_prob_pixels(outputs, images).flatten(1).sum(1)
+        return self.log_prob_pixels(outputs, self._checked(images)).flatten(1).sum(1)
 
     def log_prob_pixels(self, outputs: Tensor, images: Tensor) -> Tensor:
         """Return log p(x_j|z) of each pixel, [N, C, H, W], nats; of images that were checked.
@@ -68,13 +72,21 @@ class Likelihood(nn.Module):
         """Draw one image from each p(x|z), [N, C, H, W]."""
         raise NotImplementedError
 
-    def check(self, images: Tensor) -> None:
+    def check(self, images: Tensor | ImageSet) -> None:
         """Refuse images that the likelihood gives no density, naming the first.
+
+        Of an image set it is known that its pixels are finite, and mostly whether they are grey
+        values: nobody has to look at each batch of it again.
 
         Raises:
             ValueError: when they aren't finite floats [N, C, H, W].
         """
-        _checks.floats(images, "images", ("N", "C", "H", "W"))
+        if not isinstance(images, ImageSet):
+            _checks.floats(images, "images", ("N", "C", "H", "W"))
+
+    def _checked(self, images: Tensor | ImageSet) -> Tensor:
+        self.check(images)
+        return images.images if isinstance(images, ImageSet) else images
 
     def statistics(self, outputs: Tensor, images: Tensor) -> dict[str, Tensor]:
         """Return what `adapt` needs of a batch, by name, each [N]; nothing by default."""
@@ -100,8 +112,8 @@ class Bernoulli(Likelihood):
     def mean(self, outputs: Tensor) -> Tensor:
         return outputs.sigmoid()
 
-    def log_prob(self, outputs: Tensor, images: Tensor) -> Tensor:
-        self.check(images)
+    def log_prob(self, outputs: Tensor, images: Tensor | ImageSet) -> Tensor:
+        images = self._checked(images)
         _same_shape(outputs, images)
         outputs = _full(outputs)
         logits, pixels = outputs.flatten(1), images.to(outputs.dtype).flatten(1)
@@ -125,7 +137,11 @@ class Bernoulli(Likelihood):
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return _checks.bernoulli(self.mean(_full(outputs)), generator)
 
-    def check(self, images: Tensor) -> None:
+    def check(self, images: Tensor | ImageSet) -> None:
+        if isinstance(images, ImageSet):
+            if images.in_unit_range:
+                return
+            images = images.images
         _checks.floats(images, "images", ("N", "C", "H", "W"), finite=False)
         if images.device.type == "meta":
             return  # without values
@@ -179,8 +195,8 @@ class Gaussian(Likelihood):
     def mean(self, outputs: Tensor) -> Tensor:
         return outputs
 
-    def log_prob(self, outputs: Tensor, images: Tensor) -> Tensor:
-        self.check(images)
+    def log_prob(self, outputs: Tensor, images: Tensor | ImageSet) -> Tensor:
+        images = self._checked(images)
         return self._log_prob(self._squared(outputs, images), images[0].numel())
 
     def log_prob_pixels(self, outputs: Tensor, images: Tensor) -> Tensor:
