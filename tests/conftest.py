@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
-import vaebook  # noqa: F401 - flushes denormals before the first parallel operation
 from vaebook.datasets import ImageSet
 from vaebook.models import VAE, Gaussian
 

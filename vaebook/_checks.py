@@ -189,7 +189,9 @@ def alike(**tensors: Tensor) -> None:
 def suits(value: Tensor, name: str, network: nn.Module) -> None:
     """Refuse a tensor of another dtype or device than the weights of a network, if it has any."""
     weight = first_weight(network, value)
-    cast = value.is_floating_point() and torch.is_autocast_enabled(weight.device.type)
+    kind = weight.device.type
+    known = torch.amp.is_autocast_available(kind)  # meta's isn't
+    cast = value.is_floating_point() and known and torch.is_autocast_enabled(kind)
     if value.device != weight.device or not (cast or value.dtype == weight.dtype):
         raise ValueError(
             f"{name} must be {weight.dtype} on {weight.device} as the network is, got "

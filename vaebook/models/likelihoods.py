@@ -16,7 +16,8 @@ __all__ = [
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -117,7 +118,7 @@ class Bernoulli(Likelihood):
         _same_shape(outputs, images)
         outputs = _full(outputs)
         logits, pixels = outputs.flatten(1), images.to(outputs.dtype).flatten(1)
-        with torch.autocast(outputs.device.type, enabled=False):
+        with _in_full(outputs):
             # A quarter of the time that binary_cross_entropy_with_logits takes on a CPU.
             return torch.linalg.vecdot(logits, pixels) - F.softplus(logits).sum(1)
 
@@ -131,7 +132,7 @@ class Bernoulli(Likelihood):
         _same_shape(outputs[:1], images[:1])
         outputs = _full(outputs)
         logits, pixels = outputs.flatten(1), images.to(outputs.dtype).flatten(1)
-        with torch.autocast(outputs.device.type, enabled=False):
+        with _in_full(outputs):
             return pixels @ logits.T - F.softplus(logits).sum(1)
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -212,7 +213,7 @@ class Gaussian(Likelihood):
         middle = outputs.mean(0)
         means = (outputs - middle).flatten(1)
         pixels = (images.to(outputs.dtype) - middle).flatten(1)
-        with torch.autocast(outputs.device.type, enabled=False):
+        with _in_full(outputs):
             products = pixels @ means.T
         squared = pixels.square().sum(1)[:, None] + means.square().sum(1) - 2 * products
         return self._log_prob(squared, images[0].numel())
@@ -334,3 +335,10 @@ def _same_shape(outputs: Tensor, images: Tensor, one: bool = False) -> None:
 def _full(outputs: Tensor) -> Tensor:
     """Return what autocast made of a network's outputs in float32: sums of pixels need it."""
     return outputs.float() if outputs.dtype in (torch.float16, torch.bfloat16) else outputs
+
+
+def _in_full(value: Tensor) -> AbstractContextManager[Any]:
+    """Keep autocast from taking products of what is here in half precision."""
+    kind = value.device.type
+    known = torch.amp.is_autocast_available(kind)  # meta's isn't
+    return torch.autocast(kind, enabled=False) if known else nullcontext()

@@ -1,0 +1,343 @@
+"""The priors against torch.distributions, Monte Carlo and autograd."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import distributions as td
+
+from vaebook.datasets import ImageSet
+from vaebook.models.priors import (
+    ConditionalShift,
+    DiagonalNormal,
+    FullNormal,
+    Mixture,
+    Prior,
+    StandardNormal,
+)
+
+# Monte Carlo is held within this many standard errors: one false alarm in 150,000 per number.
+SIGMAS = 4.5
+D = 3
+N = 5
+
+
+def draw(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def brightness(images):
+    return images.flatten(1).mean(1)
+
+
+def covariance(seed=3):
+    root = draw(D, D, seed=seed)
+    return root @ root.T + 0.3 * torch.eye(D).double()
+
+
+WEIGHTS = torch.tensor([0.2, 0.7, 0.1], dtype=torch.float64)
+SCORES = draw(N, seed=4)
+
+
+def standard():
+    one = td.MultivariateNormal(torch.zeros(D).double(), torch.eye(D).double())
+    return StandardNormal(D).double(), None, one.expand((N,))
+
+
+def diagonal():
+    mean, logvar = draw(D), draw(D, seed=1)
+    one = td.MultivariateNormal(mean, torch.diag(logvar.exp()))
+    return DiagonalNormal(mean, logvar), None, one.expand((N,))
+
+
+def full():
+    mean = draw(D)
+    return (
+        FullNormal(mean, covariance()),
+        None,
+        td.MultivariateNormal(mean, covariance()).expand((N,)),
+    )
+
+
+def shifted():
+    centre = -1.5 * SCORES[:, None].expand(N, D)
+    prior = ConditionalShift(D, 1.5, brightness)
+    return prior, SCORES, td.MultivariateNormal(centre, torch.eye(D).double().expand(N, D, D))
+
+
+def mixture():
+    means, logvars = 2 * draw(3, D), draw(3, D, seed=1)
+    parts = td.Independent(td.Normal(means, (0.5 * logvars).exp()), 1)
+    one = td.MixtureSameFamily(td.Categorical(WEIGHTS), parts)
+    return Mixture(means, logvars, WEIGHTS), None, one.expand((N,))
+
+
+GAUSSIAN = [standard, diagonal, full]
+NORMAL = [*GAUSSIAN, shifted]
+ALL = [*NORMAL, mixture]
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_log_prob_is_torchs(make):
+    prior, labels, expected = make()
+    z = 2 * draw(N, D, seed=7)
+    torch.testing.assert_close(prior.log_prob(z, labels), expected.log_prob(z))
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_samples_have_the_moments_of_the_distribution(make):
+    prior, labels, expected = make()
+    n = 100_000
+    if labels is not None:
+        labels, row = labels[:1].expand(n), td.MultivariateNormal(expected.mean[0], torch.eye(D))
+        mean, variance = row.mean.double(), torch.ones(D).double()
+    else:
+        mean, variance = expected.mean[0], expected.variance[0]
+    z = prior.sample(n, labels, generator())
+    assert z.shape == (n, D)
+    squares = (z - mean).square()
+    # Three dimensions, two moments: one false alarm in 25,000 per prior.
+    assert ((z.mean(0) - mean) / (variance / n).sqrt()).abs().max() < SIGMAS
+    assert ((squares.mean(0) - variance) / (squares.std(0) / n**0.5)).abs().max() < SIGMAS
+
+
+def test_samples_of_a_full_normal_have_its_covariance():
+    prior, _, _ = full()
+    n = 100_000
+    z = prior.sample(n, generator=generator()) - prior.mean
+    products = z[:, :, None] * z[:, None]
+    errors = (products.mean(0) - covariance()) / (products.std(0) / n**0.5)
+    # Six different entries: one false alarm in 25,000.
+    assert errors.abs().max() < SIGMAS
+
+
+def test_samples_of_a_mixture_come_from_its_parts_as_often_as_their_weights_say():
+    means = torch.tensor([[-50.0], [0.0], [50.0]])
+    prior = Mixture(means, torch.zeros(3, 1), WEIGHTS.float())
+    n = 100_000
+    z = prior.sample(n, generator=generator())
+    shares = ((z - means.T).abs() < 20).double().mean(0)
+    assert shares.sum().item() == pytest.approx(1)
+    errors = (shares - WEIGHTS) / (WEIGHTS * (1 - WEIGHTS) / n).sqrt()
+    assert errors.abs().max() < SIGMAS
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_samples_repeat_themselves_with_their_generator(make):
+    prior, labels, _ = make()
+    first, again, other = (prior.sample(N, labels, generator(seed)) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("make", NORMAL)
+def test_the_kl_of_a_normal_prior_is_torchs(make):
+    prior, labels, expected = make()
+    mu, logvar = draw(N, D, seed=5), draw(N, D, seed=6)
+    q = td.MultivariateNormal(mu, torch.diag_embed(logvar.exp()))
+    torch.testing.assert_close(prior.kl(mu, logvar, labels), td.kl_divergence(q, expected))
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_the_kl_is_the_mean_of_the_log_ratio(make):
+    """For a mixture, whose KL is drawn, this is the drawn against another program's draws."""
+    prior, labels, expected = make()
+    mu, logvar = draw(N, D, seed=5), draw(N, D, seed=6) - 1
+    q = td.Independent(td.Normal(mu, (0.5 * logvar).exp()), 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        z = q.sample((40_000,))
+    ratio = q.log_prob(z) - expected.log_prob(z)
+    error = ratio.std(0) / len(ratio) ** 0.5
+    own = 2**0.5 if make is mixture else 1  # as many draws of its own
+    found = prior.kl(mu, logvar, labels, n_samples=40_000, generator=generator(1))
+    assert ((found - ratio.mean(0)) / (own * error)).abs().max() < SIGMAS
+
+
+def test_a_drawn_kl_is_the_closed_form_on_average():
+    """The base class against StandardNormal's own formula."""
+    prior = StandardNormal(D).double()
+    mu, logvar = draw(N, D, seed=5), draw(N, D, seed=6)
+    drawn = torch.stack([Prior.kl(prior, mu, logvar, None, 1, generator(s)) for s in range(4000)])
+    error = drawn.std(0) / len(drawn) ** 0.5
+    assert ((drawn.mean(0) - prior.kl(mu, logvar)) / error).abs().max() < SIGMAS
+
+
+def test_the_kl_of_one_normal_of_a_mixture_is_that_of_the_normal():
+    mean, logvar = draw(1, D), draw(1, D, seed=1)
+    mu, spread = draw(N, D, seed=2), torch.full((N, D), -8.0).double()
+    one = Mixture(mean, logvar).kl(mu, spread, n_samples=2000, generator=generator())
+    expected = DiagonalNormal(mean[0], logvar[0]).kl(mu, spread)
+    # q is so narrow that draws hardly differ.
+    torch.testing.assert_close(one, expected, rtol=0.02, atol=0.05)
+
+
+@given(st.integers(0, 2**31), st.floats(-10, 10))
+def test_a_shift_of_the_prior_is_the_opposite_shift_of_the_code(seed, rate):
+    """KL(N(mu, L) || N(-r c 1, I)) = KL(N(mu + r c 1, L) || N(0, I))."""
+    mu, logvar, score = draw(N, D, seed=seed), draw(N, D, seed=seed + 1), draw(N, seed=seed + 2)
+    found = ConditionalShift(D, rate, brightness).kl(mu, logvar, score)
+    moved = StandardNormal(D).double().kl(mu + rate * score[:, None], logvar)
+    torch.testing.assert_close(found, moved)
+
+
+def test_a_shift_over_images_has_the_moments_that_its_docstring_says():
+    n, rate = 100_000, 2.0
+    score = 0.3 + 0.5 * draw(n, seed=1)
+    z = ConditionalShift(2, rate, brightness).sample(n, score, generator())
+    expected = torch.eye(2) + rate**2 * 0.25 * torch.ones(2, 2)
+    # Variances of 2 from 100,000 draws are good to .009, means to .005.
+    torch.testing.assert_close(z.T.cov(), expected.double(), rtol=0, atol=SIGMAS * 0.009)
+    torch.testing.assert_close(
+        z.mean(0), torch.full((2,), -rate * 0.3).double(), rtol=0, atol=SIGMAS * 0.005
+    )
+
+
+def test_only_a_shift_depends_on_the_image_and_its_score_is_a_constant():
+    batch = ImageSet(torch.rand(N, 1, 4, 4, generator=generator()))
+    weight = torch.ones((), requires_grad=True)
+    found = ConditionalShift(D, 1.0, lambda images: weight * brightness(images)).condition(batch)
+    assert torch.equal(found, brightness(batch.images))
+    assert not found.requires_grad
+    for make in (standard, diagonal, full, mixture):
+        assert make()[0].condition(batch) is None
+
+
+def test_a_positive_score_pulls_the_code_down_in_all_dimensions_alike():
+    """With nothing to reconstruct, the best mean is -rate * score."""
+    mu = torch.zeros(1, 3, dtype=torch.float64, requires_grad=True)
+    kl = ConditionalShift(3, 5.0, brightness).kl(
+        mu, torch.zeros_like(mu), torch.tensor([0.4], dtype=torch.float64)
+    )
+    (gradient,) = torch.autograd.grad(kl.sum(), mu)
+    torch.testing.assert_close(-gradient, torch.full_like(mu, -2.0))
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_gradients_reach_the_posterior_and_the_code(make):
+    prior, labels, _ = make()
+    mu, logvar, z = (draw(N, D, seed=s).requires_grad_() for s in (5, 6, 7))
+    prior.kl(mu, logvar, labels, generator=generator()).sum().backward()
+    prior.log_prob(z, labels).sum().backward()
+    for value in (mu, logvar, z):
+        assert value.grad.isfinite().all()
+        assert (value.grad != 0).any(1).all()
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_a_prior_goes_through_its_state_and_to_another_type(make, tmp_path):
+    prior, labels, _ = make()
+    z = draw(N, D, seed=7)
+    expected = prior.log_prob(z, labels)
+    other = make()[0]
+    for buffer in other.buffers():
+        buffer.zero_()
+    other.load_state_dict(prior.state_dict())
+    if make is not standard:  # whose zeros are not saved, nor needed
+        torch.testing.assert_close(other.log_prob(z, labels), expected, rtol=0, atol=0)
+    assert ("mean" in prior.state_dict()) == (make in (diagonal, full))
+    single = prior.float()
+    labels = None if labels is None else labels.float()
+    found = single.log_prob(z.float(), labels)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
+    assert single.sample(N, labels, generator()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("make", GAUSSIAN)
+def test_coloured_noise_is_what_whitening_undoes(make):
+    prior, _, expected = make()
+    noise = draw(N, D, seed=8)
+    z = prior.mean + prior.color(noise)
+    torch.testing.assert_close(prior.whiten(z), noise)
+    squares = noise.square().sum(1)
+    distance = z - expected.mean
+    mahalanobis = (distance * torch.linalg.solve(expected.covariance_matrix, distance)).sum(1)
+    torch.testing.assert_close(squares, mahalanobis)
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_the_kl_stays_single_precision_under_autocast(make):
+    prior, labels, _ = make()
+    prior = prior.float()
+    labels = None if labels is None else labels.float()
+    mu, logvar = draw(N, D, seed=5).float(), draw(N, D, seed=6).float()
+    expected = prior.kl(mu, logvar, labels, generator=generator())
+    with torch.autocast("cpu", torch.bfloat16):
+        found = prior.kl(mu, logvar, labels, generator=generator())
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_full_normal_survives_a_correlation_near_one():
+    cov = torch.tensor([[1.0, 1 - 1e-6], [1 - 1e-6, 1.0]])
+    prior = FullNormal(torch.zeros(2), cov)
+    exact = td.MultivariateNormal(torch.zeros(2).double(), cov.double())
+    z = torch.tensor([[1.0, 1.001]])
+    torch.testing.assert_close(
+        prior.log_prob(z).double(), exact.log_prob(z.double()), rtol=1e-2, atol=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: StandardNormal(0), "latent_dim must be a whole number"),
+        (lambda: DiagonalNormal(torch.zeros(2, 2), torch.zeros(2)), "mean must be a float tensor"),
+        (lambda: DiagonalNormal(torch.zeros(2), torch.zeros(3)), "logvar must be a float tensor"),
+        (lambda: DiagonalNormal(torch.zeros(2).long(), torch.zeros(2)), "mean must be a float"),
+        (lambda: FullNormal(torch.zeros(2), torch.zeros(2, 2)), "must be positive definite"),
+        (
+            lambda: FullNormal(torch.zeros(2), torch.tensor([[1.0, 0.5], [0.4, 1.0]])),
+            "covariance must be symmetric",
+        ),
+        (
+            lambda: FullNormal(torch.zeros(2), 1e-9 * torch.tensor([[1.0, 0.5], [0.4, 1.0]])),
+            "covariance must be symmetric",
+        ),
+        (lambda: FullNormal(torch.zeros(2), torch.eye(2).double()), "must be of one dtype"),
+        (lambda: ConditionalShift(2, float("nan"), brightness), "rate must be a finite number"),
+        (lambda: ConditionalShift(2, 1.0, "donut"), "score must map images to numbers"),
+        (lambda: Mixture(torch.zeros(2), torch.zeros(2)), "means must be a float tensor"),
+        (lambda: Mixture(torch.zeros(2, 1), torch.zeros(1, 1)), "logvars must be a float tensor"),
+        (
+            lambda: Mixture(torch.zeros(2, 1), torch.zeros(2, 1), torch.tensor([0.5, 0.6])),
+            "weights must be positive and sum to 1",
+        ),
+        (
+            lambda: Mixture(torch.zeros(2, 1), torch.zeros(2, 1), torch.tensor([0.0, 1.0])),
+            "weights must be positive and sum to 1",
+        ),
+    ],
+)
+def test_what_is_no_prior_is_refused(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_codes_that_do_not_fit_are_refused(make):
+    prior, labels, _ = make()
+    for z in (torch.zeros(N, D + 1), torch.zeros(D), torch.zeros(N, D).long(), [[0.0] * D]):
+        with pytest.raises(ValueError, match="z must be a float tensor"):
+            prior.log_prob(z, labels)
+    with pytest.raises(ValueError, match="logvar must be a float tensor"):
+        prior.kl(torch.zeros(N, D), torch.zeros(N, 1), labels)
+    with pytest.raises(ValueError, match="n must be a whole number"):
+        prior.sample(0, labels)
+
+
+def test_a_shift_without_its_scores_is_refused():
+    prior = ConditionalShift(D, 1.0, brightness)
+    with pytest.raises(
+        ValueError, match=r"labels must be the score of each image, \[N\], got None"
+    ):
+        prior.log_prob(torch.zeros(N, D))
+    with pytest.raises(ValueError, match=r"labels must be a float tensor \[5\]"):
+        prior.kl(torch.zeros(N, D), torch.zeros(N, D), torch.zeros(N + 1))
+    with pytest.raises(ValueError, match=r"labels must be a float tensor \[5\], got int64"):
+        prior.sample(N, torch.zeros(N).long())
