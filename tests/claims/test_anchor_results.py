@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import distributions as td
 
 from vaebook import objectives
+from vaebook.models import priors
 
 SIGMAS = 4.5
 
@@ -40,6 +41,8 @@ def test_prop_anchor_prior(seed, rate, dim):
     shifted_p = td.kl_divergence(normal(mu, scale), normal(-shift.expand_as(mu), 1.0))
     torch.testing.assert_close(anchored, shifted_q)
     torch.testing.assert_close(shifted_q, shifted_p)
+    prior = priors.ConditionalShift(dim, rate, lambda _: score)
+    torch.testing.assert_close(prior.kl(mu, logvar, score), shifted_p)
     wrong_sign = td.kl_divergence(normal(mu, scale), normal(shift.expand_as(mu), 1.0))
     if (shift.abs() > 0.1).all():
         assert not torch.allclose(shifted_q, wrong_sign)

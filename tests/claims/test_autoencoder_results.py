@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from vaebook import models, objectives
+from vaebook.datasets import ImageSet
 from vaebook.models import networks
 
 
@@ -28,23 +29,25 @@ def _double() -> Iterator[None]:
 
 def small_pair(latent_dim: int, seed: int = 0) -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(seed)
-    encoder = networks.MLPEncoder(latent_dim, (7, 5), image_size=4)
-    return encoder, networks.MLPDecoder(latent_dim, (5, 7), image_size=4)
+    encoder = networks.MLPEncoder(latent_dim, (7, 5), shape=(1, 4, 4))
+    return encoder, networks.MLPDecoder(latent_dim, (5, 7), shape=(1, 4, 4))
 
 
-def images(n: int, seed: int = 1) -> Tensor:
-    return torch.rand(n, 1, 4, 4, generator=torch.Generator().manual_seed(seed))
+def grey(n: int, seed: int = 1) -> ImageSet:
+    generator = torch.Generator().manual_seed(seed)
+    return ImageSet(torch.rand(n, 1, 4, 4, generator=generator, dtype=torch.float32))
 
 
 def test_def_autoencoder() -> None:
     """Code, reconstruction and loss of the package, against NumPy, pixel by pixel."""
     encoder, decoder = small_pair(2)
     model = models.Autoencoder(encoder, decoder, 2, models.Bernoulli())
-    x = images(6)
+    batch = grey(6)
+    x = batch.images.double()
     with torch.no_grad():
         z = model.encode(x)
         decoded = model.decode(z)
-        loss = objectives.reconstruction_only(model, x)["loss"]
+        loss = objectives.reconstruction_only(model, batch)["loss"]
         assert torch.equal(z, encoder(x))
     assert z.shape == (6, 2)
     assert decoded.min() >= 0
@@ -94,7 +97,8 @@ def test_prop_code_scale() -> None:
     """An affine map slipped in between, written into the layers or left as a curved function."""
     encoder, decoder = small_pair(3)
     plain = models.Autoencoder(encoder, decoder, 3, models.Bernoulli())
-    x = images(8)
+    batch = grey(8)
+    x = batch.images.double()
     generator = torch.Generator().manual_seed(2)
     H = torch.randn(3, 3, generator=generator) + 3 * torch.eye(3)
     k = torch.randn(3, generator=generator)
@@ -127,5 +131,6 @@ def test_prop_code_scale() -> None:
         for other in (affine, curved):
             assert not torch.allclose(other.encode(x), z, atol=1e-2)
             torch.testing.assert_close(other.decode(other.encode(x)), plain.decode(z))
-            theirs, ours = (objectives.reconstruction_only(m, x)["loss"] for m in (other, plain))
+            theirs = objectives.reconstruction_only(other, batch)["loss"]
+            ours = objectives.reconstruction_only(plain, batch)["loss"]
             torch.testing.assert_close(theirs, ours)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from vaebook import models, objectives
+from vaebook.datasets import ImageSet
 from vaebook.measures import disentanglement
 from vaebook.models import networks
 
@@ -48,25 +49,27 @@ def test_prop_beta_constraint(family, low, more):
 
 def tiny(variance, seed=0):
     torch.manual_seed(seed)
-    encoder, decoder = networks.MLPEncoder(4, (8,), 4), networks.MLPDecoder(2, (8,), 4)
+    encoder = networks.MLPEncoder(4, (8,), shape=(1, 4, 4))
+    decoder = networks.MLPDecoder(2, (8,), shape=(1, 4, 4))
     return models.VAE(encoder, decoder, 2, models.Gaussian(variance)).double()
 
 
-def gradient(model, images, beta):
+def gradient(model, batch, beta):
     noise = torch.Generator().manual_seed(0)
-    loss = objectives.negative_elbo(model, images, beta, generator=noise)["loss"].mean()
+    loss = objectives.negative_elbo(model, batch, beta=beta, generator=noise)["loss"].mean()
     return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(model.parameters()))])
 
 
 @pytest.mark.parametrize(("variance", "beta", "factor"), [(0.1, 4.0, 3.0), (1.0, 0.2, 0.01)])
 def test_prop_beta_variance(variance, beta, factor):
-    images = torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(1)).double()
-    first = gradient(tiny(variance), images, beta)
+    batch = ImageSet(torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(1)))
+    images = batch.images.double()
+    first = gradient(tiny(variance), batch, beta)
     # The same product, another pair: gradients differ by the ratio of the betas.
-    second = gradient(tiny(variance * factor), images, beta / factor)
+    second = gradient(tiny(variance * factor), batch, beta / factor)
     torch.testing.assert_close(first, factor * second, rtol=1e-5, atol=1e-8)
     # Another product: not proportional.
-    third = gradient(tiny(variance), images, 2 * beta)
+    third = gradient(tiny(variance), batch, 20 * beta)
     cosine = torch.nn.functional.cosine_similarity(first, third, dim=0)
     assert cosine < 0.9999
     # The same model has another ELBO for another variance, as scipy's densities say.
@@ -87,16 +90,16 @@ def test_prop_beta_variance(variance, beta, factor):
 
 
 def test_adam_takes_the_same_steps_for_the_same_product():
-    images = torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(1)).double()
+    batch = ImageSet(torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(1)))
     ends = []
     for variance, beta in ((0.1, 4.0), (0.4, 1.0), (0.1, 1.0)):
         model = tiny(variance)
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-14)
         for t in range(30):
             noise = torch.Generator().manual_seed(t)
-            loss = objectives.negative_elbo(model, images, beta, generator=noise)["loss"].mean()
+            terms = objectives.negative_elbo(model, batch, beta=beta, generator=noise)
             optimizer.zero_grad()
-            loss.backward()
+            terms["loss"].mean().backward()
             optimizer.step()
         ends.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
     torch.testing.assert_close(ends[0], ends[1], rtol=0, atol=1e-6)
@@ -172,7 +175,7 @@ def test_prop_beta_calibrated(latents):
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.9])
 def test_a_linear_vae_meets_a_tolerance_by_a_variance_above_it(share):
-    """The optimal variance below the tolerance: the limit of models.Gaussian cuts nothing off."""
+    """The optimal variance below the tolerance: ConstrainedGaussian's limit cuts nothing off."""
     eigenvalues = draw(20).square().sort(descending=True).values
     used, rest = eigenvalues[:4], eigenvalues[4:].sum().item()
 

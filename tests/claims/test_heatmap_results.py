@@ -208,9 +208,9 @@ def test_gelbrichs_bound_holds_for_other_densities_on_the_line() -> None:
         assert abs(one.std() - two.std()) <= transport
 
 
-def benchmark() -> ModuleType:
+def experiment() -> ModuleType:
     """The script whose results the chapter on VAE and autoencoder reads."""
-    path = Path(__file__).resolve().parent.parent.parent / "benchmarks" / "vae_against_ae.py"
+    path = Path(__file__).resolve().parent.parent.parent / "experiments" / "vae_against_ae.py"
     spec = importlib.util.spec_from_file_location("vae_against_ae", path)
     assert spec is not None
     assert spec.loader is not None
@@ -220,7 +220,7 @@ def benchmark() -> ModuleType:
 
 
 def test_the_permutation_test_of_the_comparison_is_scipys() -> None:
-    script = benchmark()
+    script = experiment()
     for n, m in ((5, 5), (5, 4)):
         a, b = RNG.normal(size=n), RNG.normal(0.8, size=m)
         by_scipy = stats.permutation_test(
@@ -235,7 +235,7 @@ def test_the_permutation_test_of_the_comparison_is_scipys() -> None:
 
 
 def test_holms_adjustment_controls_the_chance_of_any_false_alarm() -> None:
-    script = benchmark()
+    script = experiment()
     assert script.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     rejected = [min(script.holm(list(RNG.uniform(size=6)))) <= 0.05 for _ in range(2000)]
     # For independent p-values the chance is 1 - (1 - 0.05 / 6)^6, a little less than 5 %.
@@ -243,7 +243,7 @@ def test_holms_adjustment_controls_the_chance_of_any_false_alarm() -> None:
 
 
 def test_points_that_the_comparison_picks_lie_where_it_says() -> None:
-    script = benchmark()
+    script = experiment()
     rng = np.random.default_rng(0)
     codes = torch.from_numpy(rng.normal(size=(800, 3)) @ np.diag([3.0, 1.0, 0.2])).float()
     cloud = script.Cloud(codes)
@@ -265,7 +265,7 @@ def test_the_look_up_of_the_comparison_is_the_nearest_neighbour() -> None:
     train, test = datasets.heatmaps().split(0.8, seed=0)
     some = test.images[:10]
     distances = [(train.images - image).flatten(1).norm(dim=1).min() for image in some]
-    found = benchmark().look_up(train.images, some)
+    found = experiment().look_up(train.images, some)
     torch.testing.assert_close(found, torch.stack(distances), rtol=1e-4, atol=1e-4)
 
 

@@ -4,10 +4,7 @@ A test that bears the label of a result holds it against draws with a fixed seed
 errors, which a right result exceeds once in 1.7 million times a number.
 """
 
-import json
 import math
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,14 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Normal
 
-from vaebook import objectives
+from vaebook import objectives, tables
 from vaebook.latent import paths
-
-BENCHMARKS = Path(__file__).resolve().parent.parent.parent / "benchmarks"
-
-
-def results(name: str) -> dict[str, Any]:
-    return json.loads((BENCHMARKS / f"{name}.json").read_text())
 
 
 @pytest.mark.parametrize("corners", [2, 3, 7])
@@ -71,7 +62,7 @@ def test_prop_kl_parts(seed: int) -> None:
 
 
 def test_the_recorded_parts_of_the_kl_add_up_in_five_seeds_of_each_way() -> None:
-    measured = results("kl_phases")
+    measured = tables.load("kl_phases")
     for way in measured["ways"]:
         assert sorted(r["seed"] for r in measured["runs"] if r["way"] == way) == list(range(5))
     for run in measured["runs"]:
@@ -80,7 +71,7 @@ def test_the_recorded_parts_of_the_kl_add_up_in_five_seeds_of_each_way() -> None
 
 
 def test_every_usual_run_spikes_and_collapses_and_none_that_knows_the_mean_image() -> None:
-    for run in results("kl_phases")["runs"]:
+    for run in tables.load("kl_phases")["runs"]:
         spike, collapse = run["phases"]["spike"], run["phases"]["collapse"]
         assert run["phases"]["start"]["kl"] < 0.03
         if run["way"] in ("recipe", "constant"):
@@ -91,7 +82,7 @@ def test_every_usual_run_spikes_and_collapses_and_none_that_knows_the_mean_image
 
 
 def test_skip_connections_empty_the_code_in_every_seed() -> None:
-    measured = results("unet")
+    measured = tables.load("unet")
     runs = {way: [r for r in measured["runs"] if r["way"] == way] for way in measured["ways"]}
     assert all(sorted(r["seed"] for r in group) == list(range(5)) for group in runs.values())
     for run in runs["none"]:
