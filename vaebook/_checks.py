@@ -6,6 +6,7 @@ __all__ = [
     "cholesky",
     "count",
     "counts",
+    "device",
     "double",
     "first_weight",
     "floats",
@@ -78,8 +79,9 @@ def floats(
     if finite and not all(map(math.isfinite, extremes)):
         first = (~value.isfinite()).nonzero()[0].tolist()
         raise ValueError(f"{name} must be finite, got {value[tuple(first)].item()} at {first}")
-    if max(map(abs, extremes)) > largest:
-        first = (value.abs() > largest).nonzero()[0].tolist()
+    size = max(map(abs, extremes))
+    if size > largest:
+        first = (value.abs() == size).nonzero()[0].tolist()
         raise ValueError(
             f"{name} must be at most {largest:g} in size, "
             f"got {value[tuple(first)].item():g} at {first}"
@@ -169,6 +171,15 @@ def number(
         )
 
 
+def device(value: object) -> torch.device:
+    """Return the device of a name, and refuse one that isn't here."""
+    try:
+        return torch.empty(0, device=value).device  # type: ignore[arg-type]
+    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device must be one that is here, got {value!r}: {reason}") from None
+
+
 def same_device(**tensors: Tensor) -> None:
     """Refuse tensors of several devices."""
     devices = {name: tensor.device for name, tensor in tensors.items()}
@@ -206,9 +217,9 @@ def first_weight(network: nn.Module, otherwise: Tensor) -> Tensor:
             return weight
     for part in network._modules.values():
         if part is not None:
-            weight = first_weight(part, otherwise)
-            if weight is not otherwise:
-                return weight
+            found = first_weight(part, otherwise)
+            if found is not otherwise:
+                return found
     return otherwise
 
 
@@ -269,6 +280,8 @@ def randint(high: int, n: int, device: torch.device, generator: Generator | None
 def bernoulli(probabilities: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw 0 or 1 with the given probabilities of 1, in their dtype and on their device."""
     device = _source(probabilities.device, generator)
+    if probabilities.device.type == "meta":
+        return torch.empty_like(probabilities)
     return torch.bernoulli(probabilities.to(device), generator=generator).to(probabilities.device)
 
 
