@@ -445,9 +445,13 @@ def test_codes_that_the_decoder_cannot_take_are_refused(z):
 
 
 def test_an_encoder_of_the_wrong_width_is_refused():
-    with pytest.raises(ValueError, match=r"must return \[N, 6\] for latent_dim = 3, got \[5, 3\]"):
+    with pytest.raises(
+        ValueError, match=r"encoder or features must return \[N, 6\] of images, got \[5, 3\]"
+    ):
         VAE(MLPEncoder(3), MLPDecoder(3), 3, Bernoulli()).encode(torch.zeros(5, 1, 28, 28))
-    with pytest.raises(ValueError, match=r"must return \[N, 3\] for latent_dim = 3, got \[5, 6\]"):
+    with pytest.raises(
+        ValueError, match=r"encoder or features must return \[N, 3\] of images, got \[5, 6\]"
+    ):
         Autoencoder(MLPEncoder(6), MLPDecoder(3), 3, Bernoulli()).encode(torch.zeros(5, 1, 28, 28))
 
 
@@ -504,6 +508,8 @@ def test_a_classifier_is_a_linear_layer_on_its_features():
     torch.testing.assert_close(codes.mu, features(images))
     assert codes.logvar is None
     assert codes.labels.tolist() == [0, 1, 2, 0, 1]
+    with pytest.raises(ValueError, match=r"must return \[N, 7\] of images, got \[5, 6\]"):
+        Classifier(features, 7, 3)(images)
     for arguments in ((features, 0), (features, 6, 0)):
         with pytest.raises(ValueError, match="must be a whole number, 1 or more"):
             Classifier(*arguments)

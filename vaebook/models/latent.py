@@ -77,8 +77,9 @@ class Codes:
             return isinstance(index, slice)
         if index.dtype == torch.bool:
             return index.shape == (len(self),)
-        inside = (index >= -len(self)) & (index < len(self))
-        return index.dtype == torch.int64 and index.ndim == 1 and bool(inside.all())
+        if index.dtype != torch.int64 or index.ndim != 1:
+            return False
+        return bool(((index >= -len(self)) & (index < len(self))).all())
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """Draw one z from each q(z|x), [N, D]; codes without spread are their own draw."""
@@ -99,6 +100,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         >>> model.training
         True
     """
+    _checks.instance(model, "model", nn.Module)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -248,20 +250,6 @@ class _LatentModel(_Encoding):
 
         return log_prob
 
-    def _features(self, images: Tensor, expected: int) -> Tensor:
-        _checks.floats(images, "images", ("N", "C", "H", "W"), finite=False)
-        # An image set is float32 whatever the model is.
-        images = images.to(_checks.first_weight(self.encoder, images).dtype)
-        _checks.suits(images, "images", self.encoder)
-        features = self.encoder(images)
-        if features.shape[1:] != (expected,):
-            raise ValueError(
-                f"the encoder must return [N, {expected}] for latent_dim = {self.latent_dim}, "
-                f"got {list(features.shape)}"
-            )
-        # Half precision, which autocast makes, would lose the KL.
-        return features if features.dtype == torch.float64 else features.float()
-
 
 class Autoencoder(_LatentModel):
     r"""A deterministic code z = e(x), [N, D], and a decoder.
@@ -277,7 +265,7 @@ class Autoencoder(_LatentModel):
 
     def encode(self, images: Tensor) -> Tensor:
         """Return the codes, [N, D]."""
-        return self._features(images, self.latent_dim)
+        return _features(self.encoder, images, self.latent_dim)
 
     def _encoded(self, images: Tensor) -> tuple[Tensor, None]:
         return self.encode(images), None
@@ -320,7 +308,7 @@ class VAE(_LatentModel):
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mu and logvar of q(z|x), each [N, D]."""
-        mu, logvar = self._features(images, 2 * self.latent_dim).chunk(2, dim=1)
+        mu, logvar = _features(self.encoder, images, 2 * self.latent_dim).chunk(2, dim=1)
         return mu, logvar
 
     def _encoded(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -362,6 +350,7 @@ class Classifier(_Encoding):
 
     def __init__(self, features: nn.Module, n_features: int, n_classes: int = 10) -> None:
         super().__init__()
+        _checks.instance(features, "features", nn.Module)
         _checks.count(n_features, "n_features")
         _checks.count(n_classes, "n_classes")
         self.features = features
@@ -369,7 +358,21 @@ class Classifier(_Encoding):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits, [N, n_classes]."""
-        return self.head(self.features(images))
+        return self.head(self._encoded(images)[0])
 
     def _encoded(self, images: Tensor) -> tuple[Tensor, None]:
-        return self.features(images), None
+        return _features(self.features, images, self.head.in_features), None
+
+
+def _features(network: nn.Module, images: Tensor, width: int) -> Tensor:
+    _checks.floats(images, "images", ("N", "C", "H", "W"), finite=False)
+    # An image set is float32 whatever the model is.
+    images = images.to(_checks.first_weight(network, images).dtype)
+    _checks.suits(images, "images", network)
+    features = network(images)
+    if features.shape[1:] != (width,):
+        raise ValueError(
+            f"encoder or features must return [N, {width}] of images, got {list(features.shape)}"
+        )
+    # Half precision, which autocast makes, would lose the KL.
+    return features if features.dtype == torch.float64 else features.float()
