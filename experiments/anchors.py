@@ -79,8 +79,9 @@ def row(name: str, directory: Path, data: dict[str, Any]) -> dict[str, Any]:
     kind, rate, seed = match.groups()
     trained = recipes.load(name, directory)
     model, test = trained.model, data["test"]
-    mu, logvar = bounds.encode(model, test.images)
-    z = model.reparameterize(mu, logvar, torch.Generator().manual_seed(0))
+    codes = model.codes(test)
+    mu, logvar = codes.mu, codes.logvar
+    z = codes.sample(torch.Generator().manual_seed(0))
     score = data["scores"]["means" if kind == "means" else "drawn"]
     slope = torch.linalg.lstsq(mu - mu.mean(0), (score - score.mean())[:, None]).solution
     result: dict[str, Any] = {
@@ -104,7 +105,7 @@ def row(name: str, directory: Path, data: dict[str, Any]) -> dict[str, Any]:
     result["knn_accuracy"] = round((votes == test.labels[:2000]).double().mean().item(), 4)
     if kind == "conditional":
         asked = torch.arange(N_SAMPLES) % 10
-        images = model.decode(objectives.with_class(noise, asked))
+        images = model.decode(noise, asked)
         obeyed = (classifier(images).argmax(1) == asked).double().mean().item()
         terms = trained.card["metrics"]
         return result | {"obeyed": round(obeyed, 4), "elbo": terms["elbo"]["nats"]}
@@ -118,8 +119,11 @@ def row(name: str, directory: Path, data: dict[str, Any]) -> dict[str, Any]:
         torch.tensor(2 * torch.pi)
     )
     kl_mixture = (log_q - log_mixture(z, centres[:2000])).mean().item()
-    distortion = -bound.log_likelihood.mean().item()
-    anchored = objectives.kl_divergence(mu + result["rate"] * score[:, None], logvar).mean()
+    distortion = -bound.log_prob.mean().item()
+    # The bound's own KL is that from the anchored prior.
+    binary = model.codes(images)
+    kl_standard = objectives.kl_divergence(binary.mu, binary.logvar).mean().item()
+    kl_anchored = model.prior.kl(mu, logvar, score).mean().item()
     return result | {
         "shares_standard": shares(classifier, model.decode(noise)),
         "shares_mixture": shares(classifier, model.decode(noise + centres[picked])),
@@ -127,10 +131,10 @@ def row(name: str, directory: Path, data: dict[str, Any]) -> dict[str, Any]:
         "unsure_standard": unsure(classifier, model.decode(noise)),
         "unsure_mixture": unsure(classifier, model.decode(noise + centres[picked])),
         "reconstruction": round(distortion, 3),
-        "kl_standard": round(bound.kl.mean().item(), 3),
-        "kl_anchored": round(anchored.item(), 3),
+        "kl_standard": round(kl_standard, 3),
+        "kl_anchored": round(kl_anchored, 3),
         "kl_mixture": round(kl_mixture, 3),
-        "elbo_standard": round(-distortion - bound.kl.mean().item(), 3),
+        "elbo_standard": round(-distortion - kl_standard, 3),
         "elbo_mixture": round(-distortion - kl_mixture, 3),
         "log_p_standard": log_p(model, images[:N_IMAGES], torch.zeros(1, 2)),
         "log_p_mixture": log_p(model, images[:N_IMAGES], centres[:2000]),
@@ -143,9 +147,9 @@ def outliers(name: str, sets: dict[str, Tensor]) -> dict[str, Any]:
     model = recipes.load(name).model
     found: dict[str, Any] = {}
     for title, images in sets.items():
-        mu, logvar = bounds.encode(model, images)
+        codes = model.codes(images)
         bound = bounds.elbo(model, images, 5, torch.Generator().manual_seed(0))
-        energy = 0.5 * (mu.square() + logvar.exp()).sum(1)
+        energy = 0.5 * (codes.mu.square() + codes.logvar.exp()).sum(1)
         found[title] = {
             "posterior energy": rounded(energy, 3),
             "KL": rounded(bound.kl, 3),
@@ -179,7 +183,7 @@ def main() -> None:
         real_shares = shares(data["classifier"], test.images)
         real_unsure = unsure(data["classifier"], test.images)
     runs = []
-    for name in (name for name in recipes.available() if name.startswith("anchor-")):
+    for name in (name for name in recipes.trainable() if name.startswith("anchor-")):
         if recipes.is_trained(name, options.weights):
             runs.append(row(name, options.weights, data))
             print(runs[-1], flush=True)

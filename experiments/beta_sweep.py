@@ -3,35 +3,34 @@
     VAEBOOK_DATA=... OMP_NUM_THREADS=1 python -m vaebook train "beta-*" --into weights
     VAEBOOK_DATA=... OMP_NUM_THREADS=1 python experiments/beta_sweep.py --weights weights
 
-measures every model that the first command has trained and writes vaebook/tables/beta_sweep.json, a
-row a model.
+measures every model that the first command has trained and writes vaebook/tables/beta_sweep.json,
+one row per model.
 """
 
 import argparse
 import json
 import math
 import platform
-import re
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from vaebook import datasets, recipes
-from vaebook.measures import agreement, bounds, disentanglement
+from vaebook import datasets, objectives, recipes
+from vaebook.measures import agreement, disentanglement
 from vaebook.models import VAE
 
 RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "beta_sweep.json"
 CALIBRATION = {"heatmap": 0.01, "mnist": 0.5}  # the sweeps' fixed variances
 
 
-def test_images(name: str) -> tuple[Tensor, datasets.ImageSet]:
-    """Return the test images as the recipe's card has them, noise included, and the clean set."""
-    recipe = recipes.get(name)
-    _, test = recipe.data()
-    noise = torch.randn(test.images.shape, generator=torch.Generator().manual_seed(0))
-    return test.images + recipe.noise * noise, test
+def test_images(recipe: recipes.Recipe) -> Tensor:
+    """Return the test images as the recipe's card has them, noise included."""
+    _, test = recipe.sets()
+    if recipe.transform is None:
+        return test.images
+    return recipe.transform(test.images, generator=torch.Generator().manual_seed(0))
 
 
 @torch.no_grad()
@@ -39,30 +38,25 @@ def row(name: str, directory: Path, features: Any, real: Tensor) -> dict[str, An
     """Measure one model."""
     trained = recipes.load(name, directory)
     model, metrics, recipe = trained.model, trained.card["metrics"], recipes.get(name)
-    match = re.fullmatch(r"beta-([a-z]+)[\d.]*-?(b[\d.]+|[a-z]*)-?s(\d)", name)
-    assert match is not None, name
-    kind, way, seed = match.groups()
-    data = "heatmap" if kind == "noise" else kind
-    way = way or "optimal"
-    images, _ = test_images(name)
-    mu, logvar = bounds.encode(model, images)
-    generator = torch.Generator().manual_seed(0)
-    z = model.reparameterize(mu, logvar, generator)
+    data, way, noise = (recipe.tags.get(tag, 0.0) for tag in ("data", "way", "noise"))
+    images = test_images(recipe)
+    codes = model.codes(images)
+    z = codes.sample(torch.Generator().manual_seed(0))
     decoded = torch.cat([model.decode(part) for part in z.split(1000)])
     squared = (decoded - images).flatten(1).square().sum(1).mean().item()
     pixels = images[0].numel()
-    kl_each = 0.5 * (mu.square() + torch.expm1(logvar) - logvar).mean(0)
+    kl_each = objectives.kl_per_latent(codes.mu, codes.logvar).mean(0)
     rate = kl_each.sum().item()
     mse = squared / pixels
     nominal = CALIBRATION[data]
-    kappa = float(way[1:]) * nominal if way.startswith("b") else metrics["variance"]
+    kappa = recipe.tags["beta"] * nominal if way == "fixed" else metrics["variance"]
     half = 0.5 * pixels
     result = {
         "name": name,
         "data": data,
-        "noise": recipe.noise,
-        "way": "beta" if way.startswith("b") else way,
-        "seed": int(seed),
+        "noise": noise,
+        "way": "beta" if way == "fixed" else way,
+        "seed": recipe.seed,
         "kappa": kappa,
         "beta": kappa / nominal,
         "rate": round(rate, 4),
@@ -76,11 +70,11 @@ def row(name: str, directory: Path, features: Any, real: Tensor) -> dict[str, An
         "clean_error": metrics.get("frobenius_clean"),
         "seconds": trained.card["budget"]["seconds"],
     }
-    if data == "heatmap" and recipe.noise == 0.1:
-        result |= scores(model, recipe.noise)
+    if data == "heatmap" and noise == 0.1:
+        result |= scores(model, noise)
     if data == "mnist":
-        codes = torch.randn(2000, model.latent_dim, generator=torch.Generator().manual_seed(1))
-        samples = model.decode(codes).clamp(0, 1)
+        draws = model.prior.sample(2000, generator=torch.Generator().manual_seed(1))
+        samples = model.decode(draws).clamp(0, 1)
         result["frechet"] = round(agreement.frechet_distance(features(samples), real), 3)
     return result
 
@@ -90,8 +84,7 @@ def scores(model: VAE, noise: float) -> dict[str, float]:
     everything = datasets.heatmaps()
     generator = torch.Generator().manual_seed(2)
     part = everything[torch.randperm(len(everything), generator=generator)[:4000]]
-    images = part.images + noise * torch.randn(part.images.shape, generator=generator)
-    z = model.reparameterize(*bounds.encode(model, images), generator)
+    z = model.codes(datasets.add_noise(part.images, noise, generator)).sample(generator)
     found = disentanglement.scores(z, part.factors, generator)
     return {
         "mig": round(found.mig, 4),
@@ -107,9 +100,9 @@ def linear_curves() -> dict[str, Any]:
     found = {}
     for data, name in (("heatmap", "beta-heatmap-b1-s0"), ("mnist", "beta-mnist-b1-s0")):
         recipe = recipes.get(name)
-        train, _ = recipe.data()
+        train, _ = recipe.sets()
         values = torch.linalg.eigvalsh(torch.cov(train.images.flatten(1).double().T)).flip(0)
-        values = values.clamp_min(0) + recipe.noise**2
+        values = values.clamp_min(0) + recipe.tags.get("noise", 0.0) ** 2
         latents = 6 if data == "heatmap" else 16
         kappas = torch.logspace(-3.5, 2.2, 58).double()
         used, rest = values[:latents, None], values[latents:].sum()
@@ -129,7 +122,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=Path("weights"))
     parser.add_argument("--into", type=Path, default=RESULTS)
     options = parser.parse_args()
-    names = [name for name in recipes.available() if name.startswith("beta-")]
+    names = [name for name in recipes.trainable() if name.startswith("beta-")]
     classifier = recipes.load("mnist-classifier").model
     with torch.no_grad():
         real = classifier.features(datasets.mnist(train=False).images[:5000])

@@ -24,9 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vaebook import datasets, recipes
-from vaebook.latent import mixtures
-from vaebook.measures import bounds
 from vaebook.datasets import ImageSet
+from vaebook.latent import mixtures
 
 RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "classes.json"
 SEEDS, EPOCHS, COMPONENTS, KEPT = 5, 5, 8, 5000
@@ -67,10 +66,11 @@ def classifier(train: ImageSet, test: ImageSet, seed: int) -> tuple[Tensor, floa
 
 def bayes(name: str, train: ImageSet) -> dict[str, float]:
     """Accuracy of Bayes' rule on the shipped codes of a recipe, from codes of training images."""
-    assert train.labels is not None
     trained = recipes.load(name)
-    mu, logvar = bounds.encode(trained.model, train.images)
-    z, labels = trained.codes.mu[:KEPT], trained.codes.labels[:KEPT]
+    codes, kept = trained.model.codes(train), trained.codes[:KEPT]
+    mu, logvar, z, labels = codes.mu, codes.logvar, kept.mu, kept.labels
+    assert train.labels is not None
+    assert labels is not None
     log_p = mixtures.log_posterior(z, mu, logvar, train.labels)
     _, means, covariances = mixtures.class_moments(mu, logvar, train.labels)
     normal = torch.distributions.MultivariateNormal(means, covariances)

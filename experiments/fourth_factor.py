@@ -14,6 +14,7 @@ three factors, or the pixels. Writes fourth_factor.json, which the book's page r
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from vaebook import datasets, recipes
-from vaebook.measures import bounds
 from vaebook.datasets import ImageSet
-from vaebook.models import VAE
-from vaebook.training import fit, one_cycle
+from vaebook.measures import bounds
 
 RULES = ("large", "small", "coin")
 KINDS = ("vae-optimal", "ae")
@@ -62,13 +61,6 @@ def score(guess: NDArray[np.int64], labels: Tensor, open_class: Tensor) -> dict[
     }
 
 
-def encode(model: Any, images: Tensor) -> Tensor:
-    """The codes, of a VAE the means."""
-    if isinstance(model, VAE):
-        return bounds.encode(model, images)[0]
-    return torch.cat([model.encode(batch) for batch in images.split(1000)])
-
-
 def same_class_neighbours(codes: Tensor, labels: Tensor) -> float:
     """The share of codes whose nearest other code has another class, relative to chance."""
     nearest = torch.cat(
@@ -97,44 +89,27 @@ def trained(rule: str, kind: str, seed: int, images: ImageSet, weights: Path) ->
     """The model of a recipe, or of the other reading with a recipe's budget."""
     if rule != "small":
         suffix = "-coin" if rule == "coin" else ""
-        model = recipes.load(f"t-heatmap-{kind}{suffix}-s{seed}", weights).model
-        return model.requires_grad_(False)
-    recipe = recipes.get(f"t-heatmap-{kind}-s{seed}")
-    kept = weights / f"t-heatmap-{kind}-small-s{seed}.pt"
-    torch.manual_seed(seed)
-    model = recipe.model()
-    if kept.exists():
-        model.load_state_dict(torch.load(kept, weights_only=True))
-        return model.eval().requires_grad_(False)
-    train, validation = images.split(0.8, seed=0)[0].split(11 / 12, seed=0)
-    fit(
-        model,
-        recipe.objective,
-        train,
-        validation,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        patience=recipe.patience,
-        schedule=one_cycle(
-            recipe.epochs * -(-len(train) // recipe.batch_size), recipe.learning_rate
-        ),
-        seed=seed,
-        progress=False,
+        return recipes.load(f"t-heatmap-{kind}{suffix}-s{seed}", weights).model
+    recipe = replace(
+        recipes.get(f"t-heatmap-{kind}-s{seed}"),
+        name=f"t-heatmap-{kind}-small-s{seed}",
+        data=images.split(0.8, seed=0),
     )
-    torch.save(model.state_dict(), kept)
-    return model.requires_grad_(False)
+    if recipes.is_trained(recipe, weights):
+        return recipes.load(recipe, weights).model
+    return recipes.train(recipe, weights, progress=False).model
 
 
 def measure(model: Any, images: ImageSet, open_class: Tensor, seed: int) -> dict[str, Any]:
     """Errors of one model, and what its codes tell of the class."""
     assert images.labels is not None
-    codes = encode(model, images.images)
+    codes = model.codes(images).mu
     found: dict[str, Any] = dict(
         score(predictions(codes.double(), images.labels, seed), images.labels, open_class)
     )
     _, test = images.split(0.8, seed=0)
     assert test.labels is not None
-    held_out = encode(model, test.images)
+    held_out = model.codes(test).mu
     guess = predictions(held_out.double(), test.labels, seed)
     errors = (test.images - model.decode(held_out)).flatten(1).norm(dim=1)
     return found | {

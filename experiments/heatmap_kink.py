@@ -43,7 +43,6 @@ def length(path: Tensor) -> float:
     return path.diff(dim=0).norm(dim=1).sum().item()
 
 
-@torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, required=True)
@@ -53,8 +52,7 @@ def main() -> None:
     found: dict[str, dict[str, list[float]]] = {}
     for kind in KINDS:
         for seed in range(SEEDS):
-            codes = recipes.load(f"heatmap-{kind}-s{seed}", weights).model.encode(images)
-            codes = codes[0] if isinstance(codes, tuple) else codes
+            codes = recipes.load(f"heatmap-{kind}-s{seed}", weights).model.codes(images).mu
             if not bounds.active_units(codes).any():
                 continue  # collapsed: all codes are one
             along, across, little = codes.chunk(3)

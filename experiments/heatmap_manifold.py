@@ -1,8 +1,9 @@
 """The manifold of the heatmap models over five seeds: errors, axes, directions, trajectories.
 
-    python experiments/heatmap_manifold.py --weights vaebook/weights
+    python -m vaebook train "heatmap-*" --into WEIGHTS
+    python experiments/heatmap_manifold.py --weights WEIGHTS
 
-Loads the trained recipes, trains nothing. For each model: Frobenius errors on the test split from
+For each model: Frobenius errors on the test split from
 the posterior mean and from one sample; rank correlations of latent axes with factors, as trained
 and aligned; straight lines and arcs as a reader would walk them on the trained axes, and the
 isovariance curve and the two bounding planes on the aligned ones, each decoded, with the factors
@@ -23,7 +24,6 @@ from vaebook import datasets, recipes
 from vaebook.latent import paths, shapes
 from vaebook.measures import bounds
 from vaebook.measures.heatmaps import HeatmapFit, fit_heatmaps
-from vaebook.models import VAE
 
 KINDS = ("vae-optimal", "vae-half", "ae")
 SEEDS = range(5)
@@ -104,22 +104,16 @@ def trajectories(named: Tensor, factors: Tensor) -> dict[str, Tensor]:
     return found
 
 
-def encode(model: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Means and log-variances of codes; an autoencoder's have no spread."""
-    if isinstance(model, VAE):
-        return bounds.encode(model, images)
-    mu = torch.cat([model.encode(batch) for batch in images.split(1000)])
-    return mu, torch.full_like(mu, -torch.inf)
-
-
 def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) -> dict[str, Any]:
     """Measure one model."""
     f = everything.factors
     factors = torch.stack([f["corr"], f["var_x"] - f["var_y"], f["var_x"] + f["var_y"]], 1)
-    mu, logvar = encode(model, everything.images)
-    test_mu, test_logvar = encode(model, test.images)
-    z = VAE.reparameterize(test_mu, test_logvar, torch.Generator().manual_seed(0))
-    mean = (test.images - model.decode(test_mu)).flatten(1).norm(dim=1)
+    codes, test_codes = model.codes(everything), model.codes(test)
+    mu = codes.mu
+    # The codes of an autoencoder have no spread.
+    noise = torch.zeros_like(mu) if codes.logvar is None else (0.5 * codes.logvar).exp()
+    z = test_codes.sample(torch.Generator().manual_seed(0))
+    mean = (test.images - model.decode(test_codes.mu)).flatten(1).norm(dim=1)
     sampled = (test.images - model.decode(z)).flatten(1).norm(dim=1)
     found = {
         "frobenius_mean": round(mean.mean().item(), 4),
@@ -128,7 +122,7 @@ def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) ->
         "norm_of_images": round(test.images.flatten(1).norm(dim=1).mean().item(), 4),
         "active_units": int(bounds.active_units(mu).sum()),
         "variance_of_mu": [round(v, 4) for v in mu.var(0).tolist()],
-        "noise_sd": [round(v, 5) for v in (0.5 * logvar).exp().mean(0).tolist()],
+        "noise_sd": [round(v, 5) for v in noise.mean(0).tolist()],
     }
     if found["active_units"] < 3:
         return found  # a collapsed model has no manifold to walk on
@@ -142,7 +136,7 @@ def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) ->
         "rank_axes": [[rank(mu[:, j], factors[:, k]) for k in range(3)] for j in range(3)],
         "rank_best": [rank(best[:, k], factors[:, k]) for k in range(3)],
         "rank_aligned": [rank(named[:, k], factors[:, k]) for k in range(3)],
-        "directions": {name: walk(model, codes) for name, codes in lines(mu).items()},
+        "directions": {name: walk(model, line) for name, line in lines(mu).items()},
         "trajectories": {
             name: walk(model, alignment.back(points))
             for name, points in trajectories(named, factors).items()
@@ -152,7 +146,7 @@ def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", default=Path(recipes.__file__).with_name("weights"))
+    parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--into", type=Path, default=RESULTS)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -161,8 +155,7 @@ def main() -> None:
     runs = []
     for kind in KINDS:
         for seed in SEEDS:
-            trained = recipes.load(f"heatmap-{kind}-s{seed}", options.weights)
-            model = trained.model.requires_grad_(False)
+            model = recipes.load(f"heatmap-{kind}-s{seed}", options.weights).model
             runs.append({"kind": kind, "seed": seed} | study(model, everything, test))
             print(kind, seed, runs[-1]["frobenius_mean"], runs[-1]["active_units"], flush=True)
     settings = {

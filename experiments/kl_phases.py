@@ -30,7 +30,11 @@ WAYS = {
 
 
 def elbo_in_parts(
-    model: VAE, images: Tensor, *, generator: torch.Generator | None = None
+    model: VAE,
+    batch: datasets.ImageSet,
+    *,
+    generator: torch.Generator | None = None,
+    progress: float = 1.0,
 ) -> dict[str, Tensor]:
     r"""The ELBO, with the batch's mean KL taken apart.
 
@@ -38,6 +42,7 @@ def elbo_in_parts(
         + \underbrace{\tfrac12\sum_j \operatorname{Var}(\mu_j)}_{\text{spread}}
         + \underbrace{\tfrac12\sum_j \overline{\lambda_j - 1 - \log\lambda_j}}_{\text{width}}
     """
+    images = batch.images
     mu, logvar = model.encode(images)
     reconstruction = -model.log_prob(images, model.reparameterize(mu, logvar, generator))
     kl = objectives.kl_divergence(mu, logvar)
@@ -56,22 +61,27 @@ def run(way: str, seed: int, train: datasets.ImageSet, epochs: int) -> dict[str,
     """Return the history of one run, per step."""
     likelihood = Gaussian(0.5) if way == "gaussian" else Bernoulli()
     torch.manual_seed(seed)
-    model = VAE(MLPEncoder(2 * LATENT_DIM), MLPDecoder(LATENT_DIM), LATENT_DIM, likelihood)
+    encoder = MLPEncoder(2 * LATENT_DIM, initial="torch")
+    model = VAE(encoder, MLPDecoder(LATENT_DIM, initial="torch"), LATENT_DIM, likelihood)
     if way == "mean image":
         # Pixels that are always black have an infinite logit.
         mean = train.images.mean(0).flatten().clamp(0.005, 0.995)
         with torch.no_grad():
             model.decoder.get_parameter("layers.4.bias").copy_(mean.logit())
     recipe = recipes.get("mnist-mlp-8d")
-    steps = recipe.epochs * -(-len(train) // recipe.batch_size)
+
+    def schedule(progress: float) -> float:
+        """The recipe's, of whose epochs these are the first."""
+        return one_cycle(progress * epochs / recipe.epochs)
+
     history = fit(
         model,
         elbo_in_parts,
         train,
         epochs=epochs,
         batch_size=recipe.batch_size,
-        learning_rate=1e-3,
-        schedule=one_cycle(steps, recipe.learning_rate) if way == "recipe" else None,
+        learning_rate=recipe.learning_rate if way == "recipe" else 1e-3,
+        schedule=schedule if way == "recipe" else None,
         seed=seed,
         progress=False,
     )

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from vaebook import recipes
 from vaebook.latent import geometry, mixtures, paths
+from vaebook.models import Codes
 
 RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "tours.json"
 SEEDS = 5
@@ -35,8 +36,9 @@ RELAXATION = {"n_neighbors": 10, "n_points": 16, "n_steps": 30}
 NODES = 500
 
 
-def class_gaussians(codes: recipes.Codes) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def class_gaussians(codes: Codes) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """The means of the classes [C,D], and the log-density of their Gaussians together."""
+    assert codes.labels is not None
     _, means, covariances = mixtures.class_moments(codes.mu, codes.logvar, codes.labels)
     shares = codes.labels.bincount() / len(codes.labels)
     white = torch.linalg.inv(torch.linalg.cholesky(covariances))
@@ -53,7 +55,7 @@ def class_gaussians(codes: recipes.Codes) -> tuple[Tensor, Callable[[Tensor], Te
 def run(name: str) -> dict[str, dict[str, Any]]:
     """The tours of one model."""
     trained = recipes.load(name)
-    model, codes = trained.model.requires_grad_(False), trained.codes
+    model, codes = trained.model, trained.codes
     means, log_density = class_gaussians(codes)
     straight = [[paths.line(a, b, 100) for b in means] for a in means]
     decoded = torch.zeros(len(means), len(means))

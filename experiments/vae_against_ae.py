@@ -56,14 +56,6 @@ def off_grid(n: int, seed: int = 0) -> datasets.ImageSet:
     return datasets.ImageSet(datasets.heatmap_images(**factors), factors=factors)
 
 
-def codes_of(model: VAE | Autoencoder, images: Tensor) -> Tensor:
-    """Return codes, [N, D]: the means of q(z|x) for a VAE."""
-    if isinstance(model, VAE):
-        return bounds.encode(model, images)[0]
-    with torch.no_grad():
-        return torch.cat([model.encode(batch) for batch in images.split(1000)])
-
-
 def error_summary(errors: Tensor) -> dict[str, float]:
     """Return mean, quantiles and tails of errors [N]."""
     median, q90, q99 = errors.quantile(torch.tensor([0.5, 0.9, 0.99])).tolist()
@@ -136,7 +128,7 @@ def ways(
     """Pick points of latent space in six ways, each [POINTS, D]."""
     draws = torch.Generator().manual_seed(seed)
     rng = np.random.default_rng(seed)
-    test_codes = codes_of(model, test[:POINTS])
+    test_codes = model.codes(test[:POINTS]).mu
     one, two = torch.randint(len(codes), (2, POINTS), generator=draws)
     t = torch.rand(POINTS, 1, generator=draws)
     noise = torch.randn(2, POINTS, codes.shape[1], generator=draws)
@@ -173,9 +165,9 @@ def measure(
     name: str, weights: Path, sets: dict[str, datasets.ImageSet], seed: int
 ) -> dict[str, Any]:
     """Measure one trained model."""
-    model = recipes.load(name, weights).model.requires_grad_(False)
+    model = recipes.load(name, weights).model
     train, test = sets["train"], sets["test"]
-    codes = codes_of(model, train.images)
+    codes = model.codes(train.images).mu
     active = int(bounds.active_units(codes).sum())
     found: dict[str, Any] = {"seed": seed, "active_units": active}
     if not active:
@@ -185,7 +177,7 @@ def measure(
     for place in ("test", "off_grid"):
         images = sets[place].images
         errors = bounds.reconstruction_errors(model, images)
-        decoded = decode(model, codes_of(model, images)).clamp_min(0)
+        decoded = decode(model, model.codes(images).mu).clamp_min(0)
         shapes = agreement.shape_distance(images, decoded)
         together = float(stats.spearmanr(errors, shapes).statistic)
         found[place] = {
