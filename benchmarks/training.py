@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import torch
 from torch import Tensor, nn
@@ -51,59 +51,66 @@ class Turn:
 # vaebook, and the same ingredients in a bare loop
 
 
-def fit_of_vaebook(turn: Turn, epochs: int) -> None:
-    """With all that it does: history, progress bar, a checkpoint an epoch."""
-    from vaebook import datasets, objectives
+def _vae() -> Any:
     from vaebook.models import VAE, Bernoulli
     from vaebook.models.networks import MLPDecoder, MLPEncoder
+
+    return VAE(MLPEncoder(4, initial="torch"), MLPDecoder(2, initial="torch"), 2, Bernoulli())
+
+
+def fit_of_vaebook(turn: Turn, epochs: int) -> None:
+    """With all that it does: checks, history, progress bar, a checkpoint per epoch."""
+    from vaebook import datasets, objectives
     from vaebook.training import fit
 
     images = datasets.mnist()
-    model = VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli())
+    steps = -(-len(images) // BATCH)
     losses: list[float] = []
 
-    def objective(
-        model: VAE, images: Tensor, *, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor]:
-        terms = objectives.elbo(model, images, generator=generator)
+    def objective(model: Any, batch: datasets.ImageSet, **settings: Any) -> dict[str, Tensor]:
+        terms = objectives.negative_elbo(model, batch, **settings)
         losses.append(terms["loss"].mean().item())
         return terms
 
-    def after_step(step: int, model: nn.Module) -> None:
-        if step % steps == 0:  # the checkpoint of this epoch counts for the next turn
+    def take_turns(step: int, model: nn.Module) -> None:
+        if step and step % steps == 0:  # the checkpoint of this epoch counts for the next turn
             turn.end(statistics.mean(losses[-steps:]))
             turn.begin()
 
-    steps = -(-len(images) // BATCH)
     turn.begin()
     with tempfile.TemporaryDirectory() as folder:
         fit(
-            model,
+            _vae(),
             objective,
             images,
             epochs=epochs,
             batch_size=BATCH,
             learning_rate=RATE,
             checkpoint=Path(folder) / "checkpoint",
-            after_step=after_step,
+            observers=[take_turns],
         )
 
 
 def bare_loop(turn: Turn, epochs: int) -> None:
-    """The same model, loss, fused Adam, resident data and flushed denormals, and nothing else."""
-    from vaebook import datasets, objectives
-    from vaebook.models import VAE, Bernoulli
-    from vaebook.models.networks import MLPDecoder, MLPEncoder
+    """The same networks, loss, fused Adam, resident data, denormals flushed, and nothing else."""
+    from vaebook import datasets
 
+    torch.set_flush_denormal(True)
     images = datasets.mnist().images
-    model = VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli())
+    model = _vae()
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE, fused=True)
     generator = torch.Generator().manual_seed(0)
     for _ in range(epochs):
         turn.begin()
         total = 0.0
         for index in torch.randperm(len(images), generator=generator).split(BATCH):
-            loss = objectives.elbo(model, images[index], generator=generator)["loss"].mean()
+            pixels = images[index].flatten(1)
+            mu, logvar = model.encoder.layers(pixels).chunk(2, dim=1)
+            noise = torch.randn(mu.shape, generator=generator)
+            logits = model.decoder.layers(torch.addcmul(mu, (0.5 * logvar).exp(), noise))
+            log_p = torch.linalg.vecdot(logits, pixels) - F.softplus(logits).sum(1)
+            kl = 0.5 * (mu.square() + torch.expm1(logvar) - logvar).sum(1)
+            loss = (kl - log_p).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -141,13 +148,13 @@ class PlainVAE(nn.Module):
 def loop_of_the_examples(turn: Turn, epochs: int) -> None:
     """torchvision's set with ToTensor an image, a DataLoader, plain Adam."""
     from vaebook import datasets
+    from vaebook.datasets import downloads
 
-    torch.set_flush_denormal(False)  # as it is for whoever doesn't import vaebook
-    torchvision = datasets._import_torchvision_datasets()
+    torchvision = downloads._import_torchvision_datasets()
     from torchvision import transforms
 
     datasets.mnist()
-    root = os.environ.get("VAEBOOK_DATA") or datasets._cache()
+    root = os.environ.get("VAEBOOK_DATA") or downloads._cache()
     images = torchvision.MNIST(root, train=True, transform=transforms.ToTensor())
     loader = torch.utils.data.DataLoader(images, batch_size=BATCH, shuffle=True)
     model = PlainVAE()
@@ -174,14 +181,13 @@ def loop_of_the_examples(turn: Turn, epochs: int) -> None:
 
 def trainer_of_pythae(turn: Turn, epochs: int) -> None:
     """Its VAE around the same network, its BaseTrainer; only `train_step` is timed."""
-    from vaebook import datasets
-
-    torch.set_flush_denormal(False)  # as it is for whoever doesn't import vaebook
     from pythae.data.datasets import BaseDataset
     from pythae.models import VAE, VAEConfig
     from pythae.models.base.base_utils import ModelOutput
     from pythae.models.nn import BaseDecoder, BaseEncoder
     from pythae.trainers import BaseTrainer, BaseTrainerConfig
+
+    from vaebook import datasets
 
     plain = PlainVAE()
 

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from fnmatch import filter as match
 from itertools import groupby
 
-from tqdm.std import tqdm
-
-from vaebook import recipes
+from vaebook import _progress, recipes
 from vaebook.datasets import DatasetUnavailable
 
 
@@ -66,8 +64,8 @@ def _evaluate(name: str, directory: str | None, samples: int | None) -> None:
 def _train(pattern: str, directory: str, samples: int | None) -> None:
     names = match(recipes.trainable(), pattern) or [recipes.get(pattern).name]
     alone = len(names) == 1
-    # One bar over a sweep, or that of the one training. Silent by TQDM_DISABLE as well.
-    with tqdm(names, unit="recipe", disable=True if alone else None) as bar:
+    # One bar over a sweep, or that of the one training.
+    with _progress.bar(not alone, names, unit="recipe") as bar:
         for name in bar:
             bar.set_postfix_str(name)
             if recipes.is_trained(name, directory):

@@ -13,6 +13,7 @@ __all__ = [
     "instance",
     "integers",
     "number",
+    "path",
     "permutation",
     "points",
     "rand",
@@ -24,8 +25,10 @@ __all__ = [
 ]
 
 import math
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Generator, Tensor, nn
@@ -178,6 +181,13 @@ def device(value: object) -> torch.device:
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device must be one that is here, got {value!r}: {reason}") from None
+
+
+def path(value: object, name: str) -> Path:
+    """Return a path, and refuse what names no file."""
+    if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
+        raise ValueError(f"{name} must be a path, got {value!r}")
+    return Path(value)
 
 
 def same_device(**tensors: Tensor) -> None:

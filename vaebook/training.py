@@ -29,9 +29,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader, Dataset, default_collate
-from tqdm.std import tqdm
 
-from vaebook import _checks, _files
+from vaebook import _checks, _files, _progress
 from vaebook.datasets import ImageSet
 from vaebook.fingerprint import fingerprint
 from vaebook.objectives import Objective
@@ -126,8 +125,7 @@ class Recorder:
     def __init__(self, measure: Callable[[Any], Any], steps: Sequence[int]) -> None:
         if not callable(measure):
             raise ValueError(f"measure must be a function of the model, got {measure!r}")
-        for step in steps:
-            _checks.count(step, "steps", 0)
+        _checks.counts(steps, "steps", least=0)
         self.measure = measure
         self.steps = frozenset(steps)
         self.values: dict[int, Any] = {}
@@ -268,7 +266,7 @@ def fit(
         total=epochs * source.batches,
     )
     if checkpoint is not None:
-        run.path = Path(checkpoint)
+        run.path = _checks.path(checkpoint, "checkpoint")
         run.fingerprint = fingerprint(
             loop=VERSION,
             model=model,
@@ -287,9 +285,7 @@ def fit(
         run.resume(run.path)
 
     try:
-        # Silent by tqdm's own TQDM_DISABLE too, which a rendered page sets: None hears it.
-        hidden = None if progress else True
-        with tqdm(total=epochs, initial=run.epoch, unit="epoch", disable=hidden) as bar:
+        with _progress.bar(progress, total=epochs, initial=run.epoch, unit="epoch") as bar:
             if run.epoch == 0:
                 run.observe(0)
             while run.epoch < epochs and not run.exhausted(patience):
@@ -362,13 +358,10 @@ def _place(device: str | torch.device | None, model: nn.Module) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        here = torch.zeros(1, device=device)
-        here.item()  # a meta tensor has none
-        return here.device
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device must be one that is here, got {device!r}: {reason}") from None
+    here = _checks.device(device)
+    if here.type == "meta":
+        raise ValueError("device must be one that computes, got meta")
+    return here
 
 
 def _held_out(

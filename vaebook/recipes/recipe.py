@@ -117,13 +117,24 @@ class Recipe:
             raise ValueError(
                 f"data must be a pair of image sets, for training and test, got {self.data!r}"
             )
-        for name in ("model", "objective", "measure"):
+        if not callable(self.model) or isinstance(self.model, nn.Module):
+            raise ValueError(
+                f"model must be a function that builds the untrained model, got {self.model!r}"
+            )
+        for name in ("objective", "measure"):
             if not callable(getattr(self, name)):
                 raise ValueError(f"{name} must be a function, got {getattr(self, name)!r}")
-        for step in self.snapshots:
-            _checks.count(step, "snapshots", 0)
-        _checks.count(self.n_samples, "n_samples", 0)
+        for name in ("schedule", "transform"):
+            if not (getattr(self, name) is None or callable(getattr(self, name))):
+                raise ValueError(f"{name} must be a function, got {getattr(self, name)!r}")
+        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("n_samples", 0)):
+            _checks.count(getattr(self, name), name, least)
         _checks.count(self.n_codes, "n_codes")
+        _checks.counts(self.snapshots, "snapshots", least=0)
+        _checks.number(self.learning_rate, "learning_rate", 0, open=True)
+        if self.patience is not None:
+            _checks.count(self.patience, "patience")
+        _checks.instance(self.tags, "tags", Mapping)
 
     def sets(self) -> tuple[ImageSet, ImageSet]:
         """Return training and test set.

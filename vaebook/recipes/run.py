@@ -7,7 +7,6 @@ import math
 import os
 import platform
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -51,7 +50,7 @@ def train(
     recipe = get(recipe)
     n_samples = recipe.n_samples if n_samples is None else n_samples
     _checks.count(n_samples, "n_samples", 0)
-    directory = Path(directory)
+    directory = _checks.path(directory, "directory")
     checkpoint = directory / f"{recipe.name}.checkpoint"
 
     everything, test = recipe.sets()
@@ -128,6 +127,7 @@ def evaluate(
     recipe = get(recipe)
     n_samples = recipe.n_samples if n_samples is None else n_samples
     _checks.count(n_samples, "n_samples", 0)
+    _checks.instance(model, "model", type(recipe.start()))
     return _measure(recipe, model, recipe.sets()[1], n_samples, progress)
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from vaebook import _files
+from vaebook import _checks, _files
 from vaebook.models import Codes
 from vaebook.recipes.recipe import Recipe
 from vaebook.recipes.registry import WEIGHTS, get
@@ -66,7 +66,7 @@ def load(recipe: str | Recipe, directory: str | os.PathLike[str] | None = None) 
         torch.Size([1, 1, 28, 28])
     """
     recipe = get(recipe)
-    path, card, content = _read(recipe, directory)
+    path, card, content = _read(recipe, _folder(directory))
     groups = _groups(path, content)
     model = recipe.start()
     try:
@@ -94,8 +94,9 @@ def is_trained(recipe: str | Recipe, directory: str | os.PathLike[str] | None = 
         ValueError: when the name is unknown.
     """
     recipe = get(recipe)
+    folder = _folder(directory)
     try:
-        _read(recipe, directory)
+        _read(recipe, folder)
     except (OSError, ValueError):
         return False
     return True
@@ -124,11 +125,13 @@ def write(
     _files.write(directory / f"{recipe.name}.json", text.encode())
 
 
-def _read(
-    recipe: Recipe, directory: str | os.PathLike[str] | None
-) -> tuple[Path, dict[str, Any], bytes]:
+def _folder(directory: str | os.PathLike[str] | None) -> Path:
+    return WEIGHTS if directory is None else _checks.path(directory, "directory")
+
+
+def _read(recipe: Recipe, folder: Path) -> tuple[Path, dict[str, Any], bytes]:
     """Return the path of the weights, their card, and their bytes, which agree."""
-    path = (WEIGHTS if directory is None else Path(directory)) / f"{recipe.name}.safetensors"
+    path = folder / f"{recipe.name}.safetensors"
     for file in (path.with_suffix(".json"), path):
         if not file.is_file():
             raise FileNotFoundError(
