@@ -203,6 +203,13 @@ def test_resampling_walks_the_same_path_in_even_steps():
     torch.testing.assert_close(points, torch.tensor(expected).double())
 
 
+@given(repeats=st.lists(st.integers(1, 4), min_size=5, max_size=5), n=st.integers(2, 30))
+def test_resampling_does_not_see_repeated_vertices(repeats, n):
+    vertices = normal(5, 3)
+    repeated = vertices.repeat_interleave(torch.tensor(repeats), dim=0)
+    torch.testing.assert_close(paths.resample(repeated, n), paths.resample(vertices, n))
+
+
 def test_resampling_refuses_what_is_no_path():
     with pytest.raises(ValueError, match=r"polyline must have at least 2 rows, got \[1, 2\]"):
         paths.resample(torch.zeros(1, 2), 5)

@@ -1,6 +1,6 @@
 """Paths through latent space: lines, arcs, interpolation and tours.
 
-A path is a polyline [n,D], its vertices in order, on the device and in the dtype of its ends.
+A path is a polyline [n, D], its vertices in order, on the device and in the dtype of its ends.
 """
 
 __all__ = [
@@ -48,7 +48,7 @@ def line(a: Tensor, b: Tensor, n: int) -> Tensor:
         n: Number of points, at least 2.
 
     Returns:
-        Points [n,D].
+        Points [n, D].
 
     Raises:
         ValueError: Shapes, dtypes or devices differ, an end is not finite, or n is below 2.
@@ -65,7 +65,7 @@ def line(a: Tensor, b: Tensor, n: int) -> Tensor:
 
 
 def slerp(a: Tensor, b: Tensor, n: int) -> Tensor:
-    r"""Return the great circle from the direction of a to that of b, with the norm growing evenly.
+    r"""Return the great circle from the direction of a to that of b, the norm changing linearly.
 
     .. math:: z(t) = \left( (1-t)\|a\| + t\|b\| \right) \left( \cos(t\omega)\, u
         + \sin(t\omega)\, v \right),
@@ -79,7 +79,7 @@ def slerp(a: Tensor, b: Tensor, n: int) -> Tensor:
         n: Number of points, at least 2.
 
     Returns:
-        Points [n,D].
+        Points [n, D].
 
     Raises:
         ValueError: Shapes, dtypes or devices differ, an end is not finite, n is below 2, or the
@@ -120,7 +120,7 @@ def arc(
         n: Number of points, at least 2.
 
     Returns:
-        Points [n,D].
+        Points [n, D].
 
     Raises:
         ValueError: An argument is outside its range.
@@ -156,13 +156,13 @@ def interpolate(corners: Tensor, weights: Tensor, spherical: bool = False) -> Te
     short, and a spherical one is N(0, I) again, for any number of corners.
 
     Args:
-        corners: [K,*].
-        weights: Non-negative, summing to 1 over the last axis [...,K]; see
+        corners: [K, *].
+        weights: Non-negative, summing to 1 over the last axis [..., K]; see
             :func:`bilinear_weights`.
         spherical: Divide by the norm of the weights; for codes, not for images.
 
     Returns:
-        Combinations [...,*].
+        Combinations [..., *].
 
     Raises:
         ValueError: Shapes or devices do not fit, a corner is not finite, or weights are not
@@ -199,7 +199,7 @@ def bilinear_weights(rows: int, columns: int) -> Tensor:
         columns: Columns of the grid, at least 2.
 
     Returns:
-        Weights [rows,columns,4], which sum to 1, of the corners at the top left, the top right,
+        Weights [rows, columns, 4], which sum to 1, of the corners at the top left, the top right,
         the bottom left and the bottom right.
 
     Raises:
@@ -221,16 +221,16 @@ def bilinear_weights(rows: int, columns: int) -> Tensor:
 
 
 def quantile_grid(n: int) -> Tensor:
-    r"""Return a grid over the plane, even under N(0, I): quantiles :math:`(k + ½)/n` of each axis.
+    r"""Return a grid over the plane that is even under N(0, I).
 
-    Rows run as in a plot: the first coordinate grows to the right, the second upwards, so that
-    the last row holds the smallest.
+    Its coordinates are the quantiles :math:`(k + \tfrac12)/n`. Rows run as in a plot: the first
+    coordinate grows to the right, the second upwards, so that the last row holds the smallest.
 
     Args:
         n: Points along a side, at least 1.
 
     Returns:
-        Points [n,n,2].
+        Points [n, n, 2].
 
     Raises:
         ValueError: n is below 1.
@@ -255,11 +255,11 @@ def resample(polyline: Tensor, n: int) -> Tensor:
     The lowest density met on a path is ``log_density(resample(path, 1000)).min()``.
 
     Args:
-        polyline: Vertices [m,D], m at least 2; equal neighbours do no harm.
+        polyline: Vertices [m, D], m at least 2; equal neighbours do no harm.
         n: Number of points, at least 2.
 
     Returns:
-        Points [n,D], the ends among them.
+        Points [n, D], the ends among them.
 
     Raises:
         ValueError: Too few points, one that is not finite, or a path of no length.
@@ -276,7 +276,9 @@ def resample(polyline: Tensor, n: int) -> Tensor:
     if lengths.sum() == 0:
         raise ValueError("polyline must have a length, all its vertices are equal")
 
-    reached = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+    # A segment without length has no inside: of equal neighbours one stays.
+    vertices = torch.cat([vertices[:1], vertices[1:][lengths > 0]])
+    reached = torch.cat([lengths.new_zeros(1), lengths[lengths > 0].cumsum(0)])
     wanted = torch.linspace(0, 1, n, dtype=torch.float64, device=reached.device) * reached[-1]
     segment = (torch.searchsorted(reached, wanted) - 1).clamp_min(0)
     t = (wanted - reached[segment]) / (reached[segment + 1] - reached[segment])
@@ -296,7 +298,7 @@ def shortest_tour(distances: Tensor) -> Tour:
     starts at its lower-numbered end. The triangle inequality is not needed.
 
     Args:
-        distances: Symmetric and non-negative [C,C], C at most 16; the diagonal is not used.
+        distances: Symmetric and non-negative [C, C], C at most 16; the diagonal is not used.
 
     Raises:
         ValueError: Not square, empty, more than 16 nodes, or an entry that is not finite, is
@@ -338,7 +340,7 @@ def shortest_tour(distances: Tensor) -> Tour:
 
 
 def _shortest_lengths(d: np.ndarray) -> np.ndarray:
-    """L(S, j) of all sets and nodes [2^C,C], infinite where j is not in S.
+    """L(S, j) of all sets and nodes [2^C, C], infinite where j is not in S.
 
     A set is a number: bit j says whether node j is in it.
     """
@@ -358,7 +360,7 @@ def _shortest_lengths(d: np.ndarray) -> np.ndarray:
 
 
 def _steps(a: Tensor, b: Tensor, n: int) -> Tensor:
-    """Even steps from 0 to 1 as a column [n,1]; refuses ends that do not fit."""
+    """Even steps from 0 to 1 as a column [n, 1]; refuses ends that do not fit."""
     _checks.floats(a, "a", ("D",), largest=1e30)
     _checks.floats(b, "b", (len(a),), largest=1e30)
     _checks.alike(a=a, b=b)
