@@ -152,8 +152,7 @@ def test_mutual_information_is_scikit_learns_of_the_binned_codes(seed, n_bins):
         binned = torch.bucketize(column, edges[1:-1], right=True)
         for k in range(2):
             expected = mutual_info_score(binned, factors[:, k])
-            # A code on an edge may fall to either side of it.
-            assert found[j, k].item() == pytest.approx(expected, abs=0.02)
+            assert found[j, k].item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_sap_is_the_gap_of_two_regressions():

@@ -26,7 +26,7 @@ from vaebook import _checks
 from vaebook._checks import double
 from vaebook.models import Codes
 
-# Pairs of images whose distances are correlated, and entries of a table of distances.
+# Pairs of images whose distances are correlated, and entries of a table held at once.
 _PAIRS, _TABLE = 100_000, 2**20
 
 
@@ -54,7 +54,10 @@ class MantelTest(NamedTuple):
 
 
 class DimensionMatch(NamedTuple):
-    """Run b as run a names it, b[:, permutation] * signs: permutation, signs, correlations [D]."""
+    """Which dimension of run b is which of run a: permutation, signs, correlations, each [D].
+
+    ``b[:, permutation] * signs`` goes along with a.
+    """
 
     permutation: Tensor
     signs: Tensor
@@ -91,8 +94,8 @@ def compare(
     N grows beyond the dimensions.
 
     Args:
-        a: Codes of N images, or a tensor [N,D].
-        b: Codes of the same images, or a tensor [N,E].
+        a: Codes of N images, or a tensor [N, D].
+        b: Codes of the same images, or a tensor [N, E].
         n_neighbors: Neighbours of an image, fewer than N.
         generator: Source of randomness: of more than 447 images, the distances of 100,000 random
             pairs are correlated, which is good to about 0.003.
@@ -150,8 +153,8 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     covariances do no harm. The fit has a bias of order 1/N: compare sets of equal size.
 
     Args:
-        a: Features [N,F], N at least 2.
-        b: Features [M,F], M at least 2.
+        a: Features [N, F], N at least 2.
+        b: Features [M, F], M at least 2.
 
     Raises:
         ValueError: Shapes do not fit, or an entry is not finite.
@@ -191,8 +194,8 @@ def mantel(
     from the ranks of the distances by a scale and a shift only.
 
     Args:
-        a: Symmetric distances [C,C], C at least 3, none negative; the diagonal is not used.
-        b: Symmetric distances [C,C].
+        a: Symmetric distances [C, C], C at least 3, none negative; the diagonal is not used.
+        b: Symmetric distances [C, C].
         n_permutations: Random renamings; p cannot be smaller than 1 / (1 + n_permutations).
         generator: Source of randomness.
 
@@ -215,12 +218,13 @@ def mantel(
     _checks.rows(a, "a", 3)
     _checks.count(n_permutations, "n_permutations")
 
-    scores = {"a": _standard_scores(a, "a"), "b": _standard_scores(b, "b")}
-    i, j = torch.triu_indices(len(a), len(a), offset=1, device=scores["a"].device)
-    names = _orders(n_permutations, len(a), a.device, generator).to(scores["b"].device)
-    target = scores["a"][i, j]
-    observed = (scores["b"][i, j] @ target).item()
-    renamed = scores["b"][names[:, i], names[:, j]] @ target
+    x, y = _standard_scores(a, "a"), _standard_scores(b, "b")
+    i, j = torch.triu_indices(len(x), len(x), offset=1, device=x.device)
+    target = x[i, j]
+    observed = (y[i, j] @ target).item()
+    names = _orders(n_permutations, len(y), a.device, generator).to(y.device)
+    some = names.split(max(1, _TABLE // len(i)))
+    renamed = torch.cat([y[order[:, i], order[:, j]] @ target for order in some])
     # Renamings that change nothing must count as ties in spite of rounding.
     at_least = (renamed >= observed - 1e-12).sum().item()
 
@@ -235,8 +239,8 @@ def match_dimensions(a: Tensor, b: Tensor) -> DimensionMatch:
     dimension correlates with nothing: 0, sign +1.
 
     Args:
-        a: Codes of one run [N,D].
-        b: Codes of the same images by another run [N,D].
+        a: Codes of one run [N, D].
+        b: Codes of the same images by another run [N, D].
 
     Raises:
         ValueError: Shapes differ, fewer than two rows, or an entry is not finite.
@@ -280,14 +284,15 @@ def shape_distance(images: Tensor, others: Tensor) -> Tensor:
     frame, nor when it is made brighter or darker. It is at most the Wasserstein-2 distance of the
     two densities, in whatever position and at whatever angle.
 
-    Source: Gelbrich, On a formula for the L2 Wasserstein metric (1990).
-
     Args:
-        images: non-negative, [N, 1, H, W]; clamp what was decoded.
-        others: [N, 1, H, W].
+        images: Non-negative images [N, 1, H, W]; clamp what was decoded.
+        others: Images to compare them with, one by one [N, 1, H, W].
 
     Raises:
-        ValueError: for other shapes, negative or non-finite pixels, or an image that is black.
+        ValueError: Shapes do not fit, a pixel is negative or not finite, or an image is black.
+
+    Source:
+        On a formula for the L2 Wasserstein metric (Gelbrich, 1990).
 
     Example:
         >>> image = torch.zeros(1, 1, 8, 8)
@@ -317,16 +322,17 @@ def two_sample_test(
     the share of random divisions of the pooled set, the given one included, that are as far
     apart: it is valid for any sample size if all observations are independent.
 
-    Source: Gretton et al., A kernel two-sample test (2012).
-
     Args:
-        a: [N, ...], N > 1.
-        b: [M, ...], of the same shape apart from M > 1.
-        n_permutations: the least attainable p-value is 1 / (1 + n_permutations).
-        generator: source of the permutations.
+        a: One set [N, ...], N at least 2.
+        b: The other set [M, ...], M at least 2.
+        n_permutations: Random divisions; p cannot be smaller than 1 / (1 + n_permutations).
+        generator: Source of randomness.
 
     Raises:
-        ValueError: for shapes that don't fit, values that are not finite, or no permutations.
+        ValueError: Shapes do not fit, an entry is not finite, or n_permutations is below 1.
+
+    Source:
+        A kernel two-sample test (Gretton et al., 2012).
 
     Example:
         >>> a, b = torch.linspace(0, 1, 20)[:, None], torch.linspace(3, 4, 20)[:, None]
@@ -419,7 +425,7 @@ def _common_neighbors(x: Tensor, y: Tensor, k: int) -> float:
 
 
 def _nearest(x: Tensor, rows: Tensor, k: int) -> Tensor:
-    """The k nearest other points of some rows of x, [R,k]."""
+    """The k nearest other points of some rows of x, [R, k]."""
     distances = torch.cdist(x[rows], x, compute_mode="donot_use_mm_for_euclid_dist")
     distances = distances.scatter(1, rows[:, None], math.inf)
 
@@ -427,10 +433,10 @@ def _nearest(x: Tensor, rows: Tensor, k: int) -> Tensor:
 
 
 def _standard_scores(distances: Tensor, name: str) -> Tensor:
-    """Distances [C,C] less their mean over the pairs, of norm 1 over them."""
+    """Distances [C, C] less their mean over the pairs, of norm 1 over them."""
     d = double(distances)
     i, j = torch.triu_indices(len(d), len(d), offset=1, device=d.device)
-    if not torch.allclose(d, d.T, rtol=1e-5):
+    if (d - d.T).abs().max() > 1e-5 * d.abs().max():
         raise ValueError(f"{name} must be symmetric")
     if not (d[i, j] >= 0).all():
         raise ValueError(f"{name} must hold distances, none negative, got {d[i, j].min():g}")
@@ -443,7 +449,7 @@ def _standard_scores(distances: Tensor, name: str) -> Tensor:
 
 
 def _orders(n: int, size: int, device: torch.device, generator: Generator | None) -> Tensor:
-    """n random orders of `size` things, [n,size]."""
+    """n random orders of `size` things, [n, size]."""
     return _checks.rand((n, size), torch.empty(0, device=device), generator).argsort(1)
 
 
