@@ -42,7 +42,7 @@ _LARGEST_LOGVAR = 40.0
 
 
 class ClassMoments(NamedTuple):
-    """Moments of each class's mixture: classes [C], means [C,D], covariances [C,D,D]."""
+    """Moments of each class's mixture: classes [C], means [C, D], covariances [C, D, D]."""
 
     classes: Tensor
     means: Tensor
@@ -50,7 +50,7 @@ class ClassMoments(NamedTuple):
 
 
 class CovarianceParts(NamedTuple):
-    """The two terms of each class's covariance: within [C,D,D], between [C,D,D]."""
+    """The two terms of each class's covariance: within [C, D, D], between [C, D, D]."""
 
     within: Tensor
     between: Tensor
@@ -64,7 +64,7 @@ class Estimate(NamedTuple):
 
 
 class AggregateInformation(NamedTuple):
-    """What the encodings say of the images, and how far together they are from the prior."""
+    """How much the encodings say about the images, and how far their aggregate is from p."""
 
     mean_kl: float
     marginal_kl: Estimate
@@ -88,8 +88,8 @@ def class_moments(
     :math:`\Lambda_i`.)
 
     Args:
-        mu: Means of the encodings [N,D].
-        logvar: Log-variances of the encodings [N,D]; None for points, whose variances are 0.
+        mu: Means of the encodings [N, D].
+        logvar: Log-variances of the encodings [N, D]; None for points, whose variances are 0.
         labels: Class of each encoding, integers [N].
         classes: The classes that there must be, each at least twice; by default those that occur.
 
@@ -139,9 +139,9 @@ def log_density(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     taken first, which costs D times the work.
 
     Args:
-        z: Points [M,D].
-        mu: Means of the encodings [N,D].
-        logvar: Log-variances of the encodings [N,D].
+        z: Points [M, D].
+        mu: Means of the encodings [N, D].
+        logvar: Log-variances of the encodings [N, D].
 
     Returns:
         Log-densities [M].
@@ -168,13 +168,13 @@ def log_posterior(z: Tensor, mu: Tensor, logvar: Tensor, labels: Tensor) -> Tens
     classifier: to measure it, classify codes of other images.
 
     Args:
-        z: Points [M,D].
-        mu: Means of the encodings [N,D].
-        logvar: Log-variances of the encodings [N,D].
+        z: Points [M, D].
+        mu: Means of the encodings [N, D].
+        logvar: Log-variances of the encodings [N, D].
         labels: Class of each encoding, integers [N].
 
     Returns:
-        Log-probabilities [M,C], one column per class that occurs, in ascending order.
+        Log-probabilities [M, C], one column per class that occurs, in ascending order.
 
     Raises:
         ValueError: Shapes do not fit, or an entry of z, mu or logvar is not finite.
@@ -193,6 +193,7 @@ def log_posterior(z: Tensor, mu: Tensor, logvar: Tensor, labels: Tensor) -> Tens
     return torch.log_softmax(torch.stack(joint, dim=1), dim=1).to(z)
 
 
+@torch.no_grad()
 def mixture_kl(
     mu_p: Tensor,
     logvar_p: Tensor,
@@ -206,10 +207,10 @@ def mixture_kl(
     .. math:: KL(p \| q) = E_{z \sim p} \left[ \log p(z) - \log q(z) \right]
 
     Args:
-        mu_p: Means of p's components [N,D].
-        logvar_p: Log-variances of p's components [N,D].
-        mu_q: Means of q's components [L,D].
-        logvar_q: Log-variances of q's components [L,D].
+        mu_p: Means of p's components [N, D].
+        logvar_p: Log-variances of p's components [N, D].
+        mu_q: Means of q's components [L, D].
+        logvar_q: Log-variances of q's components [L, D].
         n_samples: Independent draws from p, at least 2.
         generator: Source of randomness.
 
@@ -233,6 +234,7 @@ def mixture_kl(
     return _estimate(log_p - log_q)
 
 
+@torch.no_grad()
 def aggregate_information(
     mu: Tensor,
     logvar: Tensor,
@@ -240,7 +242,7 @@ def aggregate_information(
     n_samples: int = 2_000,
     generator: Generator | None = None,
 ) -> AggregateInformation:
-    r"""Split the mean KL to the prior: what the whole cloud owes, what tells images apart.
+    r"""Split the mean KL to the prior into that of the aggregate and the information on images.
 
     With the aggregate posterior :math:`q(z) = \frac{1}{N} \sum_i q(z|x_i)` and the prior p,
 
@@ -258,8 +260,8 @@ def aggregate_information(
     ``information_left_out``. Far apart, the two say that N is too small to tell.
 
     Args:
-        mu: Means of the encodings [N,D], N at least 2.
-        logvar: Log-variances of the encodings [N,D].
+        mu: Means of the encodings [N, D], N at least 2.
+        logvar: Log-variances of the encodings [N, D].
         prior: p, one for all images; N(0, I) by default.
         n_samples: Independent draws of (i, z), at least 2.
         generator: Source of randomness.
@@ -313,15 +315,15 @@ def bhattacharyya(means: Tensor, covariances: Tensor) -> Tensor:
     It lacks the triangle inequality.
 
     Args:
-        means: [C,D].
-        covariances: Positive definite [C,D,D].
+        means: [C, D].
+        covariances: Positive definite [C, D, D].
 
     Returns:
-        Distances [C,C], symmetric, zero on the diagonal.
+        Distances [C, C], symmetric, zero on the diagonal.
 
     Raises:
         ValueError: Shapes do not fit, an entry is not finite, or a covariance is not positive
-            definite; which is named.
+            definite, in which case its number is named.
 
     Example:
         >>> means, unit = torch.tensor([[0.0, 0.0], [4.0, 0.0]]), torch.eye(2).expand(2, 2, 2)
@@ -365,7 +367,7 @@ def bhattacharyya(means: Tensor, covariances: Tensor) -> Tensor:
 def _moments(
     mu: Tensor, logvar: Tensor | None, labels: Tensor, classes: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Classes [C], means [C,D], mean Lambda [C,D,D] and covariance of the means [C,D,D]."""
+    """Classes [C], means [C, D], mean Lambda [C, D, D] and covariance of the means [C, D, D]."""
     if logvar is None:
         _checks.points(mu, "mu", ("N", "D"))
     else:
@@ -431,7 +433,7 @@ def _squares_are_exact(z: Tensor, mu: Tensor, logvar: Tensor) -> bool:
 
 
 def _product_table(mu: Tensor, logvar: Tensor) -> Tensor:
-    """What turns expanded points into the log-densities of N components, [2D+1,N]."""
+    """What turns expanded points into the log-densities of N components, [2D+1, N]."""
     precision = (-logvar).exp()
     constant = -0.5 * (logvar + math.log(2 * math.pi) + mu.square() * precision).sum(1)
 
@@ -439,7 +441,7 @@ def _product_table(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def _expanded(points: Tensor) -> Tensor:
-    """Squares, coordinates and a one of points [M,D], [M,2D+1]."""
+    """Squares, coordinates and a one of points [M, D], [M, 2D+1]."""
     return torch.cat([points.square(), points, torch.ones_like(points[:, :1])], 1)
 
 
@@ -451,7 +453,7 @@ def _log_normal(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
 def _draw(
     n: int, mu: Tensor, logvar: Tensor, generator: Generator | None
 ) -> tuple[Tensor, Tensor]:
-    """n points of the mixture in float64 [n,D] and the component each came from [n]."""
+    """n points of the mixture in float64 [n, D] and the component each came from [n]."""
     mu, logvar = double(mu), double(logvar)
     index = _checks.randint(len(mu), n, mu.device, generator)
     noise = _checks.randn((n, mu.shape[1]), mu, generator)
