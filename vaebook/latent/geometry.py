@@ -17,7 +17,10 @@ from vaebook.latent.paths import line, resample
 
 
 class Geodesics(NamedTuple):
-    """Shortest paths between terminals: lengths [C,C], polylines[i][j] from i to j [n,D]."""
+    """Shortest paths between terminals: lengths [C, C], polylines[i][j] from i to j [n, D].
+
+    The path from a terminal to itself is that one point.
+    """
 
     lengths: Tensor
     polylines: list[list[Tensor]]
@@ -47,13 +50,13 @@ def geodesics(
     least energy :math:`\sum_t f^2 \|\Delta z_t\|^2` and the shortest of all four is kept: a local
     minimum, never longer than the line.
 
-    Why not the decoder's pull-back metric: nothing keeps a deterministic decoder from being flat
+    Why not the decoder's pull-back metric? Nothing keeps a deterministic decoder from being flat
     where it was never trained, and then its geodesics cross the holes instead of avoiding them.
 
     Args:
-        codes: Nodes of the graph [P,D]; some thousands will do.
-        terminals: The nodes to connect [C,D].
-        log_density: Points [M,D] to log-densities [M], differentiable. Where the encodings'
+        codes: Nodes of the graph [P, D]; some thousands will do.
+        terminals: The nodes to connect [C, D].
+        log_density: Points [M, D] to log-densities [M], differentiable. Where the encodings'
             Gaussians hardly overlap, their mixture is a spike at each code and says nothing of
             what lies between: take the Gaussians of the classes.
         exponent: :math:`\alpha \ge 0`; 0 is Euclidean. By default 1/D: a step then costs its
@@ -98,7 +101,7 @@ def geodesics(
     alpha = 1 / nodes.shape[1] if exponent is None else exponent
 
     def log_cost(z: Tensor) -> Tensor:
-        """log f at points [...,D], float64."""
+        """log f at points [..., D], float64."""
         height = double(log_density(z.flatten(0, -2))).reshape(z.shape[:-1])
         return alpha * (highest - height)
 
@@ -109,6 +112,7 @@ def geodesics(
         starts = [way, line(nodes[i], nodes[j], n_points)]
         if n_steps and not torch.equal(nodes[i], nodes[j]):
             starts += [_relax(resample(start, n_points), log_cost, n_steps) for start in starts]
+        # The graph's way has a length; a path out of the density's support may have none.
         measured = torch.stack([_length(start, log_cost) for start in starts]).nan_to_num(math.inf)
         best = int(measured.argmin())
         lengths[i, j] = lengths[j, i] = measured[best]
@@ -117,6 +121,7 @@ def geodesics(
     return Geodesics(lengths.to(terminals), polylines)
 
 
+@torch.no_grad()
 def decoded_length(polyline: Tensor, decode: Callable[[Tensor], Tensor]) -> float:
     r"""Return the length of a path in the decoder's pull-back metric.
 
@@ -126,8 +131,8 @@ def decoded_length(polyline: Tensor, decode: Callable[[Tensor], Tensor]) -> floa
     :func:`resample`.
 
     Args:
-        polyline: Vertices [n,D], n at least 2.
-        decode: Codes [n,D] to images [n,*].
+        polyline: Vertices [n, D], n at least 2.
+        decode: Codes [n, D] to images [n, *].
 
     Raises:
         ValueError: Too few points, one that is not finite, or decode returns another number of
@@ -181,7 +186,7 @@ def _graph_ways(
 
 
 def _length(path: Tensor, log_cost: Callable[[Tensor], Tensor]) -> Tensor:
-    """Length of paths [...,n,D] with the given cost, three midpoints a segment [...]."""
+    """Length of paths [..., n, D] with the given cost, three midpoints a segment [...]."""
     start, end = path[..., :-1, :], path[..., 1:, :]
     mean = sum(log_cost(torch.lerp(start, end, t)).exp() for t in (1 / 6, 1 / 2, 5 / 6)) / 3
 
@@ -189,7 +194,7 @@ def _length(path: Tensor, log_cost: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def _relax(path: Tensor, log_cost: Callable[[Tensor], Tensor], n_steps: int) -> Tensor:
-    """The path [n,D] moved, its ends held, to a least energy."""
+    """The path [n, D] moved, its ends held, to a least energy."""
     inner = path[1:-1].clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
         [inner], max_iter=n_steps, tolerance_change=1e-6, line_search_fn="strong_wolfe"

@@ -1,8 +1,9 @@
 r"""Samplers in latent space: the aggregate posterior, and Markov chains.
 
-A Markov chain is a :class:`Kernel`, that is `init` and a pure `step`, and one loop for all of
-them, :func:`run`. `pcn`, `random_walk`, `mala` and `elliptical_slice` are a kernel each in that
-loop, after a warm-up that finds the step size; the kernels stand alone for what is built of them.
+A Markov chain is a :class:`Kernel`, that is `init` and a pure `move`, in a loop, :func:`run`.
+`pcn`, `random_walk`, `mala` and `elliptical_slice` are one kernel each in the same loop, the first
+three after a warm-up that finds the step size. The kernels are public: other samplers are built
+of them.
 
 Everything lives on the device and in the dtype of the start. Log densities are kept in float64,
 on the CPU where the start is on a device that has none (MPS).
@@ -76,7 +77,7 @@ def aggregate_posterior(
 
     Raises:
         ValueError: If `mu` and `logvar` are not finite, of one shape, dtype and device, or a log
-            variance is beyond 80, where float32 ends.
+            variance is beyond 80 in size, near the ends of float32.
 
     Example:
         >>> mu = torch.tensor([[-9.0, 0.0], [9.0, 0.0]])
@@ -268,7 +269,7 @@ class Kernel(NamedTuple):
         ...     log_l = state.log_target / power
         ...     u = torch.rand((), generator=noise.generator)
         ...     if u.log() < (power[0] - power[1]) * (log_l[1] - log_l[0]):
-        ...         state = warm.init(state.position.flip(0))
+        ...         state = State(state.position.flip(0), power * log_l.flip(0))
         ...     return state, info
         >>> generator = torch.Generator().manual_seed(0)
         >>> chain = run(Kernel(warm.init, exchange), torch.ones(2, 1), 3000, generator=generator)
@@ -313,7 +314,7 @@ def run(
         kernel: What takes a step.
         start: The K states to start from [K, D], float32 or float64.
         n_steps: The number of steps, a multiple of `thin`.
-        thin: Every so many steps one is kept, which makes T = n_steps / thin rows.
+        thin: One step in every `thin` is kept, which makes T = n_steps / thin rows.
         generator: The source of randomness; torch's global one if None.
         progress: Whether a run of more than two seconds shows a bar on stderr.
 
@@ -372,7 +373,7 @@ def pcn(
         step: The share of fresh noise, pCN's beta, in (0, 1]; where it begins if there is a
             warm-up.
         prior: The normal distribution that the likelihood is weighed with; N(0, I) if None.
-        thin: Every so many steps one is kept, which makes T = n_steps / thin rows.
+        thin: One step in every `thin` is kept, which makes T = n_steps / thin rows.
         warmup: The number of steps before, in which `step` follows the acceptance rate of all
             chains; it is fixed afterwards and stands in `Chain.step`.
         target_acceptance: The acceptance rate the warm-up aims at.
@@ -509,7 +510,8 @@ def elliptical_slice(
     r"""Sample a likelihood times a normal prior by elliptical slice sampling.
 
     A draw :math:`\xi \sim \mathcal{N}(0, C)` and the state span the ellipse
-    :math:`z' = m + (z - m) \cos\theta + \xi \sin\theta`, and :math:`u` a level :math:`u L(z)`.
+    :math:`z' = m + (z - m) \cos\theta + \xi \sin\theta`, and a uniform draw :math:`u` sets the
+    level :math:`u L(z)`.
     Angles are drawn from a bracket that shrinks towards :math:`\theta = 0` until :math:`L(z')`
     exceeds the level. Every step moves and there is no step size; what varies is the number of
     calls, which is that of the slowest chain (`Chain.evaluations`).
@@ -892,26 +894,13 @@ def _noise(like: Tensor, generator: Generator | None, n: int) -> Iterator[Noise]
     log_density = _checks.double(like[:, 0])
 
     while True:
-        if like.dtype == torch.float64:
-            normal = _normal_float64((n, *like.shape), like, generator)
-        else:
-            normal = _checks.randn((n, *like.shape), like, generator)
+        normal = _checks.randn((n, *like.shape), like, generator)
         log_u = _checks.rand((n, len(like)), log_density, generator).log_()
         yield from map(Noise, normal.unbind(), log_u.unbind(), repeat(generator))
 
 
 def _block_length(like: Tensor) -> int:
     return max(1, min(_BLOCK_STEPS, _BLOCK_NUMBERS // like.numel()))
-
-
-def _normal_float64(shape: tuple[int, ...], like: Tensor, generator: Generator | None) -> Tensor:
-    """Draw by Box and Muller's transform, on a CPU twice as fast as torch.randn in float64."""
-    numbers = math.prod(shape)
-    uniform = _checks.rand((2, (numbers + 1) // 2), like, generator)
-    radius = uniform[0].neg().log1p_().mul_(-2).sqrt_()
-    angle = uniform[1].mul_(2 * math.pi)
-
-    return torch.cat([radius * angle.cos(), radius * angle.sin()])[:numbers].view(shape)
 
 
 def _bar(progress: bool) -> Any:

@@ -15,7 +15,7 @@ from torch import Tensor
 from vaebook import _checks
 from vaebook._checks import double
 
-# Singular values below this part of the largest count as zero: what float32 codes can't tell.
+# Singular values below this fraction of the largest count as zero: float32 can't tell them.
 _FLAT = 1e-6
 
 
@@ -29,22 +29,22 @@ class Alignment(NamedTuple):
     rotation: Tensor
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Return codes [...,D] in the new axes."""
+        """Return codes [..., D] in the new axes."""
         _checks.points(codes, "codes", ("...", len(self.centre)))
         _checks.alike(codes=codes, centre=self.centre)
         return (codes - self.centre) @ self.rotation
 
     def back(self, points: Tensor) -> Tensor:
-        """Return the codes [...,D] of points in the new axes."""
+        """Return the codes [..., D] of points in the new axes."""
         _checks.points(points, "points", ("...", len(self.centre)))
         _checks.alike(points=points, centre=self.centre)
         return points @ self.rotation.T + self.centre
 
 
 class Hull(NamedTuple):
-    """A convex hull: indices of its vertices [V], facets' outward unit normals [F,D], offsets [F].
+    """A convex hull: indices of its vertices [V], its facets' normals [F, D] and offsets [F].
 
-    Inside, ``points @ normals.T <= offsets``.
+    Normals point outwards and are of length 1: inside, ``points @ normals.T <= offsets``.
     """
 
     vertices: Tensor
@@ -52,7 +52,7 @@ class Hull(NamedTuple):
     offsets: Tensor
 
     def depth(self, points: Tensor) -> Tensor:
-        """Return how far points [M,D] lie below the surface, [M]; outside it is negative.
+        """Return how far points [M, D] lie below the surface, [M]; outside it is negative.
 
         Outside, its size is the distance to the farthest facet's plane, at most that to the hull.
         """
@@ -68,7 +68,7 @@ class Plane(NamedTuple):
     offset: Tensor
 
     def gap(self, points: Tensor) -> Tensor:
-        """Return the distance of points [M,D] from the plane, [M], positive inside."""
+        """Return the distance of points [M, D] from the plane, [M], positive inside."""
         _checks.points(points, "points", ("M", len(self.normal)))
         _checks.alike(points=points, normal=self.normal)
         return self.offset - points @ self.normal
@@ -87,8 +87,8 @@ def align(codes: Tensor, factors: Tensor) -> Alignment:
     so that nothing but such a choice gives an axis a name.
 
     Args:
-        codes: Codes [N,D].
-        factors: Factors [N,D], as many as there are axes, in any units.
+        codes: Codes [N, D].
+        factors: Factors [N, D], as many as there are axes, in any units.
 
     Raises:
         ValueError: Shapes differ, N is at most D, a factor is constant, or the codes go along with
@@ -128,7 +128,7 @@ def convex_hull(points: Tensor) -> Hull:
     """Find the convex hull of a cloud.
 
     Args:
-        points: [N,D], D at least 2 and N above D.
+        points: [N, D], D at least 2 and N above D.
 
     Raises:
         ValueError: Too few points, or all of them in one plane (for D = 2, on one line).
@@ -171,7 +171,7 @@ def bounding_plane(points: Tensor, axis: int, along: Sequence[int], above: bool 
     hull, the one above its mean.
 
     Args:
-        points: [N,D].
+        points: [N, D].
         axis: The axis that points from the cloud to the plane.
         along: The other axes of the projection; along the rest the plane is level.
         above: False for the plane from below.
@@ -206,8 +206,8 @@ def bounding_plane(points: Tensor, axis: int, along: Sequence[int], above: bool 
     # Scaled to the cloud, the solver's tolerances mean the same for clouds of any size.
     width, height = np.ptp(x, axis=0), np.ptp(y) or 1.0
     sides = np.column_stack([(x - x.mean(0)) / width, np.ones(len(x))])
-    above_all = -(y - y.mean()) / height
-    solved = linprog(sides.mean(0), A_ub=-sides, b_ub=above_all, bounds=(None, None))
+    heights = (y - y.mean()) / height
+    solved = linprog(sides.mean(0), A_ub=-sides, b_ub=-heights, bounds=(None, None))
     if not solved.success:
         raise ValueError(f"points have no bounding plane that could be found: {solved.message}")
     # To the touching point exactly, beyond the tolerance of the solver.
@@ -232,13 +232,13 @@ def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
     last. Points that lie on a curve give a curve within :math:`O(h^2)` of it for bins of width h.
 
     Args:
-        points: [N,D], the strip: already filtered out of the cloud.
+        points: [N, D], the strip: already filtered out of the cloud.
         axis: The axis along which the strip runs; each coordinate is a function of this one.
         n_bins: Bins along the axis, at least 3.
         n: Number of points returned, at least 2, evenly spaced along the axis.
 
     Returns:
-        Points [n,D].
+        Points [n, D].
 
     Raises:
         ValueError: Fewer points than bins, a bin without a point, or an argument out of range.
@@ -262,14 +262,14 @@ def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
     if high - low < 1e-30:
         raise ValueError(f"points must spread along axis {axis}, all lie at {low:.3g}")
 
-    number = ((cloud[:, axis] - low) / (high - low) * n_bins).astype(int).clip(0, n_bins - 1)
-    counts = np.bincount(number, minlength=n_bins)
+    bins = ((cloud[:, axis] - low) / (high - low) * n_bins).astype(int).clip(0, n_bins - 1)
+    counts = np.bincount(bins, minlength=n_bins)
     if not counts.all():
         raise ValueError(
             f"every bin must hold a point, {np.sum(counts == 0)} of {n_bins} along axis {axis} "
             "are empty: fewer bins, or points without a gap"
         )
-    means = np.stack([np.bincount(number, c, n_bins) / counts for c in cloud.T], 1)
+    means = np.stack([np.bincount(bins, c, n_bins) / counts for c in cloud.T], 1)
     spline = CubicSpline(means[:, axis], means, bc_type="natural")
     steps = np.linspace(means[0, axis], means[-1, axis], n)
 
