@@ -20,9 +20,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
-from tqdm.std import tqdm
 
-from vaebook import _checks
+from vaebook import _checks, _progress
 from vaebook.datasets import ImageSet
 from vaebook.models import VAE, Autoencoder, evaluating
 
@@ -30,8 +29,10 @@ _BATCH = 1000
 # About as many decoded images at a time stay in the cache of a laptop's processor.
 _DECODED = 8000
 _FAINT = 12.0  # nats below the highest point of a grid, where there is no mass to speak of
-_FINER = 4  # points per dimension in a cell that has mass
-_DOUBT = 1.2  # nats between grids of every second point, where all points are .01 nats off
+_EDGE = 4.0  # nats below the highest point at the edge of a grid: less than .003 lie beyond
+_FINER = 4  # points per dimension in a cell that has mass, one of each fourth
+_CLEAR = 1e-6  # nats that a sum over the grid itself may be off
+_DOUBT = 0.01  # nats that a sum over the finer one may be off
 _BLOCK = 256  # cells decoded at a time
 
 
@@ -67,7 +68,7 @@ def elbo(
         >>> bool((bound.elbo == bound.log_prob - bound.kl).all())
         True
     """
-    _check_vae(model)
+    _checks.instance(model, "model", VAE)
     _checks.count(n_samples, "n_samples")
     parts = []
     with evaluating(model):
@@ -110,13 +111,13 @@ def log_evidence(
     Raises:
         ValueError: when `n_samples` < 1 or the images don't suit the model.
     """
-    _check_vae(model)
+    _checks.instance(model, "model", VAE)
     _checks.count(n_samples, "n_samples")
     rows = max(1, _DECODED // n_samples)
     batches = _batches(model, images, rows)
     totals = []
     with evaluating(model):
-        for batch in tqdm(batches, total=-(-len(images) // rows), disable=not progress):
+        for batch in _progress.bar(progress, batches, total=-(-len(images) // rows)):
             mu, logvar = model.encode(batch.images)
             total = torch.full_like(mu[:, 0], -math.inf)
             for start in range(0, n_samples, _DECODED):
@@ -152,10 +153,10 @@ def log_evidence_grid(
 
     .. math:: \log \sum_g h^D\, p(x|z_g)\, p(z_g)
 
-    The cells in which an image has mass are cut four times finer in each dimension, as a posterior
-    may be narrower than h; the rest lies 12 nats below the highest point and more. A standard
+    Where a posterior is not much wider than h, the cells in which it has mass are cut four times
+    finer in each dimension; the rest lies 12 nats below the highest point and more. A standard
     deviation of h / 6 in any direction, .01 by default, is resolved to about .001 nats. An image
-    whose posterior is narrower, or reaches beyond the grid, is refused.
+    whose posterior is narrower, or lies beyond the grid, is refused.
 
     Args:
         model: a VAE with latent_dim 1 or 2, a prior that is one for all images, and a decoder
@@ -169,8 +170,8 @@ def log_evidence_grid(
             each image; when the grid is too coarse or too small for an image.
     """
     _checks.count(size, "size", 2)
-    _checks.number(extent, "extent", 0, open=True)
-    _check_vae(model)
+    _checks.number(extent, "extent", 0, 1e6, open=True)
+    _checks.instance(model, "model", VAE)
     if model.latent_dim > 2:
         raise ValueError(f"model must have latent_dim 1 or 2 for a grid, got {model.latent_dim}")
     if model.n_classes:
@@ -183,28 +184,84 @@ def log_evidence_grid(
             if model.prior.condition(batch) is not None:
                 raise ValueError("model must have one prior for all images, for a grid")
             parts.append(_integrate(model, batch.images, axis))
-    totals, doubts = (_joined(part, images) for part in zip(*parts, strict=True))
-    if bool((doubts > _DOUBT).any()):
+    totals, errors = (_joined(part, images) for part in zip(*parts, strict=True))
+    if bool((errors > _DOUBT).any()):
         raise ValueError(
             f"size must be more than {size}, or extent than {extent:g}: the posterior of image "
-            f"{int(doubts.argmax())} is too narrow for this grid, or lies beyond it"
+            f"{int(errors.argmax())} is too narrow for this grid, or lies beyond it"
         )
     return totals
 
 
 def _integrate(model: VAE, images: Tensor, axis: Tensor) -> tuple[Tensor, Tensor]:
-    """Return log p(x), [N], and how far the grids of every second point are apart, [N], nats.
+    """Return log p(x) and by how much it may be off, each [N], nats."""
+    step = (axis[-1] - axis[0]) / (len(axis) - 1)
+    highest, sums, beyond = _scan(model, images, axis)
+    total = sums.logsumexp(1) + model.latent_dim * step.log()
+    errors = _errors(sums, model.latent_dim)
+    narrow = errors > _CLEAR
+    if bool(narrow.any()):
+        fine = _refine(model, images[narrow], axis, step, highest[narrow])
+        total[narrow] = fine.logsumexp(1) + model.latent_dim * (step / _FINER).log()
+        errors[narrow] = _errors(fine, model.latent_dim)
+    return total, errors.masked_fill(beyond, math.inf)
 
-    For a Gaussian posterior sums of the values at points s apart are right up to
-    2 exp(-2 pi^2 sd^2 / s^2): d for those of every second point is d^4 / 8 for all together.
+
+def _errors(sums: Tensor, dim: int) -> Tensor:
+    """Estimate the errors of sums over a lattice from those over every fourth point, [N], nats.
+
+    A lattice misses an integral by what its Fourier transform has at the frequency 1 / step. The
+    sums of every fourth point tell what there is at a fourth of it, and for a Gaussian that is
+    the sixteenth root of the other.
+
+    Args:
+        sums: logarithms, by the place of a point modulo 4 in each dimension, [N, 4^D].
+        dim: D.
     """
+    shares = sums.softmax(1).unflatten(1, (4,) * dim)
+    spectrum = torch.fft.fftn(shares, dim=list(range(1, dim + 1))).abs().flatten(1)
+    return (2 * spectrum[:, 1:].amax(1) ** 16).nan_to_num(math.inf)
+
+
+def _joint(model: VAE, images: Tensor, points: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Yield log p(x, z) of all images at some of the points, [N, M], and where these start."""
+    for start in range(0, len(points), 4096):
+        z = points[start : start + 4096]
+        log_likelihood = model.likelihood.log_prob_pairs(model.outputs(z), images)
+        yield start, log_likelihood + model.prior.log_prob(z)
+
+
+def _scan(model: VAE, images: Tensor, axis: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the highest log p(x, z) met, [N], the log sums of every fourth point, [N, 4^D], and
+    whether much of an image's mass lies at the edge, [N]."""
+    dim = model.latent_dim
+    fourth = torch.arange(len(axis), device=axis.device) % 4
+    kinds = (_product(fourth, dim) * _strides(4, dim, axis)).sum(1)
+    points = _product(axis, dim)
+    at_edge = (points.abs() >= axis[-1]).any(1)
+    # The mean of q is a good first guess of how high an image's posterior is.
+    mu = model.encode(images)[0]
+    highest = model.log_prob(images, mu) + model.prior.log_prob(mu)
+    top = edge = torch.full_like(highest, -math.inf)
+    sums = highest.new_full((len(images), 4**dim), -math.inf)
+    for start, joint in _joint(model, images, points):
+        part = slice(start, start + joint.shape[1])
+        top = torch.maximum(top, joint.amax(1))
+        edge = torch.maximum(edge, joint.masked_fill(~at_edge[part], -math.inf).amax(1))
+        for kind in range(4**dim):
+            same = joint[:, kinds[part] == kind]
+            sums[:, kind] = torch.logaddexp(sums[:, kind], same.logsumexp(1))
+    return torch.maximum(highest, top), sums, edge > top - _EDGE
+
+
+def _refine(model: VAE, images: Tensor, axis: Tensor, step: Tensor, highest: Tensor) -> Tensor:
+    """Return the log sums of every fourth point of a finer grid in cells with mass, [N, 4^D]."""
     dim = model.latent_dim
     shape = (len(axis),) * dim
-    cells, rows, beyond = _with_mass(model, images, axis, shape)
-    step = (axis[-1] - axis[0]) / (len(axis) - 1)
+    cells, rows = _with_mass(model, images, axis, highest)
     within = ((torch.arange(_FINER, device=axis.device) + 0.5) / _FINER - 0.5) * step
     within = _product(within, dim)
-    sums = axis.new_full((len(images), 2**dim), -math.inf)
+    sums = highest.new_zeros(len(images), len(within))
     # Neighbours in memory share a decoded block; each image looks at its own cells only.
     cells, order = cells.sort()
     found, counts = cells.unique_consecutive(return_counts=True)
@@ -218,46 +275,31 @@ def _integrate(model: VAE, images: Tensor, axis: Tensor) -> tuple[Tensor, Tensor
             groups[start : start + _BLOCK], outputs, log_prior, strict=True
         ):
             joint = model.likelihood.log_prob_pairs(of_cell, images[row]) + prior
-            # The points of a cell by row and column, even ones and odd ones.
-            joint = joint.unflatten(1, (_FINER // 2, 2) * dim)
-            joint = joint.logsumexp(list(range(1, 2 * dim, 2))).flatten(1)
-            sums[row] = torch.logaddexp(sums[row], joint)
-    doubts = (sums.amax(1) - sums.amin(1)).nan_to_num(math.inf)
-    return sums.logsumexp(1) + dim * (step / _FINER).log(), doubts.masked_fill(beyond, math.inf)
+            # Sums of thousands of cells, taken in logarithms one by one, would lose digits.
+            sums[row] += (joint - highest[row, None]).exp()
+    return highest[:, None] + sums.log()
 
 
-def _with_mass(
-    model: VAE, images: Tensor, axis: Tensor, shape: tuple[int, ...]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the cells in which images have mass, [M], neighbours too, which images, [M], and
-    for each image whether there is much at the edge of the grid, bool [N]."""
+def _with_mass(model: VAE, images: Tensor, axis: Tensor, highest: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cells in which images have mass, [M], and which images, [M]; neighbours too."""
+    shape = (len(axis),) * model.latent_dim
     points = _product(axis, len(shape))
-    # The mean of q is a good first guess of how high an image's posterior is.
-    highest = model.log_prob(images, z := model.encode(images)[0]) + model.prior.log_prob(z)
-    candidates = []
-    for start in range(0, len(points), 4096):
-        part = points[start : start + 4096]
-        joint = model.likelihood.log_prob_pairs(model.outputs(part), images)
-        joint = joint + model.prior.log_prob(part)
-        highest = torch.maximum(highest, joint.amax(1))
+    found = []
+    for start, joint in _joint(model, images, points):
         row, column = (joint > highest[:, None] - _FAINT).nonzero(as_tuple=True)
-        candidates.append((row, start + column, joint[row, column]))
-    rows, cells, values = (torch.cat(part) for part in zip(*candidates, strict=True))
-    kept = values > highest[rows] - _FAINT
-    places = torch.stack(torch.unravel_index(cells[kept], shape), 1)
-    at_edge = ((places == 0) | (places == len(axis) - 1)).any(1)
-    much = values[kept] > highest[rows[kept]] - _FAINT / 2
-    beyond = torch.zeros(len(images), dtype=torch.bool, device=axis.device)
-    beyond[rows[kept][at_edge & much]] = True
+        found.append((row, start + column))
+    rows, cells = (torch.cat(part) for part in zip(*found, strict=True))
+    places = torch.stack(torch.unravel_index(cells, shape), 1)
     near = places[:, None] + _product(torch.arange(-1, 2, device=axis.device), len(shape))
     inside = ((near >= 0) & (near < len(axis))).all(2)
-    strides = torch.tensor(
-        [len(axis) ** power for power in reversed(range(len(shape)))], device=axis.device
-    )
-    cell = (near * strides).sum(2)
-    key = rows[kept][:, None] * len(points) + cell
+    cell = (near * _strides(len(axis), len(shape), axis)).sum(2)
+    key = rows[:, None] * len(points) + cell
     key = key[inside].unique()
-    return key % len(points), key // len(points), beyond
+    return key % len(points), key // len(points)
+
+
+def _strides(size: int, dim: int, like: Tensor) -> Tensor:
+    return torch.tensor([size**power for power in reversed(range(dim))], device=like.device)
 
 
 def _product(axis: Tensor, dimensions: int) -> Tensor:
@@ -269,6 +311,7 @@ def reconstruction_errors(model: Autoencoder | VAE, images: Tensor | ImageSet) -
 
     A VAE decodes the mean of q(z|x).
     """
+    _checks.instance(model, "model", VAE, Autoencoder)
     errors = []
     with evaluating(model):
         for batch in _batches(model, images, _BATCH):
@@ -302,11 +345,6 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
     return mu.var(dim=0) > threshold
 
 
-def _check_vae(model: object) -> None:
-    if not isinstance(model, VAE):
-        raise ValueError(f"model must be a VAE, got {type(model).__name__}")
-
-
 def _told(model: Autoencoder | VAE, batch: ImageSet) -> Tensor | None:
     """Return the labels where the decoder is told them."""
     return batch.labels if getattr(model, "n_classes", 0) else None
@@ -314,8 +352,6 @@ def _told(model: Autoencoder | VAE, batch: ImageSet) -> Tensor | None:
 
 def _batches(model: Autoencoder | VAE, images: Tensor | ImageSet, size: int) -> Iterator[ImageSet]:
     """Yield parts of the images on the model's device, in single precision as sets hold them."""
-    if not isinstance(model, Autoencoder | VAE):
-        raise ValueError(f"model must be a VAE or an Autoencoder, got {type(model).__name__}")
     if isinstance(images, Tensor):
         model.likelihood.check(images)
         images = ImageSet(images.float(), in_unit_range=False)
@@ -324,8 +360,8 @@ def _batches(model: Autoencoder | VAE, images: Tensor | ImageSet, size: int) -> 
     else:
         raise ValueError(f"images must be a tensor or an ImageSet, got {type(images).__name__}")
     device = next(model.parameters(), images.images).device
-    for start in range(0, len(images), size):
-        yield images[start : start + size].to(device)
+    # A generator of its own, so that images are refused before the first is asked for.
+    return (images[start : start + size].to(device) for start in range(0, len(images), size))
 
 
 def _joined(parts: list[Tensor] | tuple[Tensor, ...], images: Tensor | ImageSet) -> Tensor:
