@@ -499,6 +499,8 @@ class _Run:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        # Autocast around the whole loop would keep the weights that it cast before the step.
+        torch.clear_autocast_cache()
 
         likelihood = getattr(self.model, "likelihood", None)
         if likelihood is not None:

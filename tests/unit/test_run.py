@@ -14,6 +14,7 @@ from torch import nn
 
 from vaebook import datasets, models, objectives, recipes, training
 from vaebook.datasets import ImageSet
+from vaebook.measures import bounds
 from vaebook.models import VAE, Bernoulli, Classifier, Gaussian
 from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.recipes import Recipe, measure, run, weights
@@ -436,18 +437,22 @@ def test_a_card_about_real_images_is_what_measuring_again_gives(name):
     _, test = recipe.sets()
     n = len(codes)
     assert torch.equal(codes.labels, test.labels[:n])
+    if isinstance(model, Classifier):
+        assert recipes.evaluate(recipe, model)["accuracy"] == expected["accuracy"]
+        return
+    # Stored in half precision.
     found = model.codes(test[:n])
-    torch.testing.assert_close(codes.mu, found.mu, rtol=1e-3, atol=1e-2)
-    if codes.logvar is not None:
-        torch.testing.assert_close(codes.logvar, found.logvar, rtol=1e-3, atol=1e-2)
-    again = recipes.evaluate(recipe, model, n_samples=0, progress=False)
-    for key, value in again.items():
-        if key == "elbo_grey" and "conditional" in name:
-            continue  # the first edition had none
-        if isinstance(value, dict):
-            assert value["nats"] == pytest.approx(expected[key]["nats"], abs=0.005), key
-        else:
-            assert value == pytest.approx(expected[key], abs=1e-3), key
+    torch.testing.assert_close(codes.mu, found.mu, rtol=1e-3, atol=1e-3)
+    errors = bounds.reconstruction_errors(model, test).mean().item()
+    assert errors == pytest.approx(expected["frobenius_pixels"], abs=5e-4)
+    if not isinstance(model, VAE):
+        return
+    torch.testing.assert_close(codes.logvar, found.logvar, rtol=1e-3, atol=1e-3)
+    # One draw per image instead of the card's ten: of 10,000 images its mean is within 0.2 nats.
+    if isinstance(model.likelihood, Bernoulli):
+        test = test.with_images(datasets.binarize(test.images, torch.Generator().manual_seed(0)))
+    elbo = bounds.elbo(model, test, 1, torch.Generator().manual_seed(1)).elbo.mean().item()
+    assert elbo == pytest.approx(expected["elbo"]["nats"], abs=0.2)
 
 
 def test_the_measures_say_so_when_the_likelihood_is_another(digits, tmp_path):

@@ -672,8 +672,8 @@ def test_a_price_that_follows_the_progress_is_charged_in_training_and_in_full_in
     history = quietly(small_vae(), train, validation, objective=annealed, epochs=5)
     steps = history.steps
     expected = np.arange(len(steps["kl"])) / len(steps["kl"]) / 2
-    found = (np.array(steps["loss"]) - steps["reconstruction"]) / np.array(steps["kl"])
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    found = np.array(steps["loss"]) - steps["reconstruction"]
+    np.testing.assert_allclose(found, expected * steps["kl"], atol=2e-5)  # of 45 in float32
     epochs = {name: np.array(values) for name, values in history.epochs.items()}
     charged = epochs["validation_loss"] - epochs["validation_reconstruction"]
     np.testing.assert_allclose(charged, epochs["validation_kl"] / 2, rtol=1e-3)
@@ -1028,20 +1028,21 @@ def test_an_objective_that_needs_labels_is_not_trained_without(blobs):
             quietly(model, train, objective=objectives.cross_entropy)
 
 
-def test_records_under_autocast_are_those_of_full_precision_within_its_digits(blobs):
+def test_training_under_autocast_is_that_of_full_precision_within_its_digits(blobs):
     train, validation = blobs.split(0.8, 0)
     full, half = small_vae(), small_vae()
-    expected = quietly(full, train, validation)
+    expected = quietly(full, train, validation, epochs=6)
+    # Around the whole loop, where autocast keeps what it has cast until it ends.
     with torch.autocast("cpu", torch.bfloat16):
-        found = quietly(half, train, validation)
+        found = quietly(half, train, validation, epochs=6)
     assert all(parameter.dtype == torch.float32 for parameter in half.parameters())
+    assert expected.steps["loss"][0] - expected.steps["loss"][-1] > 5
+    # Eight bits of mantissa: 0.4 % of the activations.
+    np.testing.assert_allclose(found.steps["loss"], expected.steps["loss"], rtol=0.01)
     for name in ("loss", "reconstruction", "kl"):
         assert np.isfinite(found.steps[name]).all()
-        # Eight bits of mantissa: 0.4 % of the activations.
-        np.testing.assert_allclose(found.steps[name], expected.steps[name], rtol=0.03, atol=0.02)
-        # More digits than bfloat16 has: its numbers above 16 are multiples of 1/8.
-        if name == "loss":
-            assert any(value % 0.125 for value in found.steps[name])
+        # More digits than bfloat16 has, whose numbers above 16 are multiples of 1/8.
+        assert any(value * 2**20 % 2**17 for value in found.steps[name])
     sums = np.array(found.steps["reconstruction"]) + np.array(found.steps["kl"])
     np.testing.assert_allclose(found.steps["loss"], sums, rtol=1e-5)
 
