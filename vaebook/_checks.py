@@ -153,7 +153,7 @@ def instance(value: object, name: str, *kinds: type) -> None:
     """Refuse what is none of some classes."""
     if not isinstance(value, kinds):
         wanted = " or ".join(kind.__name__ for kind in kinds)
-        found = value.__name__ if isinstance(value, type) else f"a {type(value).__name__}"
+        found = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
         raise ValueError(f"{name} must be a {wanted}, got {found}")
 
 
@@ -177,7 +177,7 @@ def number(
 def device(value: object) -> torch.device:
     """Return the device of a name, and refuse one that isn't here."""
     try:
-        return torch.empty(0, device=value).device  # type: ignore[arg-type]
+        return torch.empty(0, device=value).device  # type: ignore[call-overload]
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device must be one that is here, got {value!r}: {reason}") from None

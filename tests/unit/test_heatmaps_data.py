@@ -206,9 +206,9 @@ def test_factors_that_are_no_columns_of_floats_are_refused_by_name(name, bad):
 def test_heatmaps_too_narrow_for_their_pixels_are_refused_rather_than_drawn_as_nan():
     """An even size has no pixel at the mean: every one underflows where the variance is tiny."""
     narrow = torch.tensor([1.0, 1e-42], dtype=torch.float64)
-    with pytest.raises(ValueError, match="factors must be less extreme to be drawn, got image 1"):
+    with pytest.raises(ValueError, match="factors and extent must be less extreme, got image 1"):
         datasets.heatmap_images(narrow, narrow, 0 * narrow)
-    with pytest.raises(ValueError, match="factors must be less extreme"):
+    with pytest.raises(ValueError, match="factors and extent must be less extreme"):
         datasets.t_heatmap_images(narrow, narrow, 0 * narrow, 1e-300 * torch.ones(1).double())
     # With a pixel at the mean there is a right answer: that pixel.
     image = datasets.heatmap_images(narrow, narrow, 0 * narrow, size=35)[1, 0]

@@ -44,7 +44,7 @@ def test_a_stick_is_one_on_its_segment_and_falls_off_beyond_its_ends():
 def test_a_template_that_cannot_be_drawn_is_refused(draw_template):
     with pytest.raises(ValueError, match=r"must be at most 5\.5 in 12 pixels, got 6\.0"):
         draw_template(12, 6.0)
-    with pytest.raises(ValueError, match=r"width must be a finite number in \[0\.1, inf\], got 0"):
+    with pytest.raises(ValueError, match=r"width must be a finite number in .*, got 0"):
         draw_template(28, 6.0, 0)
     with pytest.raises(ValueError, match=r"(radius|half_length) must be a finite number in \(0"):
         draw_template(28, -6.0)

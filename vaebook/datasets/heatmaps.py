@@ -201,7 +201,7 @@ def _draw(
         peaks = values.amax(dim=1, keepdim=True)
         if not bool(peaks.isfinite().all()):
             i = start + int((~peaks.isfinite()).nonzero()[0, 0])
-            raise ValueError(f"the factors must be less extreme to be drawn, got image {i} black")
+            raise ValueError(f"the factors and extent must be less extreme, got image {i} black")
         images[rows] = (values - peaks).exp()
     return images.reshape(-1, 1, size, size).to(device)
 

@@ -143,7 +143,9 @@ divide by their largest possible value, or say in_unit_range=False if they are s
             raise ValueError(f"an index must be {_INDICES}, got {index!r}")
         if rows.dtype == torch.bool:
             if rows.shape != (len(self),):
-                raise ValueError(f"a mask must be [{len(self)}], got {list(rows.shape)}")
+                raise ValueError(
+                    f"an index that is a mask must be [{len(self)}], got {list(rows.shape)}"
+                )
         elif rows.ndim == 0:
             return int(rows)
         elif rows.ndim > 1:
@@ -178,7 +180,12 @@ divide by their largest possible value, or say in_unit_range=False if they are s
         return self._with(images=images, in_unit_range=low >= 0 and high <= 1)
 
     def to(self, device: torch.device | str) -> "ImageSet":
-        """Return the set on another device."""
+        """Return the set on another device.
+
+        Raises:
+            ValueError: when it isn't here.
+        """
+        device = _checks.device(device)
         return self._with(
             images=self.images.to(device),
             labels=None if self.labels is None else self.labels.to(device),

@@ -90,7 +90,7 @@ def donutness(images: Tensor, donut: Tensor, stick: Tensor) -> Tensor:
         >>> round(donutness(torch.stack([ring, bar])[:, None], ring, bar)[0].item(), 2)
         0.61
     """
-    _checks.floats(images, "images", ("N", 1, "H", "W"))
+    _checks.points(images, "images", ("N", 1, "H", "W"))
     directions = []
     for name, template in {"donut": donut, "stick": stick}.items():
         _checks.floats(template, name, images.shape[2:])
@@ -116,7 +116,7 @@ def _axes(size: int) -> tuple[Tensor, Tensor]:
 
 def _check(size: int, name: str, reach: float, width: float) -> None:
     _checks.count(size, "size", 2)
-    _checks.number(width, "width", 0.1)
+    _checks.number(width, "width", 0.1, 1e6)
     _checks.number(reach, name, 0, open=True)
     if reach > (size - 1) / 2:
         raise ValueError(

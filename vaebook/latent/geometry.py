@@ -179,7 +179,7 @@ def _graph_ways(
     if len(apart):
         raise ValueError(
             f"terminals {apart[0][0]} and {apart[0][1]} are not connected with n_neighbors "
-            f"{n_neighbors}: take more, or a log_density that is finite between them"
+            f"{n_neighbors}: take more, a smaller exponent, or a log_density finite between them"
         )
 
     return {(a, b): nodes[_trace(before[a], a, b)] for a, b in combinations(range(c), 2)}

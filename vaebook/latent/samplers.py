@@ -38,7 +38,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from vaebook import _checks
+from vaebook import _checks, _progress
 from vaebook.models.priors import GaussianPrior
 
 # Noise is drawn and states are written a block of steps at a time: at most so many steps, and so
@@ -544,9 +544,7 @@ def pcn_kernel(
         >>> state.position.shape, info.evaluations
         (torch.Size([3, 1]), 1)
     """
-    _checks.number(step, "step")
-    if not 0 < step <= 1:
-        raise ValueError(f"step must lie in (0, 1], got {step!r}")
+    _checks.number(step, "step", 1e-30, 1)
     _check_prior(prior)
     evaluate = _evaluator(log_likelihood, "log_likelihood")
     # z' = z + share (m + scale xi - z) with share = 1 - sqrt(1 - step^2), without cancellation
@@ -816,20 +814,22 @@ def _sample(
     evaluations = 1
     history = _History(n_steps // thin, state)
     draws = _noise(start, generator, _block_length(start))
-    bar = _bar(progress)
+    bar = partial(_progress.bar, progress, unit="step", delay=2, leave=False)
     phase, t = "warm-up step", 0
     moves: Any = 0
 
     with torch.inference_mode():
         try:
-            for t, noise in enumerate(bar(islice(draws, warmup.steps), "warm-up", warmup.steps)):
+            for t, noise in enumerate(
+                bar(islice(draws, warmup.steps), desc="warm-up", total=warmup.steps)
+            ):
                 state, info = kernel.move(state, noise)
                 evaluations += info.evaluations
                 step = warmup(step, info.accepted, t)
                 kernel = kernel_of(step)
 
             phase = "step"
-            for t, noise in enumerate(bar(islice(draws, n_steps), "sampling", n_steps)):
+            for t, noise in enumerate(bar(islice(draws, n_steps), desc="sampling", total=n_steps)):
                 state, info = kernel.move(state, noise)
                 evaluations += info.evaluations
                 moves = info.accepted if thin == 1 else moves + info.accepted
@@ -901,15 +901,6 @@ def _noise(like: Tensor, generator: Generator | None, n: int) -> Iterator[Noise]
 
 def _block_length(like: Tensor) -> int:
     return max(1, min(_BLOCK_STEPS, _BLOCK_NUMBERS // like.numel()))
-
-
-def _bar(progress: bool) -> Any:
-    from tqdm.std import tqdm
-
-    # No `disable` where the bar is wanted, so that tqdm's own TQDM_DISABLE is heard.
-    return partial(
-        tqdm, unit="step", delay=2, leave=False, **({} if progress else {"disable": True})
-    )
 
 
 def _arviz() -> Any:

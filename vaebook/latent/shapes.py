@@ -191,8 +191,9 @@ def bounding_plane(points: Tensor, axis: int, along: Sequence[int], above: bool 
     if not isinstance(along, Sequence) or not len(along):
         raise ValueError(f"along must be a sequence of one axis or more, got {along!r}")
     along = list(along)
-    for number in [axis, *along]:
-        _check_axis(number, points)
+    _check_axis(axis, points, "axis")
+    for number in along:
+        _check_axis(number, points, "each entry of along")
     if len({axis, *along}) <= len(along):
         raise ValueError(f"axis and along must be different axes, got {axis} and {along}")
     if not isinstance(above, bool):
@@ -253,7 +254,7 @@ def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
     from scipy.interpolate import CubicSpline
 
     _checks.points(points, "points", ("N", "D"))
-    _check_axis(axis, points)
+    _check_axis(axis, points, "axis")
     _checks.count(n_bins, "n_bins", least=3)
     _checks.count(n, "n", least=2)
     _checks.rows(points, "points", n_bins)
@@ -280,10 +281,12 @@ def _numpy(points: Tensor) -> np.ndarray:
     return points.detach().cpu().double().numpy()
 
 
-def _check_axis(axis: int, points: Tensor) -> None:
+def _check_axis(axis: int, points: Tensor, name: str) -> None:
     whole = isinstance(axis, int) and not isinstance(axis, bool)
     if not whole or not 0 <= axis < points.shape[1]:
-        raise ValueError(f"an axis of points must lie in [0, {points.shape[1]}), got {axis!r}")
+        raise ValueError(
+            f"{name} must be an axis of points, 0 to {points.shape[1] - 1}, got {axis!r}"
+        )
 
 
 def _check_spread(points: Tensor, name: str) -> None:

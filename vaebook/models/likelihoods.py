@@ -111,32 +111,35 @@ class Bernoulli(Likelihood):
     """
 
     def mean(self, outputs: Tensor) -> Tensor:
-        return outputs.sigmoid()
+        return _full(outputs).sigmoid()
 
     def log_prob(self, outputs: Tensor, images: Tensor | ImageSet) -> Tensor:
         images = self._checked(images)
-        _same_shape(outputs, images)
         outputs = _full(outputs)
+        _same_shape(outputs, images)
         logits, pixels = outputs.flatten(1), images.to(outputs.dtype).flatten(1)
         with _in_full(outputs):
             # A quarter of the time that binary_cross_entropy_with_logits takes on a CPU.
             return torch.linalg.vecdot(logits, pixels) - F.softplus(logits).sum(1)
 
     def log_prob_pixels(self, outputs: Tensor, images: Tensor) -> Tensor:
-        _same_shape(outputs, images, one=True)
         outputs = _full(outputs)
+        _same_shape(outputs, images, one=True)
         return outputs * images.to(outputs.dtype) - F.softplus(outputs)
 
     def log_prob_pairs(self, outputs: Tensor, images: Tensor) -> Tensor:
         self.check(images)
-        _same_shape(outputs[:1], images[:1])
         outputs = _full(outputs)
+        _same_shape(outputs[:1], images[:1])
         logits, pixels = outputs.flatten(1), images.to(outputs.dtype).flatten(1)
         with _in_full(outputs):
             return pixels @ logits.T - F.softplus(logits).sum(1)
 
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        return _checks.bernoulli(self.mean(_full(outputs)), generator)
+        probabilities = self.mean(outputs)
+        if probabilities.device.type != "meta" and bool(probabilities.isnan().any()):
+            raise ValueError("outputs must be numbers to draw images from, got NaN")
+        return _checks.bernoulli(probabilities, generator)
 
     def check(self, images: Tensor | ImageSet) -> None:
         if isinstance(images, ImageSet):
@@ -194,21 +197,21 @@ class Gaussian(Likelihood):
         return self.log_variance.exp()
 
     def mean(self, outputs: Tensor) -> Tensor:
-        return outputs
+        return _full(outputs)
 
     def log_prob(self, outputs: Tensor, images: Tensor | ImageSet) -> Tensor:
         images = self._checked(images)
         return self._log_prob(self._squared(outputs, images), images[0].numel())
 
     def log_prob_pixels(self, outputs: Tensor, images: Tensor) -> Tensor:
-        _same_shape(outputs, images, one=True)
         outputs = _full(outputs)
+        _same_shape(outputs, images, one=True)
         return self._log_prob((images.to(outputs.dtype) - outputs).square(), 1)
 
     def log_prob_pairs(self, outputs: Tensor, images: Tensor) -> Tensor:
         self.check(images)
-        _same_shape(outputs[:1], images[:1])
         outputs = _full(outputs)
+        _same_shape(outputs[:1], images[:1])
         # From their middle, as squares of what is far away would drown those of the differences.
         middle = outputs.mean(0)
         means = (outputs - middle).flatten(1)
@@ -233,8 +236,8 @@ class Gaussian(Likelihood):
 
     @staticmethod
     def _squared(outputs: Tensor, images: Tensor) -> Tensor:
-        _same_shape(outputs, images)
         outputs = _full(outputs)
+        _same_shape(outputs, images)
         return (images.to(outputs.dtype) - outputs).flatten(1).square().sum(1)
 
 
@@ -261,6 +264,7 @@ class _Adaptive(Gaussian):
         return {"log_variance": self.log_variance.new_tensor(math.log(self.start))}
 
     def _mse(self, statistics: Mapping[str, float]) -> float:
+        _checks.instance(statistics, "statistics", Mapping)
         if "mse" not in statistics:
             raise ValueError(
                 f"statistics must have the mse, which {type(self).__name__} follows, got "
@@ -321,8 +325,7 @@ class ConstrainedGaussian(_Adaptive):
 
 def _same_shape(outputs: Tensor, images: Tensor, one: bool = False) -> None:
     """Refuse images of another shape or device than the outputs; `one` for all may do."""
-    if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
-        raise ValueError(f"outputs must be a float tensor [N, C, H, W], got {outputs!r}")
+    _checks.floats(images, "images", ("N", "C", "H", "W"), finite=False)
     shape = [1, *outputs.shape[1:]] if one and len(images) == 1 else list(outputs.shape)
     if list(images.shape) != shape:
         raise ValueError(
@@ -334,7 +337,10 @@ def _same_shape(outputs: Tensor, images: Tensor, one: bool = False) -> None:
 
 def _full(outputs: Tensor) -> Tensor:
     """Return what autocast made of a network's outputs in float32: sums of pixels need it."""
-    return outputs.float() if outputs.dtype in (torch.float16, torch.bfloat16) else outputs
+    if isinstance(outputs, Tensor) and outputs.dtype in (torch.float16, torch.bfloat16):
+        outputs = outputs.float()
+    _checks.floats(outputs, "outputs", ("...", "C", "H", "W"), finite=False)
+    return outputs
 
 
 def _in_full(value: Tensor) -> AbstractContextManager[Any]:

@@ -54,6 +54,7 @@ def he_(module: nn.Module) -> None:
     Raises:
         ValueError: when it has no linear or convolutional layer.
     """
+    _checks.instance(module, "module", nn.Module)
     kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
     layers = [layer for layer in module.modules() if isinstance(layer, kinds)]
     if not layers:
@@ -92,11 +93,13 @@ def live_units(module: nn.Module, inputs: Tensor) -> dict[str, int]:
         >>> live_units(network, torch.ones(5, 1))
         {'1': 1}
     """
+    _checks.instance(module, "module", nn.Module)
     watched = {name: part for name, part in module.named_modules() if isinstance(part, nn.ReLU)}
     if not watched:
         raise ValueError(f"module must have a ReLU layer, got {module}")
-    if not isinstance(inputs, Tensor) or not len(inputs):
+    if not isinstance(inputs, Tensor) or not inputs.ndim or not len(inputs):
         raise ValueError(f"inputs must be a tensor [N, ...] with N > 0, got {inputs!r}")
+    _checks.floats(inputs, "inputs", ("...", "D"))
     live: dict[str, int] = {}
 
     def count(name: str, _module: nn.Module, _inputs: object, outputs: Tensor) -> None:

@@ -120,8 +120,10 @@ class GaussianPrior(Prior):
         """Return log |A|."""
         raise NotImplementedError
 
+    def _check(self, value: Tensor, name: str) -> None:
+        _check_codes(value, name, self.mean)
+
     def log_prob(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        _checks.floats(z, "z", ("N", self.latent_dim), finite=False)
         squares = (self.whiten(z).square() + _LOG_TWO_PI).sum(1)
         return -0.5 * squares - self._half_log_det()
 
@@ -153,9 +155,11 @@ class StandardNormal(GaussianPrior):
         super().__init__(torch.zeros(latent_dim), persistent=False)
 
     def color(self, noise: Tensor) -> Tensor:
+        self._check(noise, "noise")
         return noise
 
     def whiten(self, z: Tensor) -> Tensor:
+        self._check(z, "z")
         return z
 
     def _half_log_det(self) -> Tensor:
@@ -187,12 +191,15 @@ class DiagonalNormal(GaussianPrior):
     def __init__(self, mean: Tensor, logvar: Tensor) -> None:
         super().__init__(mean)
         _checks.floats(logvar, "logvar", (self.latent_dim,))
+        _checks.alike(mean=mean, logvar=logvar)
         self.register_buffer("logvar", logvar.detach().clone())
 
     def color(self, noise: Tensor) -> Tensor:
+        self._check(noise, "noise")
         return noise * (0.5 * self.logvar).exp()
 
     def whiten(self, z: Tensor) -> Tensor:
+        self._check(z, "z")
         return (z - self.mean) * (-0.5 * self.logvar).exp()
 
     def _half_log_det(self) -> Tensor:
@@ -232,9 +239,11 @@ class FullNormal(GaussianPrior):
         self.register_buffer("root", root.to(covariance))
 
     def color(self, noise: Tensor) -> Tensor:
-        return noise @ self.root.mT
+        self._check(noise, "noise")
+        return noise @ self.root.mT.to(noise.dtype)
 
     def whiten(self, z: Tensor) -> Tensor:
+        self._check(z, "z")
         centred = z - self.mean
         root = self.root.to(centred.dtype)
         return torch.linalg.solve_triangular(root, centred.mT, upper=False).mT
@@ -288,6 +297,7 @@ class ConditionalShift(Prior):
 
     def condition(self, batch: ImageSet) -> Tensor:
         """Return the score of each image, [N], as a constant."""
+        _checks.instance(batch, "batch", ImageSet)
         with torch.no_grad():
             return self.score(batch.images)
 
@@ -299,7 +309,9 @@ class ConditionalShift(Prior):
 
     def log_prob(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         _checks.floats(z, "z", ("N", self.latent_dim), finite=False)
-        shifted = z + self._shift(labels, len(z))
+        shift = self._shift(labels, len(z))
+        _checks.same_device(z=z, labels=shift)
+        shifted = z + shift
         return -0.5 * (shifted.square() + _LOG_TWO_PI).sum(1)
 
     def sample(
@@ -321,7 +333,9 @@ class ConditionalShift(Prior):
         generator: Generator | None = None,
     ) -> Tensor:
         _check_q(mu, logvar, self.latent_dim)
-        shifted = mu + self._shift(labels, len(mu))
+        shift = self._shift(labels, len(mu))
+        _checks.same_device(mu=mu, labels=shift)
+        shifted = mu + shift
         return 0.5 * (shifted.square() + torch.expm1(logvar) - logvar).sum(1)
 
 
@@ -350,6 +364,7 @@ class Mixture(Prior):
         if weights is None:
             weights = torch.full_like(means[:, 0], 1 / len(means))
         _checks.floats(weights, "weights", (len(means),))
+        _checks.alike(means=means, logvars=logvars, weights=weights)
         if not (bool((weights > 0).all()) and abs(weights.sum().item() - 1) < 1e-4):
             raise ValueError(f"weights must be positive and sum to 1, got {weights.tolist()}")
         self.register_buffer("means", means.detach().clone())
@@ -357,7 +372,7 @@ class Mixture(Prior):
         self.register_buffer("log_weights", weights.detach().log())
 
     def log_prob(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        _checks.floats(z, "z", ("N", self.latent_dim), finite=False)
+        _check_codes(z, "z", self.means[0])
         squares = (z[:, None] - self.means).square() * (-self.logvars).exp()
         each = -0.5 * (squares + self.logvars + _LOG_TWO_PI).sum(2)
         return torch.logsumexp(each + self.log_weights, dim=1)
@@ -374,6 +389,11 @@ class Mixture(Prior):
         component = torch.searchsorted(reached, uniform).clamp_max(len(self.means) - 1)
         noise = _checks.randn((n, self.latent_dim), self.means, generator)
         return self.means[component] + (0.5 * self.logvars[component]).exp() * noise
+
+
+def _check_codes(value: Tensor, name: str, mean: Tensor) -> None:
+    _checks.floats(value, name, ("N", len(mean)), finite=False)
+    _checks.same_device(**{name: value, "prior": mean})
 
 
 def _check_q(mu: Tensor, logvar: Tensor, latent_dim: int) -> None:

@@ -80,6 +80,8 @@ def train(
     # The card is about the weights as they are stored.
     model.load_state_dict(halved(model.state_dict()))
     seconds = history.epochs.pop("seconds")
+    if not recipe.keep_steps:
+        history.steps.clear()
     card = {
         "data": {
             "train": f"{everything.title}, {len(training):,} images",
