@@ -8,7 +8,6 @@ edited meanwhile is not taken for rendered.
 
 import fcntl
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -53,24 +52,17 @@ def render() -> int:
     first, so what a failed one has read is forgotten.
     """
     rmtree(SITE, ignore_errors=True)
-    command = ["jupyter-book", "build", str(ROOT), "--all", "-W", "-n", "--keep-going"]
-    command[0] = str(Path(sys.executable).with_name(command[0]))
-    builder = subprocess.Popen(command, start_new_session=True)
-
-    def stop(*_: object) -> None:
-        os.killpg(builder.pid, signal.SIGTERM)
-        sys.exit(130)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    status = builder.wait()
+    builder = str(Path(sys.executable).with_name("jupyter-book"))
+    command = [builder, "build", str(ROOT), "--all", "-W", "-n", "--keep-going"]
+    status = subprocess.run(command, check=False).returncode
     if status:
         rmtree(BUILD / ".doctrees", ignore_errors=True)
     return status
 
 
 def main(chapters: list[str]) -> int:
-    """Build; the exit status of the first step that fails."""
+    """Return the exit status of the first step that fails, or 0."""
+    execute.exit_on_signals()
     with alone():
         start = time.time()
         status = execute.main(chapters) or render()

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +39,12 @@ def cores() -> int:
 
 
 def digest(path: Path) -> str:
-    """Return the sum of a file, or nothing where it is gone."""
+    """Return the checksum of a file, or nothing where it is gone."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def surroundings() -> str:
-    """Return the sum of what all chapters depend on: interpreter, pins, images that are there."""
+    """Return the checksum of what all chapters need: interpreter, pins, images that are there."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vaebook"
     named = os.environ.get("VAEBOOK_DATA", "")
     roots = [cache, *([Path(named).expanduser()] if named else [])]
@@ -72,8 +71,10 @@ def is_current(
     )
 
 
-def run(path: Path) -> tuple[nbformat.NotebookNode, list[str], float]:
-    """Execute a notebook in a process of its own; return it, what it has read, and seconds.
+def run(path: Path) -> tuple[nbformat.NotebookNode, dict[str, str | None], float]:
+    """Execute a notebook in a process of its own; return it, checksums of its reads, and seconds.
+
+    A file that was edited meanwhile has no checksum, since the old one may have been read.
 
     Raises:
         RuntimeError: when a cell fails, with its traceback.
@@ -81,7 +82,7 @@ def run(path: Path) -> tuple[nbformat.NotebookNode, list[str], float]:
     folder = STATE.parent / "executing"
     folder.mkdir(parents=True, exist_ok=True)
     executed, seen = folder / path.name, folder / f"{path.stem}.reads"
-    seen.unlink(missing_ok=True)
+    seen.write_text("", encoding="utf-8")
     witness = str(Path(__file__).with_name("witness"))
     search = os.pathsep.join(filter(None, [witness, os.environ.get("PYTHONPATH")]))
     environment = os.environ | {
@@ -89,24 +90,28 @@ def run(path: Path) -> tuple[nbformat.NotebookNode, list[str], float]:
         "VAEBOOK_WITNESS": str(seen),
         "VAEBOOK_WITNESS_ROOT": str(ROOT / "vaebook"),
     }
-    start = time.monotonic()
-    # A group of its own, so that its kernel ends with it.
-    child = subprocess.Popen(
+    start = time.time()
+    process = subprocess.Popen(
         [sys.executable, __file__, "--child", str(path), str(executed)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
     )
-    _children.add(child)
-    output, _ = child.communicate()
-    _children.discard(child)
-    if child.returncode:
+    _children.add(process)
+    output, _ = process.communicate()
+    _children.discard(process)
+    if process.returncode:
         raise RuntimeError(f"{path.name} failed:\n{output[-4000:]}")
     notebook = nbformat.read(executed, as_version=4)
-    reads = sorted(set(seen.read_text(encoding="utf-8").split("\n")) - {""})
-    return notebook, reads, time.monotonic() - start
+    names = sorted(set(seen.read_text(encoding="utf-8").splitlines()))
+    reads = {name: None if is_newer(ROOT / name, start) else digest(ROOT / name) for name in names}
+    return notebook, reads, time.time() - start
+
+
+def is_newer(path: Path, moment: float) -> bool:
+    """Tell whether a file was edited after a moment."""
+    return path.is_file() and path.stat().st_mtime >= moment
 
 
 def child(path: Path, target: Path) -> None:
@@ -115,16 +120,15 @@ def child(path: Path, target: Path) -> None:
 
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(notebook, timeout=TIMEOUT, resources=resources).execute()
+    # The cache knows a notebook by its cells' metadata too: times in there would hide it.
+    NotebookClient(notebook, timeout=TIMEOUT, resources=resources, record_timing=False).execute()
     nbformat.write(notebook, target)
 
 
-def stop(*_: object) -> None:
-    """End what is running, and the kernels with it."""
-    for running in list(_children):
-        with suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGTERM)
-    sys.exit(130)
+def exit_on_signals() -> None:
+    """Leave by SystemExit when asked to end, so that what is running is ended on the way out."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(130))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,8 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=cores())
     parser.add_argument("chapters", nargs="*", type=Path)
     options = parser.parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    exit_on_signals()
 
     CACHE.mkdir(parents=True, exist_ok=True)
     cache = get_cache(str(CACHE))
@@ -147,7 +150,8 @@ def main(arguments: list[str] | None = None) -> int:
     # The longest first, so that none of them runs alone at the end.
     outdated.sort(key=lambda path: -state.get(path.stem, {}).get("seconds", 60))
     failed = []
-    with ThreadPoolExecutor(options.jobs) as pool:
+    pool = ThreadPoolExecutor(options.jobs)
+    try:
         running = {pool.submit(run, path): path for path in outdated}
         for future in as_completed(running):
             path = running[future]
@@ -162,10 +166,14 @@ def main(arguments: list[str] | None = None) -> int:
             state[path.stem] = {
                 "seconds": round(seconds, 1),
                 "surroundings": surroundings(),
-                "reads": {name: digest(ROOT / name) for name in reads},
+                "reads": reads,
             }
             STATE.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
             print(f"executed {path.stem} in {seconds:.0f} s", flush=True)
+    finally:  # of what a signal has interrupted nothing is left, and nothing more begins
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(_children):
+            process.terminate()
     return int(bool(failed))
 
 
