@@ -183,7 +183,7 @@ def test_chains_run_when_asked_and_calmly_for_who_asked_for_calm(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1000, 360])
+@pytest.mark.parametrize("width", [1000, 360, 200])
 def test_the_figures_fit_and_are_accessible(
     browser: Browser, file: str, width: int, scheme: Any
 ) -> None:

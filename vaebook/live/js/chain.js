@@ -2,7 +2,7 @@
 
 import { Random } from "./random.js";
 
-const KEPT = 400; // places of a chain
+export const KEPT = 400; // places of a chain
 
 // Both propose from N(shrink · z, step²) and accept by what that leaves of the ratio.
 export const KERNELS = {

@@ -16,17 +16,12 @@ export class Easel {
     const paper = make("canvas", { width: SIDE, height: SIDE });
     this.strokes = paper.getContext("2d", { willReadFrequently: true });
     this.node = make("canvas", {
+      className: "vaebook-live-easel",
       width: SIDE,
       height: SIDE,
       tabIndex: 0,
       role: "application",
       "aria-label": WORDS,
-    });
-    Object.assign(this.node.style, {
-      width: "168px",
-      height: "168px",
-      touchAction: "none",
-      cursor: "crosshair",
     });
     this.listen();
   }

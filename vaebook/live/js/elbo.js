@@ -12,6 +12,9 @@ export function logNormal(x, mean, sigma) {
   return -0.5 * (((x - mean) / sigma) ** 2 + LOG_2PI) - Math.log(sigma);
 }
 
+// KL(N(mu, sigma²) ‖ N(0, 1)), nats.
+export const klToPrior = (mu, sigma) => 0.5 * (mu * mu + sigma * sigma - 1) - Math.log(sigma);
+
 // The functions vanish at both ends of the grid, where the trapezoidal rule is all but exact.
 const integral = (f) => f.reduce((sum, value) => sum + value, 0) / 200;
 
@@ -22,7 +25,7 @@ export function elboTerms({ g, x, noise }, mu, sigma) {
   // In units of q, so that a narrow q is not lost between the points of the grid.
   const share = (e) => Math.exp(logNormal(e, 0, 1)) * logProb(mu + sigma * e);
   const reconstruction = integral(GRID.map(share));
-  const kl = 0.5 * (mu * mu + sigma * sigma - 1) - Math.log(sigma);
+  const kl = klToPrior(mu, sigma);
   const elbo = reconstruction - kl;
   const posterior = joint.map((value) => value / Math.exp(evidence));
   return { reconstruction, kl, elbo, evidence, gap: evidence - elbo, posterior };

@@ -2,7 +2,7 @@
 
 import { pixelsOf } from "../bytes.js";
 import { paint, sheet, stroke, view } from "../canvas.js";
-import { Chain, KERNELS } from "../chain.js";
+import { Chain, KEPT, KERNELS } from "../chain.js";
 import {
   INKS,
   button,
@@ -62,7 +62,7 @@ export class Chains extends LiveFigure {
       this.facts.node,
       this.trace.node,
       note(
-        "log p(x|z) over the last 400 steps. Drag the circle, or move it with the two dials, to start elsewhere.",
+        `log p(x|z) over the last ${KEPT} steps. Drag the circle, or move it with the two dials, to start elsewhere.`,
       ),
     );
     this.restart(start);
@@ -143,7 +143,7 @@ export class Chains extends LiveFigure {
     const top = Math.max(...levels);
     const bottom = Math.min(...levels, top - 1);
     const at = (level, i) => [
-      4 + ((width - 88) * i) / 400,
+      4 + ((width - 88) * i) / KEPT,
       8 + ((height - 16) * (top - level)) / (top - bottom),
     ];
     this.chains.forEach(({ trace }, k) => stroke(context, trace.map(at), INKS[k]));

@@ -3,6 +3,7 @@
 import { pixelsOf } from "../bytes.js";
 import { paint, view } from "../canvas.js";
 import { Easel } from "../easel.js";
+import { klToPrior } from "../elbo.js";
 import { button, captioned, facts, group, note, number, tuple } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { frame } from "../frame.js";
@@ -82,8 +83,7 @@ export class DrawDigit extends LiveFigure {
       const z = mu.map((centre, j) => centre + sigma[j] * random.normal());
       reconstruction += this.decoder.logProb(this.image, z) / DRAWS;
     }
-    const term = (m, s) => 0.5 * (m * m + s * s - 1) - Math.log(s);
-    const kl = mu.reduce((sum, m, j) => sum + term(m, sigma[j]), 0);
+    const kl = mu.reduce((sum, centre, j) => sum + klToPrior(centre, sigma[j]), 0);
     this.facts.show([reconstruction, -kl, reconstruction - kl].map((value) => number(value, 1)));
   }
 
