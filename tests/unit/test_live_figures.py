@@ -115,6 +115,12 @@ def test_labels_may_be_missing(plane, cloud):
     assert named.pictures["cloud"] not in clouds  # it has a name on it
 
 
+def test_names_may_be_numbers(plane, cloud):
+    mu, z = cloud
+    numbered = live.latent_map(plane, mu, z, alt="A map.", names=range(10))
+    assert numbered == live.latent_map(plane, mu, z, alt="A map.")
+
+
 def test_double_precision_and_gradients_make_no_difference(plane, cloud):
     mu, labels = cloud
     expected = live.latent_map(plane, mu, labels, alt="A map.")
@@ -155,7 +161,7 @@ def test_chains_and_easel_refuse_models_and_images_that_do_not_fit(plane, cloud)
     tries = [
         ("got 2, StandardNormal and Gaussian", gaussian, image, mu),
         ("got 2, DiagonalNormal and Bernoulli", moved, image, mu),
-        ("got Autoencoder", autoencoder(), image, mu),
+        ("model must be a VAE, got .*Autoencoder", autoencoder(), image, mu),
         (r"image must be .*\[1, 28, 28\], got .*\[1, 8, 8\]", plane, image[:, :8, :8], mu),
         (r"image must lie in \[0, 1\], got 2 to 2", plane, image + 2, mu),
     ]
@@ -176,7 +182,9 @@ def test_a_dial_refuses_runs_that_do_not_fit(plane, cloud):
     rising = r"two or more BetaRuns by rising beta, got "
     tries = [
         (rising + r"\[1.0, 1.0\]", [run, run], labels, image[None]),
-        (rising, [run, "run"], labels, image[None]),
+        (rising + r"\[1.0\]", [run], labels, image[None]),
+        ("runs must be a sequence of BetaRuns", [run, "run"], labels, image[None]),
+        ("beta must be a finite", [run._replace(beta="low"), later], labels, image[None]),
         (r"images must be .*28, 28\]", [run, later], labels, image),
         ("rate must be a finite", [run._replace(rate=math.nan), later], labels, image[None]),
     ]
@@ -189,6 +197,7 @@ def test_twins_refuse_what_is_no_pair_of_heatmaps(plane):
     two = one._replace(title="2")
     tries = [
         (r"two Twins of different titles, got \['AE'\]", [one], codes[:1]),
+        ("pair must be a sequence of Twins", one, codes),
         ("two Twins of different titles", [one, one], codes),
         ("axes must be invertible", [one, two._replace(axes=torch.zeros(3, 3))], codes),
         (r"codes must be a float tensor \[N, 3\]", [one, two], [codes[0], codes[0][:, :2]]),
@@ -204,6 +213,7 @@ def test_twins_refuse_what_is_no_pair_of_heatmaps(plane):
         ("step", True, "step must be a finite number"),
         ("seed", -1, "seed must be a whole number"),
         ("seed", 0.5, "seed must be a whole number"),
+        ("seed", 2**32, "seed must be less than"),
         ("start", [0.0], "start must be a sequence of 2 finite numbers"),
         ("start", [0.0, math.nan], "each entry of start must be a finite number"),
         ("dtype", "float32", "dtype must be"),

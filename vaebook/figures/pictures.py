@@ -15,6 +15,7 @@ __all__ = [
     "read_per_point",
     "read_texts",
     "round_ticks",
+    "to_picture",
 ]
 
 import base64
@@ -149,7 +150,7 @@ def data_url(image: Image.Image, kind: str = "PNG", **options: Any) -> str:
     return f"data:image/{kind.lower()};base64,{content}"
 
 
-def _pixels(sheet: NDArray[np.float32]) -> Image.Image:
+def to_picture(sheet: NDArray[np.float32]) -> Image.Image:
     """Channels [C, H, W] as a picture, grey where there is one of them."""
     colours = np.rint(255 * sheet).clip(0, 255).astype(np.uint8)
     return Image.fromarray(colours[0] if len(colours) == 1 else colours.transpose(1, 2, 0))
@@ -168,7 +169,7 @@ def picture(cells: NDArray[np.float32], gap: int) -> go.Image:
     sheet = sheet.repeat(fold, 1).repeat(fold, 2)
 
     there = np.isfinite(sheet[0])
-    drawn = _pixels(np.nan_to_num(sheet))
+    drawn = to_picture(np.nan_to_num(sheet))
     if not there.all():
         drawn.putalpha(Image.fromarray(there.astype(np.uint8) * 255))
     first = (1 / fold - 1) / 2
@@ -193,7 +194,7 @@ def album(images: NDArray[np.float32], quality: int = 70) -> dict[str, Any]:
     sheet = sheet.reshape(channels, -1, columns * across)
     return {
         # Colours at full resolution, or their blocks would be 16 pixels wide.
-        "source": data_url(_pixels(sheet), "JPEG", quality=quality, subsampling=0),
+        "source": data_url(to_picture(sheet), "JPEG", quality=quality, subsampling=0),
         "count": n,
         "columns": columns,
         "pitch": [across, down],

@@ -72,8 +72,8 @@ def scatter(
 ) -> Figure:
     """Draw a cloud of points in the plane or in space, coloured by class or by a quantity.
 
-    With images, the page shows that of the point under the pointer, or of the one that a slider
-    below the figure chooses; where the page's script does not run, the texts of hover are left.
+    With images, the page shows the image of the point under the pointer, or of the point chosen
+    by a slider below the figure; where the page's script does not run, only hover texts remain.
 
     Args:
         points: [N, 2] or [N, 3].
@@ -510,20 +510,17 @@ def violins(
     values = np.concatenate([cloud.ravel() for cloud in clouds.values()])
     least, most = float(values.min()), float(values.max())
     wide = most - least or 1.0
-    rule = {"gridcolor": "rgba(127, 127, 127, 0.25)", "linecolor": "rgba(127, 127, 127, 0.25)"}
     turns = [unit * j for j in range(width)]
     figure.update_polars(
-        bgcolor="rgba(0, 0, 0, 0)",
         # A hole in the middle, or the violins of all columns would meet there; the numbers of
         # the radius stand between the first two spokes.
         radialaxis={
-            **rule,
             "range": [least - 0.35 * wide, most],
             "tickvals": _few_ticks(least, most),
             "angle": 90 - unit / 2,
             "tickangle": 0,
         },
-        angularaxis={**rule, "tickvals": turns, "ticktext": labels, "direction": "clockwise"},
+        angularaxis={"tickvals": turns, "ticktext": labels, "direction": "clockwise"},
     )
     # The name of the first spoke stands where a legend would.
     figure.update_layout(margin={"t": 36, "b": 36, "l": 36, "r": 36}, legend_y=1.12)

@@ -15,6 +15,7 @@ __all__ = [
     "Figure",
     "describe",
     "faded",
+    "read_alt",
     "script_json",
 ]
 
@@ -32,7 +33,7 @@ import plotly.io as pio
 from plotly.basedatatypes import BaseFigure
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
-from vaebook._checks import count, number
+from vaebook import _checks
 
 # Ten colours of at least 3:1 contrast on the page in light and in dark mode, as far apart as
 # that allows for full colour vision, deuteranopia and protanopia (found by optimisation).
@@ -84,6 +85,13 @@ def script_json(value: object) -> str:
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
+def read_alt(alt: object) -> str:
+    """Return the description of a figure on one line, and refuse an empty one."""
+    if not isinstance(alt, str) or not alt.strip():
+        raise ValueError(f"alt must say what is to be seen in the figure, got {alt!r}")
+    return " ".join(alt.split())
+
+
 _RULE = faded("#7f7f7f", 0.25)
 
 
@@ -117,6 +125,11 @@ def _template() -> go.layout.Template:
             "xaxis": axis,
             "yaxis": axis,
             "scene": {"xaxis": scene_axis, "yaxis": scene_axis, "zaxis": scene_axis},
+            "polar": {
+                "bgcolor": "rgba(0, 0, 0, 0)",
+                "radialaxis": {"gridcolor": _RULE, "linecolor": _RULE},
+                "angularaxis": {"gridcolor": _RULE, "linecolor": _RULE},
+            },
             "legend": {
                 "orientation": "h",
                 "x": 0,
@@ -206,7 +219,8 @@ class Figure(go.Figure):
             ...
             ValueError: path must end in .svg, .pdf, .png or .html, got 'nothing.doc'
         """
-        kind = Path(path).suffix.lower()
+        path = _checks.path(path, "path")
+        kind = path.suffix.lower()
         if kind not in _FORMATS:
             raise ValueError(f"path must end in .svg, .pdf, .png or .html, got {str(path)!r}")
         printed = Figure(self)
@@ -215,7 +229,7 @@ class Figure(go.Figure):
             data = printed._page().encode()
         else:
             data = printed._still(kind.removeprefix("."))
-        Path(path).write_bytes(data)
+        path.write_bytes(data)
 
     def _page(self) -> str:
         """A page that holds nothing but the figure, and plotly itself."""
@@ -272,11 +286,10 @@ def describe(
     """
     if not isinstance(figure, BaseFigure):
         raise ValueError(f"figure must be a plotly figure, got {type(figure).__name__}")
-    if not isinstance(alt, str) or not alt.strip():
-        raise ValueError(f"alt must say what is to be seen in the figure, got {alt!r}")
-    number(aspect, "aspect", 0, open=True)
+    alt = read_alt(alt)
+    _checks.number(aspect, "aspect", 0, open=True)
     if max_width is not None:
-        count(max_width, "max_width")
+        _checks.count(max_width, "max_width")
     described = Figure(figure)
     described.update_layout(template=_TEMPLATE)
     given = described.layout.margin.to_plotly_json()
@@ -285,7 +298,7 @@ def describe(
         margin["t"] = max(margin["t"], 44)
     width = min(max_width or _WIDTH, _WIDTH) - margin["l"] - margin["r"]
     return described.update_layout(
-        meta={"alt": " ".join(alt.split()), "aspect": aspect, "max_width": max_width},
+        meta={"alt": alt, "aspect": aspect, "max_width": max_width},
         margin=margin,
         height=round(width * aspect + margin["t"] + margin["b"]),
         width=max_width,

@@ -17,6 +17,7 @@ __all__ = [
 
 import math
 from collections.abc import Sequence
+from reprlib import repr as shorten
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +25,7 @@ from torch import Tensor
 
 from vaebook import _checks
 from vaebook.datasets import heatmap_images
+from vaebook.figures.pictures import read_texts
 from vaebook.live import pictures
 from vaebook.live.pack import Precision, pack, pack_decoder, seal
 from vaebook.live.page import Live
@@ -71,15 +73,17 @@ def latent_map(
         [0.0, 1.0]
     """
     name, text = seal(pack_decoder(model, dtype))
-    mu, labels = _codes(model, mu, labels, names)
+    mu, labels, names = _codes(model, mu, labels, names)
     flat = model.latent_dim == 2
     extent = pictures.half_side(mu) if flat else 3.0
-    first = mu.median(0).values.tolist() if start is None else _place(start, model.latent_dim)
+    if start is None:
+        start = [round(value, 4) for value in mu.median(0).values.tolist()]
+    place = _place(start, model.latent_dim)
     drawn = {"cloud": _cloud(mu, labels, names, extent)} if flat else {}
-    drawn["decoded image"] = pictures.picture(_decode(model, first))
+    drawn["decoded image"] = pictures.picture(_decode(model, place))
     config = {
         "model": name,
-        "start": [round(value, 4) for value in first],
+        "start": place,
         "order": [0, 1] if flat else _by_activity(mu),
         "extent": extent,
     }
@@ -118,12 +122,13 @@ def chains(
     """
     _check_plane(model)
     _checks.number(step, "step", 1e-3, 1)
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed must be a whole number in [0, 2³²), got {seed!r}")
+    _checks.count(seed, "seed", 0)
+    if seed >= 2**32:
+        raise ValueError(f"seed must be less than 2³², got {seed}")
     packed = pack_decoder(model, dtype)
     _check_images(image, "image", packed["output"])
     name, text = seal(packed)
-    mu, labels = _codes(model, mu, labels, names)
+    mu, labels, names = _codes(model, mu, labels, names)
     extent = pictures.half_side(mu)
     place = _place(start, 2)
     config = {
@@ -209,7 +214,7 @@ def draw_digit(
         if packed["output"] != shape:
             raise ValueError(f"model must {which} to {shape}, got {packed['output']}")
     (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
-    mu, labels = _codes(model, mu, labels, names)
+    mu, labels, names = _codes(model, mu, labels, names)
     extent = pictures.half_side(mu)
     config = {
         "encoder": encoder_name,
@@ -244,9 +249,10 @@ def twins(
     start: Sequence[float] = (0.0, 0.0, 0.0),
     dtype: Precision = "float16",
 ) -> Live:
-    """One cursor in two latent spaces of heatmaps, and how far each decoded image is from any.
+    """One cursor in two latent spaces of heatmaps, and how far what is decoded is from a heatmap.
 
-    That is the share of :func:`vaebook.measures.heatmaps.fit_heatmaps`, computed on the page.
+    The distance is the share of :func:`vaebook.measures.heatmaps.fit_heatmaps`, computed on the
+    page.
 
     Args:
         pair: two decoders of 36 × 36 heatmaps with three latent dimensions.
@@ -259,9 +265,11 @@ def twins(
     Raises:
         ValueError: when there are not two of different titles, or their dimensions are others.
     """
-    titles = [getattr(twin, "title", None) for twin in pair]
-    if len(set(titles)) != 2 or not all(isinstance(twin, Twin) for twin in pair):
+    _check_records(pair, "pair", Twin)
+    titles = [twin.title for twin in pair]
+    if len(pair) != 2 or titles[0] == titles[1]:
         raise ValueError(f"pair must be two Twins of different titles, got {titles}")
+    _checks.instance(codes, "codes", Sequence)
     if len(codes) != 2:
         raise ValueError(f"codes must be two tensors, got {len(codes)}")
     _checks.number(extent, "extent", 0, 100, open=True)
@@ -328,8 +336,11 @@ def beta_dial(
     Raises:
         ValueError: for fewer than two runs, betas that don't rise, or models of other shapes.
     """
-    betas = [run.beta for run in runs if isinstance(run, BetaRun)]
-    if len(betas) < 2 or len(betas) < len(runs) or betas != sorted(set(betas)):
+    _check_records(runs, "runs", BetaRun)
+    betas = [run.beta for run in runs]
+    for beta in betas:
+        _checks.number(beta, "beta", 0)
+    if len(betas) < 2 or betas != sorted(set(betas)):
         raise ValueError(f"runs must be two or more BetaRuns by rising beta, got {betas}")
     models, order, codes, axes, planes, active = {}, [], [], [], [], []
     for run in runs:
@@ -337,7 +348,7 @@ def beta_dial(
         _checks.number(run.distortion, "distortion")
         packed = pack_decoder(run.model, dtype)
         _check_images(images, "images", ["E", *packed["output"]])
-        mu, labels = _codes(run.model, run.mu, labels, names)
+        mu, labels, names = _codes(run.model, run.mu, labels, names)
         if mu.shape[1] != runs[0].model.latent_dim or mu.shape[1] < 2:
             raise ValueError(f"runs must have one number of latents, two or more, got {mu.shape}")
         name, models[name] = seal(packed)
@@ -390,24 +401,28 @@ def heatmap_panel(*, alt: str, start: Sequence[float] = (2.5, 1.0, 0.6)) -> Live
     return Live("vaebook-heatmap-panel", {"start": factors}, {}, drawn, bounds, alt)
 
 
+def _check_records(value: object, name: str, kind: type) -> None:
+    if not isinstance(value, Sequence) or not all(isinstance(part, kind) for part in value):
+        raise ValueError(f"{name} must be a sequence of {kind.__name__}s, got {shorten(value)}")
+
+
 def _check_plane(model: object) -> None:
-    found = (
-        f"{model.latent_dim}, {type(model.prior).__name__} and {type(model.likelihood).__name__}"
-        if isinstance(model, VAE)
-        else type(model).__name__
-    )
-    if found != f"2, {StandardNormal.__name__} and {Bernoulli.__name__}":
+    _checks.instance(model, "model", VAE)
+    assert isinstance(model, VAE)
+    prior, likelihood = type(model.prior), type(model.likelihood)
+    if (model.latent_dim, prior, likelihood) != (2, StandardNormal, Bernoulli):
         raise ValueError(
             "model must be a VAE with 2 latent dimensions, the prior StandardNormal and Bernoulli "
-            f"pixels, got {found}"
+            f"pixels, got {model.latent_dim}, {prior.__name__} and {likelihood.__name__}"
         )
 
 
 def _codes(
     model: VAE | Autoencoder, mu: Tensor, labels: Tensor | None, names: Sequence[str]
-) -> tuple[Tensor, Tensor | None]:
-    """Codes [N, D] and labels [N] with names, on the CPU."""
+) -> tuple[Tensor, Tensor | None, list[str]]:
+    """Codes [N, D] and labels [N] on the CPU, and the names of the labels."""
     _checks.floats(mu, "mu", ("N", model.latent_dim))
+    names = read_texts(names, "names")
     if labels is not None:
         _checks.integers(labels, "labels", (len(mu),))
         low, high = int(labels.min()), int(labels.max())
@@ -416,7 +431,7 @@ def _codes(
                 f"labels must lie in 0 to {len(names) - 1}, which have names, got {low} to {high}"
             )
         labels = labels.cpu()
-    return mu.detach().cpu(), labels
+    return mu.detach().cpu(), labels, names
 
 
 def _check_images(images: Tensor, name: str, shape: Sequence[int | str]) -> None:
@@ -438,11 +453,9 @@ def _place(start: Sequence[float], n: int) -> list[float]:
 
 def _decode(model: VAE | Autoencoder, z: Tensor | Sequence[float]) -> Tensor:
     """The image [C, H, W] decoded at one code, on the CPU."""
-    place = next(model.parameters())
+    code = torch.as_tensor(z).to(_checks.first_weight(model, torch.zeros(())))
     with torch.no_grad():
-        return model.decode(torch.as_tensor(z, dtype=place.dtype, device=place.device)[None])[
-            0
-        ].cpu()
+        return model.decode(code[None])[0].cpu()
 
 
 def _by_activity(mu: Tensor) -> list[int]:

@@ -23,7 +23,7 @@ Precision = Literal["float16", "int8"]
 
 _LARGE = 4096
 
-# What the script knows one value of only.
+# The only value of each setting that the script can run.
 _FIXED: dict[type[nn.Module], dict[str, Any]] = {
     nn.Linear: {},
     nn.Conv2d: {"dilation": 1, "groups": 1, "padding_mode": "zeros"},
@@ -79,7 +79,7 @@ def pack(module: nn.Module, shape: Sequence[int], dtype: Precision = "int8") -> 
         empty = weight.is_meta or nn.parameter.is_lazy(weight)
         if empty or not weight.is_floating_point() or not weight.isfinite().all():
             raise ValueError(f"module must have finite real weights, {name} has others")
-    x = next(module.parameters(), torch.zeros(())).new_zeros(1, *shape)
+    x = _checks.first_weight(module, torch.zeros(())).new_zeros(1, *shape)
     for layer in _layers(module):
         _check_settings(layer)
         with torch.no_grad():
@@ -107,7 +107,8 @@ def pack_decoder(model: VAE | Autoencoder, dtype: Precision = "int8") -> dict[st
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise ValueError(f"model must decode to [1, H, W] or [3, H, W], got {shape}")
     probe = torch.linspace(-3, 3, shape[0] * shape[1] * shape[2]).view(1, *shape)
-    mean = model.likelihood.mean(probe.to(next(model.parameters()))).cpu().to(probe)
+    weight = _checks.first_weight(model, probe)
+    mean = model.likelihood.mean(probe.to(weight)).cpu().to(probe)
     for name, expected in (("identity", probe), ("sigmoid", probe.sigmoid())):
         if mean.shape == probe.shape and torch.allclose(mean, expected, atol=1e-6):
             return packed | {"mean": name}

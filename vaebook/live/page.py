@@ -3,13 +3,14 @@
 __all__ = ["Live"]
 
 import html
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vaebook import _checks
+from vaebook.figures.renderer import read_alt, script_json
 from vaebook.live.bundle import bundle
 
 _FILE = """<!doctype html>
@@ -36,8 +37,8 @@ _FILE = """<!doctype html>
 class Live:
     """A figure that runs in the reader's browser; show it, `save()` it, or take its `widget()`.
 
-    Shown, it is HTML that has all it needs: models, script, and pictures for print and for where
-    no script runs. A model is known by the hash of its content.
+    Its HTML carries all that it needs: models, script, and static pictures for print and for
+    where no script runs. A model is known by the hash of its content.
 
     Attributes:
         tag: name of the custom element.
@@ -57,25 +58,22 @@ class Live:
     alt: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.alt, str) or not self.alt.strip():
-            raise ValueError(f"alt must say what is to be seen in the figure, got {self.alt!r}")
+        read_alt(self.alt)
 
     def _repr_html_(self) -> str:
         models = "".join(
             f'<script type="application/json" data-model="{name}">{text}</script>'
             for name, text in self.models.items()
         )
-        alt = html.escape(" ".join(self.alt.split()))
+        alt = html.escape(read_alt(self.alt))
         images = "".join(
             f'<img data-part="{html.escape(part)}" src="{source}" '
             f'alt="{html.escape(part) if i else alt}">'
             for i, (part, source) in enumerate(self.pictures.items())
         )
-        # Inside a script element only "<" can end the element early; models have none.
-        config = json.dumps(self.config, separators=(",", ":")).replace("<", "\\u003c")
         return (
             f'{models}<{self.tag} role="group" aria-label="{alt}">'
-            f'<script type="application/json">{config}</script>'
+            f'<script type="application/json">{script_json(self.config)}</script>'
             f'<div class="vaebook-live-static">{images}</div></{self.tag}>'
             f'<script type="module" data-vaebook-live="">{bundle()}</script>'
         )
@@ -97,7 +95,8 @@ class Live:
             >>> with TemporaryDirectory() as folder:
             ...     live.elbo_bench(alt="A bench.").save(f"{folder}/bench.html", title="ELBO")
         """
-        if Path(path).suffix != ".html":
+        path = _checks.path(path, "path")
+        if path.suffix.lower() != ".html":
             raise ValueError(f"path must end in '.html', got {str(path)!r}")
         for name, value in (("title", title), ("lang", lang)):
             if not isinstance(value, str) or not value.strip():
@@ -105,7 +104,7 @@ class Live:
         text = _FILE.format(
             title=html.escape(title), lang=html.escape(lang), figure=self._repr_html_()
         )
-        Path(path).write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
 
     def widget(self) -> Any:
         """Return the figure as an anywidget, whose traitlet `z` follows the reader.

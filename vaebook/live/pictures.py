@@ -3,7 +3,6 @@
 __all__ = ["bench", "bytes_of", "cloud", "half_side", "picture"]
 
 import base64
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from vaebook.figures.pictures import data_url, to_picture
 from vaebook.figures.renderer import CATEGORICAL
 
 _SIDE = 168  # of an image on the page, in CSS pixels
@@ -21,17 +21,16 @@ def picture(image: Tensor) -> str:
 
     Values outside [0, 1], which a Gaussian's mean may have, are drawn black or white.
     """
-    pixels = _eight_bits(image)
-    drawn = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+    drawn = to_picture(image.detach().cpu().numpy())
     fold = max(1, _SIDE // max(drawn.size))
-    return _data_url(
-        drawn.resize((fold * drawn.width, fold * drawn.height), Image.Resampling.NEAREST)
-    )
+    size = (fold * drawn.width, fold * drawn.height)
+    return data_url(drawn.resize(size, Image.Resampling.NEAREST))
 
 
 def bytes_of(image: Tensor) -> str:
     """Return an image in [0, 1] as one byte per number, in base64."""
-    return base64.b64encode(_eight_bits(image).tobytes()).decode()
+    pixels = (255 * image.detach().cpu()).round().byte()
+    return base64.b64encode(pixels.numpy().tobytes()).decode()
 
 
 def half_side(mu: Tensor) -> float:
@@ -53,7 +52,7 @@ def cloud(points: Tensor, labels: Tensor | None, names: Sequence[str], extent: f
     for label in labels.unique().tolist() if names else []:
         x, y = places[labels == label].median(0).values.tolist()
         draw.text((x, y), names[label], "#111", font, "mm", stroke_width=4, stroke_fill="#fff")
-    return _data_url(sheet.quantize(24, method=Image.Quantize.FASTOCTREE))
+    return data_url(sheet.quantize(24, method=Image.Quantize.FASTOCTREE))
 
 
 def bench(x: float, noise: float, mu: float, sigma: float) -> str:
@@ -72,14 +71,4 @@ def bench(x: float, noise: float, mu: float, sigma: float) -> str:
         density = np.exp(-0.5 * ((z - centre) / scale) ** 2) / (scale * np.sqrt(2 * np.pi))
         heights = height - 20 - (height - 40) * density * spread * np.sqrt(2 * np.pi)
         draw.line(list(zip(range(width), heights.tolist(), strict=True)), colour, 5)
-    return _data_url(sheet)
-
-
-def _eight_bits(image: Tensor) -> np.ndarray:
-    return (255 * image.detach().cpu().clamp(0, 1)).round().byte().numpy()
-
-
-def _data_url(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_url(sheet)
