@@ -67,8 +67,8 @@ def fashion_mnist(train: bool = True) -> ImageSet:
 def handwritten(train: bool = False) -> ImageSet:
     """Return MNIST's digits where they can be had within a minute, else UCI's in their frame.
 
-    MNIST is looked for as :func:`mnist` does. What was taken stands in the title. Of the UCI
-    digits four fifths are for training and a fifth is for testing.
+    MNIST is looked for as :func:`mnist` does. The title says which set it is. Of the UCI digits
+    four fifths are for training and a fifth is for testing.
 
     Raises:
         ValueError: when a file of MNIST is truncated or altered.
@@ -249,7 +249,7 @@ def _fetch(mirrors: list[str], name: str, md5: str, deadline: float) -> bytes:
 def _get(url: str, deadline: float) -> bytes:
     """Return what lies at an address, or give up on a server that is silent or too slow.
 
-    Another thread talks to the server, for looking up a name, a handshake and dripping headers
+    Another thread talks to the server, because name look-ups, handshakes and headers that drip
     have no time limit in Python.
     """
     parts: Queue[bytes | Exception] = Queue(maxsize=8)

@@ -329,9 +329,3 @@ def _feed(digest: "hashlib._Hash", name: str, values: Tensor, kind: torch.dtype)
             part = (part * 255).round()
         array = part.to(kind).cpu().numpy()
         digest.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
-
-
-def _images_checksum(images: Tensor) -> str:
-    """Return the sum of the first edition's cards: images as grey values, and nothing else."""
-    pixels = (images * 255).round().to(torch.uint8).contiguous()
-    return hashlib.sha256(pixels.cpu().numpy().tobytes()).hexdigest()
