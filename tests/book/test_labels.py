@@ -65,7 +65,7 @@ CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb")) + sorted((ROOT / "chapter
 LABELS = {path.name: labels(prose(path)) for path in CHAPTERS}
 TESTS = [
     name
-    for path in sorted((ROOT / "tests").glob("test_*.py"))
+    for path in sorted((ROOT / "tests").rglob("test_*.py"))
     for name in functions(path.read_text(encoding="utf-8"))
 ]
 
