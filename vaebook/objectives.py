@@ -49,6 +49,10 @@ def kl_per_latent(mu: Tensor, logvar: Tensor) -> Tensor:
 
     Raises:
         ValueError: when the shapes differ or a value isn't finite.
+
+    Example:
+        >>> kl_per_latent(torch.tensor([[0.0, 2.0]]), torch.zeros(1, 2))
+        tensor([[0., 2.]])
     """
     _checks.floats(mu, "mu", ("N", "D"))
     _checks.floats(logvar, "logvar", tuple(mu.shape))
@@ -169,6 +173,15 @@ def negative_elbo(
 
     Raises:
         ValueError: when the batch doesn't fit the model.
+
+    Example:
+        >>> from vaebook.models import Bernoulli
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli())
+        >>> batch = ImageSet(torch.rand(5, 1, 28, 28))
+        >>> terms = negative_elbo(model, batch, beta=4.0)
+        >>> torch.equal(terms["loss"], terms["reconstruction"] + 4 * terms["kl"])
+        True
     """
     _check(model, VAE, batch)
     weight = beta(progress) if callable(beta) else beta
@@ -192,6 +205,14 @@ def reconstruction_only(
     r"""Return the autoencoder's loss :math:`-\log p(x\,|\,z = e(x))` as `loss`, [N], nats.
 
     Arguments as for :func:`negative_elbo`.
+
+    Example:
+        >>> from vaebook.models import Gaussian
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = Autoencoder(MLPEncoder(2), MLPDecoder(2), 2, Gaussian())
+        >>> terms = reconstruction_only(model, ImageSet(torch.rand(5, 1, 28, 28)))
+        >>> terms["loss"].shape, list(terms)
+        (torch.Size([5]), ['loss', 'mse'])
     """
     _check(model, Autoencoder, batch)
     outputs = model.outputs(model.encode(batch.images))
@@ -212,6 +233,12 @@ def cross_entropy(
 
     Raises:
         ValueError: when the batch has no labels, or one that is no class of the model.
+
+    Example:
+        >>> from vaebook.models.networks import MLPEncoder
+        >>> batch = ImageSet(torch.rand(5, 1, 28, 28), torch.tensor([0, 1, 0, 1, 1]))
+        >>> cross_entropy(Classifier(MLPEncoder(8), 8, 2), batch)["loss"].shape
+        torch.Size([5])
     """
     _check(model, Classifier, batch)
     if batch.labels is None:

@@ -195,7 +195,13 @@ def image_grid(
 
 
 def film_strip(images: Array, *, alt: str, labels: Texts | None = None, title: str = "") -> Figure:
-    """Draw images [T, C, H, W] side by side, with a label above each where labels are given."""
+    """Draw images [T, C, H, W] side by side, with a label above each where labels are given.
+
+    Example:
+        >>> figure = film_strip(np.zeros((3, 1, 8, 8)), labels=[1, 2, 3], alt="Black squares.")
+        >>> figure.layout.xaxis.ticktext
+        ('1', '2', '3')
+    """
     frames = read_images(images)
     texts = None if labels is None else read_texts(labels, "labels", len(frames), "image")
     return mosaic(frames[None], alt, None, texts, None, title)

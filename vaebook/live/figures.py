@@ -119,6 +119,14 @@ def chains(
 
     Raises:
         ValueError: for another model, an image of another size, or a value out of its range.
+
+    Example:
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> networks = MLPEncoder(4), MLPDecoder(2)
+        >>> model = VAE(*networks, 2, Bernoulli())
+        >>> live = chains(model, torch.zeros(1, 28, 28), torch.randn(9, 2), alt="Two chains.")
+        >>> live.config["step"]
+        0.1
     """
     _check_plane(model)
     _checks.number(step, "step", 1e-3, 1)
@@ -206,6 +214,15 @@ def draw_digit(
 
     Raises:
         ValueError: for another model or examples of another size.
+
+    Example:
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> networks = MLPEncoder(4), MLPDecoder(2)
+        >>> model = VAE(*networks, 2, Bernoulli())
+        >>> digits = torch.zeros(2, 1, 28, 28)
+        >>> live = draw_digit(model, torch.randn(9, 2), None, digits, alt="An easel.")
+        >>> len(live.models), len(live.config["examples"])
+        (2, 2)
     """
     _check_plane(model)
     _check_images(examples, "examples", ["E", 1, 28, 28])
@@ -264,6 +281,15 @@ def twins(
 
     Raises:
         ValueError: when there are not two of different titles, or their dimensions are others.
+
+    Example:
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> shape = {"shape": (1, 36, 36)}
+        >>> model = VAE(MLPEncoder(6, **shape), MLPDecoder(3, **shape), 3, Bernoulli())
+        >>> pair = [Twin(title, model, torch.zeros(3), torch.eye(3)) for title in ("one", "two")]
+        >>> live = twins(pair, [torch.randn(9, 3), torch.randn(9, 3)], alt="One cursor, twice.")
+        >>> len(live.models)  # both have the same
+        1
     """
     _check_records(pair, "pair", Twin)
     titles = [twin.title for twin in pair]
@@ -335,6 +361,14 @@ def beta_dial(
 
     Raises:
         ValueError: for fewer than two runs, betas that don't rise, or models of other shapes.
+
+    Example:
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> networks = MLPEncoder(4), MLPDecoder(2)
+        >>> model = VAE(*networks, 2, Bernoulli())
+        >>> runs = [BetaRun(beta, model, torch.randn(9, 2), 10 / beta, 100.0) for beta in (1, 4)]
+        >>> beta_dial(runs, None, torch.zeros(2, 1, 28, 28), alt="A dial.").config["rates"]
+        [10.0, 2.5]
     """
     _check_records(runs, "runs", BetaRun)
     betas = [run.beta for run in runs]
@@ -390,6 +424,10 @@ def heatmap_panel(*, alt: str, start: Sequence[float] = (2.5, 1.0, 0.6)) -> Live
 
     Raises:
         ValueError: for factors out of their range.
+
+    Example:
+        >>> heatmap_panel(alt="A heatmap.").config["start"]
+        [2.5, 1.0, 0.6]
     """
     factors = _place(start, 3)
     bounds = [(0.1, 4.9), (0.1, 4.9), (-0.95, 0.95)]

@@ -97,6 +97,13 @@ def pack_decoder(model: VAE | Autoencoder, dtype: Precision = "int8") -> dict[st
         ValueError: for a network that :func:`pack` refuses, one that doesn't decode to an image
             of one or three channels, a decoder that is told the class, or a likelihood whose mean
             is neither the outputs nor their sigmoid.
+
+    Example:
+        >>> from vaebook.models import Bernoulli
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> packed = pack_decoder(VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli()))
+        >>> packed["output"], packed["mean"]
+        ([1, 28, 28], 'sigmoid')
     """
     if not isinstance(model, VAE | Autoencoder):
         raise ValueError(f"model must be a VAE or an Autoencoder, got {type(model).__name__}")

@@ -110,6 +110,12 @@ def log_evidence(
 
     Raises:
         ValueError: when `n_samples` < 1 or the images don't suit the model.
+
+    Example:
+        >>> from vaebook import datasets, recipes
+        >>> model, images = recipes.load("digits-mlp-2d").model, datasets.digits()[:20]
+        >>> log_evidence(model, images, n_samples=100).shape
+        torch.Size([20])
     """
     _checks.instance(model, "model", VAE)
     _checks.count(n_samples, "n_samples")
@@ -168,6 +174,13 @@ def log_evidence_grid(
     Raises:
         ValueError: when the model has more than two latent dimensions, or a class or a prior for
             each image; when the grid is too coarse or too small for an image.
+
+    Example:
+        >>> from vaebook import datasets, recipes
+        >>> model, images = recipes.load("digits-mlp-2d").model, datasets.digits()[:20]
+        >>> exact, bound = log_evidence_grid(model, images), elbo(model, images, 100).elbo
+        >>> bool((exact > bound).all())
+        True
     """
     _checks.count(size, "size", 2)
     _checks.number(extent, "extent", 0, 1e6, open=True)
@@ -310,6 +323,12 @@ def reconstruction_errors(model: Autoencoder | VAE, images: Tensor | ImageSet) -
     r"""Return the Frobenius norm :math:`\|x - \hat x\|` of each image, [N], in pixels.
 
     A VAE decodes the mean of q(z|x).
+
+    Example:
+        >>> from vaebook import datasets, recipes
+        >>> model = recipes.load("digits-mlp-2d").model
+        >>> reconstruction_errors(model, datasets.digits()[:20]).shape
+        torch.Size([20])
     """
     _checks.instance(model, "model", VAE, Autoencoder)
     errors = []

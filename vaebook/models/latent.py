@@ -261,6 +261,13 @@ class Autoencoder(_LatentModel):
         decoder: maps codes to outputs [N, C, H, W].
         latent_dim: D.
         likelihood: what the outputs mean.
+
+    Example:
+        >>> from vaebook.models import Gaussian
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = Autoencoder(MLPEncoder(2), MLPDecoder(2), 2, Gaussian())
+        >>> model.decode(model.encode(torch.rand(5, 1, 28, 28))).shape
+        torch.Size([5, 1, 28, 28])
     """
 
     def encode(self, images: Tensor) -> Tensor:
@@ -287,6 +294,18 @@ class VAE(_LatentModel):
         likelihood: what the outputs mean.
         prior: p(z); N(0, I) by default.
         n_classes: C, where the decoder is told the class; 0 where it isn't.
+
+    Example:
+        >>> from vaebook.models import Bernoulli
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli())
+        >>> model.codes(torch.rand(5, 1, 28, 28)).logvar.shape
+        torch.Size([5, 2])
+        >>> model.decode(model.prior.sample(3)).shape
+        torch.Size([3, 1, 28, 28])
+        >>> told = VAE(MLPEncoder(4), MLPDecoder(2 + 10), 2, Bernoulli(), n_classes=10)
+        >>> told.decode(torch.zeros(3, 2), torch.tensor([0, 1, 2])).shape
+        torch.Size([3, 1, 28, 28])
     """
 
     def __init__(
@@ -346,6 +365,14 @@ class Classifier(_Encoding):
         features: maps images [N, C, H, W] to features [N, F].
         n_features: F.
         n_classes: number of classes.
+
+    Example:
+        >>> from vaebook.models.networks import MLPEncoder
+        >>> classifier = Classifier(MLPEncoder(64), n_features=64)
+        >>> classifier(torch.rand(5, 1, 28, 28)).shape
+        torch.Size([5, 10])
+        >>> classifier.codes(torch.rand(5, 1, 28, 28)).mu.shape
+        torch.Size([5, 64])
     """
 
     def __init__(self, features: nn.Module, n_features: int, n_classes: int = 10) -> None:

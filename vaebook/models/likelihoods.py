@@ -250,6 +250,10 @@ class LearnedGaussian(Gaussian):
     Args:
         variance: where it starts. Its logarithm moves by no more than the learning rate per
             step, so that it must not start too far away.
+
+    Example:
+        >>> [name for name, _ in LearnedGaussian(0.1).named_parameters()]
+        ['log_variance']
     """
 
     def _keep(self, log_variance: Tensor) -> None:
@@ -287,6 +291,13 @@ class OptimalGaussian(_Adaptive):
 
     Args:
         variance: where it starts.
+
+    Example:
+        >>> likelihood = OptimalGaussian(0.5)
+        >>> for _ in range(100):
+        ...     likelihood.adapt({"mse": 0.01})
+        >>> round(likelihood.variance.item(), 3)
+        0.01
     """
 
     version = 2
@@ -314,6 +325,12 @@ class ConstrainedGaussian(_Adaptive):
 
     Args:
         variance: :math:`\tau`, the mean squared error to hold.
+
+    Example:
+        >>> likelihood = ConstrainedGaussian(0.01)
+        >>> likelihood.adapt({"mse": 0.005})  # the error may be larger
+        >>> bool(likelihood.variance > 0.01)
+        True
     """
 
     version = 2

@@ -53,6 +53,13 @@ def he_(module: nn.Module) -> None:
 
     Raises:
         ValueError: when it has no linear or convolutional layer.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(1000, 500), nn.ReLU(), nn.Linear(500, 1))
+        >>> he_(network)
+        >>> signal = network[:2](torch.randn(100, 1000))
+        >>> round(signal.square().mean().item())  # as much as that of the inputs
+        1
     """
     _checks.instance(module, "module", nn.Module)
     kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
@@ -187,6 +194,10 @@ class MLPDecoder(_Network):
         hidden: widths of the hidden layers, from the code upwards.
         shape: (C, H, W) of an image.
         initial: weights by :func:`he_`, or torch's own.
+
+    Example:
+        >>> MLPDecoder(2, shape=(3, 8, 8))(torch.zeros(5, 2)).shape
+        torch.Size([5, 3, 8, 8])
     """
 
     def __init__(
@@ -222,6 +233,10 @@ class ConvEncoder(_Network):
 
     Raises:
         ValueError: when `strides` doesn't fit `channels` or the blocks leave no pixel.
+
+    Example:
+        >>> ConvEncoder(4, channels=(8, 16), shape=(3, 15, 20))(torch.rand(5, 3, 15, 20)).shape
+        torch.Size([5, 4])
     """
 
     def __init__(

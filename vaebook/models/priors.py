@@ -184,6 +184,11 @@ class DiagonalNormal(GaussianPrior):
     Args:
         mean: m, [D].
         logvar: [D].
+
+    Example:
+        >>> prior = DiagonalNormal(torch.tensor([1.0, 0.0]), torch.zeros(2))
+        >>> prior.kl(torch.zeros(1, 2), torch.zeros(1, 2))
+        tensor([0.5000])
     """
 
     logvar: Tensor
@@ -227,6 +232,11 @@ class FullNormal(GaussianPrior):
 
     Raises:
         ValueError: when a shape doesn't fit or S isn't positive definite.
+
+    Example:
+        >>> prior = FullNormal(torch.zeros(2), torch.tensor([[1.0, 0.5], [0.5, 1.0]]))
+        >>> round(torch.corrcoef(prior.sample(100_000).T)[0, 1].item(), 1)
+        0.5
     """
 
     root: Tensor
@@ -282,6 +292,13 @@ class ConditionalShift(Prior):
         latent_dim: D.
         rate: r, in latent units per unit of the score; 0 is N(0, I).
         score: maps images [N, C, H, W] to c, [N].
+
+    Example:
+        >>> prior = ConditionalShift(2, rate=10.0, score=lambda images: images.mean((1, 2, 3)))
+        >>> batch = ImageSet(torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)]))
+        >>> codes = torch.tensor([[0.0, 0.0], [-10.0, -10.0]])  # where the prior has its means
+        >>> prior.kl(codes, torch.zeros(2, 2), prior.condition(batch))
+        tensor([0., 0.])
     """
 
     def __init__(self, latent_dim: int, rate: float, score: Callable[[Tensor], Tensor]) -> None:
@@ -351,6 +368,12 @@ class Mixture(Prior):
 
     Raises:
         ValueError: when a shape doesn't fit or the weights are no distribution.
+
+    Example:
+        >>> means = torch.tensor([[-9.0], [9.0]])
+        >>> prior = Mixture(means, torch.zeros(2, 1), weights=torch.tensor([0.2, 0.8]))
+        >>> round((prior.sample(10_000) > 0).float().mean().item(), 1)
+        0.8
     """
 
     means: Tensor

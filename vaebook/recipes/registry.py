@@ -19,7 +19,12 @@ def _recipes() -> dict[str, Recipe]:
 
 
 def is_shipped(name: str) -> bool:
-    """Tell whether the package holds the weights of a recipe."""
+    """Tell whether the package holds the weights of a recipe.
+
+    Example:
+        >>> is_shipped("mnist-mlp-2d")
+        True
+    """
     return (WEIGHTS / f"{name}.safetensors").is_file()
 
 
@@ -34,7 +39,12 @@ def available() -> list[str]:
 
 
 def trainable() -> list[str]:
-    """Return the names of all the book's recipes, those that have to be trained first included."""
+    """Return the names of all the book's recipes, those that have to be trained first included.
+
+    Example:
+        >>> set(available()) < set(trainable())
+        True
+    """
     return list(_recipes())
 
 
@@ -49,7 +59,7 @@ def get(recipe: str | Recipe) -> Recipe:
         Traceback (most recent call last):
         ...
         ValueError: recipe must be one, or the name of one of the book's, got 'mnist-mlp-2'; \
-near it are mnist-mlp-2d, mnist-mlp-8d, mnist-mlp-20d
+near it are mnist-mlp-2d, mnist-mlp-20d, mnist-mlp-8d
     """
     if isinstance(recipe, Recipe):
         return recipe

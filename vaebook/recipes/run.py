@@ -46,6 +46,20 @@ def train(
             damaged or of another run.
         DatasetUnavailable: when the data can't be had.
         KeyboardInterrupt: when it is stopped; the checkpoint keeps the last whole epoch.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from vaebook import datasets, models
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> def build():
+        ...     networks = MLPEncoder(4, (16,)), MLPDecoder(2, (16,))
+        ...     return models.VAE(*networks, 2, models.Bernoulli())
+        >>> sets = datasets.digits().split(0.8, seed=0)
+        >>> recipe = Recipe("mine", sets, build, epochs=2)
+        >>> with TemporaryDirectory() as folder:
+        ...     trained = train(recipe, folder, progress=False)
+        >>> len(trained.history.epochs["loss"]), len(trained.codes)
+        (2, 359)
     """
     recipe = get(recipe)
     n_samples = recipe.n_samples if n_samples is None else n_samples
@@ -125,6 +139,16 @@ def evaluate(
 
     Returns:
         Means over the test set, each in nats with its standard error over images.
+
+    Example:
+        >>> from vaebook import datasets, models
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> def build():
+        ...     networks = MLPEncoder(4, (16,)), MLPDecoder(2, (16,))
+        ...     return models.VAE(*networks, 2, models.Bernoulli())
+        >>> recipe = Recipe("mine", datasets.digits().split(0.8, seed=0), build)
+        >>> sorted(evaluate(recipe, build(), progress=False))[:3]
+        ['active_units', 'elbo', 'elbo_grey']
     """
     recipe = get(recipe)
     n_samples = recipe.n_samples if n_samples is None else n_samples

@@ -92,6 +92,10 @@ def is_trained(recipe: str | Recipe, directory: str | os.PathLike[str] | None = 
 
     Raises:
         ValueError: when the name is unknown.
+
+    Example:
+        >>> is_trained("mnist-mlp-2d"), is_trained("mnist-mlp-2d", "a/folder/without/it")
+        (True, False)
     """
     recipe = get(recipe)
     folder = _folder(directory)
