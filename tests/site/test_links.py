@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 from built_site import SITE, pages
 
 
@@ -64,3 +65,17 @@ def test_no_page_names_another_host_for_what_it_loads() -> None:
         text = (SITE / name).read_text(encoding="utf-8")
         for start in ('src="http', "src='http", 'src="//', '<link rel="stylesheet" href="http'):
             assert start not in text, f"{name} loads from another host: {start}"
+
+
+MOVED = yaml.safe_load((SITE.parents[1] / "_config.yml").read_text(encoding="utf-8"))["sphinx"][
+    "config"
+]["redirects"]
+
+
+@pytest.mark.parametrize("old", MOVED)
+def test_an_address_of_the_first_edition_leads_to_the_chapter_of_that_name(old: str) -> None:
+    page = SITE / f"{old}.html"
+    assert f"url={MOVED[old]}" in page.read_text(encoding="utf-8")
+    assert broken(page) == []
+    assert (page.parent / MOVED[old]).is_file()
+    assert MOVED[old].removesuffix(".html")[3:] == Path(old).name[3:], "the same slug"
