@@ -30,8 +30,9 @@ def bernoulli_vae(
 
     elbo_grey is on the grey test images; all other metrics in nats are on the test images
     binarised once with seed 0 (each pixel drawn from Bernoulli(grey value)), as the literature
-    reports them. frobenius_pixels is the mean norm of an image minus its reconstruction from mu.
-    Of a conditional model all are of p(x|c), given the class. The codes kept are of the grey test
+    reports them. kl is measured from the model's own prior, which may be one for each image.
+    frobenius_pixels is the mean norm of an image minus its reconstruction from mu. Of a
+    conditional model all are of p(x|c), given the class. The codes kept are of the grey test
     images.
     """
     if not isinstance(model.likelihood, Bernoulli):
