@@ -20,7 +20,6 @@ _WITHOUT = {
     "live.page.Live": "returned by the live figures, whose examples use it",
     "models.likelihoods.Likelihood": "abstract",
     "recipes.measure.*": "a docstring is the convention on the card",
-    "recipes.recipe.Data": "a record of the book's own recipes",
     "training.History": "returned by fit, whose example uses it",
 }
 
