@@ -99,7 +99,6 @@ EXEMPT = {
     "fingerprint.*": "takes anything, and is tested by itself",
     "figures.pictures.*": _INSIDE,
     "figures.renderer.faded": _INSIDE,
-    "figures.renderer.read_alt": _INSIDE,
     "figures.renderer.script_json": _INSIDE,
     "live.pictures.*": _INSIDE,
     "live.bundle.bundle": _INSIDE,

@@ -487,9 +487,10 @@ def _report() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", sorted(CALLS))
 def test_odd_arguments_get_a_right_answer_or_a_value_error(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("VAEBOOK_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)  # a path may be any name
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         outcomes, faults = sweep_alone(name) if name in _ALONE else sweep(name)

@@ -89,7 +89,8 @@ def fit_heatmaps(images: Tensor) -> HeatmapFit:
     sensitivity = torch.linalg.eigvalsh(metric)[:, 0].clamp_min(0).sqrt()
     at_limit = ((theta <= fitter.low) | (theta >= fitter.high)).any(1)
     found = (var_x, var_y, corr, distance, distance / norm, sensitivity)
-    return HeatmapFit(*(column.to(images) for column in found), at_limit.to(images.device))
+    columns = [column.to(images) for column in found]
+    return HeatmapFit(*columns, at_limit=at_limit.to(images.device))
 
 
 @torch.no_grad()
@@ -160,7 +161,7 @@ class _Fitter:
         # The table of starts, 13 values per factor.
         inner = 0.93 * torch.stack([self.low, self.high])
         steps = torch.linspace(0, 1, 13, dtype=torch.float64, device=device)[:, None]
-        variances, _, angles = torch.lerp(*inner, steps).T
+        variances, _, angles = torch.lerp(inner[0], inner[1], steps).T
         self.starts = torch.cartesian_prod(variances, variances, angles)
         self.table = self.draw(self.precision(self.starts)[0])[0]
 
