@@ -88,9 +88,15 @@ def fit_heatmaps(images: Tensor) -> HeatmapFit:
     metric, norm = fitter.metric(theta)
     sensitivity = torch.linalg.eigvalsh(metric)[:, 0].clamp_min(0).sqrt()
     at_limit = ((theta <= fitter.low) | (theta >= fitter.high)).any(1)
-    found = (var_x, var_y, corr, distance, distance / norm, sensitivity)
-    columns = [column.to(images) for column in found]
-    return HeatmapFit(*columns, at_limit=at_limit.to(images.device))
+    return HeatmapFit(
+        var_x.to(images),
+        var_y.to(images),
+        corr.to(images),
+        distance.to(images),
+        (distance / norm).to(images),
+        sensitivity.to(images),
+        at_limit.to(images.device),
+    )
 
 
 @torch.no_grad()
