@@ -389,8 +389,8 @@ def test_a_log_likelihood_of_the_wrong_kind_is_refused(answer, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"step": 0.0}, r"step must lie in \(0, 1\], got 0.0"),
-        ({"step": 1.0001}, r"step must lie in \(0, 1\], got 1.0001"),
+        ({"step": 0.0}, r"step must be a finite number in \[1e-30, 1\], got 0.0"),
+        ({"step": 1.0001}, r"step must be a finite number in \[1e-30, 1\], got 1.0001"),
         ({"step": math.nan}, "step must be a finite number .*, got nan"),
         ({"step": "0.3"}, "step must be a finite number .*, got '0.3'"),
         ({"step": torch.tensor(0.3)}, r"step must be a finite number .*, got tensor\(0.3000\)"),

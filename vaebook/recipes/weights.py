@@ -72,7 +72,8 @@ def load(recipe: str | Recipe, directory: str | os.PathLike[str] | None = None) 
     try:
         model.load_state_dict(groups["model"])
     except RuntimeError as error:
-        raise ValueError(f"{path} doesn't fit the model of {recipe.name}: {error}") from None
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} doesn't fit the model of {recipe.name}: {reason}") from None
     history = History(
         {key: tensor.tolist() for key, tensor in groups["steps"].items()},
         {key: tensor.tolist() for key, tensor in groups["epochs"].items()},
@@ -181,16 +182,10 @@ def _groups(path: Path, content: bytes) -> dict[str, dict[str, Tensor]]:
 def _codes(path: Path, found: dict[str, Tensor]) -> Codes:
     if "mu" not in found:
         raise ValueError(f"{path} has no codes")
-    codes = Codes(found["mu"], found.get("logvar"), found.get("labels"))
-    for name, part, shape in (
-        ("logvar", codes.logvar, codes.mu.shape),
-        ("labels", codes.labels, codes.mu.shape[:1]),
-    ):
-        if part is not None and part.shape != shape:
-            raise ValueError(
-                f"{path} has codes {list(codes.mu.shape)}, but {name} {list(part.shape)}"
-            )
-    return codes
+    try:
+        return Codes(found["mu"], found.get("logvar"), found.get("labels"))
+    except ValueError as error:
+        raise ValueError(f"{path} has codes that don't fit each other: {error}") from None
 
 
 def _snapshots(path: Path, found: dict[str, Tensor], codes: Codes) -> Snapshots:
