@@ -50,8 +50,9 @@ class Codes:
         n, d = self.mu.shape
         for name, part, shape in (("logvar", self.logvar, (n, d)), ("labels", self.labels, (n,))):
             if part is not None and not (isinstance(part, Tensor) and part.shape == shape):
+                found = list(part.shape) if isinstance(part, Tensor) else repr(part)
                 raise ValueError(
-                    f"{name} must be a tensor {list(shape)} as mu is [N, D], got {part!r}"
+                    f"{name} must be a tensor {list(shape)} as mu is [N, D], got {found}"
                 )
 
     def __len__(self) -> int:
