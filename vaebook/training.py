@@ -96,9 +96,12 @@ class StatefulObserver(Protocol):
 
     def __call__(self, step: int, model: Any) -> None: ...
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the checkpoint is to keep."""
+        ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what the checkpoint has kept."""
 
 
 class Recorder:
