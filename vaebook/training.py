@@ -98,7 +98,7 @@ class StatefulObserver(Protocol):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the checkpoint is to keep."""
-        ...
+        raise NotImplementedError
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what the checkpoint has kept."""
@@ -143,6 +143,7 @@ class Recorder:
         return fingerprint(measure=self.measure, steps=sorted(self.steps))
 
     def state_dict(self) -> dict[str, Any]:
+        """Return the values so far."""
         return {"fingerprint": self.fingerprint, "values": self.values}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
