@@ -147,6 +147,7 @@ class Recorder:
         return {"fingerprint": self.fingerprint, "values": self.values}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up the values of before; refuse those of another recorder."""
         if state.get("fingerprint") != self.fingerprint:
             raise ValueError("it was recorded by something else, or after other steps")
         self.values = state["values"]
