@@ -63,14 +63,8 @@ def floats(
         ...
         ValueError: z must be a float tensor [N, 2], got float32 of shape [5, 3]
     """
-    wanted = f"[{', '.join(map(str, shape))}]"
-    if not isinstance(value, Tensor):
-        raise ValueError(f"{name} must be a float tensor {wanted}, got {type(value).__name__}")
-    if value.dtype not in (torch.float32, torch.float64) or not _fits(value.shape, shape):
-        dtype = str(value.dtype).removeprefix("torch.")
-        raise ValueError(
-            f"{name} must be a float tensor {wanted}, got {dtype} of shape {list(value.shape)}"
-        )
+    _check_kind(value, name, shape, "a float", (torch.float32, torch.float64))
+    assert isinstance(value, Tensor)
     if value.device.type == "meta":
         if largest < math.inf:
             raise ValueError(f"{name} must hold values, got a tensor on the device meta")
@@ -107,14 +101,23 @@ def rows(value: Tensor, name: str, least: int) -> None:
 
 def integers(value: object, name: str, shape: Sequence[int | str]) -> None:
     """Refuse what is not a tensor of integers of a shape, as :func:`floats` reads it."""
-    wanted = f"[{', '.join(map(str, shape))}]"
-    if not isinstance(value, Tensor):
-        raise ValueError(f"{name} must be an integer tensor {wanted}, got {type(value).__name__}")
-    if value.dtype not in _INTEGERS or not _fits(value.shape, shape):
-        dtype = str(value.dtype).removeprefix("torch.")
-        raise ValueError(
-            f"{name} must be an integer tensor {wanted}, got {dtype} of shape {list(value.shape)}"
-        )
+    _check_kind(value, name, shape, "an integer", _INTEGERS)
+
+
+def _check_kind(
+    value: object,
+    name: str,
+    shape: Sequence[int | str],
+    kind: str,
+    dtypes: tuple[torch.dtype, ...],
+) -> None:
+    if isinstance(value, Tensor) and value.dtype in dtypes and _fits(value.shape, shape):
+        return
+    found = type(value).__name__
+    if isinstance(value, Tensor):
+        found = f"{str(value.dtype).removeprefix('torch.')} of shape {list(value.shape)}"
+    wanted = ", ".join(map(str, shape))
+    raise ValueError(f"{name} must be {kind} tensor [{wanted}], got {found}")
 
 
 def _fits(sizes: Sequence[int], shape: Sequence[int | str]) -> bool:
