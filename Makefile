@@ -42,7 +42,10 @@ lint: .venv/installed
 	@echo "== 1/7 style"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory node_modules/.installed && npm run --silent lint; \
+	@if command -v npm >/dev/null; then \
+	   [ node_modules/.installed -nt package-lock.json ] || \
+	     { npm ci --no-audit --no-fund --silent && touch node_modules/.installed; }; \
+	   npm run --silent lint; \
 	 elif [ -n "$$CI" ]; then echo "npm is missing: the style of the scripts can't be checked" >&2; exit 1; \
 	 else printf '\033[31m== npm is missing: the style of the scripts was NOT checked\033[0m\n'; fi
 
@@ -56,7 +59,7 @@ spelling: .venv/installed
 
 unit: .venv/installed
 	@echo "== 4/7 mathematics, package and structure"
-	$(BIN)/python -m pytest -q --ignore=tests/site
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --ignore=tests/site
 
 chapters: .venv/installed
 	@echo "== 5/7 chapters as notebooks"
@@ -104,10 +107,6 @@ clean: ## remove all that was built, but not the environment
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
-	@touch $@
-
-node_modules/.installed: package.json package-lock.json
-	npm ci --no-audit --no-fund --silent
 	@touch $@
 
 assets/vendor/plotly.min.js: .venv/installed

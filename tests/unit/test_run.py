@@ -412,16 +412,16 @@ def test_a_recipe_stops_early_when_it_is_patient_only_so_long(digits, tmp_path):
 
 def test_the_small_recipe_trained_again_gives_the_metrics_of_its_card(tmp_path):
     # The card is about weights of the first edition's loop, which left a shorter last batch and
-    # cycled Adam's momentum: the same recipe gives other bits now, as another seed would. What
-    # the loop of today gives in seeds 1, 2 and 3 differs by up to 0.9 nats in the bounds, 0.1 in
-    # the KL and 0.03 in the error; the tolerances are three times that.
+    # cycled Adam's momentum: the same recipe gives other bits now, as another seed would. The
+    # tolerances are what lay between seeds 1 to 6 of today's loop: 3.7 nats in the bounds, 0.32
+    # in the KL, 0.16 in the error.
     recipe = dataclasses.replace(recipes.get(DIGITS), n_samples=0)
     expected = recipes.load(DIGITS).card["metrics"]
     found = train(recipe, tmp_path).card["metrics"]
     for key in ("elbo_grey", "elbo", "log_p_x_given_z"):
-        assert nats(found)[key] == pytest.approx(nats(expected)[key], abs=2.7), key
-    assert nats(found)["kl"] == pytest.approx(nats(expected)["kl"], abs=0.3)
-    assert found["frobenius_pixels"] == pytest.approx(expected["frobenius_pixels"], abs=0.1)
+        assert nats(found)[key] == pytest.approx(nats(expected)[key], abs=3.7), key
+    assert nats(found)["kl"] == pytest.approx(nats(expected)["kl"], abs=0.32)
+    assert found["frobenius_pixels"] == pytest.approx(expected["frobenius_pixels"], abs=0.16)
     assert found["active_units"] == expected["active_units"]
 
 
