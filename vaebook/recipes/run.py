@@ -108,7 +108,7 @@ def train(
             "learning_rate": recipe.learning_rate,
             "schedule": getattr(innermost(recipe.schedule), "__name__", str(recipe.schedule)),
             "seed": recipe.seed,
-            "seconds": round(sum(seconds), 1),
+            "seconds": round(sum(seconds), 3),
             "threads": torch.get_num_threads(),
         },
         "best_epoch": history.best_epoch,
