@@ -78,7 +78,9 @@ def run(plan: Plan, limits: Limits | None = None) -> Outcome:
     outcome = Outcome({name: "not run" for name, _ in plan.tests})
     start = time.monotonic()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        child = context.Process(target=_child, args=(plan, limits, folder, there), daemon=False)
+        child = context.Process(  # type: ignore[attr-defined]  # each of the two contexts has it
+            target=_child, args=(plan, limits, folder, there), daemon=False
+        )
         child.start()
         there.close()
         if here.poll(_LONGEST_START):

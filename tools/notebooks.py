@@ -8,9 +8,10 @@ Colab needs (see ``first_cell.py``) is put in where it is missing.
 import sys
 from pathlib import Path
 
-import first_cell
 import nbformat
 from nbclient import NotebookClient
+
+import first_cell
 
 
 def strip(notebook: nbformat.NotebookNode) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 import nbformat
 import pytest
 
+import bank
+import course
+import sandbox
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "assignments"))
-import bank  # noqa: E402
-import course  # noqa: E402
-import sandbox  # noqa: E402
 
 MASTERS = course.masters()
 SEED = 0

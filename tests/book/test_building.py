@@ -11,10 +11,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import execute
+
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
-sys.path.insert(0, str(TOOLS))
-import execute  # noqa: E402
 
 
 @pytest.fixture

@@ -16,16 +16,15 @@ import nbformat
 import pytest
 import yaml
 
+import address
+import first_cell
+import links
+import measure_chapters
+import newest
+import picture
 import vaebook
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
-import address  # noqa: E402
-import first_cell  # noqa: E402
-import links  # noqa: E402
-import measure_chapters  # noqa: E402
-import newest  # noqa: E402
-import picture  # noqa: E402
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

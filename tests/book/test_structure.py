@@ -11,10 +11,10 @@ from types import ModuleType
 
 import pytest
 
+import floors
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = ROOT / "vaebook"
-sys.path.insert(0, str(ROOT / "tools"))
-import floors  # noqa: E402
 
 ORDER = [name for floor in floors.order() for name in floor]
 

@@ -591,11 +591,11 @@ def test_prop_grey_bernoulli() -> None:
         return likelihood.log_prob(outputs, image.view(1, 1, 1, 2).expand(len(Z), 1, 1, 2))
 
     bound = integral(log_q.exp() * log_p_given_z(values)) - kl_of(log_q, prior)
-    evidence = 0.0
+    evidence = torch.zeros((), dtype=torch.float64)
     for bits in product([0.0, 1.0], repeat=2):
         image = tensor(bits)
-        probability = torch.where(image == 1, values, 1 - values).prod()
-        evidence += probability * integral((log_p_given_z(image) + prior).exp()).log()
+        weight = torch.where(image == 1, values, 1 - values).prod()
+        evidence += weight * integral((log_p_given_z(image) + prior).exp()).log()
     assert bound < evidence
 
     for pi in (0.01, 0.3, 0.5, 0.9):

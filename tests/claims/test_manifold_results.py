@@ -13,10 +13,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from conftest import LinearGaussian
 from scipy import integrate, linalg, optimize
 from torch import Tensor
 
+from tests.conftest import LinearGaussian
 from vaebook import datasets
 
 LOW, HIGH = math.sqrt(20), math.sqrt(30)
@@ -128,7 +128,7 @@ def test_prop_fourth_injective() -> None:
     # found by counting sign changes of its increments on a fine grid of squared radii.
     t = np.linspace(0.01, 60, 20_001)
     for alpha, beta in itertools.product((0.05, 0.4, 3.0, 30.0), repeat=2):
-        for nu, other in ((2, 200), (200, 2), (2, 5)):
+        for nu, other in ((2.0, 200.0), (200.0, 2.0), (2.0, 5.0)):
             difference = 0.5 * (nu + 2) * np.log1p(alpha * t / nu)
             difference -= 0.5 * (other + 2) * np.log1p(beta * t / other)
             signs = np.sign(np.diff(difference))

@@ -11,11 +11,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from conftest import LinearGaussian
 from scipy import integrate, stats
 from torch import Tensor
 from torch.distributions import MultivariateNormal, Normal
 
+from tests.conftest import LinearGaussian
 from vaebook import models
 from vaebook.latent import samplers
 

@@ -1,8 +1,12 @@
-"""Where the built site lies, and its pages."""
+"""Where the built site lies, its pages, and what to ask of one."""
 
 from pathlib import Path
 
 SITE = Path(__file__).resolve().parents[2] / "_build" / "html"
+# The formulas of a page that were not typeset.
+RAW_MATHS = r"""() => [...document.querySelectorAll("main .math")]
+  .filter((node) => !node.querySelector("mjx-container") || node.querySelector("mjx-merror"))
+  .map((node) => node.textContent.trim().slice(0, 60))"""
 
 
 def pages() -> list[str]:

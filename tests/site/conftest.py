@@ -8,8 +8,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from built_site import SITE
 from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.site.built_site import SITE
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -1,14 +1,13 @@
 """The buttons that open a chapter on Binder and on Colab."""
 
-import sys
 from pathlib import Path
 
 import pytest
-from built_site import SITE
+
+import first_cell
+from tests.site.built_site import SITE
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-import first_cell  # noqa: E402
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 

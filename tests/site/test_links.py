@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
-from built_site import SITE, pages
+
+from tests.site.built_site import SITE, pages
 
 
 class _Page(HTMLParser):

@@ -8,9 +8,9 @@ from typing import Any
 import axe_playwright_python
 import pytest
 import torch
-from gallery import PAGE, figures
 from playwright.sync_api import Browser, Page, expect
 
+from tests.site.gallery import PAGE, figures
 from vaebook import recipes
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -161,7 +161,7 @@ def test_chains_run_when_asked_and_calmly_for_who_asked_for_calm(
 ) -> None:
     pictures = {}
     for motion in ("no-preference", "reduce"):
-        context = browser.new_context(reduced_motion=motion)  # type: ignore[arg-type]
+        context = browser.new_context(reduced_motion=motion)
         window = context.new_page()
         window.goto(file)
         box = window.locator("#chains")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from gallery import PAGE
 from playwright.sync_api import Browser, Page, expect
 
+from tests.site.gallery import PAGE
 from vaebook import datasets, live
 
 READ = """canvas => Array.from(

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gallery import PAGE
 from playwright.sync_api import Browser, Page
 from scipy import integrate, stats
 
+from tests.site.gallery import PAGE
 from vaebook import datasets, live, recipes
 from vaebook.latent import samplers
 from vaebook.live.bundle import bundle

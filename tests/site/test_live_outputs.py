@@ -6,7 +6,6 @@ import json
 import math
 import re
 import struct
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,21 +13,19 @@ from typing import Any
 import nbformat
 import pytest
 import torch
-from built_site import SITE, pages
-from gallery import PAGE
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors import ExecutePreprocessor
 from playwright.sync_api import Browser, Page, expect
 from torch import nn
 
+from share import share
+from tests.site.built_site import SITE, pages
+from tests.site.gallery import PAGE
 from vaebook import live
 from vaebook.live.bundle import bundle
 from vaebook.live.pack import seal
 from vaebook.models import VAE, Bernoulli
 from vaebook.models.networks import MLPDecoder, MLPEncoder
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-from share import share
 
 
 def own_model(seed: int, shape: tuple[int, int, int] = (1, 8, 8)) -> VAE:

@@ -1,17 +1,14 @@
 """The zip of the site, opened from a disk."""
 
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from built_site import SITE
 from playwright.sync_api import Browser, Page, expect
-from test_pages import RAW_MATHS
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import pack
+from tests.site.built_site import RAW_MATHS, SITE
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from built_site import SITE, pages
 from playwright.sync_api import Browser, Page
+
+from tests.site.built_site import RAW_MATHS, SITE, pages
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
@@ -35,9 +36,6 @@ FIGURE = """(box) => {
     error: box.querySelector(".vaebook-plot-error")?.textContent ?? "",
   };
 }"""
-RAW_MATHS = r"""() => [...document.querySelectorAll("main .math")]
-  .filter((node) => !node.querySelector("mjx-container") || node.querySelector("mjx-merror"))
-  .map((node) => node.textContent.trim().slice(0, 60))"""
 PICTURES = """() => [...document.querySelectorAll("main img")]
   .filter((image) => !image.hasAttribute("alt") || !image.complete || !image.naturalWidth
     || (image.closest("figure, .cell_output") && !image.alt.trim()))
@@ -95,7 +93,7 @@ def look(page: Page, address: str, visit: Visit) -> None:
 
 def audit(page: Page, mode: str, rules: list[str]) -> list[str]:
     """What axe finds wrong in the given mode."""
-    page.emulate_media(color_scheme=mode)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=mode)
     page.wait_for_function("mode => document.documentElement.dataset.theme === mode", arg=mode)
     found = page.evaluate(AUDIT, [rules, HIDDEN])
     return [
@@ -105,12 +103,16 @@ def audit(page: Page, mode: str, rules: list[str]) -> list[str]:
     ]
 
 
+VISITS = [f"{name}-{device}" for name in pages() for device in WIDTHS]
+
+
+# All that is asked of a visit is asked in one process.
 @pytest.fixture(
-    scope="module", params=[(name, device) for name in pages() for device in WIDTHS], ids="-".join
+    scope="module", params=[pytest.param(v, marks=pytest.mark.xdist_group(v)) for v in VISITS]
 )
 def visit(request: pytest.FixtureRequest, browser: Browser, base: str) -> Iterator[Visit]:
     """One page on one device, first in the light, then in the dark."""
-    name, device = request.param
+    name, device = request.param.rsplit("-", 1)
     size = {"width": WIDTHS[device], "height": 900}
     context = browser.new_context(viewport=size, color_scheme="light", reduced_motion="reduce")
     page = context.new_page()

@@ -51,7 +51,7 @@ def show(browser: Browser, asked: list[str]) -> Iterator[Show]:
     contexts = []
 
     def open_page(body: str, page_of_its_own: bool = False, **options: object) -> Page:
-        context = browser.new_context(**options)  # type: ignore[arg-type]
+        context = browser.new_context(**options)
         contexts.append(context)
         page = context.new_page()
         whole = body if page_of_its_own else PAGE.format(body=body)

@@ -1,14 +1,11 @@
 """The PDF of the pages."""
 
 import io
-import sys
-from pathlib import Path
 
-from built_site import SITE
 from playwright.sync_api import Browser
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import print_pdf
+from tests.site.built_site import SITE
 
 
 def test_pages_print_with_formulas_and_links_that_stay_inside(browser: Browser, base: str) -> None:

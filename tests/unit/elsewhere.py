@@ -8,6 +8,9 @@ device is MPS, and a generator of another device. `.cpu()` brings the numbers ba
 Autograd runs above this, so that gradients, optimisers and samplers work as they do anywhere.
 """
 
+# What it says of itself is not what torch's annotations say of a tensor.
+# mypy: disable-error-code="assignment,override"
+
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -43,7 +46,7 @@ class Elsewhere(Tensor):
     def __new__(cls, real: Tensor) -> "Elsewhere":
         if here().type == "mps" and real.dtype == torch.float64:
             raise WrongDevice("the device has no float64")
-        made = Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+        made = Tensor._make_wrapper_subclass(
             cls,
             real.shape,
             strides=real.stride(),
@@ -55,11 +58,11 @@ class Elsewhere(Tensor):
         made.inner = real.detach()
         return made
 
-    device = property(lambda self: here())  # type: ignore[assignment]
-    is_meta = property(lambda self: False)  # type: ignore[assignment]
-    is_cpu = property(lambda self: False)  # type: ignore[assignment]
-    is_cuda = property(lambda self: here().type == "cuda")  # type: ignore[assignment]
-    is_mps = property(lambda self: here().type == "mps")  # type: ignore[assignment]
+    device = property(lambda self: here())
+    is_meta = property(lambda self: False)
+    is_cpu = property(lambda self: False)
+    is_cuda = property(lambda self: here().type == "cuda")
+    is_mps = property(lambda self: here().type == "mps")
 
     def __repr__(self, **_: Any) -> str:
         return f"Elsewhere({self.inner})"
@@ -187,12 +190,14 @@ def _run(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 class GeneratorElsewhere(Generator):
     """A generator that says it is on the device that isn't there."""
 
+    place: torch.device
+
     def __new__(cls, device: Any = "cpu") -> "GeneratorElsewhere":
         made = super().__new__(cls)
         made.place = torch.device(device)
         return made
 
-    device = property(lambda self: self.place)  # type: ignore[assignment]
+    device = property(lambda self: self.place)
 
 
 @contextmanager

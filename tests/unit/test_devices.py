@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 import torch
-from elsewhere import Elsewhere, GeneratorElsewhere, WrongDevice, elsewhere
-from public_calls import CALLS
 from torch import Tensor, nn
 
+from tests.unit.elsewhere import Elsewhere, GeneratorElsewhere, WrongDevice, elsewhere
+from tests.unit.public_calls import CALLS
 from vaebook import training
 from vaebook.datasets import ImageSet
 
@@ -33,6 +33,7 @@ _ON_THE_CPU = {
     "datasets.downloads.*": "makes sets",
     "datasets.heatmaps.heatmaps": "makes a set",
     "datasets.heatmaps.t_heatmaps": "makes a set",
+    "datasets.own.folder": "makes a set",
     "datasets.images.ImageSet.to": "moves a set where it is told to",
     "models.latent.Classifier": "makes weights, which are moved as torch's are",
     "recipes.*": "runs on the CPU, where a recipe gives the same bits again",

@@ -8,9 +8,9 @@ import pkgutil
 
 import pytest
 import torch
-from public_calls import EXEMPT, public
 
 import vaebook
+from tests.unit.public_calls import EXEMPT, public
 
 _MODULES = [info.name for info in pkgutil.walk_packages(vaebook.__path__, "vaebook.")]
 

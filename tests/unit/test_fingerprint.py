@@ -211,7 +211,7 @@ def test_things_that_hold_themselves_are_described():
     one, other = Plain(None), Plain(None)
     one.value, other.value = one, [other]
     assert not same(one, other)
-    loop = []
+    loop: list[object] = []
     loop.append(loop)
     describe(loop)
 
@@ -257,7 +257,7 @@ def test_a_version_that_is_raised_changes_what_is_made_of_the_function_too(monke
 
 
 def test_a_version_is_a_number_on_the_function():
-    assert version(3)(lambda: None).version == 3
+    assert vars(version(3)(lambda: None)) == {"version": 3}
     with pytest.raises(ValueError, match="number must be a whole number"):
         version(0)
 

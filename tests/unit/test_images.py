@@ -108,9 +108,11 @@ def test_a_label_without_a_name_and_names_without_labels_are_refused():
     pixels, labels = torch.zeros(3, 1, 2, 2), torch.tensor([0, 2, 1])
     with pytest.raises(ValueError, match=r"labels must be 0 to 1, as .* but image 1 has 2"):
         ImageSet(pixels, labels, names=("a", "b"))
-    with pytest.raises(ValueError, match=r"names must be a tuple, and beside labels, got \('a',"):
+    with pytest.raises(
+        ValueError, match=r"names must be a tuple of texts, and beside labels, got \('a',"
+    ):
         ImageSet(pixels, names=("a", "b"))
-    with pytest.raises(ValueError, match="names must be a tuple"):
+    with pytest.raises(ValueError, match="names must be a tuple of texts"):
         ImageSet(pixels, labels, names="abc")
 
 
@@ -168,9 +170,8 @@ def test_a_data_loader_of_torch_takes_it_as_it_is():
 
 def test_it_can_be_walked_through_and_ends():
     whole = numbered(5)
-    assert [int(label) for _, label in whole] == [0, 1, 2, 3, 4]
-    assert len(list(ImageSet(whole.images))) == 5
-    assert [image.shape for image in ImageSet(whole.images)] == 5 * [(1, 2, 2)]
+    assert [int(label) for _, label in list(whole)] == [0, 1, 2, 3, 4]
+    assert [image.shape for image in list(ImageSet(whole.images))] == 5 * [(1, 2, 2)]
 
 
 @pytest.mark.parametrize("i", [3, -7, np.int64(3), torch.tensor(3)])

@@ -229,8 +229,8 @@ def test_gaussian_kl_keeps_its_digits_at_a_correlation_near_one():
 
 
 def test_gaussian_kl_is_differentiable_in_all_four():
-    mu_q, cov_q, mu_p, cov_p = (*random_gaussian(2, 0), *random_gaussian(2, 7))
-    arguments = [value.requires_grad_() for value in (mu_q, cov_q, mu_p, cov_p)]
+    gaussians = (random_gaussian(2, 0), random_gaussian(2, 7))
+    arguments = [value.requires_grad_() for gaussian in gaussians for value in gaussian]
 
     def kl(mu_q, cov_q, mu_p, cov_p):
         # Symmetric, as the entries are moved one by one.

@@ -26,9 +26,9 @@ import numpy as np
 import pytest
 import torch
 from plotly.basedatatypes import BaseFigure
-from public_calls import CALLS, EXEMPT, image_set, public
 from torch import Generator, Tensor, nn
 
+from tests.unit.public_calls import CALLS, EXEMPT, image_set, public
 from vaebook.datasets import DatasetUnavailable, ImageSet
 from vaebook.training import TrainingDiverged
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from figures_checks import COLOURED, GRID, RNG, eight_bits, opened, pixels
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
+from tests.unit.figures_checks import COLOURED, GRID, RNG, eight_bits, opened, pixels
 from vaebook.figures.pictures import (
     album,
     data_url,
@@ -155,7 +155,7 @@ def test_texts_are_words_or_short_numbers_with_true_minus_signs() -> None:
 )
 def test_texts_that_do_not_fit_are_refused(texts: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        read_texts(texts, "labels", 3, "image")  # type: ignore[arg-type]
+        read_texts(texts, "labels", 3, "image")
 
 
 # --- Pictures -----------------------------------------------------------------------------------

@@ -4,9 +4,9 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 import torch
-from figures_checks import COLOURED, GRID, RNG, STRIP, eight_bits, pixels
 from numpy.testing import assert_allclose, assert_array_equal
 
+from tests.unit.figures_checks import COLOURED, GRID, RNG, STRIP, eight_bits, pixels
 from vaebook import figures
 from vaebook.figures import CATEGORICAL
 
@@ -238,7 +238,7 @@ def test_a_heatmap_puts_values_at_their_coordinates() -> None:
 )
 def test_what_can_not_be_drawn_is_refused_by_name(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        call()  # type: ignore[operator]
+        call()
 
 
 # --- Violins ------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def relabelled(blobs):
 
 
 # Each field that decides the result, with other values.
-DECIDES = {
+DECIDES: dict[str, list] = {
     "data": [
         lambda blobs: inverted(blobs).split(0.8, seed=0),
         lambda blobs: relabelled(blobs).split(0.8, seed=0),

@@ -14,13 +14,13 @@ import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
-from figures_checks import GRID, RNG
 from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
 from plotly.subplots import make_subplots
 from pypdf import PdfReader
 
+from tests.unit.figures_checks import GRID, RNG
 from vaebook import figures
 from vaebook.figures import CATEGORICAL
 from vaebook.figures.renderer import faded, script_json
@@ -165,7 +165,7 @@ def test_the_area_for_plotting_has_the_aspect_that_was_asked_for() -> None:
 @pytest.mark.parametrize("alt", ["", "  ", None, 3])
 def test_a_figure_without_description_is_refused(alt: object) -> None:
     with pytest.raises(ValueError, match="alt must say"):
-        figures.describe(go.Figure(), alt)  # type: ignore[arg-type]
+        figures.describe(go.Figure(), alt)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_figure_without_description_is_refused(alt: object) -> None:
 )
 def test_what_can_not_be_described_is_refused(figure: object, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        figures.describe(figure, "x", **options)  # type: ignore[arg-type]
+        figures.describe(figure, "x", **options)
 
 
 # --- Colours ------------------------------------------------------------------------------------

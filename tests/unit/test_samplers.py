@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 import tqdm.std
-from samplers_checks import (
+from scipy import stats
+
+from tests.unit.samplers_checks import (
     LinearGaussian,
     bonferroni,
     diagonal_prior,
@@ -15,8 +17,6 @@ from samplers_checks import (
     seeded,
     standard_normal_p,
 )
-from scipy import stats
-
 from vaebook.latent import samplers
 from vaebook.latent.samplers import (
     Kernel,

@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 import torch
-from samplers_checks import CHECKS, PRIOR_CHECKS, Sampler, steps_have_the_reported_size
 
+from tests.unit.samplers_checks import CHECKS, PRIOR_CHECKS, Sampler, steps_have_the_reported_size
 from vaebook.latent import samplers
 
 # A right sampler fails a check with at most this probability over the choice of seeds, hence one
@@ -191,7 +191,7 @@ MUTANTS = {
 def test_a_broken_sampler_is_caught(fault):
     name, function, old, new = MUTANTS[fault]
     mutant = mutant_of(function, old, new)
-    mutant._insistent = insistent
+    vars(mutant)["_insistent"] = insistent
 
     found = []
     for check, p in p_values(mutant, name):

@@ -603,7 +603,7 @@ def test_the_mean_of_an_epoch_weighs_images_not_batches(size):
 
 
 def test_the_transform_changes_what_is_trained_and_validated_on(blobs):
-    seen = {True: [], False: []}
+    seen: dict[bool, list[torch.Tensor]] = {True: [], False: []}
 
     def objective(model, batch, *, generator=None, progress=1.0):
         seen[model.training].append(batch.images)

@@ -180,9 +180,9 @@ def computed_sets(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if "heatmap" in name])
 def test_a_model_of_heatmaps_redraws_the_test_images_from_the_shipped_codes(name):
     found, recipe = trained(name), recipes.get(name)
-    clean = recipe.sets()[1]
-    noisy = run._transformed(recipe, clean).images[: recipe.n_codes]
-    clean = clean.images[: recipe.n_codes]
+    test = recipe.sets()[1]
+    noisy = run._transformed(recipe, test).images[: recipe.n_codes]
+    clean = test.images[: recipe.n_codes]
     decoded = found.model.decode(found.codes.mu)
     errors = (decoded - noisy).flatten(1).norm(dim=1).mean().item()
     # The card is about all test images, of which the sweep ships 500 codes.
