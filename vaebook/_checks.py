@@ -187,10 +187,10 @@ def device(value: object) -> torch.device:
 
 
 def path(value: object, name: str) -> Path:
-    """Return a path, and refuse what names no file."""
+    """Return a path, its ~ the home directory, and refuse what names no file."""
     if not isinstance(value, str | os.PathLike) or not str(value) or "\0" in str(value):
         raise ValueError(f"{name} must be a path, got {value!r}")
-    return Path(value)
+    return Path(os.path.expanduser(value))
 
 
 def same_device(**tensors: Tensor) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import torch
+from PIL import Image
 from torch import Generator, Tensor, nn
 
 import vaebook
@@ -205,6 +206,14 @@ def trained_folder() -> Path:
     return folder
 
 
+@cache
+def pictures_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="vaebook-tests-"))
+    for name in ("a", "b"):
+        Image.new("RGB", (4, 4), "red").save(folder / f"{name}.png")
+    return folder
+
+
 def distances(n: int) -> Tensor:
     x = normal(n, 3)
     return (x[:, None] - x).norm(dim=2)
@@ -276,6 +285,17 @@ def _datasets() -> dict[str, Callable[[], Call]]:
         ),
         "datasets.templates.donut": lambda: (
             datasets.donut, {"size": 12, "radius": 3.0, "width": 1.0}
+        ),
+        "datasets.own.folder": lambda: (
+            datasets.folder,
+            {"path": pictures_folder(), "size": 4, "channels": 3, "progress": False},
+        ),
+        "datasets.own.from_arrays": lambda: (
+            datasets.from_arrays,
+            {
+                "images": grey(6, 1, 4, 4), "labels": classes(6), "factors": {"slant": normal(6)},
+                "names": ["a", "b"], "in_unit_range": True,
+            },
         ),
         "datasets.templates.stick": lambda: (
             datasets.stick, {"size": 12, "half_length": 3.0, "width": 1.0, "angle": 15.0}

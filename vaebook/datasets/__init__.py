@@ -1,4 +1,4 @@
-"""Image sets: computed heatmaps, digits of scikit-learn, MNIST and Fashion-MNIST; templates."""
+"""Image sets: a reader's own, computed heatmaps, digits, MNIST and Fashion-MNIST; templates."""
 
 from vaebook.datasets.digits import digits
 from vaebook.datasets.downloads import (
@@ -9,6 +9,7 @@ from vaebook.datasets.downloads import (
 )
 from vaebook.datasets.heatmaps import heatmap_images, heatmaps, t_heatmap_images, t_heatmaps
 from vaebook.datasets.images import ImageSet, add_noise, binarize
+from vaebook.datasets.own import folder, from_arrays
 from vaebook.datasets.templates import donut, donutness, stick
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "donut",
     "donutness",
     "fashion_mnist",
+    "folder",
+    "from_arrays",
     "handwritten",
     "heatmap_images",
     "heatmaps",

@@ -67,8 +67,11 @@ divide by their largest possible value, or say in_unit_range=False if they are s
                 f"divide by their largest possible value, or say in_unit_range=False if they are "
                 f"standardised"
             )
-        if not isinstance(self.names, tuple) or (self.names and self.labels is None):
-            raise ValueError(f"names must be a tuple, and beside labels, got {self.names!r}")
+        texts = isinstance(self.names, tuple) and all(isinstance(n, str) for n in self.names)
+        if not texts or (self.names and self.labels is None):
+            raise ValueError(
+                f"names must be a tuple of texts, and beside labels, got {self.names!r}"
+            )
         if self.labels is not None:
             self._check_labels(self.labels)
         if not isinstance(self.factors, Mapping):
