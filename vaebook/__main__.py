@@ -1,20 +1,32 @@
-"""The command line: `python -m vaebook list | info NAME | train PATTERN | evaluate NAME`."""
+"""The command line: `python -m vaebook data | list | info | train | evaluate`."""
 
 import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from fnmatch import filter as match
 from itertools import groupby
 
-from vaebook import _progress, recipes
+from vaebook import _progress, datasets, recipes
 from vaebook.datasets import DatasetUnavailable
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m vaebook", description="The book's recipes.")
     commands = parser.add_subparsers(dest="command", required=True)
+    data = commands.add_parser(
+        "data",
+        help="have MNIST and Fashion-MNIST on this machine",
+        description="Print where MNIST and Fashion-MNIST are, in the folder that VAEBOOK_DATA "
+        "names or in the cache, and download into the cache what is missing: 42 MB at most. "
+        "After an interruption the same command goes on with the next file.",
+    )
+    data.add_argument(
+        "--required", action="store_true", help="end with status 2 when anything is missing"
+    )
+    data.add_argument("--offline", action="store_true", help="only look")
     commands.add_parser("list", help="names and summaries, by the book's parts")
     info = commands.add_parser("info", help="print the card of a trained recipe, as JSON")
     evaluate = commands.add_parser(
@@ -39,6 +51,23 @@ def _parser() -> argparse.ArgumentParser:
             "--samples", type=int, help="importance samples for log p(x) (default: the recipe's)"
         )
     return parser
+
+
+def _data(required: bool, offline: bool) -> int:
+    status = 0
+    deadline = time.monotonic() + 600
+    for title in ("MNIST", "Fashion-MNIST"):
+        try:
+            left = max(1.0, deadline - time.monotonic())
+            files = datasets.fetch(title, offline=offline, seconds=left)
+        except DatasetUnavailable as error:
+            print(f"{title}: missing", flush=True)
+            print(f"vaebook: {error}", file=sys.stderr)
+            status = 2 if required else 0
+        else:
+            folders = dict.fromkeys(str(path.parent) for path in files)
+            print(f"{title}: {', '.join(folders)}", flush=True)
+    return status
 
 
 def _list() -> None:
@@ -79,8 +108,11 @@ def _train(pattern: str, directory: str, samples: int | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 2 for what it can't take, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
+    status = 0
     try:
-        if options.command == "list":
+        if options.command == "data":
+            status = _data(options.required, options.offline)
+        elif options.command == "list":
             _list()
         elif options.command == "info":
             _info(options.name, options.directory)
@@ -93,13 +125,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read has seen enough, as `head` has. What is left must not be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        hint = "; the same command goes on from there" if options.command == "train" else ""
+        goes_on = options.command in ("data", "train")
+        hint = "; the same command goes on from there" if goes_on else ""
         print(f"\nvaebook: interrupted{hint}", file=sys.stderr)
         return 130
     except (ValueError, OSError, DatasetUnavailable) as error:
         print(f"vaebook: {error}", file=sys.stderr)
         return 2
-    return 0
+    return status
 
 
 if __name__ == "__main__":

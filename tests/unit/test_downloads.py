@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ import pytest
 import torch
 
 from vaebook import datasets
+from vaebook.__main__ import main
 from vaebook.datasets import DatasetUnavailable, downloads
 
 FILES = [
@@ -84,11 +87,11 @@ def offline(mirrors):
 
 
 class Server:
-    """Serves the digits at `address`, in the manner of the last word said to `behave`."""
+    """Serves files at `address`, in the manner of `behaviour`, the name of a method below."""
 
-    def __init__(self):
+    def __init__(self, files=DIGITS):
         self.behaviour = "works"
-        self.asked = []
+        self.asked: list[str] = []
         self.over = threading.Event()
         server = self
 
@@ -106,7 +109,7 @@ class Server:
             def do_GET(self):
                 name = self.path.rsplit("/", 1)[1]
                 server.asked.append(name)
-                packed = gzip.compress(DIGITS[name.removesuffix(".gz")], mtime=0)
+                packed = gzip.compress(files[name.removesuffix(".gz")], mtime=0)
                 getattr(server, server.behaviour)(self, packed)
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -190,7 +193,7 @@ class Server:
 def server(mirrors):
     found = Server()
     # A client that hung up is no news.
-    found.http.handle_error = lambda *arguments: None
+    found.http.handle_error = lambda *arguments: None  # type: ignore[method-assign]
     mirrors(found.address)
     yield found
     found.close()
@@ -333,7 +336,7 @@ def test_a_missing_file_beside_its_siblings_is_named(home, monkeypatch, offline,
     assert f"MNIST ({missing}) is not in {home / 'data'}" in str(caught.value)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "altered", "empty"])
+@pytest.mark.parametrize("damage", ["truncated", "altered", "empty", "html"])
 @pytest.mark.parametrize("name", FILES[:2])
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_damaged_file_is_named_with_the_remedy(home, monkeypatch, offline, name, damage, packed):
@@ -345,6 +348,7 @@ def test_a_damaged_file_is_named_with_the_remedy(home, monkeypatch, offline, nam
         "truncated": good[:-9],
         "altered": good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :],
         "empty": b"",
+        "html": b"<html><body>404 Not Found</body></html>",
     }[damage]
     path.write_bytes(bad)
     monkeypatch.setenv("VAEBOOK_DATA", str(home / "data"))
@@ -354,14 +358,6 @@ def test_a_damaged_file_is_named_with_the_remedy(home, monkeypatch, offline, nam
     if not packed:
         for content in (good, bad):
             assert hashlib.md5(content).hexdigest() in str(caught.value)
-
-
-def test_html_in_the_place_of_a_packed_file_is_refused(home, monkeypatch, offline):
-    raw = place(home / "data/MNIST/raw", packed=True)
-    (raw / f"{FILES[0]}.gz").write_bytes(b"<html>404</html>")
-    monkeypatch.setenv("VAEBOOK_DATA", str(home / "data"))
-    with pytest.raises(ValueError, match=r"gz is truncated or altered: Not a gzipped file"):
-        datasets.mnist()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
@@ -454,7 +450,7 @@ def test_a_dripping_server_is_given_up_in_time(home, server, behaviour, message)
     server.behaviour = behaviour
     start = time.monotonic()
     with pytest.raises(DatasetUnavailable, match=message):
-        downloads._load("MNIST", "MNIST", tuple("0123456789"), True, seconds=1)
+        downloads.fetch("MNIST", seconds=1.0)
     assert time.monotonic() - start < 8
     assert files_below(home) == []
 
@@ -488,7 +484,7 @@ def test_several_downloads_at_once_do_each_other_no_harm(home, server):
     assert files_below(home) == sorted(FILES[:2])
 
 
-@pytest.mark.parametrize("step", ["write_bytes", "replace", "mkdir"])
+@pytest.mark.parametrize("step", ["write_bytes", "mkdir"])
 def test_a_cache_that_cannot_be_written_leaves_nothing_broken(home, server, monkeypatch, step):
     def fail(path, *arguments, **options):
         if step == "write_bytes":
@@ -508,6 +504,200 @@ def test_nobody_is_asked_where_the_variable_says_offline(server, monkeypatch):
     with pytest.raises(DatasetUnavailable, match="VAEBOOK_OFFLINE is set"):
         datasets.mnist()
     assert server.asked == []
+
+
+# ---------------------------------------------------------------------------------------------
+# Both halves, by hand and from the command line
+
+
+def test_both_halves_of_a_set_come_in_the_layout_of_torchvision(home, server):
+    raw = home / "cache/vaebook/MNIST/raw"
+    assert datasets.fetch("MNIST", progress=False) == [raw / name for name in FILES]
+    assert server.asked == [f"{name}.gz" for name in FILES]
+    assert datasets.fetch("MNIST") == [raw / name for name in FILES]
+    assert len(server.asked) == 4
+    torchvision = downloads._import_torchvision_datasets()
+    for train in (True, False):
+        theirs = torchvision.MNIST(raw.parents[1], train=train, download=False)
+        ours = datasets.mnist(train)
+        assert torch.equal(theirs.data[:, None] / 255, ours.images)
+        assert torch.equal(theirs.targets, ours.labels)
+
+
+def test_what_the_named_folder_has_is_used_and_only_the_rest_fetched(home, server, monkeypatch):
+    place(home / "data/MNIST/raw", names=FILES[:3], packed=True)
+    monkeypatch.setenv("VAEBOOK_DATA", str(home / "data"))
+    found = datasets.fetch("MNIST")
+    assert found[:3] == [home / f"data/MNIST/raw/{name}.gz" for name in FILES[:3]]
+    assert found[3] == home / "cache/vaebook/MNIST/raw" / FILES[3]
+    assert server.asked == [f"{FILES[3]}.gz"]
+
+
+def test_only_looking_asks_nobody_and_names_what_is_missing(home, server):
+    place(home / "cache/vaebook/MNIST/raw", names=FILES[:1])
+    with pytest.raises(DatasetUnavailable, match="offline was asked for") as caught:
+        datasets.fetch("MNIST", offline=True)
+    assert str(caught.value).startswith(f"MNIST ({', '.join(FILES[1:])}) is not in {home}")
+    assert server.asked == []
+    place(home / "cache/vaebook/MNIST/raw")
+    assert len(datasets.fetch("MNIST", offline=True)) == 4
+
+
+def test_what_has_come_before_a_failure_is_not_called_missing(home, server):
+    works = server.works
+    server.works = lambda *a: works(*a) if len(server.asked) < 3 else server.sends_404(*a)
+    with pytest.raises(DatasetUnavailable, match="404") as caught:
+        datasets.fetch("MNIST")
+    assert str(caught.value).startswith(f"MNIST ({FILES[2]}, {FILES[3]}) is not in")
+    assert files_below(home) == sorted(FILES[:2])
+    server.works = works
+    datasets.fetch("MNIST")
+    assert server.asked == [f"{FILES[i]}.gz" for i in (0, 1, 2, 2, 3)]
+
+
+@pytest.mark.parametrize("title", ["FashionMNIST", "mnist", "", None, ["MNIST"]])
+def test_a_title_that_is_none_is_refused(title):
+    with pytest.raises(ValueError, match=r"title must be one of .*'MNIST', 'Fashion-MNIST'"):
+        datasets.fetch(title)
+
+
+@pytest.fixture
+def both_sets(server, mirrors):
+    """A second server, with the clothes: files of the two sets have the same names."""
+    other = Server(CONTENTS["FashionMNIST"])
+    torchvision = downloads._import_torchvision_datasets()
+    torchvision.FashionMNIST.mirrors[:] = [other.address]
+    yield server, other
+    other.close()
+
+
+def test_the_command_fetches_both_sets_once_and_says_where_they_are(home, both_sets, capsys):
+    cache = home / "cache/vaebook"
+    expected = f"MNIST: {cache}/MNIST/raw\nFashion-MNIST: {cache}/FashionMNIST/raw\n"
+    for _ in range(2):
+        assert main(["data", "--required"]) == 0
+        assert capsys.readouterr().out == expected
+        assert [len(server.asked) for server in both_sets] == [4, 4]
+    assert main(["data", "--offline", "--required"]) == 0
+    assert_is(datasets.fashion_mnist(), "train", "FashionMNIST")
+
+
+@pytest.mark.parametrize("options", [[], ["--required"], ["--offline"]])
+def test_the_command_goes_on_without_what_is_missing_unless_it_is_required(
+    home, both_sets, capsys, options
+):
+    for server in both_sets:
+        server.behaviour = "sends_404"
+    place(home / "cache/vaebook/MNIST/raw")
+    assert main(["data", *options]) == (2 if options == ["--required"] else 0)
+    printed = capsys.readouterr()
+    raw = home / "cache/vaebook/MNIST/raw"
+    assert printed.out == f"MNIST: {raw}\nFashion-MNIST: missing\n"
+    (line,) = [line for line in printed.err.splitlines() if "vaebook: " in line]
+    assert "vaebook: Fashion-MNIST (" in line
+    assert "set VAEBOOK_DATA to a folder" in line
+    assert bool(both_sets[1].asked) == (options != ["--offline"])
+
+
+def test_the_command_gives_up_servers_that_hang_after_one_file_of_each_set(both_sets, capsys):
+    for server in both_sets:
+        server.behaviour = "hangs"
+    start = time.monotonic()
+    assert main(["data"]) == 0
+    # One address each here, two and one as published: with 10 s of silence half a minute.
+    assert time.monotonic() - start < 4
+    assert capsys.readouterr().out == "MNIST: missing\nFashion-MNIST: missing\n"
+    assert [server.asked for server in both_sets] == [[f"{FILES[0]}.gz"]] * 2
+
+
+def test_the_command_names_a_damaged_file_and_the_remedy(home, server, capsys):
+    raw = place(home / "cache/vaebook/MNIST/raw")
+    (raw / FILES[1]).write_bytes(b"damaged")
+    assert main(["data"]) == 2
+    assert f"vaebook: {raw / FILES[1]} is truncated or altered" in capsys.readouterr().err
+    (raw / FILES[1]).unlink()
+    assert datasets.fetch("MNIST")
+    assert server.asked == [f"{FILES[1]}.gz"]
+
+
+COMMAND = """
+import sys
+from vaebook.__main__ import main
+from vaebook.datasets import downloads
+torchvision = downloads._import_torchvision_datasets()
+downloads._MD5 = {sums!r}
+for kind, resources in {resources!r}.items():
+    getattr(torchvision, kind).mirrors = {mirrors!r}[kind]
+    getattr(torchvision, kind).resources = resources
+sys.exit(main(["data", "--required"]))
+"""
+
+
+@pytest.fixture
+def command(both_sets):
+    """Return a function that starts the command in a process of its own."""
+    torchvision = downloads._import_torchvision_datasets()
+    kinds = {kind: getattr(torchvision, kind) for kind in KINDS}
+    script = COMMAND.format(
+        sums=downloads._MD5,
+        resources={kind: found.resources for kind, found in kinds.items()},
+        mirrors={kind: found.mirrors for kind, found in kinds.items()},
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "TQDM_DISABLE"}
+
+    def start():
+        return subprocess.Popen(
+            [sys.executable, "-c", script],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.mark.slow
+def test_two_commands_at_once_do_each_other_no_harm_and_show_a_bar(home, command):
+    processes = [command(), command()]
+    errors = ""
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert out.count("cache/vaebook") == 2
+        errors += err
+    assert re.search(rf"{FILES[0]}.gz: .*\d/\d", errors), "a bar that knows its end"
+    assert files_below(home) == sorted(2 * FILES)
+    assert_is(datasets.mnist(), "train")
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_what_is_whole_and_the_next_command_goes_on(home, command, both_sets):
+    works = both_sets[0].works
+    slow = threading.Event()
+
+    def stop_at_the_second(request, packed):
+        if len(both_sets[0].asked) == 2:
+            slow.set()
+            both_sets[0].hangs_in_the_middle(request, packed)
+        else:
+            works(request, packed)
+
+    both_sets[0].stops = stop_at_the_second
+    both_sets[0].behaviour = "stops"
+    process = command()
+    assert slow.wait(60)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "vaebook: interrupted; the same command goes on from there"
+    assert "Traceback" not in errors
+    assert files_below(home) == FILES[:1]
+    both_sets[0].behaviour = "works"
+    process = command()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert both_sets[0].asked == [f"{FILES[i]}.gz" for i in (0, 1, 1, 2, 3)]
 
 
 # ---------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from vaebook.datasets.digits import digits
 from vaebook.datasets.downloads import (
     DatasetUnavailable,
     fashion_mnist,
+    fetch,
     handwritten,
     mnist,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "donut",
     "donutness",
     "fashion_mnist",
+    "fetch",
     "folder",
     "from_arrays",
     "handwritten",

@@ -1,12 +1,11 @@
 """MNIST and Fashion-MNIST: from a folder, the cache or a download; handwritten digits anyhow."""
 
-__all__ = ["DatasetUnavailable", "fashion_mnist", "handwritten", "mnist"]
+__all__ = ["DatasetUnavailable", "fashion_mnist", "fetch", "handwritten", "mnist"]
 
 import gzip
 import hashlib
 import io
 import os
-import secrets
 import time
 import zlib
 from contextlib import suppress
@@ -21,6 +20,7 @@ from urllib.request import urlopen
 import numpy as np
 import torch
 
+from vaebook import _checks, _files, _progress
 from vaebook.datasets.digits import digits
 from vaebook.datasets.images import ImageSet
 
@@ -45,7 +45,7 @@ def mnist(train: bool = True) -> ImageSet:
         >>> mnist(train=False)  # doctest: +SKIP
         ImageSet(title='MNIST', images=[10000, 1, 28, 28], labels=[10000])
     """
-    return _load("MNIST", "MNIST", _DIGITS, train, seconds=300)
+    return _load("MNIST", train, seconds=300)
 
 
 def fashion_mnist(train: bool = True) -> ImageSet:
@@ -61,14 +61,14 @@ def fashion_mnist(train: bool = True) -> ImageSet:
         >>> fashion_mnist(train=False)  # doctest: +SKIP
         ImageSet(title='Fashion-MNIST', images=[10000, 1, 28, 28], labels=[10000])
     """
-    return _load("FashionMNIST", "Fashion-MNIST", _CLOTHES, train, seconds=300)
+    return _load("Fashion-MNIST", train, seconds=300)
 
 
 def handwritten(train: bool = False) -> ImageSet:
     """Return MNIST's digits where they can be had within a minute, else UCI's in their frame.
 
-    MNIST is looked for as :func:`mnist` does. The title says which set it is. Of the UCI digits
-    four fifths are for training and a fifth is for testing.
+    MNIST is looked for as :func:`mnist` does. The title says which set it is, "MNIST" or "UCI
+    digits". Of the UCI digits four fifths are for training and a fifth is for testing.
 
     Raises:
         ValueError: when a file of MNIST is truncated or altered.
@@ -78,25 +78,59 @@ def handwritten(train: bool = False) -> ImageSet:
         True
     """
     try:
-        return _load("MNIST", "MNIST", _DIGITS, train, seconds=60)
+        return _load("MNIST", train, seconds=60)
     except DatasetUnavailable:
         larger, smaller = digits().split(0.8, seed=0)
         return larger if train else smaller
 
 
-_DIGITS = tuple("0123456789")
-_CLOTHES = (
-    "T-shirt",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+def fetch(
+    title: str, *, offline: bool = False, seconds: float = 600.0, progress: bool = True
+) -> list[Path]:
+    """Have both halves of a set on this machine, and return where its files are.
+
+    They are looked for as :func:`mnist` does, and what is missing is downloaded into the cache,
+    one file after the other: what has come whole stays, so that the next call goes on from there.
+
+    Args:
+        title: "MNIST" or "Fashion-MNIST".
+        offline: only look.
+        seconds: after which a download is given up; a server that says nothing is left after
+            ten.
+        progress: whether to show a bar for each file.
+
+    Raises:
+        DatasetUnavailable: when some of it is neither here nor downloadable.
+        ValueError: when a file is truncated or altered, or the title is none of the two.
+
+    Example:
+        >>> [path.name for path in fetch("MNIST")]  # doctest: +SKIP
+        ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte', 't10k-images-idx3-ubyte', \
+'t10k-labels-idx1-ubyte']
+    """
+    if not isinstance(title, str) or title not in _FOLDERS:
+        raise ValueError(f"title must be one of {list(_FOLDERS)}, got {title!r}")
+    _checks.number(seconds, "seconds", 0, open=True)
+    files = _gather(title, list(_MD5[_FOLDERS[title]]), seconds, offline, progress)
+    return [path for path, _ in files.values()]
+
+
+_FOLDERS = {"MNIST": "MNIST", "Fashion-MNIST": "FashionMNIST"}
+_NAMES = {
+    "MNIST": tuple("0123456789"),
+    "Fashion-MNIST": (
+        "T-shirt",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
+}
 
 # MD5 of the unpacked files as published.
 _MD5 = {
@@ -118,33 +152,48 @@ _LARGEST = 1 << 26  # bytes; the largest file has 47,040,016
 _SILENCE = 10.0  # seconds without a byte after which a server is given up
 
 
-def _load(kind: str, title: str, names: tuple[str, ...], train: bool, seconds: float) -> ImageSet:
+def _load(title: str, train: bool, seconds: float) -> ImageSet:
     """Return half a set, found or else downloaded in so many seconds."""
     if not isinstance(train, bool):
         raise ValueError(f"train must be True or False, got {train!r}")
     half = "train" if train else "t10k"
-    found = {name: _find(kind, name) for name in _MD5[kind] if name.startswith(half)}
-    files = {name: content for name, content in found.items() if content is not None}
-    missing = [name for name in found if name not in files]
-    if missing:
-        try:
-            files |= _download(kind, missing, time.monotonic() + seconds)
-        except (ImportError, OSError, RuntimeError) as error:
-            places = " nor ".join(str(folder) for folder in (_named(), _cache()) if folder)
-            raise DatasetUnavailable(
-                f"{title} ({', '.join(missing)}) is not in {places}, and its download failed: "
-                f"{error}. Either connect to the internet and call again, or set VAEBOOK_DATA to "
-                f"a folder that holds {kind}/raw with the IDX files, unpacked or as .gz."
-            ) from error
+    files = _gather(title, [f"{half}-images-idx3-ubyte", f"{half}-labels-idx1-ubyte"], seconds)
     # The checksums vouch for the headers of 16 and 8 bytes.
-    pixels = np.frombuffer(files[f"{half}-images-idx3-ubyte"], np.uint8, offset=16)
-    labels = np.frombuffer(files[f"{half}-labels-idx1-ubyte"], np.uint8, offset=8)
+    pixels, labels = (
+        np.frombuffer(content, np.uint8, offset=offset)
+        for (_, content), offset in zip(files.values(), (16, 8), strict=True)
+    )
     return ImageSet(
         torch.tensor(pixels, dtype=torch.float32).div_(255).reshape(-1, 1, 28, 28),
         torch.tensor(labels, dtype=torch.int64),
-        names=names,
+        names=_NAMES[title],
         title=title,
     )
+
+
+def _gather(
+    title: str, names: list[str], seconds: float, offline: bool = False, progress: bool = False
+) -> dict[str, tuple[Path, bytes]]:
+    """Return path and unpacked content of files, found or else downloaded in so many seconds."""
+    deadline = time.monotonic() + seconds
+    kind = _FOLDERS[title]
+    found = {name: _find(kind, name) for name in names}
+    files = {name: file for name, file in found.items() if file is not None}
+    try:
+        for name in (name for name in names if name not in files):
+            if offline or os.environ.get("VAEBOOK_OFFLINE"):
+                why = "offline was asked for" if offline else "VAEBOOK_OFFLINE is set"
+                raise OSError(f"not tried, as {why}")
+            files[name] = _download(kind, name, deadline, progress)
+    except (ImportError, OSError, RuntimeError) as error:
+        missing = [name for name in names if name not in files]
+        places = " nor ".join(str(folder) for folder in (_named(), _cache()) if folder)
+        raise DatasetUnavailable(
+            f"{title} ({', '.join(missing)}) is not in {places}, and its download failed: "
+            f"{error}. Either connect to the internet and call again, or set VAEBOOK_DATA to "
+            f"a folder that holds {kind}/raw with the IDX files, unpacked or as .gz."
+        ) from error
+    return {name: files[name] for name in names}
 
 
 # ---------------------------------------------------------------------------------------------
@@ -153,26 +202,28 @@ def _load(kind: str, title: str, names: tuple[str, ...], train: bool, seconds: f
 
 def _named() -> Path | None:
     named = os.environ.get("VAEBOOK_DATA")
-    return Path(named).expanduser() if named else None
+    return Path(os.path.expanduser(named)) if named else None
 
 
 def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vaebook"
 
 
-def _find(kind: str, name: str) -> bytes | None:
-    """Return the content of the first file of that name, unpacked, or None where there is none."""
+def _find(kind: str, name: str) -> tuple[Path, bytes] | None:
+    """Return the first file of that name and its unpacked content, or None where there is none."""
     folders = [_cache() / kind / "raw"]
     if named := _named():
         folders[:0] = [named / kind / "raw", named / kind, named / "raw", named]
     others = {sums[name] for other, sums in _MD5.items() if other != kind}
     for path in (folder / file for folder in folders for file in (name, f"{name}.gz")):
         content = _content(path)
-        found = None if content is None else hashlib.md5(content).hexdigest()
+        if content is None:
+            continue
+        found = hashlib.md5(content).hexdigest()
         if found == _MD5[kind][name]:
-            return content
+            return path, content
         # Both sets have files of these names: a folder may hold the other one's.
-        if found is not None and found not in others:
+        if found not in others:
             raise _damaged(path, f"expected MD5 {_MD5[kind][name]}, found {found}")
     return None
 
@@ -211,31 +262,26 @@ def _damaged(path: Path, reason: str) -> ValueError:
 # What is not
 
 
-def _download(kind: str, names: list[str], deadline: float) -> dict[str, bytes]:
-    """Fetch files into the cache, each whole and checked or not at all, and return them."""
-    if os.environ.get("VAEBOOK_OFFLINE"):
-        raise OSError("VAEBOOK_OFFLINE is set")
+def _download(kind: str, name: str, deadline: float, progress: bool) -> tuple[Path, bytes]:
+    """Fetch a file into the cache, whole and checked or not at all, and return it."""
     published = getattr(_import_torchvision_datasets(), kind)
-    checksums = dict(published.resources)
-    folder = _cache() / kind / "raw"
-    contents = {}
-    for name in names:
-        packed = f"{name}.gz"
-        content = _unpack(_fetch(published.mirrors, packed, checksums[packed], deadline))
-        found = hashlib.md5(content).hexdigest()
-        if found != _MD5[kind][name]:
-            raise OSError(f"{packed} holds another file than published, of MD5 {found}")
-        _keep(folder / name, content)
-        contents[name] = content
-    return contents
+    packed = f"{name}.gz"
+    md5 = dict(published.resources)[packed]
+    content = _unpack(_fetch(published.mirrors, packed, md5, deadline, progress))
+    found = hashlib.md5(content).hexdigest()
+    if found != _MD5[kind][name]:
+        raise OSError(f"{packed} holds another file than published, of MD5 {found}")
+    path = _cache() / kind / "raw" / name
+    _files.write(path, content)
+    return path, content
 
 
-def _fetch(mirrors: list[str], name: str, md5: str, deadline: float) -> bytes:
+def _fetch(mirrors: list[str], name: str, md5: str, deadline: float, progress: bool) -> bytes:
     """Return a file from the first mirror that has it as published."""
     faults = []
     for mirror in mirrors:
         try:
-            content = _get(f"{mirror}{name}", deadline)
+            content = _get(f"{mirror}{name}", deadline, progress)
         except (HTTPException, OSError, ValueError) as error:
             faults.append(f"{mirror}{name}: {error or type(error).__name__}")
             continue
@@ -246,36 +292,43 @@ def _fetch(mirrors: list[str], name: str, md5: str, deadline: float) -> bytes:
     raise OSError("; ".join(faults))
 
 
-def _get(url: str, deadline: float) -> bytes:
+def _get(url: str, deadline: float, progress: bool) -> bytes:
     """Return what lies at an address, or give up on a server that is silent or too slow.
 
     Another thread talks to the server, because name look-ups, handshakes and headers that drip
     have no time limit in Python.
     """
-    parts: Queue[bytes | Exception] = Queue(maxsize=8)
+    parts: Queue[int | bytes | Exception] = Queue(maxsize=8)
     Thread(target=_pour, args=(url, parts), daemon=True).start()
     content = bytearray()
-    while len(content) < _LARGEST:
-        left = deadline - time.monotonic()
-        try:
-            part = parts.get(timeout=max(0, min(left, _SILENCE)))
-        except Empty:
-            late = f"not done in time, {len(content)} bytes had come"
-            silent = f"silent for {_SILENCE:g} s"
-            raise TimeoutError(silent if left > _SILENCE else late) from None
-        if isinstance(part, Exception):
-            raise part
-        if not part:
-            return bytes(content)
-        content += part
+    name = url.rsplit("/", 1)[1]
+    with _progress.bar(progress, desc=name, unit="B", unit_scale=True, leave=False) as bar:
+        while len(content) < _LARGEST:
+            left = deadline - time.monotonic()
+            try:
+                part = parts.get(timeout=max(0, min(left, _SILENCE)))
+            except Empty:
+                late = f"not done in time, {len(content)} bytes had come"
+                silent = f"silent for {_SILENCE:g} s"
+                raise TimeoutError(silent if left > _SILENCE else late) from None
+            if isinstance(part, Exception):
+                raise part
+            if isinstance(part, int):
+                bar.reset(part or None)
+                continue
+            if not part:
+                return bytes(content)
+            content += part
+            bar.update(len(part))
     raise OSError(f"sent more than {_LARGEST} bytes")
 
 
-def _pour(url: str, parts: "Queue[bytes | Exception]") -> None:
-    """Put what comes from an address into a queue, at its end b"" or what went wrong."""
+def _pour(url: str, parts: "Queue[int | bytes | Exception]") -> None:
+    """Put into a queue how long an answer will be, its parts, then b"" or what went wrong."""
     with suppress(Full):  # when nobody listens any more
         try:
             with urlopen(url, timeout=_SILENCE) as response:
+                parts.put(response.length or 0, timeout=_SILENCE)
                 while part := response.read1(1 << 16):
                     parts.put(part, timeout=_SILENCE)
             parts.put(b"", timeout=_SILENCE)
@@ -283,17 +336,6 @@ def _pour(url: str, parts: "Queue[bytes | Exception]") -> None:
             if isinstance(error, HTTPError):
                 error.close()  # it is the answer too
             parts.put(error, timeout=_SILENCE)
-
-
-def _keep(path: Path, content: bytes) -> None:
-    """Write a file that is whole whenever it is there, whoever else writes it."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _import_torchvision_datasets() -> ModuleType:
