@@ -245,6 +245,9 @@ def _datasets() -> dict[str, Callable[[], Call]]:
         "datasets.digits.digits": lambda: (datasets.digits, {}),
         "datasets.downloads.mnist": lambda: (datasets.mnist, {"train": False}),
         "datasets.downloads.fashion_mnist": lambda: (datasets.fashion_mnist, {"train": False}),
+        "datasets.downloads.fetch": lambda: (
+            datasets.fetch, {"title": "MNIST", "offline": True, "seconds": 1.0, "progress": False}
+        ),
         "datasets.downloads.handwritten": lambda: (datasets.handwritten, {"train": False}),
         "datasets.heatmaps.heatmap_images": lambda: (
             datasets.heatmap_images, one() | {"size": 5, "extent": 3.0}
