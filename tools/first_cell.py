@@ -2,7 +2,8 @@
 
     python tools/first_cell.py chapters/*.ipynb
 
-On Colab there is the notebook alone: the cell fetches the book and installs what is missing there.
+On Colab there is the notebook alone: the cell fetches the book, installs what is missing there, and
+fetches the images of MNIST and Fashion-MNIST.
 Anywhere else it does nothing and says nothing; the pages leave it out. Running this again changes
 nothing, unless the address of the repository in `_config.yml` has changed.
 """
@@ -31,7 +32,7 @@ import os
 
 if "COLAB_RELEASE_TAG" in os.environ:  # on Colab: fetch the book, install what is missing there
     os.system("git clone -q --depth 1 {address()} /content/book")
-    os.system("pip install -q '/content/book[notebooks]'")
+    os.system("pip install -q '/content/book[notebooks]' && python -m vaebook data")
     os.chdir("/content/book/chapters")"""
 
 

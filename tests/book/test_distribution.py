@@ -128,7 +128,8 @@ def test_the_cell_fetches_the_book_on_colab_and_may_run_again(
     content, tools, log = tmp_path / "content", tmp_path / "bin", tmp_path / "log"
     tools.mkdir()
     content.mkdir()
-    for name, act in {"git": f'mkdir -p "{content}/book/chapters"', "pip": "true"}.items():
+    acts = {"git": f'mkdir -p "{content}/book/chapters"', "pip": "true", "python": "true"}
+    for name, act in acts.items():
         (tools / name).write_text(f'#!/bin/sh\necho {name} "$@" >> "{log}"\n{act}\n')
         (tools / name).chmod(0o755)
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
@@ -141,6 +142,7 @@ def test_the_cell_fetches_the_book_on_colab_and_may_run_again(
     asked = log.read_text().split("\n")
     assert asked[0] == f"git clone -q --depth 1 {first_cell.address()} {content}/book"
     assert asked[1] == f"pip install -q {content}/book[notebooks]"
+    assert asked[2] == "python -m vaebook data"
 
 
 def test_colab_keeps_its_own_numpy_and_torch() -> None:

@@ -148,6 +148,24 @@ def test_every_figure_has_name_caption_and_description(path: Path) -> None:
             assert "meta=" not in cell.source, "meta holds the description: use describe()"
 
 
+@each_chapter
+def test_a_chapter_asks_for_images_and_not_where_they_are(path: Path) -> None:
+    # But for the cell that looks whether this is Colab.
+    for cell in code(path)[1:]:
+        for word in ("VAEBOOK_", "environ", "getenv"):
+            assert word not in cell.source, cell.source[:80]
+
+
+@each_chapter
+def test_a_chapter_that_may_get_other_digits_than_mnists_has_a_note_for_that(path: Path) -> None:
+    sources = [cell.source for cell in code(path)]
+    asks = [i for i, source in enumerate(sources) if "datasets.handwritten(" in source]
+    notes = [i for i, source in enumerate(sources) if "figures.stand_in_note(" in source]
+    assert len(notes) == bool(asks)
+    # Where the reader is, before the figures.
+    assert not asks or 0 <= notes[0] - asks[0] <= 2
+
+
 def test_names_of_figures_are_unique_in_the_whole_book() -> None:
     cells = [cell for path in CHAPTERS for cell in code(path)]
     names = [cell.metadata.get("mystnb", {}).get("figure", {}).get("name") for cell in cells]

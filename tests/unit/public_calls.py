@@ -89,6 +89,7 @@ EXEMPT = {
     "datasets.downloads.DatasetUnavailable": "raised by the data sets",
     "models.latent.Codes": _RECORD,
     "latent.samplers.Chain": _RECORD,
+    "figures.notes.Note": _RECORD,
     "live.page.Live": _RECORD,
     "training.History": _RECORD,
     "figures.renderer.Figure": "plotly's own constructor",
@@ -839,6 +840,9 @@ def _figures() -> dict[str, Callable[[], Call]]:
     axes = {"x_title": "x", "y_title": "y"}
     column = [0.0, 1.0, 2.0]
     return {
+        "figures.notes.stand_in_note": lambda: (
+            figures.stand_in_note, {"images": datasets.digits()[:3]}
+        ),
         "figures.plots.scatter": lambda: (
             figures.scatter,
             titled | axes | {

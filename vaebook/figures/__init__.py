@@ -1,5 +1,6 @@
 """Plotly figures from arrays and tensors, in one dress, alive on the page and in JupyterLab."""
 
+from vaebook.figures.notes import Note, stand_in_note
 from vaebook.figures.plots import (
     curves,
     film_strip,
@@ -15,6 +16,7 @@ from vaebook.figures.renderer import CATEGORICAL, Figure, describe
 __all__ = [
     "CATEGORICAL",
     "Figure",
+    "Note",
     "curves",
     "describe",
     "film_strip",
@@ -23,5 +25,6 @@ __all__ = [
     "manifold",
     "scatter",
     "slider",
+    "stand_in_note",
     "violins",
 ]
