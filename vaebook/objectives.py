@@ -41,14 +41,16 @@ def kl_per_latent(mu: Tensor, logvar: Tensor) -> Tensor:
 
     .. math:: \tfrac12 \left(\mu_j^2 + e^{\mathrm{logvar}_j} - 1 - \mathrm{logvar}_j\right)
 
-    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014), appendix B.
-
     Args:
         mu: means, [N, D].
         logvar: log-variances, [N, D].
 
     Raises:
         ValueError: when the shapes differ or a value isn't finite.
+
+    Source:
+        Auto-Encoding Variational Bayes (Kingma and Welling, 2014), appendix B |
+        https://arxiv.org/abs/1312.6114
 
     Example:
         >>> kl_per_latent(torch.tensor([[0.0, 2.0]]), torch.zeros(1, 2))
@@ -67,14 +69,16 @@ def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
     .. math:: \mathrm{KL} = \tfrac12 \sum_j \left(\mu_j^2 + e^{\mathrm{logvar}_j} - 1
         - \mathrm{logvar}_j\right)
 
-    Source: Kingma and Welling (2014), appendix B.
-
     Args:
         mu: means, [N, D].
         logvar: log-variances, [N, D].
 
     Raises:
         ValueError: when the shapes differ or a value isn't finite.
+
+    Source:
+        Auto-Encoding Variational Bayes (Kingma and Welling, 2014), appendix B |
+        https://arxiv.org/abs/1312.6114
 
     Example:
         >>> kl_divergence(torch.ones(1, 2), torch.zeros(1, 2))
@@ -92,8 +96,6 @@ def gaussian_kl(mu_q: Tensor, cov_q: Tensor, mu_p: Tensor, cov_p: Tensor) -> Ten
 
     In float64, as correlations near 1 leave few digits.
 
-    Source: derived in the book's chapter on the ELBO.
-
     Args:
         mu_q: [..., D].
         cov_q: symmetric positive definite, [..., D, D].
@@ -105,6 +107,9 @@ def gaussian_kl(mu_q: Tensor, cov_q: Tensor, mu_p: Tensor, cov_p: Tensor) -> Ten
 
     Raises:
         ValueError: when a shape doesn't fit or a covariance isn't positive definite.
+
+    Source:
+        Derived in the book's chapter on the ELBO.
 
     Example:
         >>> one = torch.eye(1)
@@ -157,9 +162,6 @@ def negative_elbo(
     prior is the model's own: with one that depends on the image or its class, or a decoder that
     is told the class, it is the ELBO of that model.
 
-    Source: Kingma and Welling (2014), equation 10; beta: Higgins et al., beta-VAE (2017),
-    equation 4.
-
     Args:
         model: a :class:`vaebook.models.VAE`.
         batch: images, with the labels that the model needs.
@@ -173,6 +175,11 @@ def negative_elbo(
 
     Raises:
         ValueError: when the batch doesn't fit the model.
+
+    Source:
+        Auto-Encoding Variational Bayes (Kingma and Welling, 2014), equation 10 |
+        https://arxiv.org/abs/1312.6114; beta-VAE (Higgins et al., 2017), equation 4 |
+        https://openreview.net/forum?id=Sy2fzU9gl
 
     Example:
         >>> from vaebook.models import Bernoulli

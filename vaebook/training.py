@@ -158,10 +158,12 @@ def one_cycle(progress: float) -> float:
 
     Both ways are half cosines.
 
-    Source: Smith and Topin, Super-Convergence (2018); shares as in torch's `OneCycleLR`.
-
     Args:
         progress: share of the training that is done, in [0, 1].
+
+    Source:
+        Super-Convergence (Smith and Topin, 2018) | https://arxiv.org/abs/1708.07120; shares as in
+        torch's `OneCycleLR`.
 
     Example:
         >>> [round(one_cycle(progress), 6) for progress in (0.0, 0.3, 1.0)]

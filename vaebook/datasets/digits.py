@@ -15,7 +15,9 @@ def digits() -> ImageSet:
     about as black as MNIST's, and centred by mass in a 28 × 28 frame. They stand in for MNIST
     where it can't be had.
 
-    Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI (1998).
+    Source:
+        Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, UCI, 1998) |
+        https://doi.org/10.24432/C50P49
 
     Example:
         >>> digits()

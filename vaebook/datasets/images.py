@@ -222,7 +222,7 @@ divide by their largest possible value, or say in_unit_range=False if they are s
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of all that decides the data: images, labels and factors with their shapes.
+        """SHA-256 of images, labels and factors with their shapes, which decide all.
 
         Images in [0, 1] count as 8-bit grey values, which are the same on every machine; others
         as they are. Title and names don't count.
@@ -247,8 +247,6 @@ divide by their largest possible value, or say in_unit_range=False if they are s
 def binarize(images: Tensor, generator: Generator | None = None) -> Tensor:
     """Draw each pixel from Bernoulli(grey value): the dynamic binarisation of the literature.
 
-    Source: Salakhutdinov and Murray, On the quantitative analysis of deep belief networks (2008).
-
     Args:
         images: in [0, 1], [N, C, H, W].
         generator: of the randomness.
@@ -258,6 +256,10 @@ def binarize(images: Tensor, generator: Generator | None = None) -> Tensor:
 
     Raises:
         ValueError: when a pixel is no probability.
+
+    Source:
+        On the Quantitative Analysis of Deep Belief Networks (Salakhutdinov and Murray, 2008) |
+        https://doi.org/10.1145/1390156.1390266
 
     Example:
         >>> binarize(torch.full((1, 1, 2, 2), 0.5), torch.Generator().manual_seed(0))

@@ -54,19 +54,19 @@ def geodesics(
     where it was never trained, and then its geodesics cross the holes instead of avoiding them.
 
     Args:
-        codes: Nodes of the graph [P, D]; some thousands will do.
-        terminals: The nodes to connect [C, D].
-        log_density: Points [M, D] to log-densities [M], differentiable. Where the encodings'
+        codes: nodes of the graph [P, D]; some thousands will do.
+        terminals: the nodes to connect [C, D].
+        log_density: points [M, D] to log-densities [M], differentiable. Where the encodings'
             Gaussians hardly overlap, their mixture is a spike at each code and says nothing of
             what lies between: take the Gaussians of the classes.
         exponent: :math:`\alpha \ge 0`; 0 is Euclidean. By default 1/D: a step then costs its
             length times the typical distance of neighbours there, in any dimension.
-        n_neighbors: Neighbours of each node.
-        n_points: Vertices of a path while it is relaxed, at least 3.
-        n_steps: Iterations of the relaxation; 0 leaves the graph's ways and the lines.
+        n_neighbors: neighbours of each node.
+        n_points: vertices of a path while it is relaxed, at least 3.
+        n_steps: iterations of the relaxation; 0 leaves the graph's ways and the lines.
 
     Raises:
-        ValueError: Shapes do not fit, an argument is outside its range, a density is not
+        ValueError: when shapes do not fit, an argument is outside its range, a density is not
             finite, or terminals lie in parts of the graph that are not connected.
 
     Source:
@@ -128,15 +128,15 @@ def decoded_length(polyline: Tensor, decode: Callable[[Tensor], Tensor]) -> floa
     .. math:: \sum_t \|g(z_{t+1}) - g(z_t)\|
 
     It grows towards :math:`\int \|J_g \dot z\| dt` as the polyline is refined; see
-    :func:`resample`.
+    :func:`~vaebook.latent.paths.resample`.
 
     Args:
-        polyline: Vertices [n, D], n at least 2.
-        decode: Codes [n, D] to images [n, *].
+        polyline: vertices [n, D], n at least 2.
+        decode: codes [n, D] to images [n, ...].
 
     Raises:
-        ValueError: Too few points, one that is not finite, or decode returns another number of
-            images.
+        ValueError: when there are too few points, one is not finite, or decode returns another
+            number of images.
 
     Source:
         Latent space oddity (Arvanitidis et al., 2018).

@@ -88,14 +88,14 @@ def class_moments(
     :math:`\Lambda_i`.)
 
     Args:
-        mu: Means of the encodings [N, D].
-        logvar: Log-variances of the encodings [N, D]; None for points, whose variances are 0.
-        labels: Class of each encoding, integers [N].
-        classes: The classes that there must be, each at least twice; by default those that occur.
+        mu: means of the encodings [N, D].
+        logvar: log-variances of the encodings [N, D]; None for points, whose variances are 0.
+        labels: class of each encoding, integers [N].
+        classes: the classes that there must be, each at least twice; by default those that occur.
 
     Raises:
-        ValueError: A class has none or one encoding, a label is not of the classes, a tensor is
-            not what it should be, or one of its entries is not finite.
+        ValueError: when a class has none or one encoding, a label is not of the classes, a tensor
+            is not what it should be, or one of its entries is not finite.
 
     Example:
         >>> mu = torch.tensor([[0.0], [2.0], [5.0], [5.0]])
@@ -139,15 +139,15 @@ def log_density(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     taken first, which costs D times the work.
 
     Args:
-        z: Points [M, D].
-        mu: Means of the encodings [N, D].
-        logvar: Log-variances of the encodings [N, D].
+        z: points [M, D].
+        mu: means of the encodings [N, D].
+        logvar: log-variances of the encodings [N, D].
 
     Returns:
         Log-densities [M].
 
     Raises:
-        ValueError: Shapes do not fit, or an entry of z, mu or logvar is not finite.
+        ValueError: when shapes do not fit, or an entry of z, mu or logvar is not finite.
 
     Example:
         >>> log_density(torch.zeros(1, 2), torch.zeros(3, 2), torch.zeros(3, 2))
@@ -168,16 +168,16 @@ def log_posterior(z: Tensor, mu: Tensor, logvar: Tensor, labels: Tensor) -> Tens
     classifier: to measure it, classify codes of other images.
 
     Args:
-        z: Points [M, D].
-        mu: Means of the encodings [N, D].
-        logvar: Log-variances of the encodings [N, D].
-        labels: Class of each encoding, integers [N].
+        z: points [M, D].
+        mu: means of the encodings [N, D].
+        logvar: log-variances of the encodings [N, D].
+        labels: class of each encoding, integers [N].
 
     Returns:
         Log-probabilities [M, C], one column per class that occurs, in ascending order.
 
     Raises:
-        ValueError: Shapes do not fit, or an entry of z, mu or logvar is not finite.
+        ValueError: when shapes do not fit, or an entry of z, mu or logvar is not finite.
 
     Example:
         >>> mu = torch.tensor([[-1.0], [1.0]])
@@ -207,15 +207,16 @@ def mixture_kl(
     .. math:: KL(p \| q) = E_{z \sim p} \left[ \log p(z) - \log q(z) \right]
 
     Args:
-        mu_p: Means of p's components [N, D].
-        logvar_p: Log-variances of p's components [N, D].
-        mu_q: Means of q's components [L, D].
-        logvar_q: Log-variances of q's components [L, D].
-        n_samples: Independent draws from p, at least 2.
-        generator: Source of randomness.
+        mu_p: means of p's components [N, D].
+        logvar_p: log-variances of p's components [N, D].
+        mu_q: means of q's components [L, D].
+        logvar_q: log-variances of q's components [L, D].
+        n_samples: independent draws from p, at least 2.
+        generator: source of randomness.
 
     Raises:
-        ValueError: Shapes do not fit, fewer than two draws, or an entry is not finite.
+        ValueError: when shapes do not fit, there are fewer than two draws, or an entry is not
+            finite.
 
     Example:
         >>> p = torch.zeros(3, 2), torch.zeros(3, 2)
@@ -260,15 +261,15 @@ def aggregate_information(
     ``information_left_out``. Far apart, the two say that N is too small to tell.
 
     Args:
-        mu: Means of the encodings [N, D], N at least 2.
-        logvar: Log-variances of the encodings [N, D].
+        mu: means of the encodings [N, D], N at least 2.
+        logvar: log-variances of the encodings [N, D].
         prior: p, one for all images; N(0, I) by default.
-        n_samples: Independent draws of (i, z), at least 2.
-        generator: Source of randomness.
+        n_samples: independent draws of (i, z), at least 2.
+        generator: source of randomness.
 
     Raises:
-        ValueError: Fewer than two encodings or draws, a prior of another dimension or one that
-            depends on the image, or an entry is not finite.
+        ValueError: when there are fewer than two encodings or draws, the prior has another
+            dimension or depends on the image, or an entry is not finite.
 
     Source:
         ELBO surgery (Hoffman and Johnson, 2016) for the identity; On variational bounds of mutual
@@ -316,13 +317,13 @@ def bhattacharyya(means: Tensor, covariances: Tensor) -> Tensor:
 
     Args:
         means: [C, D].
-        covariances: Positive definite [C, D, D].
+        covariances: positive definite [C, D, D].
 
     Returns:
         Distances [C, C], symmetric, zero on the diagonal.
 
     Raises:
-        ValueError: Shapes do not fit, an entry is not finite, or a covariance is not positive
+        ValueError: when shapes do not fit, an entry is not finite, or a covariance is not positive
             definite, in which case its number is named.
 
     Example:

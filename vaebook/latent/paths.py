@@ -43,15 +43,15 @@ def line(a: Tensor, b: Tensor, n: int) -> Tensor:
     :math:`\sqrt{D/2}` where typical codes have :math:`\sqrt D`; compare :func:`slerp`.
 
     Args:
-        a: Start [D].
-        b: End [D].
-        n: Number of points, at least 2.
+        a: start [D].
+        b: end [D].
+        n: number of points, at least 2.
 
     Returns:
         Points [n, D].
 
     Raises:
-        ValueError: Shapes, dtypes or devices differ, an end is not finite, or n is below 2.
+        ValueError: when shapes, dtypes or devices differ, an end is not finite, or n is below 2.
 
     Example:
         >>> line(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 2.0]), 3)
@@ -74,16 +74,16 @@ def slerp(a: Tensor, b: Tensor, n: int) -> Tensor:
     :math:`\omega` the angle between a and b.
 
     Args:
-        a: Start [D], not zero.
-        b: End [D], not zero and not opposite to a.
-        n: Number of points, at least 2.
+        a: start [D], not zero.
+        b: end [D], not zero and not opposite to a.
+        n: number of points, at least 2.
 
     Returns:
         Points [n, D].
 
     Raises:
-        ValueError: Shapes, dtypes or devices differ, an end is not finite, n is below 2, or the
-            great circle is not determined.
+        ValueError: when shapes, dtypes or devices differ, an end is not finite, n is below 2, or
+            the great circle is not determined.
 
     Example:
         >>> slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0]), 3).norm(dim=1)
@@ -112,18 +112,18 @@ def arc(
     .. math:: z(\theta) = c + r \left( \cos\theta\, e_i + \sin\theta\, e_j \right)
 
     Args:
-        centre: The circle's centre c [D].
-        plane: The axes (i, j), different.
-        radius: The circle's radius, positive.
-        start: First angle in radians, from axis i towards axis j.
-        stop: Last angle in radians, reached.
-        n: Number of points, at least 2.
+        centre: the circle's centre c [D].
+        plane: the axes (i, j), different.
+        radius: the circle's radius, positive.
+        start: first angle in radians, from axis i towards axis j.
+        stop: last angle in radians, reached.
+        n: number of points, at least 2.
 
     Returns:
         Points [n, D].
 
     Raises:
-        ValueError: An argument is outside its range.
+        ValueError: when an argument is outside its range.
 
     Example:
         >>> arc(torch.zeros(3), (0, 2), 1.0, 0.0, torch.pi / 2, 2).round(decimals=4).abs()
@@ -152,20 +152,21 @@ def interpolate(corners: Tensor, weights: Tensor, spherical: bool = False) -> Te
     .. math:: z = \sum_k w_k c_k \qquad \text{or, spherical,} \qquad
         z = \sum_k w_k c_k \Big/ \Big( \sum_k w_k^2 \Big)^{1/2}
 
-    If the corners are independent draws of N(0, I), a plain combination is N(0, |w|² I), too
-    short, and a spherical one is N(0, I) again, for any number of corners.
+    If the corners are independent draws of N(0, I), a plain combination is
+    :math:`N(0, |w|^2 I)`, too short, and a spherical one is N(0, I) again, for any number of
+    corners.
 
     Args:
-        corners: [K, *].
-        weights: Non-negative, summing to 1 over the last axis [..., K]; see
+        corners: [K, ...].
+        weights: non-negative, summing to 1 over the last axis [..., K]; see
             :func:`bilinear_weights`.
-        spherical: Divide by the norm of the weights; for codes, not for images.
+        spherical: divide by the norm of the weights; for codes, not for images.
 
     Returns:
-        Combinations [..., *].
+        The combinations: the leading axes of the weights, then those of a corner.
 
     Raises:
-        ValueError: Shapes or devices do not fit, a corner is not finite, or weights are not
+        ValueError: when shapes or devices do not fit, a corner is not finite, or weights are not
             convex.
 
     Example:
@@ -173,7 +174,7 @@ def interpolate(corners: Tensor, weights: Tensor, spherical: bool = False) -> Te
         tensor([0.2500, 0.7500])
     """
     if not isinstance(corners, Tensor) or not corners.ndim:
-        raise ValueError(f"corners must be a float tensor [K, *], got {corners!r}")
+        raise ValueError(f"corners must be a float tensor [K, ...], got {corners!r}")
     _checks.points(corners, "corners", ("K", *(f"size {k}" for k in range(1, corners.ndim))))
     _checks.floats(weights, "weights", ("...", len(corners)))
     _checks.same_device(corners=corners, weights=weights)
@@ -195,15 +196,15 @@ def bilinear_weights(rows: int, columns: int) -> Tensor:
     """Return the weights of four corners over a grid.
 
     Args:
-        rows: Rows of the grid, at least 2.
-        columns: Columns of the grid, at least 2.
+        rows: rows of the grid, at least 2.
+        columns: columns of the grid, at least 2.
 
     Returns:
         Weights [rows, columns, 4], which sum to 1, of the corners at the top left, the top right,
         the bottom left and the bottom right.
 
     Raises:
-        ValueError: Fewer than two rows or columns.
+        ValueError: for fewer than two rows or columns.
 
     Example:
         >>> bilinear_weights(3, 3)[1, 1]
@@ -227,13 +228,13 @@ def quantile_grid(n: int) -> Tensor:
     coordinate grows to the right, the second upwards, so that the last row holds the smallest.
 
     Args:
-        n: Points along a side, at least 1.
+        n: points along a side, at least 1.
 
     Returns:
         Points [n, n, 2].
 
     Raises:
-        ValueError: n is below 1.
+        ValueError: when n is below 1.
 
     Example:
         >>> quantile_grid(2)[0]
@@ -255,14 +256,14 @@ def resample(polyline: Tensor, n: int) -> Tensor:
     The lowest density met on a path is ``log_density(resample(path, 1000)).min()``.
 
     Args:
-        polyline: Vertices [m, D], m at least 2; equal neighbours do no harm.
-        n: Number of points, at least 2.
+        polyline: vertices [m, D], m at least 2; equal neighbours do no harm.
+        n: number of points, at least 2.
 
     Returns:
         Points [n, D], the ends among them.
 
     Raises:
-        ValueError: Too few points, one that is not finite, or a path of no length.
+        ValueError: for too few points, one that is not finite, or a path of no length.
 
     Example:
         >>> resample(torch.tensor([[0.0], [1.0], [4.0]]), 3).flatten()
@@ -298,11 +299,11 @@ def shortest_tour(distances: Tensor) -> Tour:
     starts at its lower-numbered end. The triangle inequality is not needed.
 
     Args:
-        distances: Symmetric and non-negative [C, C], C at most 16; the diagonal is not used.
+        distances: symmetric and non-negative [C, C], C at most 16; the diagonal is not used.
 
     Raises:
-        ValueError: Not square, empty, more than 16 nodes, or an entry that is not finite, is
-            negative, or differs from its mirror image.
+        ValueError: for a matrix that is not square, is empty or has more than 16 nodes, or an
+            entry that is not finite, is negative, or differs from its mirror image.
 
     Source:
         A dynamic programming approach to sequencing problems (Held and Karp, 1962).

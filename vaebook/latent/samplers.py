@@ -67,16 +67,16 @@ def aggregate_posterior(
     An image is drawn uniformly, then a latent from its encoding.
 
     Args:
-        n: The number of draws.
-        mu: The means of the encodings [N, D].
-        logvar: The log variances of the encodings [N, D].
-        generator: The source of randomness; torch's global one if None.
+        n: the number of draws.
+        mu: the means of the encodings [N, D].
+        logvar: the log variances of the encodings [N, D].
+        generator: the source of randomness; torch's global one if None.
 
     Returns:
         The draws [n, D], in the dtype and on the device of `mu`.
 
     Raises:
-        ValueError: If `mu` and `logvar` are not finite, of one shape, dtype and device, or a log
+        ValueError: when `mu` and `logvar` are not finite, of one shape, dtype and device, or a log
             variance is beyond 80 in size, near the ends of float32.
 
     Example:
@@ -102,15 +102,15 @@ class Chain:
     rows.
 
     Attributes:
-        positions: The states [T, K, D]; row t is the state after step `thin` (t + 1), repeated
+        positions: the states [T, K, D]; row t is the state after step `thin` (t + 1), repeated
             where nothing was accepted.
-        moves: How many of the `thin` steps that end in row t were accepted, int32 [T, K].
-        log_target: The logarithm of what was sampled at `positions`, nats, float64 [T, K]: the
+        moves: how many of the `thin` steps that end in row t were accepted, int32 [T, K].
+        log_target: the logarithm of what was sampled at `positions`, nats, float64 [T, K]: the
             log-likelihood for samplers that know their prior, else the log density.
-        evaluations: How often the whole run asked for the log density of all K chains, start and
+        evaluations: how often the whole run asked for the log density of all K chains, start and
             warm-up included.
-        thin: The number of steps from row to row.
-        step: The step size of all steps, None for a sampler that has none.
+        thin: the number of steps from row to row.
+        step: the step size of all steps, None for a sampler that has none.
     """
 
     positions: Tensor
@@ -161,7 +161,7 @@ class Chain:
         It is NaN, with a warning, in a dimension in which a chain never moved.
 
         Raises:
-            ValueError: If there are fewer than 2 chains or 4 rows.
+            ValueError: when there are fewer than 2 chains or 4 rows.
 
         Source:
             Rank-Normalization, Folding, and Localization: An Improved R-hat (Vehtari et al.,
@@ -178,7 +178,7 @@ class Chain:
         It is NaN, with a warning, in a dimension in which a chain never moved.
 
         Raises:
-            ValueError: If there are fewer than 4 rows.
+            ValueError: when there are fewer than 4 rows.
         """
         return self._diagnosed("ess")
 
@@ -213,9 +213,9 @@ class State(NamedTuple):
 
     Attributes:
         position: [K, D].
-        log_target: The log density at `position` as the kernel knows it, nats, float64 [K]: for
+        log_target: the log density at `position` as the kernel knows it, nats, float64 [K]: for
             pCN and elliptical slice sampling the log-likelihood alone.
-        gradient: Of the log density [K, D] for MALA, None for those who don't need it.
+        gradient: of the log density [K, D] for MALA, None for those who don't need it.
     """
 
     position: Tensor
@@ -227,9 +227,9 @@ class Noise(NamedTuple):
     """All the randomness of one step.
 
     Attributes:
-        normal: Draws of N(0, 1), [K, D].
-        log_u: Logarithms of uniform draws, float64 [K].
-        generator: The source of more, for a step that needs it.
+        normal: draws of N(0, 1), [K, D].
+        log_u: logarithms of uniform draws, float64 [K].
+        generator: the source of more, for a step that needs it.
     """
 
     normal: Tensor
@@ -241,8 +241,8 @@ class Info(NamedTuple):
     """What happened in a step.
 
     Attributes:
-        accepted: Whether the step moved chain k, bool [K].
-        evaluations: How often it asked for the log density of all K chains.
+        accepted: whether the step moved chain k, bool [K].
+        evaluations: how often it asked for the log density of all K chains.
     """
 
     accepted: Tensor
@@ -257,8 +257,8 @@ class Kernel(NamedTuple):
     :math:`L(z)^{0.1}` and offers its place to the first.
 
     Attributes:
-        init: From positions [K, D] to the state to start from.
-        move: From a state and its noise to the next state and what happened, a pure function
+        init: from positions [K, D] to the state to start from.
+        move: from a state and its noise to the next state and what happened, a pure function
             unless it draws more from the noise's generator.
 
     Example:
@@ -311,15 +311,15 @@ def run(
     early: what was sampled so far is returned, with a warning.
 
     Args:
-        kernel: What takes a step.
-        start: The K states to start from [K, D], float32 or float64.
-        n_steps: The number of steps, a multiple of `thin`.
-        thin: One step in every `thin` is kept, which makes T = n_steps / thin rows.
-        generator: The source of randomness; torch's global one if None.
-        progress: Whether a run of more than two seconds shows a bar on stderr.
+        kernel: what takes a step.
+        start: the K states to start from [K, D], float32 or float64.
+        n_steps: the number of steps, a multiple of `thin`.
+        thin: one step in every `thin` is kept, which makes T = n_steps / thin rows.
+        generator: the source of randomness; torch's global one if None.
+        progress: whether a run of more than two seconds shows a bar on stderr.
 
     Raises:
-        ValueError: If an argument is unfit, or the log density is, in which case a note names
+        ValueError: when an argument is unfit, or the log density is, in which case a note names
             the step.
 
     Example:
@@ -365,26 +365,26 @@ def pcn(
     their own spacing counts, and a warning says so.
 
     Args:
-        log_likelihood: From [K, D] to [K], nats, one call for all chains, without gradients; an
+        log_likelihood: from [K, D] to [K], nats, one call for all chains, without gradients; an
             additive constant does not matter. A value of -inf is never accepted and cannot be a
             start.
-        start: The K states to start from [K, D], float32 or float64.
-        n_steps: The number of steps after the warm-up, a multiple of `thin`.
-        step: The share of fresh noise, pCN's beta, in (0, 1]; where it begins if there is a
+        start: the K states to start from [K, D], float32 or float64.
+        n_steps: the number of steps after the warm-up, a multiple of `thin`.
+        step: the share of fresh noise, pCN's beta, in (0, 1]; where it begins if there is a
             warm-up.
-        prior: The normal distribution that the likelihood is weighed with; N(0, I) if None.
-        thin: One step in every `thin` is kept, which makes T = n_steps / thin rows.
-        warmup: The number of steps before, in which `step` follows the acceptance rate of all
+        prior: the normal distribution that the likelihood is weighed with; N(0, I) if None.
+        thin: one step in every `thin` is kept, which makes T = n_steps / thin rows.
+        warmup: the number of steps before, in which `step` follows the acceptance rate of all
             chains; it is fixed afterwards and stands in `Chain.step`.
-        target_acceptance: The acceptance rate the warm-up aims at.
-        generator: The source of randomness; torch's global one if None.
-        progress: Whether a run of more than two seconds shows a bar on stderr.
+        target_acceptance: the acceptance rate the warm-up aims at.
+        generator: the source of randomness; torch's global one if None.
+        progress: whether a run of more than two seconds shows a bar on stderr.
 
     Returns:
         The chains; after Ctrl-C those of the steps so far, with a warning.
 
     Raises:
-        ValueError: If an argument is unfit, or `log_likelihood` returns NaN, +inf, or anything
+        ValueError: when an argument is unfit, or `log_likelihood` returns NaN, +inf, or anything
             but float32 or float64 [K].
 
     Source:
@@ -429,8 +429,8 @@ def random_walk(
     accepted with probability :math:`\min(1, \pi(z') / \pi(z))`.
 
     Args:
-        log_density: From [K, D] to [K], the log of the whole density, a prior included, nats.
-        step: The standard deviation of a move, positive.
+        log_density: from [K, D] to [K], the log of the whole density, a prior included, nats.
+        step: the standard deviation of a move, positive.
 
     The other arguments, errors and Ctrl-C are those of :func:`pcn`.
 
@@ -474,9 +474,9 @@ def mala(
     without a difference of positions.
 
     Args:
-        log_density: From [K, D] to [K], the log of the whole density, a prior included, nats;
+        log_density: from [K, D] to [K], the log of the whole density, a prior included, nats;
             each value depends on its own row alone, differentiably.
-        step: The standard deviation of a move's noise, positive.
+        step: the standard deviation of a move's noise, positive.
 
     The other arguments, errors and Ctrl-C are those of :func:`pcn`.
 

@@ -87,12 +87,12 @@ def align(codes: Tensor, factors: Tensor) -> Alignment:
     so that nothing but such a choice gives an axis a name.
 
     Args:
-        codes: Codes [N, D].
-        factors: Factors [N, D], as many as there are axes, in any units.
+        codes: codes [N, D].
+        factors: factors [N, D], as many as there are axes, in any units.
 
     Raises:
-        ValueError: Shapes differ, N is at most D, a factor is constant, or the codes go along with
-            the factors in fewer than D directions, so that the rotation is not determined.
+        ValueError: when shapes differ, N is at most D, a factor is constant, or the codes go along
+            with the factors in fewer than D directions, so that the rotation is not determined.
 
     Source:
         A generalized solution of the orthogonal Procrustes problem (Schönemann, 1966).
@@ -131,7 +131,7 @@ def convex_hull(points: Tensor) -> Hull:
         points: [N, D], D at least 2 and N above D.
 
     Raises:
-        ValueError: Too few points, or all of them in one plane (for D = 2, on one line).
+        ValueError: for too few points, or all of them in one plane (for D = 2, on one line).
 
     Source:
         The quickhull algorithm for convex hulls (Barber, Dobkin and Huhdanpaa, 1996), by SciPy.
@@ -172,13 +172,13 @@ def bounding_plane(points: Tensor, axis: int, along: Sequence[int], above: bool 
 
     Args:
         points: [N, D].
-        axis: The axis that points from the cloud to the plane.
-        along: The other axes of the projection; along the rest the plane is level.
+        axis: the axis that points from the cloud to the plane.
+        along: the other axes of the projection; along the rest the plane is level.
         above: False for the plane from below.
 
     Raises:
-        ValueError: Axes that are not axes or not different, fewer points than a plane needs, or
-            points that don't spread over the axes `along`: the slope is not determined.
+        ValueError: for axes that are not axes or not different, fewer points than a plane needs,
+            or points that don't spread over the axes `along`: the slope is not determined.
 
     Example:
         >>> roof = torch.tensor([[0.0, 1.0], [2.0, 3.0], [1.0, 0.0], [1.0, -2.0]])
@@ -234,15 +234,15 @@ def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
 
     Args:
         points: [N, D], the strip: already filtered out of the cloud.
-        axis: The axis along which the strip runs; each coordinate is a function of this one.
-        n_bins: Bins along the axis, at least 3.
-        n: Number of points returned, at least 2, evenly spaced along the axis.
+        axis: the axis along which the strip runs; each coordinate is a function of this one.
+        n_bins: bins along the axis, at least 3.
+        n: number of points returned, at least 2, evenly spaced along the axis.
 
     Returns:
         Points [n, D].
 
     Raises:
-        ValueError: Fewer points than bins, a bin without a point, or an argument out of range.
+        ValueError: for fewer points than bins, a bin without a point, or an argument out of range.
 
     Example:
         >>> x = torch.linspace(0, 1, 30)

@@ -94,14 +94,14 @@ def compare(
     N grows beyond the dimensions.
 
     Args:
-        a: Codes of N images, or a tensor [N, D].
-        b: Codes of the same images, or a tensor [N, E].
-        n_neighbors: Neighbours of an image, fewer than N.
-        generator: Source of randomness: of more than 447 images, the distances of 100,000 random
+        a: codes of N images, or a tensor [N, D].
+        b: codes of the same images, or a tensor [N, E].
+        n_neighbors: neighbours of an image, fewer than N.
+        generator: source of randomness: of more than 447 images, the distances of 100,000 random
             pairs are correlated, which is good to about 0.003.
 
     Raises:
-        ValueError: The numbers of rows differ, labels of the same row differ, an entry is not
+        ValueError: when the numbers of rows differ, labels of the same row differ, an entry is not
             finite, or one space has all images, or all pairs, at one distance.
 
     Source:
@@ -153,11 +153,11 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     covariances do no harm. The fit has a bias of order 1/N: compare sets of equal size.
 
     Args:
-        a: Features [N, F], N at least 2.
-        b: Features [M, F], M at least 2.
+        a: features [N, F], N at least 2.
+        b: features [M, F], M at least 2.
 
     Raises:
-        ValueError: Shapes do not fit, or an entry is not finite.
+        ValueError: when shapes do not fit, or an entry is not finite.
 
     Source:
         GANs trained by a two time-scale update rule (Heusel et al., 2017), equation 6.
@@ -194,14 +194,14 @@ def mantel(
     from the ranks of the distances by a scale and a shift only.
 
     Args:
-        a: Symmetric distances [C, C], C at least 3, none negative; the diagonal is not used.
-        b: Symmetric distances [C, C].
-        n_permutations: Random renamings; p cannot be smaller than 1 / (1 + n_permutations).
-        generator: Source of randomness.
+        a: symmetric distances [C, C], C at least 3, none negative; the diagonal is not used.
+        b: symmetric distances [C, C].
+        n_permutations: random renamings; p cannot be smaller than 1 / (1 + n_permutations).
+        generator: source of randomness.
 
     Raises:
-        ValueError: A matrix is not square, symmetric, finite and non-negative, all its distances
-            are equal, or the two differ in size.
+        ValueError: when a matrix is not square, symmetric, finite and non-negative, all its
+            distances are equal, or the two differ in size.
 
     Source:
         The detection of disease clustering and a generalized regression approach (Mantel, 1967).
@@ -239,11 +239,11 @@ def match_dimensions(a: Tensor, b: Tensor) -> DimensionMatch:
     dimension correlates with nothing: 0, sign +1.
 
     Args:
-        a: Codes of one run [N, D].
-        b: Codes of the same images by another run [N, D].
+        a: codes of one run [N, D].
+        b: codes of the same images by another run [N, D].
 
     Raises:
-        ValueError: Shapes differ, fewer than two rows, or an entry is not finite.
+        ValueError: when shapes differ, there are fewer than two rows, or an entry is not finite.
 
     Example:
         >>> a = torch.tensor([[1.0, 0.0], [2.0, 5.0], [3.0, 1.0]])
@@ -285,11 +285,12 @@ def shape_distance(images: Tensor, others: Tensor) -> Tensor:
     two densities, in whatever position and at whatever angle.
 
     Args:
-        images: Non-negative images [N, 1, H, W]; clamp what was decoded.
-        others: Images to compare them with, one by one [N, 1, H, W].
+        images: non-negative images [N, 1, H, W]; clamp what was decoded.
+        others: images to compare them with, one by one [N, 1, H, W].
 
     Raises:
-        ValueError: Shapes do not fit, a pixel is negative or not finite, or an image is black.
+        ValueError: when shapes do not fit, a pixel is negative or not finite, or an image is
+            black.
 
     Source:
         On a formula for the L2 Wasserstein metric (Gelbrich, 1990).
@@ -323,13 +324,13 @@ def two_sample_test(
     apart: it is valid for any sample size if all observations are independent.
 
     Args:
-        a: One set [N, ...], N at least 2.
-        b: The other set [M, ...], M at least 2.
-        n_permutations: Random divisions; p cannot be smaller than 1 / (1 + n_permutations).
-        generator: Source of randomness.
+        a: one set [N, ...], N at least 2.
+        b: the other set [M, ...], M at least 2.
+        n_permutations: random divisions; p cannot be smaller than 1 / (1 + n_permutations).
+        generator: source of randomness.
 
     Raises:
-        ValueError: Shapes do not fit, an entry is not finite, or n_permutations is below 1.
+        ValueError: when shapes do not fit, an entry is not finite, or n_permutations is below 1.
 
     Source:
         A kernel two-sample test (Gretton et al., 2012).

@@ -99,8 +99,6 @@ def log_evidence(
     stays nats below even for thousands of samples; in up to two dimensions
     :func:`log_evidence_grid` is exact and cheaper.
 
-    Source: Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders (2016), equation 8.
-
     Args:
         model: a VAE.
         images: [N, C, H, W].
@@ -110,6 +108,10 @@ def log_evidence(
 
     Raises:
         ValueError: when `n_samples` < 1 or the images don't suit the model.
+
+    Source:
+        Importance Weighted Autoencoders (Burda, Grosse and Salakhutdinov, 2016), equation 8 |
+        https://arxiv.org/abs/1509.00519
 
     Example:
         >>> from vaebook import datasets, recipes
@@ -344,14 +346,16 @@ def active_units(mu: Tensor, threshold: float = 0.01) -> Tensor:
 
     A dimension is active when :math:`\operatorname{Var}_x(\mu_j(x))` exceeds the threshold.
 
-    Source: Burda, Grosse and Salakhutdinov (2016), section 5.2.
-
     Args:
         mu: posterior means over a data set, [N, D], N > 1.
         threshold: in squared latent units.
 
     Raises:
         ValueError: when there are fewer than two images or a mean isn't finite.
+
+    Source:
+        Importance Weighted Autoencoders (Burda, Grosse and Salakhutdinov, 2016), section 5.2 |
+        https://arxiv.org/abs/1509.00519
 
     Example:
         >>> active_units(torch.tensor([[0.0, 1.0], [0.0, -1.0]]))

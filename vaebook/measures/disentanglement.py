@@ -90,10 +90,6 @@ def mutual_information(codes: Tensor, factors: Factors, n_bins: int = 20) -> Ten
     let one outlier put all other values into a single bin. The frequencies of a sample make the
     information too large by about :math:`(B - 1)(V - 1) / 2N`.
 
-    Source: Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
-    Disentangled Representations (2019), appendix, for equal bins; Tukey, The Future of Data
-    Analysis (1962), section 14, for Winsor's treatment of the tails.
-
     Args:
         codes: [N, D].
         factors: [N, K] or by name, each [N], of at most 50 distinct values.
@@ -102,6 +98,11 @@ def mutual_information(codes: Tensor, factors: Factors, n_bins: int = 20) -> Ten
     Raises:
         ValueError: for other shapes, values that are not finite, a factor that is constant or has
             too many distinct values.
+
+    Source:
+        Challenging Common Assumptions in the Unsupervised Learning of Disentangled Representations
+        (Locatello et al., 2019), appendix, for equal bins | https://arxiv.org/abs/1811.12359; The
+        Future of Data Analysis (Tukey, 1962), section 14, for Winsor's treatment of the tails.
 
     Example:
         >>> bit = torch.tensor([0.0, 0.0, 1.0, 1.0])[:, None]
@@ -118,8 +119,6 @@ def mutual_information_gap(codes: Tensor, factors: Factors, n_bins: int = 20) ->
 
     where :math:`j_1, j_2` are the codes with the most :func:`mutual_information` about factor k.
 
-    Source: Chen et al., Isolating Sources of Disentanglement in VAEs (2018), section 4.
-
     Args:
         codes: [N, D], D > 1; the source takes draws of q(z|x).
         factors: [N, K] or by name, each [N], of at most 50 distinct values.
@@ -128,6 +127,10 @@ def mutual_information_gap(codes: Tensor, factors: Factors, n_bins: int = 20) ->
     Raises:
         ValueError: for other shapes, values that are not finite, a factor that is constant or has
             too many distinct values.
+
+    Source:
+        Isolating Sources of Disentanglement in VAEs (Chen et al., 2018), section 4 |
+        https://arxiv.org/abs/1802.04942
 
     Example:
         >>> factors = torch.cartesian_prod(torch.arange(3.0), torch.arange(4.0))
@@ -153,15 +156,16 @@ def sap(codes: Tensor, factors: Factors) -> float:
     variance that lies between the classes; of two classes the two are the same. (The source takes
     for classes the accuracy of thresholds on one code, whose best gap is less than 1.)
 
-    Source: Kumar, Sattigeri and Balakrishnan, Variational Inference of Disentangled Latent
-    Concepts (2018), section 3.
-
     Args:
         codes: [N, D], D > 1.
         factors: [N, K] or by name, each [N].
 
     Raises:
         ValueError: for other shapes, values that are not finite, or a factor that is constant.
+
+    Source:
+        Variational Inference of Disentangled Latent Concepts (Kumar, Sattigeri and Balakrishnan,
+        2018), section 3 | https://arxiv.org/abs/1711.00848
 
     Example:
         >>> factors = torch.cartesian_prod(torch.arange(3.0), torch.arange(4.0))
@@ -193,9 +197,6 @@ def dci(
     :math:`\rho_j` is code j's share of all importance. A class is predicted by its indicators:
     their variances add up to Gini's impurity, and R² is Brier's skill.
 
-    Source: Eastwood and Williams, A Framework for the Quantitative Evaluation of Disentangled
-    Representations (2018), section 2.
-
     Args:
         codes: [N, D], D > 1.
         factors: [N, K] or by name, each [N], K > 1.
@@ -205,6 +206,10 @@ def dci(
     Raises:
         ValueError: for other shapes, values that are not finite, or so few rows that a factor is
             constant in one half of them.
+
+    Source:
+        A Framework for the Quantitative Evaluation of Disentangled Representations (Eastwood and
+        Williams, 2018), section 2 | https://openreview.net/forum?id=By-7dz-AZ
 
     Example:
         >>> factors = torch.cartesian_prod(torch.arange(5.0), torch.arange(4.0)).repeat(10, 1)

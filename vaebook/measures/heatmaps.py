@@ -64,13 +64,15 @@ def fit_heatmaps(images: Tensor) -> HeatmapFit:
     minimum. In the tests it is, against dense tables and SciPy from many starts, for all images
     that lie within a heatmap's norm of one; farther away it was up to 2 % too far.
 
-    Source: Marquardt, An Algorithm for Least-Squares Estimation of Nonlinear Parameters (1963).
-
     Args:
         images: [N, 1, 36, 36], of any finite values, decoded or not.
 
     Raises:
         ValueError: for images of another size, none, or values that are not finite.
+
+    Source:
+        An Algorithm for Least-Squares Estimation of Nonlinear Parameters (Marquardt, 1963) |
+        https://doi.org/10.1137/0111030
 
     Example:
         >>> from vaebook import datasets

@@ -285,9 +285,6 @@ class VAE(_LatentModel):
     With `n_classes` it is conditional, a model of p(x|c): the decoder takes the code and the
     class as a one-hot vector, D + C numbers, and whatever decodes needs `labels`.
 
-    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014); conditional: Sohn, Lee and
-    Yan, Learning Structured Output Representation using Deep Conditional Generative Models (2015).
-
     Args:
         encoder: maps images to [N, 2 D].
         decoder: maps codes to outputs [N, C, H, W].
@@ -295,6 +292,11 @@ class VAE(_LatentModel):
         likelihood: what the outputs mean.
         prior: p(z); N(0, I) by default.
         n_classes: C, where the decoder is told the class; 0 where it isn't.
+
+    Source:
+        Auto-Encoding Variational Bayes (Kingma and Welling, 2014) |
+        https://arxiv.org/abs/1312.6114; Learning Structured Output Representation using Deep
+        Conditional Generative Models (Sohn, Lee and Yan, 2015), for the conditional model.
 
     Example:
         >>> from vaebook.models import Bernoulli

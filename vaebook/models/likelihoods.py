@@ -103,7 +103,9 @@ class Bernoulli(Likelihood):
     Grey pixels in [0, 1] are allowed: log p is linear in x, so a grey value stands for the
     expectation over its own dynamic binarisation.
 
-    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014), appendix C.1.
+    Source:
+        Auto-Encoding Variational Bayes (Kingma and Welling, 2014), appendix C.1 |
+        https://arxiv.org/abs/1312.6114
 
     Example:
         >>> Bernoulli().log_prob(torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
@@ -244,12 +246,13 @@ class Gaussian(Likelihood):
 class LearnedGaussian(Gaussian):
     """A Gaussian whose one variance is a parameter, learned along with the networks.
 
-    Source: Rybkin, Daniilidis and Levine, Simple and Effective VAE Training with Calibrated
-    Decoders (2021), section 3.
-
     Args:
         variance: where it starts. Its logarithm moves by no more than the learning rate per
             step, so that it must not start too far away.
+
+    Source:
+        Simple and Effective VAE Training with Calibrated Decoders (Rybkin, Daniilidis and Levine,
+        2021), section 3 | https://arxiv.org/abs/2006.13202
 
     Example:
         >>> [name for name, _ in LearnedGaussian(0.1).named_parameters()]
@@ -287,10 +290,12 @@ class OptimalGaussian(_Adaptive):
 
     after each step, so that noise of single batches averages out over some ten of them.
 
-    Source: Rybkin, Daniilidis and Levine (2021), section 3.1.
-
     Args:
         variance: where it starts.
+
+    Source:
+        Simple and Effective VAE Training with Calibrated Decoders (Rybkin, Daniilidis and Levine,
+        2021), section 3.1 | https://arxiv.org/abs/2006.13202
 
     Example:
         >>> likelihood = OptimalGaussian(0.5)
@@ -321,10 +326,11 @@ class ConstrainedGaussian(_Adaptive):
     VAE the limit cuts nothing off where the optimal variance is below :math:`\tau`. An error that
     the optimal variance does not reach is not held by this one either.
 
-    Source: Rezende and Viola, Taming VAEs (2018), algorithm 1.
-
     Args:
         variance: :math:`\tau`, the mean squared error to hold.
+
+    Source:
+        Taming VAEs (Rezende and Viola, 2018), algorithm 1 | https://arxiv.org/abs/1810.00597
 
     Example:
         >>> likelihood = ConstrainedGaussian(0.01)

@@ -46,13 +46,15 @@ def he_(module: nn.Module) -> None:
     logits and log-variances that must first be unlearned, and one near zero passes hardly any
     gradient on: between them heatmaps are learned fastest, and digits as fast as by any.
 
-    Source: He et al., Delving Deep into Rectifiers (2015), equation 10.
-
     Args:
         module: changed in place.
 
     Raises:
         ValueError: when it has no linear or convolutional layer.
+
+    Source:
+        Delving Deep into Rectifiers (He et al., 2015), equation 10 |
+        https://arxiv.org/abs/1502.01852
 
     Example:
         >>> network = nn.Sequential(nn.Linear(1000, 500), nn.ReLU(), nn.Linear(500, 1))

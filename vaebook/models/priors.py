@@ -143,7 +143,9 @@ class StandardNormal(GaussianPrior):
     .. math:: \mathrm{KL} = \tfrac12 \sum_j \left(\mu_j^2 + e^{\mathrm{logvar}_j} - 1
         - \mathrm{logvar}_j\right)
 
-    Source: Kingma and Welling, Auto-Encoding Variational Bayes (2014), appendix B.
+    Source:
+        Auto-Encoding Variational Bayes (Kingma and Welling, 2014), appendix B |
+        https://arxiv.org/abs/1312.6114
 
     Example:
         >>> StandardNormal(2).kl(torch.ones(1, 2), torch.zeros(1, 2))

@@ -24,7 +24,7 @@ class Data(NamedTuple):
 
     Attributes:
         load: returns training and test set.
-        checksum: :func:`checksum_of` both, so that nobody has to load them to know it.
+        checksum: SHA-256 of both, so that nobody has to load them to know it.
     """
 
     load: Callable[[], tuple[ImageSet, ImageSet]]
