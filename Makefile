@@ -11,6 +11,9 @@ export OMP_WAIT_POLICY := PASSIVE
 export OMP_NUM_THREADS ?= 1
 # A page shows the one line that a run prints, not its progress bar.
 export TQDM_DISABLE := 1
+# One step fetches MNIST and Fashion-MNIST, unless DATA=offline; nothing after it asks a server.
+DATA := $(if $(VAEBOOK_OFFLINE),offline)
+export VAEBOOK_OFFLINE := 1
 
 chapters := $(wildcard chapters/*.ipynb)
 # What may change a chapter's outputs beside its own cells; tools/execute.py looks closer.
@@ -26,13 +29,15 @@ pages := $(shell find intro.md chapters _config.yml _toc.yml references.bib _sta
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  \1	/p' Makefile | expand -t 14
 
-book: $(SITE) ## execute what has changed and render the pages
+book: $(SITE) ## execute what has changed and render the pages (DATA=offline: download nothing)
 	@echo "The book is at $(SITE)"
+	@! grep -q 'missing$$' _build/data || printf '\033[31m== %s\033[0m\n' \
+	  "MNIST or Fashion-MNIST could not be had: pages that would show their images say so"
 
 serve: book ## show the pages at http://127.0.0.1:8000 (PORT=... for another port)
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
-notebooks: .venv/installed ## execute the chapters in place, keep only the compared outputs
+notebooks: .venv/installed _build/data ## execute the chapters in place, keep only the compared outputs
 	$(BIN)/python tools/notebooks.py $(chapters)
 
 test: lint types spelling unit chapters site ## run everything that CI runs
@@ -61,12 +66,12 @@ unit: .venv/installed
 	@echo "== 4/7 mathematics, package and structure"
 	$(BIN)/python -m pytest -q -n auto --dist loadfile --ignore=tests/site
 
-chapters: .venv/installed
+chapters: .venv/installed _build/data
 	@echo "== 5/7 chapters as notebooks"
 	$(if $(chapters),$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=120 chapters,@echo "no chapters")
 
-site: .venv/installed
+site: .venv/installed _build/data
 	@echo "== 6/7 strict build"
 	@$(MAKE) --no-print-directory book
 	@echo "== 7/7 pages in a browser"
@@ -96,7 +101,7 @@ links: .venv/installed ## try every link that leads out of the book (needs the n
 	-$(BIN)/jupyter-book build . --path-output _build/links --builder linkcheck
 	$(BIN)/python tools/links.py _build/links/_build/html/output.json
 
-measure: .venv/installed ## seconds and memory of each chapter on one core
+measure: .venv/installed _build/data ## seconds and memory of each chapter on one core
 	$(BIN)/python tools/measure_chapters.py $(chapters)
 
 clean: ## remove all that was built, but not the environment
@@ -112,10 +117,12 @@ clean: ## remove all that was built, but not the environment
 assets/vendor/plotly.min.js: .venv/installed
 	$(BIN)/python -c 'import plotly, shutil; shutil.copy(plotly.__path__[0] + "/package_data/plotly.min.js", "$@")'
 
-# Where the images come from decides what the pages show.
-_build/data: FORCE
+# What is there decides what the pages show. Each build looks again, and where servers are silent
+# that takes half a minute.
+_build/data: FORCE .venv/installed
 	@mkdir -p _build
-	@echo "VAEBOOK_DATA=$$VAEBOOK_DATA" > $@.new
+	@VAEBOOK_OFFLINE= TQDM_DISABLE= $(BIN)/python -m vaebook data \
+	  $(if $(filter offline,$(DATA)),--offline) > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(SITE): _build/data $(inputs) $(pages) assets/vendor/plotly.min.js

@@ -14,7 +14,8 @@ import pytest
 import execute
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / "tools"
 
 
 @pytest.fixture
@@ -58,6 +59,115 @@ def test_a_chapter_is_executed_where_what_it_reads_has_changed_since(
     table.write_text("2", encoding="utf-8")
     assert executed(path, capsys)
     assert executed(path, capsys)  # the last one has read 2, and 3 stands there now
+
+
+def test_a_chapter_is_executed_where_other_images_are_there(
+    chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = chapter("1 + 1")
+    found = path.parent / "_build" / "data"
+    found.parent.mkdir()
+    found.write_text("MNIST: missing\n", encoding="utf-8")
+    assert executed(path, capsys)
+    assert not executed(path, capsys)
+    found.write_text("MNIST: /somewhere\n", encoding="utf-8")
+    assert executed(path, capsys)
+
+
+# ---------------------------------------------------------------------------------------------
+# Images before all else
+
+PRETENDER = """#!/bin/sh
+echo "offline=$VAEBOOK_OFFLINE quiet=$TQDM_DISABLE $*" >> log
+case "$*" in
+  "-m vaebook data"*) cat found; exit $(cat status);;
+  tools/build.py*) mkdir -p _build/html; touch _build/html/index.html;;
+esac
+"""
+
+
+@pytest.fixture
+def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[str, list[str]]]:
+    """Return a function that makes a book whose Python only writes down what it was asked."""
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(PRETENDER)
+    python.chmod(0o755)
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    for name in ("assets/vendor/plotly.min.js", ".venv/installed", "status", "found"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for name in ("VAEBOOK_OFFLINE", "TQDM_DISABLE", "MAKEFLAGS", "MAKELEVEL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def make(*words: str, found: str, status: int = 0) -> tuple[str, list[str]]:
+        (tmp_path / "found").write_text(found)
+        (tmp_path / "status").write_text(str(status))
+        (tmp_path / "log").write_text("")
+        command = ["make", "--no-print-directory", *words]
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert bool(run.returncode) == bool(status), run.stderr
+        return run.stdout, (tmp_path / "log").read_text().splitlines()
+
+    return make
+
+
+THERE = "MNIST: /a\nFashion-MNIST: /b\n"
+NOT_THERE = "MNIST: missing\nFashion-MNIST: missing\n"
+LOUD = "\033[31m== MNIST or Fashion-MNIST could not be had"
+
+
+def test_a_build_fetches_the_images_first_and_then_asks_no_server(
+    book: Callable[..., tuple[str, list[str]]],
+) -> None:
+    said, asked = book("book", found=THERE)
+    assert asked[0] == "offline= quiet= -m vaebook data"
+    assert asked[1].startswith("offline=1 quiet=1 tools/build.py")
+    assert LOUD not in said
+    _, asked = book("book", found=THERE)
+    assert len(asked) == 1, "the same images: nothing is rendered again"
+
+
+def test_a_build_without_images_says_so_loudly_and_looks_again_next_time(
+    book: Callable[..., tuple[str, list[str]]],
+) -> None:
+    said, asked = book("book", found=NOT_THERE)
+    assert said.count(LOUD) == 1
+    assert len(asked) == 2
+    said, asked = book("book", found=NOT_THERE)
+    assert said.count(LOUD) == 1
+    assert len(asked) == 1
+    said, asked = book("book", found=THERE)
+    assert LOUD not in said
+    assert "tools/build.py" in asked[1]
+
+
+def test_a_build_only_looks_for_images_where_that_is_asked_for(
+    book: Callable[..., tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, asked = book("book", "DATA=offline", found=NOT_THERE)
+    assert asked[0].endswith("-m vaebook data --offline")
+    monkeypatch.setenv("VAEBOOK_OFFLINE", "1")
+    _, asked = book("book", found=NOT_THERE)
+    assert asked[0].endswith("-m vaebook data --offline")
+    monkeypatch.delenv("VAEBOOK_OFFLINE")
+    monkeypatch.setenv("DATA", "/mnt/data")  # somebody's own
+    _, asked = book("book", found=NOT_THERE)
+    assert asked[0].endswith("-m vaebook data")
+
+
+def test_the_site_is_checked_after_one_attempt_to_fetch(
+    book: Callable[..., tuple[str, list[str]]],
+) -> None:
+    _, asked = book("site", found=NOT_THERE)
+    data = [line.rpartition("data")[2] for line in asked if "vaebook data" in line]
+    assert data == ["", " --offline"]
+
+
+def test_a_build_stops_at_a_damaged_file(book: Callable[..., tuple[str, list[str]]]) -> None:
+    _, asked = book("book", found="", status=2)
+    assert len(asked) == 1
 
 
 def test_who_ends_an_execution_ends_the_chapters_that_wait_too(

@@ -77,6 +77,11 @@ def test_binder_stops_at_the_first_error_and_installs_no_second_torch() -> None:
     assert script.stat().st_mode & stat.S_IXUSR
 
 
+def test_an_image_for_binder_without_the_images_of_mnist_is_not_built() -> None:
+    script = (ROOT / "binder" / "postBuild").read_text(encoding="utf-8")
+    assert "\npython -m vaebook data --required\n" in script
+
+
 def test_binder_runs_a_python_that_the_package_takes() -> None:
     runtime = (ROOT / "binder" / "runtime.txt").read_text(encoding="utf-8").strip()
     least = PROJECT["requires-python"].removeprefix(">=")
