@@ -163,7 +163,7 @@ def interpolate(corners: Tensor, weights: Tensor, spherical: bool = False) -> Te
         spherical: divide by the norm of the weights; for codes, not for images.
 
     Returns:
-        The combinations: the leading axes of the weights, then those of a corner.
+        The combinations, with the leading axes of the weights and those of a corner.
 
     Raises:
         ValueError: when shapes or devices do not fit, a corner is not finite, or weights are not
