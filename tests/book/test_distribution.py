@@ -366,7 +366,29 @@ def test_workflows_run_the_checks_publish_pages_and_wheel_and_look_every_week() 
     assert "deploy-pages" in texts["pages"]
     assert all(word in texts["release"] for word in (".ci/run", "make wheel", "make zip", "tags"))
     weekly = texts["weekly"]
-    assert all(word in weekly for word in ("schedule", "make links", "newest.py", "fashion_mnist"))
+    assert all(
+        word in weekly
+        for word in ("schedule", "make links", "newest.py", "data --required", "DATA=offline")
+    )
+
+
+@pytest.mark.parametrize(("name", "build"), [("pages", "make book"), ("release", ".ci/run")])
+def test_nothing_is_published_without_the_images_of_mnist(name: str, build: str) -> None:
+    workflow = yaml.safe_load(
+        (ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8")
+    )
+    steps = [
+        step.get("run", step.get("uses", ""))
+        for job in workflow["jobs"].values()
+        for step in job["steps"]
+    ]
+    order = [
+        ".venv/bin/python -m vaebook data --required",
+        build,
+        ".venv/bin/python tools/originals.py _build/html",
+        next(step for step in steps if "upload-pages-artifact" in step),
+    ]
+    assert [step for step in steps if step in order] == order
 
 
 # ---------------------------------------------------------------------------------------------
