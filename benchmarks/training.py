@@ -153,8 +153,7 @@ def loop_of_the_examples(turn: Turn, epochs: int) -> None:
     torchvision = downloads._import_torchvision_datasets()
     from torchvision import transforms
 
-    datasets.mnist()
-    root = os.environ.get("VAEBOOK_DATA") or downloads._cache()
+    root = datasets.fetch("MNIST")[0].parents[2]
     images = torchvision.MNIST(root, train=True, transform=transforms.ToTensor())
     loader = torch.utils.data.DataLoader(images, batch_size=BATCH, shuffle=True)
     model = PlainVAE()

@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Thread
 from types import ModuleType
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -101,7 +102,7 @@ def fetch(
 
     Raises:
         DatasetUnavailable: when some of it is neither here nor downloadable.
-        ValueError: when a file is truncated or altered, or the title is none of the two.
+        ValueError: when a file is truncated or altered, or `title` or `seconds` can't be.
 
     Example:
         >>> [path.name for path in fetch("MNIST")]  # doctest: +SKIP
@@ -298,37 +299,38 @@ def _get(url: str, deadline: float, progress: bool) -> bytes:
     Another thread talks to the server, because name look-ups, handshakes and headers that drip
     have no time limit in Python.
     """
-    parts: Queue[int | bytes | Exception] = Queue(maxsize=8)
+    parts: Queue[Any] = Queue(maxsize=8)
     Thread(target=_pour, args=(url, parts), daemon=True).start()
     content = bytearray()
-    name = url.rsplit("/", 1)[1]
-    with _progress.bar(progress, desc=name, unit="B", unit_scale=True, leave=False) as bar:
-        while len(content) < _LARGEST:
-            left = deadline - time.monotonic()
-            try:
-                part = parts.get(timeout=max(0, min(left, _SILENCE)))
-            except Empty:
-                late = f"not done in time, {len(content)} bytes had come"
-                silent = f"silent for {_SILENCE:g} s"
-                raise TimeoutError(silent if left > _SILENCE else late) from None
-            if isinstance(part, Exception):
-                raise part
-            if isinstance(part, int):
-                bar.reset(part or None)
-                continue
-            if not part:
-                return bytes(content)
+
+    def take() -> Any:
+        left = deadline - time.monotonic()
+        try:
+            part = parts.get(timeout=max(0, min(left, _SILENCE)))
+        except Empty:
+            late = f"not done in time, {len(content)} bytes had come"
+            silent = f"silent for {_SILENCE:g} s"
+            raise TimeoutError(silent if left > _SILENCE else late) from None
+        if isinstance(part, Exception):
+            raise part
+        return part
+
+    total, name = take(), url.rsplit("/", 1)[1]
+    with _progress.bar(progress, desc=name, total=total, unit="B", unit_scale=True) as bar:
+        while part := take():
             content += part
             bar.update(len(part))
-    raise OSError(f"sent more than {_LARGEST} bytes")
+            if len(content) > _LARGEST:
+                raise OSError(f"sent more than {_LARGEST} bytes")
+    return bytes(content)
 
 
-def _pour(url: str, parts: "Queue[int | bytes | Exception]") -> None:
-    """Put into a queue how long an answer will be, its parts, then b"" or what went wrong."""
+def _pour(url: str, parts: "Queue[Any]") -> None:
+    """Put into a queue how long an answer will be, its parts, then b"", or what went wrong."""
     with suppress(Full):  # when nobody listens any more
         try:
             with urlopen(url, timeout=_SILENCE) as response:
-                parts.put(response.length or 0, timeout=_SILENCE)
+                parts.put(response.length, timeout=_SILENCE)  # None where it doesn't say
                 while part := response.read1(1 << 16):
                     parts.put(part, timeout=_SILENCE)
             parts.put(b"", timeout=_SILENCE)
