@@ -260,6 +260,12 @@ def test_a_tilde_and_the_folder_of_the_set_and_its_raw_folder_are_understood(
     assert_is(datasets.mnist(), "train")
 
 
+def test_a_folder_of_nobody_is_a_folder_that_is_not_there(home, monkeypatch, offline):
+    monkeypatch.setenv("VAEBOOK_DATA", "~nobody-of-this-name/data")
+    with pytest.raises(DatasetUnavailable, match="is not in ~nobody-of-this-name/data nor "):
+        datasets.mnist()
+
+
 def test_loose_files_in_the_named_folder_are_read(home, monkeypatch, offline):
     place(home / "downloads", packed=True)
     monkeypatch.setenv("VAEBOOK_DATA", str(home / "downloads"))
