@@ -21,7 +21,17 @@ from PIL import Image
 from torch import Generator, Tensor, nn
 
 import vaebook
-from vaebook import datasets, figures, live, models, objectives, recipes, tables, training
+from vaebook import (
+    datasets,
+    figures,
+    jobs,
+    live,
+    models,
+    objectives,
+    recipes,
+    tables,
+    training,
+)
 from vaebook.datasets import ImageSet
 from vaebook.latent import geometry, mixtures, paths, samplers, shapes
 from vaebook.live.pack import pack, pack_decoder
@@ -86,6 +96,10 @@ EXEMPT = {
     "training.Recorder.__call__": "called by fit",
     "recipes.measure.*": "called by train and evaluate, with sets and a model of their own",
     "training.TrainingDiverged": "raised by fit",
+    "jobs.Outcome": _RECORD,
+    "jobs.WorkersLost": "raised by each",
+    "tables.table.Table": _RECORD,
+    "tables.experiment.Failed": "raised by run",
     "datasets.downloads.DatasetUnavailable": "raised by the data sets",
     "models.latent.Codes": _RECORD,
     "latent.samplers.Chain": _RECORD,
@@ -97,6 +111,7 @@ EXEMPT = {
     "_files.*": _INSIDE,
     "_progress.*": _INSIDE,
     "figures.renderer.read_alt": _INSIDE,
+    "recipes.structure.*": _INSIDE,
     "recipes.weights.halved": _INSIDE,
     "fingerprint.*": "takes anything, and is tested by itself",
     "figures.pictures.*": _INSIDE,
@@ -232,7 +247,7 @@ def _calls() -> dict[str, Callable[[], Call]]:
     calls: dict[str, Callable[[], Call]] = {}
     for room in (
         _datasets, _networks, _likelihoods, _priors, _models, _objectives, _training,
-        _latent, _measures, _recipes, _figures, _live,
+        _latent, _measures, _recipes, _experiments, _figures, _live,
     ):  # fmt: skip
         calls |= room()
     return calls
@@ -287,9 +302,6 @@ def _datasets() -> dict[str, Callable[[], Call]]:
         "datasets.images.binarize": lambda: (
             datasets.binarize, {"images": grey(3, 1, 4, 4), "generator": generator()}
         ),
-        "datasets.templates.donut": lambda: (
-            datasets.donut, {"size": 12, "radius": 3.0, "width": 1.0}
-        ),
         "datasets.own.folder": lambda: (
             datasets.folder,
             {"path": pictures_folder(), "size": 4, "channels": 3, "progress": False},
@@ -300,6 +312,9 @@ def _datasets() -> dict[str, Callable[[], Call]]:
                 "images": grey(6, 1, 4, 4), "labels": classes(6), "factors": {"slant": normal(6)},
                 "names": ["a", "b"], "in_unit_range": True,
             },
+        ),
+        "datasets.templates.donut": lambda: (
+            datasets.donut, {"size": 12, "radius": 3.0, "width": 1.0}
         ),
         "datasets.templates.stick": lambda: (
             datasets.stick, {"size": 12, "half_length": 3.0, "width": 1.0, "angle": 15.0}
@@ -331,6 +346,9 @@ def _networks() -> dict[str, Callable[[], Call]]:
         ),
         "models.networks.ConvDecoder": lambda: (
             networks.ConvDecoder, {"latent_dim": 2, "channels": (2, 2)} | conv | shape
+        ),
+        "models.networks.for_images": lambda: (
+            networks.for_images, {"shape": (3, 8, 9), "latent_dim": 2, "kind": "cnn"}
         ),
         "models.networks.MLPEncoder.forward": lambda: (
             network("encoder", 0, 4, 4), dict(images)
@@ -827,11 +845,77 @@ def _recipes() -> dict[str, Callable[[], Call]]:
         "recipes.weights.load": lambda: (
             recipes.load, {"recipe": recipe(), "directory": trained_folder()}
         ),
+        "recipes.weights.save": lambda: (
+            recipes.save,
+            {
+                "trained": recipes.Trained(
+                    vae(), training.History(), {}, models.Codes(normal(4, 2))
+                ),
+                "path": Path(tempfile.mkdtemp(prefix="vaebook-tests-")) / "mine.safetensors",
+            },
+        ),
         "recipes.weights.is_trained": lambda: (
             recipes.is_trained, {"recipe": recipe(), "directory": trained_folder()}
         ),
-        "tables.available": lambda: (tables.available, {}),
-        "tables.load": lambda: (tables.load, {"name": "annealing"}),
+    }  # fmt: skip
+
+
+def _experiments() -> dict[str, Callable[[], Call]]:
+    def row(x: str) -> dict[str, str]:
+        return {"twice": 2 * x}
+
+    def experiment() -> tables.Experiment:
+        return tables.Experiment("twice", row, {"x": ["a", "b"]})
+
+    def folder() -> Path:
+        return Path(tempfile.mkdtemp(prefix="vaebook-tests-"))
+
+    def study() -> Path:
+        path = folder() / "squares.py"
+        text = "from vaebook.tables import Experiment\nx = Experiment('x', dict, {'n': [1]})\n"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def table() -> tables.Table:
+        return tables.run(experiment(), folder(), progress=False)
+
+    def file() -> Path:
+        into = folder()
+        tables.run(experiment(), into, progress=False)
+        return into / "twice.jsonl"
+
+    return {
+        "jobs.each": lambda: (
+            jobs.each, {"function": row, "points": [{"x": "a"}], "n_jobs": 1, "scheduler": None}
+        ),
+        "tables.table.available": lambda: (tables.available, {}),
+        "tables.table.load": lambda: (tables.load, {"name": "annealing"}),
+        "tables.table.read": lambda: (tables.read, {"path": file()}),
+        "tables.table.Table.where": lambda: (table().where, {"x": "a"}),
+        "tables.experiment.Experiment": lambda: (
+            tables.Experiment,
+            {
+                "name": "twice",
+                "row": row,
+                "grid": {"x": ["a", "b"]},
+                "uses": lambda x: [x],
+                "about": {"power": 2},
+                "summarize": None,
+            },
+        ),
+        "tables.experiment.Experiment.points": lambda: (experiment().points, {}),
+        "tables.experiment.Experiment.fingerprint": lambda: (experiment().fingerprint, {"x": "a"}),
+        "tables.experiment.from_file": lambda: (tables.from_file, {"path": study()}),
+        "tables.experiment.run": lambda: (
+            tables.run,
+            {
+                "experiment": experiment(),
+                "into": folder(),
+                "n_jobs": 1,
+                "scheduler": None,
+                "progress": False,
+            },
+        ),
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from vaebook.models.networks import (
     ConvEncoder,
     MLPDecoder,
     MLPEncoder,
+    for_images,
     he_,
     live_units,
 )
@@ -122,6 +123,68 @@ def test_transposed_blocks_reach_an_image_of_any_shape(latent_dim, channels, sha
 def test_a_conv_block_is_convolution_relu_and_max_pool():
     kinds = [type(layer) for layer in ConvEncoder(2, channels=(4, 8), shape=(1, 28, 28)).blocks]
     assert kinds == 2 * [nn.Conv2d, nn.ReLU, nn.MaxPool2d]
+
+
+# ---------------------------------------------------------------------------------------------
+# For images of any size
+
+
+@pytest.mark.parametrize("kind", ["mlp", "cnn"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("height", "width"), [(7, 7), (28, 28), (36, 36), (64, 64), (100, 100), (33, 50), (9, 200)]
+)
+def test_images_of_a_shape_get_networks_that_return_just_that(kind, channels, height, width):
+    shape = (channels, height, width)
+    encoder, decoder = for_images(torch.Size(shape), 5, kind)
+    assert encoder(torch.rand(2, *shape)).shape == (2, 10)
+    assert decoder(torch.randn(2, 5)).shape == (2, *shape)
+
+
+@given(
+    shape=st.tuples(CHANNELS, st.integers(1, 70), st.integers(1, 70)),
+    latent_dim=st.integers(1, 5),
+    kind=st.sampled_from(["mlp", "cnn"]),
+)
+def test_every_shape_gets_its_networks_or_is_refused_by_name(shape, latent_dim, kind):
+    if kind == "cnn" and min(shape[1:]) == 1:
+        with pytest.raises(ValueError, match=r"shape must have sides of 2 or more for a CNN, got"):
+            for_images(shape, latent_dim, kind)
+        return
+    encoder, decoder = for_images(shape, latent_dim, kind)
+    codes = encoder(torch.rand(1, *shape))
+    assert decoder(codes[:, :latent_dim]).shape == (1, *shape)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 64), (3, 100, 75), (3, 256, 256)])
+def test_a_cnn_has_few_weights_whatever_the_size(shape):
+    encoder, decoder = for_images(shape, 8, "cnn")
+    for network in (encoder, decoder):
+        assert 50_000 < sum(weight.numel() for weight in network.parameters()) < 750_000
+    torch.manual_seed(0)
+    assert_gradients_reach_every_parameter(encoder, encoder(torch.rand(9, *shape)))
+    assert_gradients_reach_every_parameter(decoder, decoder(torch.randn(9, 8)))
+
+
+def test_the_mlp_for_mnist_is_the_books():
+    encoder, decoder = for_images((1, 28, 28), 2)
+    assert str(encoder) == str(MLPEncoder(4))
+    assert str(decoder) == str(MLPDecoder(2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (((28, 28), 2), "shape must be"),
+        (((2, 28, 28), 2), r"shape must be \(C, H, W\) of an image, C of 1 or 3"),
+        (((5, 3, 28, 28), 2), r"shape must be \(C, H, W\)"),
+        (((1, 28, 28), 0), "latent_dim must be a whole number, 1 or more"),
+        (((1, 28, 28), 2, "resnet"), "kind must be 'mlp' or 'cnn', got 'resnet'"),
+    ],
+)
+def test_networks_for_what_is_no_image_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        for_images(*arguments)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ the package. `train` makes them again, or those of a recipe of one's own.
 from vaebook.recipes.recipe import Data, Measure, Recipe
 from vaebook.recipes.registry import available, get, is_shipped, trainable
 from vaebook.recipes.run import evaluate, train
-from vaebook.recipes.weights import Snapshots, Trained, is_trained, load
+from vaebook.recipes.weights import Snapshots, Trained, is_trained, load, save
 
 __all__ = [
     "Data",
@@ -21,6 +21,7 @@ __all__ = [
     "is_shipped",
     "is_trained",
     "load",
+    "save",
     "train",
     "trainable",
 ]

@@ -1,16 +1,19 @@
-"""Trained models on disk: weights, history and codes as safetensors, with a card beside them.
+"""Trained models on disk: weights, history and codes as safetensors, with a card.
 
-The card has the recipe's fingerprint and the sum of the weights; what was made under another
-fingerprint, or has been altered since, is refused by name.
+`train` writes the card of a recipe beside the weights, in half precision. `save` writes a model
+that was trained in any way into one file, as it is, with its structure and card in the file's
+header. Either has a fingerprint and the sum of the weights; what was made under another
+fingerprint, or has been altered since, is refused by name. Nothing is pickled.
 """
 
-__all__ = ["Snapshots", "Trained", "halved", "is_trained", "load", "write"]
+__all__ = ["Snapshots", "Trained", "halved", "is_trained", "load", "save", "write"]
 
 import hashlib
 import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,11 +23,17 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+import vaebook
 from vaebook import _checks, _files
+from vaebook.fingerprint import fingerprint
 from vaebook.models import Codes
 from vaebook.recipes.recipe import Recipe
 from vaebook.recipes.registry import WEIGHTS, get
+from vaebook.recipes.structure import build, structure_of
 from vaebook.training import History
+
+_SUFFIX = ".safetensors"
+_HEADER = {"model", "fingerprint", "sha256", "best_epoch", "interrupted", "card", "vaebook"}
 
 
 class Snapshots(NamedTuple):
@@ -36,35 +45,51 @@ class Snapshots(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """A trained model, frozen and in eval mode, with its history, card and test codes.
+    """A trained model with its history, card and codes.
 
-    `snapshots` is None where the recipe keeps none.
+    What :func:`load` returns, with the model frozen and in eval mode, and what :func:`save` takes:
+    of a recipe's or of a model that `fit` has trained.
+
+    Attributes:
+        model: a VAE, an autoencoder or a classifier.
+        history: of its training.
+        card: what is to be known of it, as JSON can hold it; of a recipe its metrics and budget.
+        codes: of a recipe's test set, or of the images that one wants to find again.
+        snapshots: of the codes during training, None where none were kept.
     """
 
     model: Any
     history: History
     card: dict[str, Any]
     codes: Codes
-    snapshots: Snapshots | None
+    snapshots: Snapshots | None = None
 
 
-def load(recipe: str | Recipe, directory: str | os.PathLike[str] | None = None) -> Trained:
+def load(
+    recipe: str | Recipe | os.PathLike[str], directory: str | os.PathLike[str] | None = None
+) -> Trained:
     """Return a trained model; no network, no data set, no training.
 
     Args:
-        recipe: the name of one of the book's, see :func:`available`, or a recipe of one's own.
-        directory: where `train` wrote it; the package's own weights by default.
+        recipe: the name of one of the book's, see :func:`available`; or a recipe of one's own;
+            or the path of a ".safetensors" file that :func:`save` wrote.
+        directory: where `train` wrote a recipe; the package's own weights by default.
 
     Raises:
         ValueError: when the name is unknown, the files were made under another fingerprint, or
             they are damaged.
-        FileNotFoundError: when the recipe hasn't been trained into that directory.
+        FileNotFoundError: when the recipe hasn't been trained into that directory, or there is
+            no file at the path.
 
     Example:
         >>> trained = load("mnist-mlp-2d")
         >>> trained.model.decode(torch.zeros(1, 2)).shape
         torch.Size([1, 1, 28, 28])
     """
+    if isinstance(recipe, os.PathLike) or (isinstance(recipe, str) and recipe.endswith(_SUFFIX)):
+        if directory is not None:
+            raise ValueError(f"directory must be None beside the path of a file, got {directory}")
+        return _load_saved(_checks.path(recipe, "recipe"))
     recipe = get(recipe)
     path, card, content = _read(recipe, _folder(directory))
     groups = _groups(path, content)
@@ -82,6 +107,81 @@ def load(recipe: str | Recipe, directory: str | os.PathLike[str] | None = None) 
     codes = _codes(path, groups["codes"])
     snapshots = _snapshots(path, groups["snapshots"], codes) if recipe.snapshots else None
     return Trained(model.eval().requires_grad_(False), history, card, codes, snapshots)
+
+
+def save(trained: Trained, path: str | os.PathLike[str]) -> None:
+    """Write a trained model into one file, from which :func:`load` returns it as it is.
+
+    The file is of safetensors: the numbers, and a header in JSON that names the classes of the
+    model and of its parts with their arguments. Reading it executes nothing, so that one may take
+    such a file from a stranger; but a network of one's own can't be saved in it.
+
+    Args:
+        trained: with a model of this package's networks, likelihoods and priors.
+        path: ends in ".safetensors"; what is there is replaced.
+
+    Raises:
+        ValueError: when a part of the model is of another class or was changed after it was
+            built, a number is not finite, the card is no JSON, or for another ending.
+        OSError: when the file can't be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from vaebook import datasets, models, objectives
+        >>> from vaebook.models import networks
+        >>> from vaebook.training import fit
+        >>> digits = datasets.digits()[:256]
+        >>> model = models.VAE(*networks.for_images((1, 28, 28), 2), 2, models.Bernoulli())
+        >>> history = fit(model, objectives.negative_elbo, digits, epochs=1, progress=False)
+        >>> trained = Trained(model, history, {"names": digits.names}, model.codes(digits))
+        >>> with TemporaryDirectory() as folder:
+        ...     save(trained, f"{folder}/mine.safetensors")
+        ...     again = load(f"{folder}/mine.safetensors")
+        >>> torch.equal(again.model.codes(digits).mu, again.codes.mu)
+        True
+    """
+    _checks.instance(trained, "trained", Trained)
+    path = _checks.path(path, "path")
+    if path.suffix != _SUFFIX:
+        raise ValueError(f"path must end in '{_SUFFIX}', got {str(path)!r}")
+    for name, kind in (("history", History), ("card", Mapping), ("codes", Codes)):
+        _checks.instance(getattr(trained, name), f"trained.{name}", kind)
+    structure = structure_of(trained.model)
+    model = deepcopy(trained.model).cpu().eval().requires_grad_(False)
+    tensors = _flat(
+        {
+            "model": model.state_dict(),
+            "steps": _columns(trained.history.steps, torch.float64),
+            "epochs": _columns(trained.history.epochs, torch.float64),
+            "codes": _present(vars(trained.codes)),
+            "snapshots": _present(trained.snapshots._asdict() if trained.snapshots else {}),
+        }
+    )
+    for key in _not_finite(tensors):
+        raise ValueError(f"trained must hold finite numbers, got others in {key}")
+    description = fingerprint(model=model)
+    try:
+        again = fingerprint(model=_filled(structure, model.state_dict()))
+    except RuntimeError:  # weights of another shape
+        again = ""
+    if again != description:
+        raise ValueError(
+            "trained.model must be as its classes built it, got one that was changed afterwards"
+        )
+    header = {
+        "model": structure,
+        "fingerprint": description,
+        "sha256": _sum(tensors),
+        "best_epoch": trained.history.best_epoch,
+        "interrupted": trained.history.interrupted,
+        "card": dict(trained.card),
+        "vaebook": vaebook.__version__,
+    }
+    try:
+        text = json.dumps(header, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"trained.card must be what JSON can hold: {error}") from None
+    _files.write(path, save_tensors(tensors, {"vaebook": text}))
 
 
 def is_trained(recipe: str | Recipe, directory: str | os.PathLike[str] | None = None) -> bool:
@@ -130,6 +230,80 @@ def write(
     _files.write(directory / f"{recipe.name}.json", text.encode())
 
 
+def _load_saved(path: Path) -> Trained:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: recipes.save writes it")
+    content = path.read_bytes()
+    tensors = _tensors(path, content)
+    header = _header(path, content)
+    if _sum(tensors) != header["sha256"]:
+        raise ValueError(f"{path} does not match its sum, {header['sha256']}: it is damaged")
+    groups = _grouped(path, tensors)
+    try:
+        model = _filled(header["model"], groups["model"])
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} doesn't fit its own structure: {reason}") from None
+    if fingerprint(model=model) != header["fingerprint"]:
+        raise ValueError(
+            f"{path} was made under another fingerprint, by vaebook {header['vaebook']}, whose "
+            f"{type(model).__name__} was another: load it with that version"
+        )
+    steps, epochs = (
+        {key: tensor.tolist() for key, tensor in groups[name].items()}
+        for name in ("steps", "epochs")
+    )
+    history = History(steps, epochs, header["best_epoch"], header["interrupted"])
+    kept = groups["snapshots"]
+    snapshots = Snapshots(kept["steps"], kept["mu"], kept.get("labels")) if kept else None
+    return Trained(model, history, header["card"], _codes(path, groups["codes"]), snapshots)
+
+
+def _header(path: Path, content: bytes) -> dict[str, Any]:
+    """Return what `save` has written in front of the tensors of a file."""
+    size = int.from_bytes(content[:8], "little")  # as safetensors has it
+    notes = json.loads(content[8 : 8 + size]).get("__metadata__", {})
+    try:
+        header = json.loads(notes["vaebook"])
+        missing = _HEADER - header.keys()
+    except (KeyError, AttributeError, json.JSONDecodeError):
+        missing = _HEADER
+    if missing:
+        raise ValueError(
+            f"{path} lacks {', '.join(sorted(missing))} in its header, which recipes.save writes; "
+            "what recipes.train wrote is loaded by its recipe and directory"
+        )
+    return header
+
+
+def _filled(structure: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Module:
+    """Return the model of a structure with its weights, in their dtype, frozen in eval mode."""
+    model: nn.Module = build(structure)
+    kinds = {tensor.dtype for tensor in state.values() if tensor.is_floating_point()}
+    if len(kinds) == 1:
+        model.to(kinds.pop())
+    model.load_state_dict(state)
+    return model.eval().requires_grad_(False)
+
+
+def _columns(values: Mapping[str, list[float]], dtype: torch.dtype) -> dict[str, Tensor]:
+    return {key: torch.tensor(column, dtype=dtype) for key, column in values.items()}
+
+
+def _present(parts: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+    return {key: part.detach().cpu() for key, part in parts.items() if part is not None}
+
+
+def _sum(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of tensors by name, whatever the order in which they are stored."""
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        tensor = tensors[key]
+        digest.update(f"{key} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _folder(directory: str | os.PathLike[str] | None) -> Path:
     return WEIGHTS if directory is None else _checks.path(directory, "directory")
 
@@ -166,17 +340,37 @@ def _read(recipe: Recipe, folder: Path) -> tuple[Path, dict[str, Any], bytes]:
 
 def _groups(path: Path, content: bytes) -> dict[str, dict[str, Tensor]]:
     """Return the tensors of a file, all finite, by group and name; what was halved is float32."""
-    groups: dict[str, dict[str, Tensor]] = defaultdict(dict)
+    tensors = {
+        key: tensor.float() if tensor.is_floating_point() else tensor.long()
+        for key, tensor in _tensors(path, content).items()
+    }
+    return _grouped(path, tensors)
+
+
+def _tensors(path: Path, content: bytes) -> dict[str, Tensor]:
     try:
-        tensors = load_tensors(content)
+        return load_tensors(content)
     except SafetensorError as error:
         raise ValueError(f"{path} is no file of tensors: {error}") from None
+
+
+def _grouped(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    for key in _not_finite(tensors):
+        raise ValueError(f"{path} has numbers that are not finite: {key}")
+    groups: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for key, tensor in tensors.items():
         group, _, rest = key.partition(".")
-        if group not in ("steps", "epochs") and not bool(tensor.isfinite().all()):
-            raise ValueError(f"{path} has numbers that are not finite: {key}")
-        groups[group][rest] = tensor.float() if tensor.is_floating_point() else tensor.long()
+        groups[group][rest] = tensor
     return groups
+
+
+def _not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of tensors with NaN or infinity; the history's may have them."""
+    return [
+        key
+        for key, tensor in tensors.items()
+        if not key.startswith(("steps.", "epochs.")) and not bool(tensor.isfinite().all())
+    ]
 
 
 def _codes(path: Path, found: dict[str, Tensor]) -> Codes:
@@ -213,13 +407,15 @@ def _pack(model: nn.Module, history: History, codes: Codes, snapshots: dict[int,
                 "mu": torch.stack([snapshots[step] for step in steps]),
             }
         )
-    return save_tensors(
-        {
-            f"{group}.{key}": tensor.contiguous()
-            for group, tensors in groups.items()
-            for key, tensor in tensors.items()
-        }
-    )
+    return save_tensors(_flat(groups))
+
+
+def _flat(groups: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {
+        f"{group}.{key}": tensor.clone(memory_format=torch.contiguous_format)
+        for group, tensors in groups.items()
+        for key, tensor in tensors.items()
+    }
 
 
 def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
