@@ -1,4 +1,4 @@
-"""The command line: `python -m vaebook data | list | info | train | evaluate`."""
+"""The command line: `python -m vaebook data | list | info | train | evaluate | experiment`."""
 
 import argparse
 import json
@@ -8,8 +8,10 @@ import time
 from collections.abc import Sequence
 from fnmatch import filter as match
 from itertools import groupby
+from pathlib import Path
+from typing import Any
 
-from vaebook import _progress, datasets, recipes
+from vaebook import _progress, datasets, jobs, recipes, tables
 from vaebook.datasets import DatasetUnavailable
 
 
@@ -50,7 +52,32 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--samples", type=int, help="importance samples for log p(x) (default: the recipe's)"
         )
+    experiment = commands.add_parser(
+        "experiment",
+        help="compute what is missing of a study's table",
+        description="Run a study and write its table. Rows are kept as they come, and the same "
+        "command goes on after a stop; rows whose code has changed are computed again.",
+    )
+    experiment.add_argument("name", help="of a file in `experiments`, or a path to one")
+    experiment.add_argument("--into", help="folder of the table (default: vaebook/tables)")
+    for command in (train, experiment):
+        where = command.add_mutually_exclusive_group()
+        where.add_argument(
+            "--jobs", type=int, default=1, help="processes, of one thread (default: %(default)s)"
+        )
+        where.add_argument("--scheduler", help="a Dask cluster instead, such as tcp://HOST:8786")
     return parser
+
+
+def _experiment(name: str, into: str | None, n_jobs: int, scheduler: str | None) -> None:
+    path = Path(name) if name.endswith(".py") else Path("experiments", f"{name}.py")
+    if not path.exists():
+        known = sorted(file.stem for file in Path("experiments").glob("*.py"))
+        there = ", ".join(known) or "no folder of that name here"
+        raise ValueError(f"there is no study {path}; in experiments: {there}")
+    experiment = tables.from_file(path)
+    found = tables.run(experiment, into or tables.FOLDER, n_jobs=n_jobs, scheduler=scheduler)
+    print(f"{found.name}: {len(found.rows)} rows, {json.dumps(found.made_with)}")
 
 
 def _data(required: bool, offline: bool) -> int:
@@ -90,19 +117,32 @@ def _evaluate(name: str, directory: str | None, samples: int | None) -> None:
     print(json.dumps(recipes.evaluate(name, model, n_samples=samples), indent=2))
 
 
-def _train(pattern: str, directory: str, samples: int | None) -> None:
+def _train(
+    pattern: str, directory: str, n_samples: int | None, n_jobs: int, scheduler: str | None
+) -> int:
     names = match(recipes.trainable(), pattern) or [recipes.get(pattern).name]
-    alone = len(names) == 1
-    # One bar over a sweep, or that of the one training.
-    with _progress.bar(not alone, names, unit="recipe") as bar:
-        for name in bar:
-            bar.set_postfix_str(name)
-            if recipes.is_trained(name, directory):
-                bar.write(f"{name} is there already")
-                continue
-            bar.write(name)
-            trained = recipes.train(name, directory, n_samples=samples, progress=alone)
-            bar.write(json.dumps(trained.card["metrics"], indent=2))
+    there = [name for name in names if recipes.is_trained(name, directory)]
+    for name in there:
+        print(f"{name} is there already")
+    left = [name for name in names if name not in there]
+    if names == left and len(names) == 1:
+        metrics = recipes.train(names[0], directory, n_samples=n_samples).card["metrics"]
+        print(json.dumps(metrics, indent=2))
+        return 0
+    points = [{"name": name, "directory": directory, "n_samples": n_samples} for name in left]
+    status = 0
+    with _progress.bar(True, total=len(names), initial=len(there), unit="recipe") as bar:
+        for outcome in jobs.each(_train_one, points, n_jobs=n_jobs, scheduler=scheduler):
+            bar.update()
+            bar.write(f"{left[outcome.index]} {outcome.error or json.dumps(outcome.value)}")
+            status = 2 if outcome.error else status
+    return status
+
+
+def _train_one(name: str, directory: str, n_samples: int | None) -> dict[str, Any]:
+    trained = recipes.train(name, directory, n_samples=n_samples, progress=False)
+    metrics: dict[str, Any] = trained.card["metrics"]
+    return metrics
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,18 +158,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _info(options.name, options.directory)
         elif options.command == "evaluate":
             _evaluate(options.name, options.directory, options.samples)
+        elif options.command == "experiment":
+            _experiment(options.name, options.into, options.jobs, options.scheduler)
         else:
-            _train(options.pattern, options.directory, options.samples)
+            status = _train(
+                options.pattern,
+                options.directory,
+                options.samples,
+                options.jobs,
+                options.scheduler,
+            )
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read has seen enough, as `head` has. What is left must not be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
-        goes_on = options.command in ("data", "train")
-        hint = "; the same command goes on from there" if goes_on else ""
+        long = options.command in ("data", "train", "experiment")
+        hint = "; the same command goes on from there" if long else ""
         print(f"\nvaebook: interrupted{hint}", file=sys.stderr)
         return 130
-    except (ValueError, OSError, DatasetUnavailable) as error:
+    except (ValueError, OSError, DatasetUnavailable, jobs.WorkersLost, tables.Failed) as error:
         print(f"vaebook: {error}", file=sys.stderr)
         return 2
     return status

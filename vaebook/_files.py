@@ -1,6 +1,6 @@
-"""The ground floor: files that are whole whenever they are there."""
+"""The ground floor: files that are whole whenever they are there, and lines added to one."""
 
-__all__ = ["write"]
+__all__ = ["append", "write"]
 
 import os
 import secrets
@@ -34,3 +34,24 @@ def write(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+def append(path: Path, line: str) -> None:
+    """Add a line to a file, on its own even after one that a kill or a full disk has cut.
+
+    Raises:
+        OSError: when it can't be written, with the path.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> path = Path(mkdtemp()) / "lines"
+        >>> append(path, "one"), append(path, "two")
+        (None, None)
+        >>> path.read_text().split()
+        ['one', 'two']
+    """
+    try:
+        with open(path, "ab") as file:
+            file.write(f"\n{line}".encode())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error

@@ -17,9 +17,10 @@ import json
 import sys
 import sysconfig
 import textwrap
+import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import partial, reduce
+from functools import cache, partial, reduce
 from pathlib import Path, PurePath
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeVar
@@ -32,6 +33,7 @@ from vaebook import _checks
 
 _LENGTH = 16
 _LIBRARY = Path(sysconfig.get_path("stdlib"))
+_CACHED = type(cache(int))
 _BARE = frozenset(vars(nn.Module()))
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -130,6 +132,8 @@ def _describe_compound(value: Any, above: tuple[int, ...]) -> Any:
         return _function(value, above)
     if inspect.isbuiltin(value):
         return _builtin(value, above)
+    if isinstance(value, _CACHED):
+        return {"cached": _describe(inspect.unwrap(value), above)}
     if isinstance(value, type):
         return _class(value, above)
     if isinstance(value, ModuleType):
@@ -312,14 +316,30 @@ def _outside(function: FunctionType) -> Iterator[tuple[str, Any]]:
         except ValueError:  # not filled yet
             yield name, None
     for name in sorted(set(_globals(function.__code__))):
-        if name in function.__globals__:
-            yield name, function.__globals__[name]
+        first, *rest = name.split(".")
+        if first in function.__globals__:
+            yield from _reached(function.__globals__[first], first, rest)
+
+
+def _reached(value: Any, name: str, rest: list[str]) -> Iterator[tuple[str, Any]]:
+    """Yield what is asked of a module of this package, as its name alone says little."""
+    inside = isinstance(value, ModuleType) and value.__name__.partition(".")[0] == "vaebook"
+    if inside and rest and hasattr(value, rest[0]):
+        yield from _reached(getattr(value, rest[0]), f"{name}.{rest[0]}", rest[1:])
+    else:
+        yield name, value
 
 
 def _globals(code: CodeType) -> Iterator[str]:
+    """Yield the names that code looks up, each with the attributes that it asks of it."""
+    path = ""
     for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            yield instruction.argval
+        if path and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            path = f"{path}.{instruction.argval}"
+            continue
+        if path:
+            yield path
+        path = instruction.argval if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") else ""
     for part in code.co_consts:
         if isinstance(part, CodeType):  # a function within, or a comprehension
             yield from _globals(part)
@@ -331,10 +351,20 @@ def _source(function: FunctionType, above: tuple[int, ...]) -> Any:
         try:
             # Of the code, as that of a wrapper would be what it wraps.
             source = inspect.getsource(function.__code__)
-            return _digest(textwrap.dedent(source).encode())
-        except (OSError, TypeError):
+            return _digest(_bare_source(textwrap.dedent(source)).encode())
+        except (OSError, TypeError, tokenize.TokenError):
             pass
     return _compiled(function.__code__, above)
+
+
+def _bare_source(source: str) -> str:
+    """Return source without comments, which decide nothing."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
 def _compiled(code: CodeType, above: tuple[int, ...]) -> list[Any]:

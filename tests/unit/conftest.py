@@ -3,10 +3,12 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.unit.cluster import Cluster
 
 NODE = shutil.which("node")
 NO_NODE = "no node found (apt-get install nodejs): the page's script was NOT run"
@@ -27,6 +29,14 @@ def node(tmp_path: Path) -> Callable[[str], str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A scheduler and two workers of one thread each, as processes."""
+    made = Cluster(tmp_path)
+    yield made
+    made.stop()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,44 +1,20 @@
-"""Results of the experiments that the pages quote, as data of the package.
+"""Results of the experiments that the pages quote, and the experiments that make them.
 
-Each table is what a script of the same name in `experiments/` has written. Its `stamp` names the
-recipes that it is about with their fingerprints; a test holds them to the recipes of today.
+Each table that comes with the package is what the study of the same name in `experiments/` has
+written: a line per row, with the fingerprint of what computed it.
 """
 
-__all__ = ["available", "load"]
+from vaebook.tables.experiment import Experiment, Failed, from_file, run
+from vaebook.tables.table import FOLDER, Table, available, load, read
 
-import json
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any
-
-_FOLDER = Path(__file__).parent
-
-
-def available() -> list[str]:
-    """Return the names of all tables.
-
-    Example:
-        >>> "annealing" in available()
-        True
-    """
-    return sorted(path.stem for path in _FOLDER.glob("*.json"))
-
-
-def load(name: str) -> dict[str, Any]:
-    """Return a table, as the experiment has written it.
-
-    Args:
-        name: one of :func:`available`.
-
-    Raises:
-        ValueError: when there is no such table, with the nearest names.
-
-    Example:
-        >>> sorted(load("annealing")["ways"])
-        ['cyclical', 'free bits', 'linear', 'mean image', 'none']
-    """
-    if name not in available():
-        near = get_close_matches(str(name), available()) or available()
-        raise ValueError(f"name must be a table, got {name!r}; there is {', '.join(near)}")
-    table: dict[str, Any] = json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    return table
+__all__ = [
+    "FOLDER",
+    "Experiment",
+    "Failed",
+    "Table",
+    "available",
+    "from_file",
+    "load",
+    "read",
+    "run",
+]

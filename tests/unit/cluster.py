@@ -1,0 +1,54 @@
+"""A real Dask cluster of two processes on this machine."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+class Cluster:
+    """A real scheduler and two real workers on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "scheduler.json"
+        self.folder = folder
+        self.scheduler = self.start("scheduler", "--no-dashboard", "--port", "0")
+        self.wait(self.file.exists)
+        self.address = f"tcp://127.0.0.1:{self.port()}"
+        self.workers = [self.start("worker", "--no-nanny", "--nthreads", "1") for _ in range(2)]
+        self.wait(lambda: self.n_workers() == 2)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        # Scheduler and workers have what this process has.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        code = "import sys; from dask.__main__ import main; main()"
+        command = [sys.executable, "-c", code, *arguments, "--scheduler-file", str(self.file)]
+        silent = subprocess.DEVNULL
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdout=silent, stderr=silent
+        )
+
+    def port(self) -> str:
+        address: str = json.loads(self.file.read_text())["address"]
+        return address.rpartition(":")[2]
+
+    def n_workers(self) -> int:
+        from distributed import Client
+
+        with Client(self.address, timeout="10s", set_as_default=False) as client:
+            return len(client.nthreads())
+
+    @staticmethod
+    def wait(ready: Callable[[], bool], seconds: float = 60) -> None:
+        end = time.monotonic() + seconds
+        while not ready():
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()

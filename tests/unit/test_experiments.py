@@ -1,0 +1,393 @@
+"""Experiments: rows kept as they come, computed once, and the same table however it was made."""
+
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.unit.cluster import Cluster
+from vaebook import tables
+from vaebook.__main__ import main
+from vaebook.tables import Experiment, Failed
+
+STUDY = '''
+"""A study that leaves a mark per row."""
+
+import time
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from vaebook.tables import Experiment
+
+MARKS, SECONDS = Path({marks!r}), {seconds}
+
+
+@cache
+def data():
+    return torch.arange(5.0)
+
+
+def row(way, seed):
+    with open(MARKS / f"{{way}}-{{seed}}", "a") as file:
+        file.write(".")
+    time.sleep(SECONDS)
+    while (MARKS.parent / "closed").exists():
+        time.sleep(0.05)
+    drawn = torch.rand((), generator=torch.Generator().manual_seed(seed)).item()
+    return {{"way of it": way * 2, "drawn": drawn, "free": torch.randn(()).item(),
+            "sum": data().sum().item(), "padding": "x" * {padding}}}
+
+
+toy = Experiment(
+    "toy",
+    row,
+    {{"way": ["one", "two"], "seed": range({seeds})}},
+    about={{"seeds": {seeds}}},
+    summarize=lambda rows: {{"mean": sum(row["drawn"] for row in rows) / len(rows)}},
+)
+'''
+
+
+class Study:
+    """The study's file, its marks and its table."""
+
+    def __init__(self, folder: Path) -> None:
+        self.marks, self.into = folder / "marks", folder / "tables"
+        self.marks.mkdir()
+        self.path = folder / "toy.py"
+        self.write()
+
+    def write(self, seeds: int = 4, seconds: float = 0.0, padding: int = 0) -> None:
+        self.seeds = seeds
+        text = STUDY.format(marks=str(self.marks), seconds=seconds, seeds=seeds, padding=padding)
+        self.path.write_text(text)
+
+    def run(self, **settings: Any) -> tables.Table:
+        return tables.run(tables.from_file(self.path), self.into, **{"progress": False} | settings)
+
+    def start(self, *arguments: str, **settings: Any) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "vaebook", "experiment", str(self.path)]
+        return subprocess.Popen(
+            [*command, "--into", str(self.into), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **settings,
+        )
+
+    def bytes(self) -> bytes:
+        return (self.into / "toy.jsonl").read_bytes()
+
+    def kept(self) -> int:
+        """How many rows stand in the journal."""
+        path = self.into / "toy.rows"
+        return path.read_text().count("\n{") if path.exists() else 0
+
+    def tries(self) -> int:
+        return sum(len(mark.read_text()) for mark in self.marks.iterdir())
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(tmp_path)
+
+
+@pytest.fixture
+def serial(tmp_path: Path, study: Study) -> Callable[[], bytes]:
+    """Return the table that a run without any trouble writes."""
+
+    def run() -> bytes:
+        into = tmp_path / "serial"
+        tables.run(tables.from_file(study.path), into, progress=False)
+        return (into / "toy.jsonl").read_bytes()
+
+    return run
+
+
+def test_a_table_has_points_rows_summary_and_what_holds_for_all(study: Study) -> None:
+    table = study.run()
+    assert [(row["way"], row["seed"]) for row in table.rows[:5]] == [
+        ("one", 0), ("one", 1), ("one", 2), ("one", 3), ("two", 0),
+    ]  # fmt: skip
+    assert table.rows[0]["way of it"] == "oneone"
+    assert table.rows[0]["sum"] == 10
+    assert table.about == {"seeds": 4}
+    assert table.summary["mean"] == sum(row["drawn"] for row in table.rows) / 8
+    assert table.made_with["torch"] == torch.__version__
+    assert table == tables.read(study.into / "toy.jsonl")
+    assert [p.name for p in study.into.iterdir() if not p.name.startswith(".")] == ["toy.jsonl"]
+
+
+def test_a_finished_table_is_not_computed_again(study: Study) -> None:
+    study.run()
+    before = study.bytes()
+    study.run()
+    assert study.bytes() == before
+    assert study.tries() == 8
+
+
+def test_two_processes_write_the_same_bits_as_one(study: Study, serial: Any) -> None:
+    study.run(n_jobs=2)
+    assert study.bytes() == serial()
+
+
+def test_only_new_points_are_computed_and_old_ones_leave(study: Study, serial: Any) -> None:
+    study.run()
+    study.write(seeds=5)
+    assert len(study.run().rows) == 10
+    assert study.tries() == 10
+    study.write(seeds=2)
+    study.run()
+    assert study.tries() == 10
+    assert study.bytes() == serial()
+
+
+def test_a_comment_costs_nothing_and_a_change_all_rows(study: Study) -> None:
+    study.run()
+    text = study.path.read_text()
+    study.path.write_text(text.replace("    time.sleep", "    # a word\n    time.sleep"))
+    study.run()
+    assert study.tries() == 8
+    study.path.write_text(text.replace("arange(5.0)", "arange(6.0)"))  # what the row calls
+    assert {row["sum"] for row in study.run().rows} == {15.0}
+    assert study.tries() == 16
+
+
+def test_what_a_row_uses_stales_that_row_alone() -> None:
+    state = {"a": 1, "b": 1}
+    used = Experiment("used", lambda way: {}, {"way": "ab"}, uses=lambda way: [state[way]])
+    before = {way: used.fingerprint(way=way) for way in "ab"}
+    state["a"] = 2
+    assert [used.fingerprint(way=way) == before[way] for way in "ab"] == [False, True]
+
+
+def test_rows_that_raise_are_named_and_computed_again_alone(study: Study) -> None:
+    text = study.path.read_text()
+    study.path.write_text(
+        text.replace(
+            "    drawn", "    if seed == 2:\n        raise ValueError('no luck')\n    drawn"
+        )
+    )
+    with pytest.raises(Failed, match=r"2 of 8 rows of toy failed(.|\n)*no luck"):
+        study.run()
+    assert study.kept() == 6
+    with pytest.raises(Failed):
+        study.run()
+    assert study.tries() == 8 + 2
+    assert main(["experiment", str(study.path), "--into", str(study.into)]) == 2
+
+
+@pytest.mark.parametrize(
+    "value", ["float('nan')", "torch.zeros(2)", "{1: object()}"], ids=["nan", "tensor", "object"]
+)
+def test_a_row_that_is_no_plain_json_is_refused_by_name(study: Study, value: str) -> None:
+    study.path.write_text(study.path.read_text().replace("way * 2", value))
+    with pytest.raises(Failed, match=r"8 of 8 rows(.|\n)*plain JSON"):
+        study.run()
+
+
+def test_an_entry_of_the_point_is_not_overwritten(study: Study) -> None:
+    study.path.write_text(study.path.read_text().replace('"way of it"', '"way"'))
+    with pytest.raises(Failed, match="must not repeat entries of its point"):
+        study.run()
+
+
+def test_a_journal_cut_anywhere_gives_the_same_table(study: Study, serial: Any) -> None:
+    study.run()
+    whole = study.bytes()
+    lines = whole.decode().split("\n")[1:-1]
+    draw = random.Random(0)
+    for _ in range(25):
+        (study.into / "toy.jsonl").unlink(missing_ok=True)
+        text = "".join(f"\n{line}" for line in lines)
+        (study.into / "toy.rows").write_text(text[: draw.randrange(len(text) + 1)])
+        study.run()
+        assert study.bytes() == whole
+    assert whole == serial()
+
+
+def test_two_runs_of_one_table_at_once_are_refused(study: Study, serial: Any) -> None:
+    gate = study.path.with_name("closed")
+    gate.touch()
+    first = study.start()
+    while not study.tries():
+        time.sleep(0.05)
+    second = study.start()
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 2
+    assert "another run is at work" in errors
+    gate.unlink()
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    assert study.tries() == 8
+    assert study.bytes() == serial()
+
+
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_killed_run_loses_only_the_rows_under_way(study: Study, serial: Any, jobs: str) -> None:
+    study.write(seconds=0.3)
+    run = study.start("--jobs", jobs)
+    while study.kept() < 3:
+        time.sleep(0.02)
+    run.kill()
+    run.communicate(timeout=30)  # until its last worker has ended
+    kept = study.kept()
+    tried = study.tries()
+    assert tried <= kept + 2 * int(jobs)
+    study.run()
+    assert study.tries() == tried + 8 - kept
+    assert study.bytes() == serial()
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(study: Study, serial: Any) -> None:
+    study.write(seconds=0.3)
+    run = study.start("--jobs", "2")
+    while study.kept() < 2:
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert "the same command goes on from there" in errors
+    kept = study.kept()
+    study.run()
+    assert kept >= 2
+    assert study.bytes() == serial()
+
+
+def test_a_full_disk_ends_the_run_with_the_path_and_loses_no_row(
+    study: Study, serial: Any
+) -> None:
+    study.write(padding=3000)
+
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+    run = study.start(preexec_fn=little_room)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 2
+    assert str(study.into / "toy.rows") in errors
+    kept = study.kept() - 1  # the last one was cut
+    assert kept == 3
+    tried = study.tries()
+    study.run()
+    assert study.tries() == tried + 8 - kept
+    assert study.bytes() == serial()
+
+
+@pytest.mark.slow
+def test_a_cluster_writes_the_bits_of_one_process_though_a_worker_is_killed(
+    study: Study, serial: Any, cluster: Cluster
+) -> None:
+    study.write(seconds=0.3)
+    run = study.start("--scheduler", cluster.address)
+    while study.kept() < 3:
+        time.sleep(0.02)
+    cluster.workers[0].kill()
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 0, errors
+    assert study.tries() <= 8 + 4
+    assert study.bytes() == serial()
+
+
+@pytest.mark.slow
+def test_a_killed_scheduler_loses_only_the_rows_under_way(
+    study: Study, serial: Any, cluster: Cluster
+) -> None:
+    study.write(seconds=0.3)
+    run = study.start("--scheduler", cluster.address)
+    while study.kept() < 3:
+        time.sleep(0.02)
+    cluster.scheduler.kill()
+    _, errors = run.communicate(timeout=120)
+    assert run.returncode == 2
+    assert f"lost the scheduler {cluster.address}" in errors
+    kept = study.kept()
+    assert kept >= 3
+    study.run()
+    assert study.bytes() == serial()
+
+
+@pytest.mark.slow
+def test_ten_thousand_rows_of_nothing_on_64_workers_are_written_at_200_per_second(
+    tmp_path: Path,
+) -> None:
+    code = """
+import resource, sys, time
+from distributed import LocalCluster
+from vaebook import tables
+
+def row(n):
+    return {"nothing": 0}
+
+with LocalCluster(n_workers=64, threads_per_worker=1, processes=False,
+                  dashboard_address=None) as cluster:
+    many = tables.Experiment("many", row, {"n": range(10_000)})
+    start = time.monotonic()
+    tables.run(many, sys.argv[1], scheduler=cluster.scheduler_address, progress=False)
+    print(10_000 / (time.monotonic() - start))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rate, memory = map(float, done.stdout.split())
+    assert rate >= 200
+    assert memory < 300 + imported_megabytes()
+
+
+def imported_megabytes() -> float:
+    """What the libraries alone take."""
+    code = """
+import resource, distributed, torch
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return int(done.stdout) / 1024
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"name": "../up"}, "name"),
+        ({"name": ""}, "name"),
+        ({"grid": {}}, "at least one point|must be made"),
+        ({"grid": {"x": []}}, "at least one point"),
+        ({"grid": {"x": [1, 1]}}, "twice"),
+        ({"grid": {"x": [torch.ones(1)]}}, "made of texts"),
+        ({"grid": [{"x": 1}, {"x": 1}]}, "twice"),
+    ],
+)
+def test_an_experiment_that_makes_no_table_is_refused(wrong: dict[str, Any], message: str) -> None:
+    settings: dict[str, Any] = {"name": "fine", "row": dict, "grid": {"x": [1]}} | wrong
+    with pytest.raises(ValueError, match=message):
+        Experiment(**settings)
+
+
+def test_a_file_without_a_study_is_refused(tmp_path: Path, capsys: Any) -> None:
+    with pytest.raises(ValueError, match="must be a study's file"):
+        tables.from_file(tmp_path / "none.py")
+    (tmp_path / "empty.py").write_text("")
+    with pytest.raises(ValueError, match="must define one experiment, it defines 0"):
+        tables.from_file(tmp_path / "empty.py")
+    assert main(["experiment", "nosuch"]) == 2
+    assert "there is no study" in capsys.readouterr().err
+
+
+def test_damaged_tables_are_refused_with_their_path(study: Study) -> None:
+    study.run()
+    path = study.into / "toy.jsonl"
+    lines = path.read_text().split("\n")
+    for broken in ("", lines[0][:-1], "\n".join([lines[0], lines[1][:-1]]), lines[1], "[]"):
+        path.write_text(broken)
+        with pytest.raises(ValueError, match=r"toy\.jsonl is no table, or damaged"):
+            tables.read(path)

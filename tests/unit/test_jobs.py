@@ -1,0 +1,143 @@
+"""The same function at many points: the same results wherever, and deaths that cost little."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.unit.cluster import Cluster
+from vaebook import jobs
+
+POINTS = [{"x": x} for x in range(6)]
+
+
+def square(x: int) -> int:
+    return x * x
+
+
+def draws(x: int) -> list[float]:
+    return [random.random(), float(np.random.rand()), torch.rand(()).item()]  # noqa: NPY002
+
+
+def fragile(x: int, marks: str) -> int:
+    """Kill the own process at 2, the first time."""
+    mark = Path(marks, str(x))
+    times = len(mark.read_text()) if mark.exists() else 0
+    mark.write_text("." * (times + 1))
+    if x == 2 and not times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x * x
+
+
+def hopeless(x: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def threads(x: int) -> int:
+    return torch.get_num_threads()
+
+
+def values(outcomes: Iterator[jobs.Outcome]) -> list[object]:
+    return [o.value for o in sorted(outcomes, key=lambda o: o.index)]
+
+
+def test_each_point_has_its_own_outcome_on_one_core_and_on_two() -> None:
+    assert values(jobs.each(square, POINTS)) == [0, 1, 4, 9, 16, 25]
+    assert values(jobs.each(square, POINTS, n_jobs=2)) == [0, 1, 4, 9, 16, 25]
+
+
+def test_draws_without_a_generator_are_the_same_wherever_and_leave_no_trace_here() -> None:
+    torch.manual_seed(5)
+    here = torch.rand(()).item()
+    torch.manual_seed(5)
+    alone = values(jobs.each(draws, POINTS))
+    assert torch.rand(()).item() == here
+    assert values(jobs.each(draws, POINTS[::-1]))[::-1] == alone
+    assert values(jobs.each(draws, POINTS, n_jobs=2)) == alone
+    assert len({str(value) for value in alone}) == len(POINTS)
+
+
+def test_each_point_has_one_thread_and_the_caller_keeps_its_own() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert values(jobs.each(threads, POINTS)) == [1] * 6
+        assert values(jobs.each(threads, POINTS, n_jobs=2)) == [1] * 6
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_raises_is_an_outcome_and_the_others_are_computed() -> None:
+    outcomes = sorted(jobs.each(lambda x: 1 // x, POINTS), key=lambda o: o.index)
+    assert [o.error is None for o in outcomes] == [False] + [True] * 5
+    assert "ZeroDivisionError" in str(outcomes[0].error)
+
+
+def test_a_killed_process_costs_only_what_was_under_way(tmp_path: Path) -> None:
+    points = [{"x": x, "marks": str(tmp_path)} for x in range(8)]
+    assert values(jobs.each(fragile, points, n_jobs=2)) == [x * x for x in range(8)]
+    tries = [len((tmp_path / str(x)).read_text()) for x in range(8)]
+    # The point that killed, its neighbour, and what waited in the pipes of the dead pool.
+    assert tries[2] == 2
+    assert sum(tries) <= 8 + 4
+
+
+@pytest.mark.slow
+def test_a_point_that_kills_its_worker_every_time_is_given_up() -> None:
+    with pytest.raises(RuntimeError, match="died 3 times"):
+        list(jobs.each(hopeless, POINTS, n_jobs=2))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"n_jobs": 0}, "n_jobs"),
+        ({"n_jobs": 1.5}, "n_jobs"),
+        ({"points": [3]}, "points"),
+        ({"function": 3}, "function"),
+        ({"scheduler": "tcp://127.0.0.1:1"}, "scheduler"),
+        ({"scheduler": "nonsense"}, "scheduler"),
+    ],
+)
+def test_what_it_cannot_take_is_refused_by_name(wrong: dict[str, object], message: str) -> None:
+    arguments: dict[str, object] = {"function": square, "points": POINTS} | wrong
+    with pytest.raises(ValueError, match=message):
+        list(jobs.each(**arguments))
+
+
+def powers(x: int) -> list[float]:
+    time.sleep(0.2)
+    return [float(x**0.5), torch.rand(()).item()]
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_what_this_process_gives(cluster: Cluster) -> None:
+    found = values(jobs.each(powers, POINTS, scheduler=cluster.address))
+    assert found == values(jobs.each(powers, POINTS))
+
+
+@pytest.mark.slow
+def test_a_killed_worker_of_a_cluster_costs_only_what_it_was_at(cluster: Cluster) -> None:
+    outcomes = jobs.each(powers, [{"x": x} for x in range(20)], scheduler=cluster.address)
+    first = next(outcomes)
+    cluster.workers[0].kill()
+    rest = list(outcomes)
+    assert sorted(o.index for o in [first, *rest]) == list(range(20))
+    assert all(o.error is None for o in rest)
+
+
+@pytest.mark.slow
+def test_a_killed_scheduler_ends_the_run_with_its_address(cluster: Cluster) -> None:
+    outcomes = jobs.each(powers, [{"x": x} for x in range(40)], scheduler=cluster.address)
+    next(outcomes)
+    cluster.scheduler.kill()
+    with pytest.raises(RuntimeError, match=f"lost the scheduler {cluster.address}"):
+        list(outcomes)

@@ -1,0 +1,149 @@
+"""A table of results: rows at points of a grid, one line of a file each."""
+
+__all__ = ["Table", "available", "load", "read"]
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vaebook import _checks, _files
+
+FOLDER = Path(__file__).parent
+
+
+class Line(NamedTuple):
+    """A row with what it belongs to: the point, and the fingerprint of what computed it."""
+
+    point: dict[str, Any]
+    fingerprint: str
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The results of an experiment.
+
+    Attributes:
+        name: of the experiment.
+        about: what holds for all rows.
+        rows: a mapping per point of the grid, in its order: the point's entries, then what was
+            found there.
+        summary: what was computed from all rows.
+        fingerprints: of what computed each row.
+        made_with: versions of Python and torch.
+    """
+
+    name: str
+    about: dict[str, Any]
+    rows: list[dict[str, Any]]
+    summary: dict[str, Any] = field(default_factory=dict)
+    fingerprints: list[str] = field(default_factory=list)
+    made_with: dict[str, str] = field(default_factory=dict)
+
+    def where(self, **point: Any) -> list[dict[str, Any]]:
+        """Return the rows that have these entries.
+
+        Raises:
+            ValueError: when there is no such row.
+
+        Example:
+            >>> [row["seed"] for row in load("annealing").where(way="linear")]
+            [0, 1, 2]
+        """
+        found = [row for row in self.rows if all(row.get(k) == v for k, v in point.items())]
+        if not found:
+            raise ValueError(f"{self.name} has no row with {point}")
+        return found
+
+
+def available() -> list[str]:
+    """Return the names of all tables that come with the package.
+
+    Example:
+        >>> "annealing" in available()
+        True
+    """
+    return sorted(path.stem for path in FOLDER.glob("*.json*"))
+
+
+def load(name: str) -> Table:
+    """Return a table that comes with the package.
+
+    Args:
+        name: one of :func:`available`.
+
+    Raises:
+        ValueError: when there is no such table, with the nearest names.
+
+    Example:
+        >>> sorted(load("annealing").about["ways"])
+        ['cyclical', 'free bits', 'linear', 'mean image', 'none']
+    """
+    if name not in available():
+        near = get_close_matches(str(name), available()) or available()
+        raise ValueError(f"name must be a table, got {name!r}; there is {', '.join(near)}")
+    old = FOLDER / f"{name}.json"
+    if old.exists():
+        return json.loads(old.read_text(encoding="utf-8"))
+    return read(FOLDER / f"{name}.jsonl")
+
+
+def read(path: str | os.PathLike[str]) -> Table:
+    """Return the table in a file that an experiment has written.
+
+    Raises:
+        ValueError: when it is no table, or damaged.
+        OSError: when it can't be read.
+
+    Example:
+        >>> read(FOLDER / "annealing.jsonl").rows == load("annealing").rows
+        True
+    """
+    path = _checks.path(path, "path")
+    head, *lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    try:
+        header = json.loads(head)
+        found = [Line(**json.loads(line)) for line in lines]
+        return Table(
+            name=header["table"],
+            about=header["about"],
+            rows=[line.point | line.row for line in found],
+            summary=header["summary"],
+            fingerprints=[line.fingerprint for line in found],
+            made_with=header["made_with"],
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} is no table, or damaged: {error}") from error
+
+
+def write(path: Path, header: dict[str, Any], lines: Iterable[Line]) -> None:
+    """Write a whole table, header first."""
+    text = "".join(encode(entry) + "\n" for entry in [header, *(line._asdict() for line in lines)])
+    _files.write(path, text.encode())
+
+
+def scan(path: Path) -> Iterator[Line]:
+    """Yield the whole lines of a file, which a kill or a full disk may have cut anywhere."""
+    if not path.exists():
+        return
+    for text in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        try:
+            yield Line(**json.loads(text))
+        except (ValueError, TypeError):
+            continue
+
+
+def encode(value: Any) -> str:
+    """Return a value as JSON on one line.
+
+    Raises:
+        ValueError: when it is no plain JSON, or holds NaN or infinity.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
