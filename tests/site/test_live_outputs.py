@@ -121,12 +121,17 @@ def test_images_in_colour_that_are_not_square_are_drawn_so(opened: Any) -> None:
     observed = torch.rand(3, 10, 14, generator=torch.Generator().manual_seed(0))
     mu = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
     chains = live.chains(model, observed, mu, alt="Chains.")
-    page = opened(PAGE.format(map_of(model)._repr_html_() + chains._repr_html_()))
-    expect(page.locator(".vaebook-is-live")).to_have_count(2)
+    runs = [live.BetaRun(beta, model, mu, 5.0, 100.0) for beta in (1.0, 2.0)]
+    dial = live.beta_dial(runs, None, observed[None], alt="A dial.")
+    figures = (map_of(model), chains, dial)
+    page = opened(PAGE.format("".join(figure._repr_html_() for figure in figures)))
+    expect(page.locator(".vaebook-is-live")).to_have_count(3)
+    places = torch.tensor([[0.5, -1.0], [0.0, 0.0]])
     with torch.no_grad():
-        expected = model.decode(torch.tensor([[0.5, -1.0]]))[0]
-    torch.testing.assert_close(pixels(page, 0), expected, atol=3e-3, rtol=0)
-    torch.testing.assert_close(pixels(page, 1), observed, atol=3e-3, rtol=0)
+        at_map, at_start = model.decode(places)
+        at_code = model.decode(model.codes(observed[None]).mu)[0]
+    for i, expected in enumerate([at_map, observed, at_start, observed, at_code]):
+        torch.testing.assert_close(pixels(page, i), expected, atol=3e-3, rtol=0)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from torch import nn
 from vaebook import live
 from vaebook.live import pictures
 from vaebook.models import VAE, Autoencoder, Bernoulli, Gaussian
-from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder, for_images
 from vaebook.models.priors import DiagonalNormal
 
 
@@ -82,23 +82,40 @@ def test_bytes_of_an_image_are_its_channels_one_after_the_other():
     assert list(base64.b64decode(pictures.bytes_of(image))) == list(range(24))
 
 
-def test_figures_take_images_in_colour_that_are_not_square(cloud):
+def drawn(url, height):
+    """An enlarged picture of so many rows of pixels, as an image [C, H, W] of whole numbers."""
+    found = pixels(url)
+    fold = found.shape[0] // height
+    return found[::fold, ::fold].transpose(2, 0, 1).astype(int)
+
+
+@pytest.mark.parametrize("kind", ["plain", "mlp", "cnn"])
+def test_figures_take_images_in_colour_that_are_not_square(cloud, kind):
+    torch.manual_seed(0)
     model = colour_model()
+    if kind != "plain":
+        model = VAE(*for_images((3, 10, 14), 2, kind), 2, Bernoulli())
     images = torch.rand(4, 3, 10, 14)
-    figures = [
-        live.latent_map(model, *cloud, alt="A map."),
-        live.chains(model, images[0], *cloud, alt="Chains."),
-        live.beta_dial(
-            [live.BetaRun(beta, model, cloud[0], 5.0, 100.0) for beta in (1.0, 2.0)],
-            cloud[1],
-            images,
-            alt="A dial.",
+    runs = [live.BetaRun(beta, model, cloud[0], 5.0, 100.0) for beta in (1.0, 2.0)]
+    place = [0.5, -1.0]
+    shown = {
+        "map": (live.latent_map(model, *cloud, alt="A map.", start=place), torch.tensor([place])),
+        "chains": (
+            live.chains(model, images[0], *cloud, alt="Chains.", start=place),
+            torch.tensor([place]),
         ),
-    ]
-    for figure in figures:
-        drawn = pixels(figure.pictures["decoded image"])
-        assert drawn.shape[0] / 10 == drawn.shape[1] / 14
-        assert drawn.shape[2] == 3
+        "dial": (live.beta_dial(runs, cloud[1], images, alt="A dial."), model.codes(images).mu),
+    }
+    observed = (255 * images).round().int().numpy()
+    for figure, code in shown.values():
+        with torch.no_grad():
+            expected = 255 * model.decode(code[:1])[0].numpy()
+        assert abs(drawn(figure.pictures["decoded image"], 10) - expected).max() <= 0.51
+    for figure, part in ((shown["chains"][0], "observed image"), (shown["dial"][0], "image")):
+        np.testing.assert_array_equal(drawn(figure.pictures[part], 10), observed[0])
+    # What the page reads, channel by channel.
+    for i, text in enumerate(shown["dial"][0].config["originals"]):
+        assert list(base64.b64decode(text)) == observed[i].ravel().tolist()
 
 
 def test_labels_may_be_missing(plane, cloud):
@@ -169,7 +186,13 @@ def test_chains_and_easel_refuse_models_and_images_that_do_not_fit(plane, cloud)
     tries = [
         (r"examples must be .*\[E, 1, 28, 28\]", plane, mu, labels, image),
         (r"examples must be .*\[E, 1, 28, 28\]", plane, mu, labels, image[None][:0]),
-        (r"shape must fit the layers", colour_model(), mu, labels, image[None]),
+        (
+            r"grey images \[1, 28, 28\], as one draws them, got \[3, 10, 14\]",
+            colour_model(),
+            mu,
+            labels,
+            image[None],
+        ),
     ]
     refused(tries, live.draw_digit)
 
@@ -195,12 +218,14 @@ def test_twins_refuse_what_is_no_pair_of_heatmaps(plane):
     codes = [torch.zeros(5, 3)] * 2
     one = live.Twin("AE", autoencoder(), torch.zeros(3), torch.eye(3))
     two = one._replace(title="2")
+    colours = VAE(*for_images((3, 36, 36), 3), 3, Bernoulli())
     tries = [
         (r"two Twins of different titles, got \['AE'\]", [one], codes[:1]),
         ("pair must be a sequence of Twins", one, codes),
         ("two Twins of different titles", [one, one], codes),
         ("axes must be invertible", [one, two._replace(axes=torch.zeros(3, 3))], codes),
         (r"codes must be a float tensor \[N, 3\]", [one, two], [codes[0], codes[0][:, :2]]),
+        (r"got 3 and \[3, 36, 36\]", [one, two._replace(model=colours)], codes),
         (r"three dimensions to \[1, 36, 36\], got 2", [one, two._replace(model=plane)], codes),
     ]
     refused(tries, live.twins)

@@ -15,9 +15,9 @@ from vaebook import live
 from vaebook.live.bundle import bundle
 from vaebook.live.pack import pack_decoder, seal
 from vaebook.models import VAE, Autoencoder, Bernoulli, Gaussian, LearnedGaussian, Likelihood
-from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder, for_images
 
-NETWORKS = [
+NETWORKS: list[tuple[nn.Module, list[int]]] = [
     (MLPEncoder(4, (9, 5)), [1, 28, 28]),
     (MLPDecoder(2, (5,)), [2]),
     (ConvEncoder(6), [1, 36, 36]),
@@ -25,6 +25,9 @@ NETWORKS = [
     (ConvEncoder(4, shape=(3, 20, 13)), [3, 20, 13]),
     (ConvDecoder(3, shape=(3, 15, 20)), [3]),
 ]
+for shape, kind in (((3, 33, 50), "cnn"), ((3, 64, 64), "cnn"), ((3, 13, 20), "mlp")):
+    encoder, decoder = for_images(shape, 2, kind)
+    NETWORKS += [(encoder, list(shape)), (decoder, [2])]
 
 
 def stored(packed, spec):

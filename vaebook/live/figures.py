@@ -226,10 +226,14 @@ def draw_digit(
     """
     _check_plane(model)
     _check_images(examples, "examples", ["E", 1, 28, 28])
-    encoder, decoder = pack(model.encoder, [1, 28, 28], dtype), pack_decoder(model, dtype)
-    for which, packed, shape in (("encode", encoder, [4]), ("decode", decoder, [1, 28, 28])):
-        if packed["output"] != shape:
-            raise ValueError(f"model must {which} to {shape}, got {packed['output']}")
+    decoder = pack_decoder(model, dtype)
+    if decoder["output"] != [1, 28, 28]:
+        raise ValueError(
+            f"model must be of grey images [1, 28, 28], as one draws them, got {decoder['output']}"
+        )
+    encoder = pack(model.encoder, [1, 28, 28], dtype)
+    if encoder["output"] != [4]:
+        raise ValueError(f"model must encode to [4], got {encoder['output']}")
     (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
     mu, labels, names = _codes(model, mu, labels, names)
     extent = pictures.half_side(mu)
