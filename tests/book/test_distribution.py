@@ -27,7 +27,6 @@ import vaebook
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
-WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -344,51 +343,6 @@ def test_a_dead_link_is_told_from_a_refused_one() -> None:
         dead, refused = links.sort([json.dumps(found | {"status": "broken", "info": reason}), ""])
         assert (len(dead), len(refused)) == (count, 1 - count)
     assert links.sort([json.dumps(found | {"status": "working", "info": ""})]) == ([], [])
-
-
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)
-def test_a_workflow_has_a_time_limit_few_rights_and_targets_that_exist(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    workflow = yaml.safe_load(text)
-    assert "permissions" in workflow
-    assert all("timeout-minutes" in job for job in workflow["jobs"].values())
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"\bmake ([a-z]+)\b", text):
-        assert re.search(rf"^{target}:", makefile, re.M), target
-    for script in re.findall(r"tools/\w+\.py", text):
-        assert (ROOT / script).is_file(), script
-
-
-def test_workflows_run_the_checks_publish_pages_and_wheel_and_look_every_week() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["ci", "pages", "release", "weekly"]
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in WORKFLOWS}
-    assert ".ci/run" in texts["ci"]
-    assert "deploy-pages" in texts["pages"]
-    assert all(word in texts["release"] for word in (".ci/run", "make wheel", "make zip", "tags"))
-    weekly = texts["weekly"]
-    assert all(
-        word in weekly
-        for word in ("schedule", "make links", "newest.py", "data --required", "DATA=offline")
-    )
-
-
-@pytest.mark.parametrize(("name", "build"), [("pages", "make book"), ("release", ".ci/run")])
-def test_nothing_is_published_without_the_images_of_mnist(name: str, build: str) -> None:
-    workflow = yaml.safe_load(
-        (ROOT / ".github" / "workflows" / f"{name}.yml").read_text(encoding="utf-8")
-    )
-    steps = [
-        step.get("run", step.get("uses", ""))
-        for job in workflow["jobs"].values()
-        for step in job["steps"]
-    ]
-    order = [
-        ".venv/bin/python -m vaebook data --required",
-        build,
-        ".venv/bin/python tools/originals.py _build/html",
-        next(step for step in steps if "upload-pages-artifact" in step),
-    ]
-    assert [step for step in steps if step in order] == order
 
 
 # ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ Autograd runs above this, so that gradients, optimisers and samplers work as the
 """
 
 # What it says of itself is not what torch's annotations say of a tensor.
-# mypy: disable-error-code="assignment,override"
+# mypy: disable-error-code="override"
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext

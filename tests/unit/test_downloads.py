@@ -193,7 +193,7 @@ class Server:
 def server(mirrors):
     found = Server()
     # A client that hung up is no news.
-    found.http.handle_error = lambda *arguments: None  # type: ignore[method-assign]
+    found.http.handle_error = lambda *arguments: None
     mirrors(found.address)
     yield found
     found.close()
