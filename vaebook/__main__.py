@@ -126,6 +126,7 @@ def _train(
         print(f"{name} is there already")
     left = [name for name in names if name not in there]
     if names == left and len(names) == 1:
+        print(names[0], flush=True)
         metrics = recipes.train(names[0], directory, n_samples=n_samples).card["metrics"]
         print(json.dumps(metrics, indent=2))
         return 0

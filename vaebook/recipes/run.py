@@ -17,7 +17,7 @@ from vaebook import _checks
 from vaebook.datasets import ImageSet
 from vaebook.recipes.recipe import Recipe, innermost
 from vaebook.recipes.registry import get
-from vaebook.recipes.weights import Trained, halved, load, write
+from vaebook.recipes.weights import Trained, halved, is_trained, load, write
 from vaebook.training import Recorder, fit
 
 _PHOTOGRAPHED = 500  # test images whose codes the snapshots keep
@@ -33,7 +33,8 @@ def train(
     """Train a recipe, write weights and card into a directory, and load them from there.
 
     It runs on the CPU, where a recipe gives the same bits again. A run that was stopped goes on
-    from `NAME.checkpoint` in that directory.
+    from `NAME.checkpoint` in that directory, and weights of the same fingerprint that are there
+    already are loaded as they are.
 
     Args:
         recipe: the name of one of the book's, or a recipe of one's own.
@@ -65,6 +66,8 @@ def train(
     n_samples = recipe.n_samples if n_samples is None else n_samples
     _checks.count(n_samples, "n_samples", 0)
     directory = _checks.path(directory, "directory")
+    if is_trained(recipe, directory):
+        return load(recipe, directory)
     checkpoint = directory / f"{recipe.name}.checkpoint"
 
     everything, test = recipe.sets()
