@@ -9,6 +9,15 @@
     }
   }
 
+  // Parameters are a list of descriptions without terms; a fold in the contents has no name.
+  function mendReference() {
+    for (const list of document.querySelectorAll("dt.sig dl")) list.role = "none";
+    for (const fold of document.querySelectorAll(".bd-sidebar-primary summary")) {
+      const page = fold.closest("li").querySelector("a");
+      fold.ariaLabel = `Pages under ${page.textContent.trim()}`;
+    }
+  }
+
   // A formula or listing that scrolls sideways has to be reachable by keyboard.
   const reach = new ResizeObserver((entries) => {
     for (const { target } of entries) {
@@ -22,6 +31,7 @@
 
   function start() {
     mendCitations();
+    mendReference();
     watchWidths(".bd-article div.highlight pre, .bd-article .pst-scrollable-table-container");
   }
   document.addEventListener("DOMContentLoaded", start);

@@ -167,8 +167,8 @@ class _LatentModel(_Encoding):
         """Return the decoder's outputs for codes z [N, D], as the likelihood reads them.
 
         Raises:
-            ValueError: when z is of another size, dtype or device than the decoder takes, labels
-                are missing, or given to a decoder that isn't told them.
+            ValueError: when z is of another size, dtype or device than the decoder takes, or
+                there are labels.
         """
         if labels is not None:
             raise ValueError("labels must be None: the decoder isn't told the class")
@@ -347,6 +347,12 @@ class VAE(_LatentModel):
         return torch.addcmul(mu, (0.5 * logvar).exp(), _checks.randn(mu.shape, mu, generator))
 
     def outputs(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the decoder's outputs for codes z [N, D], and classes [N] where it is told them.
+
+        Raises:
+            ValueError: when z is of another size, dtype or device than the decoder takes, labels
+                are missing, or given to a decoder that isn't told them.
+        """
         if not self.n_classes:
             return super().outputs(z, labels)
         if labels is None:

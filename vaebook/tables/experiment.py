@@ -148,10 +148,10 @@ def run(
         progress: show a bar on standard error.
 
     Raises:
-        ValueError: when another run is at work on the table, or :func:`jobs.each` refuses.
+        ValueError: when another run is at work on the table, or :func:`vaebook.jobs.each` refuses.
         Failed: when rows raised, once all others are there, with the first traceback.
         OSError: when a row can't be written.
-        jobs.WorkersLost: when workers die again and again, or the scheduler is lost.
+        vaebook.jobs.WorkersLost: when workers die again and again, or the scheduler is lost.
 
     Example:
         >>> from tempfile import TemporaryDirectory

@@ -1,0 +1,297 @@
+"""The API reference: what is public, page by page, and the sections of the book that use it.
+
+A Sphinx extension. `.. room:: latent` documents a room of the package by autodoc, from its
+docstrings; `.. overview:: latent` lists it with a line for each name. Under each function and
+class stand the sections whose code names it, read from the cells of the notebooks.
+"""
+
+import ast
+import inspect
+from collections import defaultdict
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import nbformat
+from docutils import nodes
+from docutils.statemachine import StringList
+from IPython.core.inputtransformer2 import TransformerManager
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.ext.autodoc.preserve_defaults import DefaultValue
+from sphinx.ext.autosummary import Autosummary
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.inspect import signature, stringify_signature
+from sphinx.util.nodes import make_refnode, nested_parse_with_titles
+
+import floors
+import vaebook
+
+# Their public names serve other rooms.
+INSIDE = ("figures.pictures", "live.bundle", "live.pictures", "recipes.book", "recipes.structure")
+
+
+def rooms() -> list[str]:
+    """Return the public rooms from the ground up."""
+    top = [name for floor in floors.order() for name in floor if "." not in name]
+    return [name for name in top if not name.startswith("_")]
+
+
+def modules(room: str) -> list[str]:
+    """Return a room, then those of its modules that it re-exports nothing of, from the ground up.
+
+    Example:
+        >>> modules("models")
+        ['models', 'models.networks', 'models.priors']
+    """
+    package = import_module(f"vaebook.{room}")
+    front = {getattr(package, name).__module__ for name in exported(room)}
+    within = [name for floor in floors.order() for name in floor if name.startswith(f"{room}.")]
+    return [room] + [m for m in within if f"vaebook.{m}" not in front and not m.startswith(INSIDE)]
+
+
+def exported(module: str) -> list[str]:
+    """Return the functions and classes that `__all__` of a module names."""
+    found = import_module(f"vaebook.{module}")
+    names = getattr(found, "__all__", [])
+    return [n for n in names if inspect.isroutine(v := getattr(found, n)) or inspect.isclass(v)]
+
+
+def identity(thing: Any) -> str:
+    """Return the one name of a function or class, however it was imported."""
+    return f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', '')}"
+
+
+class Room(SphinxDirective):
+    """Document a room and its modules, a section for each module."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        room, *rest = modules(self.arguments[0])
+        lines = [f".. automodule:: vaebook.{room}", ""]
+        for module in rest:
+            title = f"vaebook.{module}"
+            lines += [title, "-" * len(title), "", f".. automodule:: {title}", ""]
+        section = nodes.section(document=self.state.document)
+        nested_parse_with_titles(self.state, StringList(lines, source=__file__), section)
+        for paragraph in list(section.findall(nodes.paragraph)):
+            if paragraph.astext() == "Bases: object":
+                paragraph.parent.remove(paragraph)
+        return section.children
+
+
+class Overview(Autosummary):
+    """List the names of a room with the first line of each."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        self.options["nosignatures"] = None
+        found: list[nodes.Node] = []
+        for module in modules(self.arguments[0]):
+            if names := exported(module):
+                # References in the lines are to what stands beside.
+                self.env.ref_context["py:module"] = f"vaebook.{module}"
+                self.content = StringList(names, source=__file__)
+                found += super().run()
+        self.env.ref_context.pop("py:module", None)
+        return found
+
+
+class uses(nodes.General, nodes.Element):
+    """Stands under a function until all chapters have been read."""
+
+
+class Uses(SphinxDirective):
+    """Hold a place for the sections that use a function."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        return [uses(name=self.arguments[0])]
+
+
+def hold_place(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
+) -> None:
+    """Append to the docstring of a function or class where its uses come."""
+    if what in ("function", "class", "exception"):
+        lines += ["", f".. uses:: {identity(thing)}", ""]
+
+
+class Names(ast.NodeVisitor):
+    """What a notebook's cells name of the package, one cell after the other."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Any] = {}
+        self.found: set[str] = set()
+
+    def cell(self, source: str) -> set[str]:
+        """Return what a cell names beside what it imports."""
+        self.found = set()
+        self.visit(ast.parse(TransformerManager().transform_cell(source)))
+        return self.found
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            if alias.name.split(".")[0] == "vaebook":
+                module = import_module(alias.name)
+                self.known[alias.asname or "vaebook"] = module if alias.asname else vaebook
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if (node.module or "").split(".")[0] == "vaebook":
+            package = import_module(str(node.module))
+            for alias in node.names:
+                if not hasattr(package, alias.name):
+                    import_module(f"{node.module}.{alias.name}")
+                self.known[alias.asname or alias.name] = getattr(package, alias.name)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self._note(node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        self._note(node)
+        self.visit(node.value)
+
+    def _note(self, node: ast.expr) -> None:
+        if (thing := self._resolved(node)) is not None:
+            self.found.add(identity(thing))
+
+    def _resolved(self, node: ast.expr) -> Any:
+        if isinstance(node, ast.Name):
+            return self.known.get(node.id)
+        if isinstance(node, ast.Attribute) and (owner := self._resolved(node.value)) is not None:
+            return getattr(owner, node.attr, None)
+        return None
+
+
+def cells(doctree: nodes.document) -> Iterator[tuple[int, str, str]]:
+    """Yield each code cell's number with the anchor and the heading of its section."""
+    for cell in doctree.findall(lambda node: "cell_index" in getattr(node, "attributes", {})):
+        section: Any = cell
+        # The content of a solution is a section as well, without a heading.
+        while not (isinstance(section, nodes.section) and isinstance(section[0], nodes.title)):
+            section = section.parent
+        yield cell["cell_index"], section["ids"][0], section[0].astext()
+
+
+def read_chapter(app: Sphinx, doctree: nodes.document) -> None:
+    """Note which sections of a chapter name what of the package."""
+    env = app.env
+    path = Path(env.doc2path(env.docname))
+    if path.suffix != ".ipynb":
+        return
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    notebook, names = nbformat.read(path, as_version=4), Names()
+    named = [names.cell(c.source) if c.cell_type == "code" else set() for c in notebook.cells]
+    for number, anchor, heading in cells(doctree):
+        for name in named[number]:
+            found[name][anchor] = heading
+    _chapters(env)[env.docname] = dict(found)
+
+
+def forget_chapter(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
+    """Drop what was noted of a chapter that has changed or is gone."""
+    _chapters(env).pop(docname, None)
+
+
+def _chapters(env: Any) -> dict[str, dict[str, dict[str, str]]]:
+    if not hasattr(env, "vaebook_uses"):
+        env.vaebook_uses = {}
+    return env.vaebook_uses
+
+
+def link(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put in the links, in the order of the book."""
+    for place in list(doctree.findall(uses)):
+        chapters = nodes.bullet_list()
+        for chapter, found in sorted(_chapters(app.env).items()):
+            if place["name"] in found:
+                title = app.env.titles[chapter].astext()
+                line = nodes.paragraph("", "", nodes.emphasis("", title))
+                for anchor, heading in found[place["name"]].items():
+                    line += nodes.Text("; " if len(line) > 1 else ": ")
+                    text = nodes.Text(heading)
+                    line += make_refnode(app.builder, docname, chapter, anchor, text)
+                chapters += nodes.list_item("", line)
+        place.replace_self([nodes.rubric("", "Used in"), chapters] if len(chapters) else [])
+
+
+def configure(app: Sphinx, config: Any) -> None:
+    """Show what a class inherits from a private base with it, the rest with its public base."""
+    things = [
+        getattr(import_module(f"vaebook.{module}"), name)
+        for room in rooms()
+        for module in modules(room)
+        for name in exported(module)
+    ]
+    bases = {base.__name__ for c in things if inspect.isclass(c) for base in c.__mro__}
+    config.autodoc_default_options = {
+        "members": True,
+        "special-members": "__call__, __getitem__",
+        "inherited-members": ",".join(sorted(b for b in bases if not b.startswith("_"))),
+        "show-inheritance": True,
+    }
+
+
+def is_field(
+    app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leave out fields of named tuples and defaults of dataclasses: "Attributes" has them."""
+    default = what == "class" and inspect.isfunction(thing) and "." not in thing.__qualname__
+    return True if default or type(thing).__name__ == "_tuplegetter" else None
+
+
+def name_defaults(app: Sphinx, thing: Any, bound: bool) -> None:
+    """Show a default of a dataclass by its name, not as it lies in memory."""
+    if getattr(thing, "__name__", "") != "__init__":
+        return
+    written = inspect.signature(thing)
+    parameters = [
+        p.replace(default=DefaultValue(getattr(p.default, "__name__", "...")))
+        if p.default is not p.empty and repr(p.default).startswith("<")
+        else p
+        for p in written.parameters.values()
+    ]
+    thing.__signature__ = written.replace(parameters=parameters)
+
+
+def call_signature(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, args: str, result: str
+) -> tuple[str, str] | None:
+    """Give a protocol the signature of what it stands for."""
+    if what != "class" or Protocol not in thing.__bases__ or "__call__" not in vars(thing):
+        return None
+    call = signature(thing.__call__, bound_method=True)
+    shown, _, returned = stringify_signature(call, unqualified_typehints=True).rpartition(" -> ")
+    return shown, returned
+
+
+def public_bases(app: Sphinx, name: str, thing: type, options: Any, bases: list[Any]) -> None:
+    """Name the public bases of a private base in its place."""
+    while private := [base for base in bases if getattr(base, "__name__", "").startswith("_")]:
+        at = bases.index(private[0])
+        bases[at : at + 1] = private[0].__bases__
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect everything with Sphinx."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.setup_extension("sphinx.ext.autosummary")
+    app.setup_extension("sphinx.ext.napoleon")
+    app.add_node(uses)
+    app.add_directive("room", Room)
+    app.add_directive("overview", Overview)
+    app.add_directive("uses", Uses)
+    app.connect("config-inited", configure)
+    app.connect("autodoc-skip-member", is_field)
+    app.connect("autodoc-before-process-signature", name_defaults)
+    app.connect("autodoc-process-signature", call_signature)
+    app.connect("autodoc-process-bases", public_bases)
+    app.connect("autodoc-process-docstring", hold_place, priority=900)  # after napoleon
+    app.connect("doctree-read", read_chapter)
+    app.connect("env-purge-doc", forget_chapter)
+    app.connect("doctree-resolved", link)
+    return {"version": vaebook.__version__, "parallel_read_safe": False}
