@@ -58,7 +58,9 @@ def listed() -> list[str]:
     """The pages in reading order, from the table of contents."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     parts = toc.get("parts", [{"chapters": toc.get("chapters", [])}])
-    return [toc["root"], *(chapter["file"] for part in parts for chapter in part["chapters"])]
+    chapters = [chapter for part in parts for chapter in part["chapters"]]
+    pages = [page for chapter in chapters for page in (chapter, *chapter.get("sections", []))]
+    return [toc["root"], *(page["file"] for page in pages)]
 
 
 def printed(page: Page, address: str) -> tuple[str, bytes]:
