@@ -1,7 +1,8 @@
 """Build the students' notebooks from the masters, and grade what comes back.
 
     python assignments/course.py release [--output DIR]
-    python assignments/course.py grade SUBMISSIONS [--output DIR] [--seed N] [--written FILE]
+    python assignments/course.py grade SUBMISSIONS [--output DIR] [--seed N] [--jobs N]
+        [--written FILE]
 
 The masters in `source/NAME/NAME.ipynb` are notebooks in nbgrader's format, so nbgrader and its
 formgrader take them as they are. SUBMISSIONS holds one folder a student. The instructor's guide in
@@ -27,6 +28,7 @@ from nbformat import NotebookNode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import sandbox
+from vaebook import jobs
 
 SOURCE = Path(__file__).resolve().parent / "source"
 STUB, ANSWER = "# YOUR CODE HERE\nraise NotImplementedError()", "YOUR ANSWER HERE"
@@ -272,17 +274,29 @@ def grade(
     limits: sandbox.Limits | None = None,
 ) -> Report:
     """Grade one notebook."""
+    report, todo = prepare(path, assignment, student, seed)
+    return report if todo is None else finish(report, sandbox.run(todo, limits))
+
+
+def prepare(
+    path: Path, assignment: Assignment, student: str, seed: int
+) -> tuple[Report, sandbox.Plan | None]:
+    """Return a report without an outcome, and what has to be run for it; nothing if unreadable."""
+    outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not run"))
     try:
         notebook = read(path)
     except ValueError as error:
-        errors = dict.fromkeys(assignment.tests, "not run")
-        return Report(student, assignment, str(error), sandbox.Outcome(errors), seed)
-    todo, (remarks, answers) = plan(notebook, assignment, seed)
-    outcome = sandbox.run(todo, limits)
-    outcome.remarks[:0] = remarks
-    empty = [name for name, text in answers.items() if text.strip() in ("", ANSWER)]
-    answers = {name: text for name, text in answers.items() if name not in empty}
-    return Report(student, assignment, "graded", outcome, seed, answers)
+        return Report(student, assignment, str(error), outcome, seed), None
+    todo, (outcome.remarks, answers) = plan(notebook, assignment, seed)
+    answers = {n: text for n, text in answers.items() if text.strip() not in ("", ANSWER)}
+    return Report(student, assignment, "graded", outcome, seed, answers), todo
+
+
+def finish(report: Report, outcome: sandbox.Outcome) -> Report:
+    """Put what came of the run into a report, after the remarks that are there."""
+    outcome.remarks[:0] = report.outcome.remarks
+    report.outcome = outcome
+    return report
 
 
 def grade_folder(
@@ -290,36 +304,49 @@ def grade_folder(
     output: Path,
     seed: int,
     marks: dict[tuple[str, str], tuple[float, str]],
+    n_jobs: int = 1,
 ) -> list[Report]:
     """Grade one folder a student; write `grades.csv`, `tests.csv`, `written.csv`, feedback."""
     assignments = masters()
-    reports = []
+    reports, plans = [], {}
     for stray in sorted(submissions.glob("*.ipynb")):
         print(f"not graded: {stray.name} lies in no student's folder", flush=True)
     for folder in sorted(p for p in submissions.iterdir() if p.is_dir() and p.name[0] not in "._"):
         for name, paths in find(folder, assignments).items():
             assignment = assignments[name]
             if not paths:
-                errors = dict.fromkeys(assignment.tests, "not handed in")
-                outcome = sandbox.Outcome(errors)
+                outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not handed in"))
                 report = Report(folder.name, assignment, "missing", outcome, seed)
             else:
-                report = grade(paths[0], assignment, folder.name, seed)
-                for other in paths[1:]:
-                    report.outcome.remarks.append(f"not graded: {other.relative_to(folder)}")
+                report, todo = prepare(paths[0], assignment, folder.name, seed)
+                if todo is not None:
+                    plans[len(reports)] = todo
+            report.outcome.remarks += [
+                f"not graded: {other.relative_to(folder)}" for other in paths[1:]
+            ]
             for question in assignment.written:
                 if (folder.name, question) in marks:
                     points, comment = marks[folder.name, question]
                     report.marks[question], report.comments[question] = points, comment
             reports.append(report)
-            row = report.row
-            print(
-                f"{row['student']:20} {name:12} {row['automatic']:>4} of {row['automatic_of']}"
-                f"  {row['status']}",
-                flush=True,
-            )
+    places = list(plans)
+    for found in jobs.each(
+        sandbox.run, [{"plan": todo} for todo in plans.values()], n_jobs=n_jobs
+    ):
+        if found.error:
+            raise RuntimeError(found.error)
+        print(_line(finish(reports[places[found.index]], found.value)), flush=True)
+    for report in reports:
+        if report.status != "graded":
+            print(_line(report), flush=True)
     _write(output, reports)
     return reports
+
+
+def _line(report: Report) -> str:
+    row = report.row
+    points = f"{row['automatic']:>4} of {row['automatic_of']}"
+    return f"{row['student']:20} {row['assignment']:12} {points}  {row['status']}"
 
 
 def read_marks(
@@ -440,6 +467,7 @@ def main(arguments: list[str] | None = None) -> int:
     grading.add_argument("submissions", type=Path)
     grading.add_argument("--output", type=Path, default=Path("_build/grades"))
     grading.add_argument("--seed", type=int, help="of the random inputs; a new one by default")
+    grading.add_argument("--jobs", type=int, default=1, help="submissions at a time (default: 1)")
     grading.add_argument("--written", type=Path, help="written.csv with the points of the proofs")
     options = parser.parse_args(arguments)
     if options.command == "release":
@@ -453,7 +481,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"SUBMISSIONS must be a folder, got {options.submissions}")
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     marks = read_marks(options.written, masters()) if options.written else {}
-    reports = grade_folder(options.submissions, options.output, seed, marks)
+    reports = grade_folder(options.submissions, options.output, seed, marks, options.jobs)
     if not reports:
         parser.error(f"SUBMISSIONS must hold one folder a student, {options.submissions} has none")
     print(f"Seed {seed}; grades.csv, tests.csv, written.csv and feedback/ are in {options.output}")
