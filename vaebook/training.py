@@ -208,7 +208,7 @@ def fit(
         model: trained in place.
         objective: maps a model and a batch to named terms, see :mod:`vaebook.objectives`.
         train: an image set, which is kept in memory as a whole; or any torch `Dataset` of images
-            [C, H, W], or of pairs (image, label), which may be larger than memory.
+            [C, H, W], alone or in pairs (image, label), which may be larger than memory.
         validation: evaluated after each epoch, as at the end of training (`progress` 1).
         epochs: at most.
         batch_size: images per step, at most; an epoch is cut into equal parts, so that the last
@@ -445,7 +445,10 @@ class _Source:
 def _collate(items: list[Any]) -> tuple[Tensor, Tensor | None]:
     try:
         read = default_collate(items)
-        images, labels = read if isinstance(read, list | tuple) else (read, None)
+        parts = read if isinstance(read, list | tuple) else [read]
+        if not all(isinstance(part, Tensor) for part in parts):
+            raise TypeError("there are others among them")
+        images, labels = [*parts, None] if len(parts) == 1 else parts
     except (TypeError, RuntimeError, ValueError) as error:
         raise ValueError(
             f"train must give images [C, H, W] of one size, or pairs of image and label: {error}"

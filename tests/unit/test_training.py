@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, TensorDataset
 
 from vaebook import datasets, objectives
 from vaebook.datasets import ImageSet
@@ -508,6 +508,26 @@ class Pairs(Dataset):
     def __getitem__(self, index):
         image, label = self.images[int(index)]
         return (image, int(label)) if self.labelled else image
+
+
+def test_images_alone_may_come_as_torchs_own_sets_give_them(blobs):
+    runs = []
+    for wrapped in (blobs, TensorDataset(blobs.images), TensorDataset(blobs.images, blobs.labels)):
+        model = small_vae()
+        quietly(model, wrapped)
+        runs.append(bits(model))
+    assert runs[0] == runs[1] == runs[2]
+    trio = TensorDataset(blobs.images, blobs.labels, blobs.labels)
+    with pytest.raises(ValueError, match=r"train must give images .* or pairs of image and label"):
+        quietly(small_vae(), trio)
+
+
+@pytest.mark.parametrize("pixel", [float("nan"), -1.0, 255.0])
+def test_a_bad_pixel_of_a_set_that_is_read_one_by_one_is_refused_in_its_batch(blobs, pixel):
+    images = blobs.images.clone()
+    images[77, 0, 3, 3] = pixel
+    with pytest.raises(ValueError, match=r"images must (be finite|lie in \[0, 1\])"):
+        quietly(small_vae(), TensorDataset(images))
 
 
 @pytest.mark.parametrize("wrapped", [lambda images: images, Pairs])
