@@ -1,16 +1,15 @@
-"""The table of the anchored models, for the chapter on anchors.
+"""The anchored models over five seeds, and how a VAE of digits scores clothes.
 
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python -m vaebook train "anchor-*" --into weights
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python experiments/anchors.py --weights weights
+    make experiment NAME=anchors
 
-measures every model that the first command has trained, asks two models of MNIST about
-Fashion-MNIST, and writes vaebook/tables/anchors.json.
+A row is about one of the `anchor-*` recipes: how its codes go along with the score and where the
+classes lie, which digits a classifier sees in what it draws from two priors, and what the data
+costs under each. Two rows more are about plain VAEs of MNIST, which are asked how untypical each
+of some digits and of some images of Fashion-MNIST is; and one about the classifier, with what it
+and the score see in the test images. The chapter on anchors reads it.
 """
 
-import argparse
-import json
-import platform
-import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,45 @@ import torch
 from torch import Tensor
 
 from vaebook import datasets, objectives, recipes
+from vaebook.datasets import ImageSet
 from vaebook.latent import paths
 from vaebook.measures import bounds
 from vaebook.models import VAE, Classifier
+from vaebook.tables import Experiment
 
-RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "anchors.json"
+WEIGHTS = Path("_build/weights")
+CLASSIFIER = "mnist-classifier"
+PLAIN = ("mnist-mlp-2d", "mnist-mlp-20d")
 N_SAMPLES, N_GRID, N_IMAGES = 5000, 30, 1000
+
+
+@cache
+def digits() -> tuple[ImageSet, ImageSet]:
+    """The training images, shuffled, and the test images."""
+    train, test = datasets.mnist(train=True), datasets.mnist(train=False)
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+    return train[order], test
+
+
+@cache
+def scores(by: str) -> tuple[Tensor, Tensor]:
+    """The score of each training and test image, by "drawn" templates or by "means" of classes."""
+    train, test = digits()
+    if by == "drawn":
+        templates = (datasets.donut(), datasets.stick())
+    else:
+        zero, one = (train.images[train.labels == digit].mean((0, 1)) for digit in (0, 1))
+        templates = (zero, one)
+    return (
+        datasets.donutness(train.images, *templates),
+        datasets.donutness(test.images, *templates),
+    )
+
+
+@cache
+def classifier() -> Classifier:
+    model: Classifier = recipes.train(CLASSIFIER, WEIGHTS, progress=False).model
+    return model
 
 
 def rounded(values: Tensor, digits: int = 4) -> Any:
@@ -37,15 +69,15 @@ def correlation(a: Tensor, b: Tensor) -> float:
     return round(torch.corrcoef(torch.stack([a, b]))[0, 1].item(), 4)
 
 
-def shares(classifier: Classifier, images: Tensor) -> list[float]:
+def shares(images: Tensor) -> list[float]:
     """How often the classifier sees each class."""
-    seen = torch.cat([classifier(part).argmax(1) for part in images.split(1000)])
+    seen = torch.cat([classifier()(part).argmax(1) for part in images.split(1000)])
     return rounded(torch.bincount(seen, minlength=10) / len(seen))
 
 
-def unsure(classifier: Classifier, images: Tensor) -> float:
+def unsure(images: Tensor) -> float:
     """The share of images of which the classifier is less than 90 % sure."""
-    top = torch.cat([classifier(part).softmax(1).amax(1) for part in images.split(1000)])
+    top = torch.cat([classifier()(part).softmax(1).amax(1) for part in images.split(1000)])
     return round((top < 0.9).double().mean().item(), 4)
 
 
@@ -71,24 +103,21 @@ def log_p(model: VAE, images: Tensor, centres: Tensor) -> float:
     return round(total.mean().item(), 3)
 
 
-@torch.no_grad()
-def row(name: str, directory: Path, data: dict[str, Any]) -> dict[str, Any]:
-    """Measure one model."""
-    match = re.fullmatch(r"anchor-(r|means|conditional)([\d.]*)-s(\d)", name)
-    assert match is not None, name
-    kind, rate, seed = match.groups()
-    trained = recipes.load(name, directory)
-    model, test = trained.model, data["test"]
+def anchored(name: str) -> dict[str, Any]:
+    """Measure one anchored or conditional model."""
+    tags, trained = recipes.get(name).tags, recipes.train(name, WEIGHTS, progress=False)
+    conditional, by = "conditional" in tags, tags.get("score", "drawn")
+    rate, model, (_, test) = tags.get("rate", 0.0), trained.model, digits()
+    assert test.labels is not None
     codes = model.codes(test)
     mu, logvar = codes.mu, codes.logvar
     z = codes.sample(torch.Generator().manual_seed(0))
-    score = data["scores"]["means" if kind == "means" else "drawn"]
+    score_train, score = scores(by)
     slope = torch.linalg.lstsq(mu - mu.mean(0), (score - score.mean())[:, None]).solution
     result: dict[str, Any] = {
-        "name": name,
-        "kind": "anchored" if kind == "r" else kind,
-        "rate": {"r": float(rate or 0), "means": 10.0, "conditional": 0.0}[kind],
-        "seed": int(seed),
+        "kind": "conditional" if conditional else "means" if by == "means" else "anchored",
+        "rate": rate,
+        "seed": tags["seed"],
         "correlations": [correlation(mu[:, j], score) for j in range(2)],
         "correlation_of_sum": correlation(mu.sum(1), score),
         "best_correlation": abs(correlation((mu @ slope)[:, 0], score)),
@@ -99,18 +128,16 @@ def row(name: str, directory: Path, data: dict[str, Any]) -> dict[str, Any]:
     }
     generator = torch.Generator().manual_seed(1)
     noise = torch.randn(N_SAMPLES, 2, generator=generator)
-    classifier = data["classifier"]
     nearest = torch.cdist(mu, mu)[:2000].topk(11, largest=False).indices[:, 1:]
     votes = test.labels[nearest].mode(1).values
     result["knn_accuracy"] = round((votes == test.labels[:2000]).double().mean().item(), 4)
-    if kind == "conditional":
+    if conditional:
         asked = torch.arange(N_SAMPLES) % 10
         images = model.decode(noise, asked)
-        obeyed = (classifier(images).argmax(1) == asked).double().mean().item()
+        obeyed = (classifier()(images).argmax(1) == asked).double().mean().item()
         terms = trained.card["metrics"]
         return result | {"obeyed": round(obeyed, 4), "elbo": terms["elbo"]["nats"]}
-    centres = -result["rate"] * data["scores_train"]["means" if kind == "means" else "drawn"]
-    centres = centres[:, None].expand(-1, 2)
+    centres = -rate * score_train[:, None].expand(-1, 2)
     picked = torch.randint(len(centres), (N_SAMPLES,), generator=generator)
     grid = paths.quantile_grid(N_GRID).reshape(-1, 2)
     images = datasets.binarize(test.images, torch.Generator().manual_seed(0))
@@ -125,11 +152,11 @@ def row(name: str, directory: Path, data: dict[str, Any]) -> dict[str, Any]:
     kl_standard = objectives.kl_divergence(binary.mu, binary.logvar).mean().item()
     kl_anchored = model.prior.kl(mu, logvar, score).mean().item()
     return result | {
-        "shares_standard": shares(classifier, model.decode(noise)),
-        "shares_mixture": shares(classifier, model.decode(noise + centres[picked])),
-        "shares_grid": shares(classifier, model.decode(grid)),
-        "unsure_standard": unsure(classifier, model.decode(noise)),
-        "unsure_mixture": unsure(classifier, model.decode(noise + centres[picked])),
+        "shares_standard": shares(model.decode(noise)),
+        "shares_mixture": shares(model.decode(noise + centres[picked])),
+        "shares_grid": shares(model.decode(grid)),
+        "unsure_standard": unsure(model.decode(noise)),
+        "unsure_mixture": unsure(model.decode(noise + centres[picked])),
         "reconstruction": round(distortion, 3),
         "kl_standard": round(kl_standard, 3),
         "kl_anchored": round(kl_anchored, 3),
@@ -141,14 +168,15 @@ def row(name: str, directory: Path, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@torch.no_grad()
-def outliers(name: str, sets: dict[str, Tensor]) -> dict[str, Any]:
-    """Three scores of how untypical an image is: of MNIST's test set and of Fashion-MNIST's."""
-    model = recipes.load(name).model
-    found: dict[str, Any] = {}
-    for title, images in sets.items():
-        codes = model.codes(images)
-        bound = bounds.elbo(model, images, 5, torch.Generator().manual_seed(0))
+def outliers(name: str) -> dict[str, Any]:
+    """Score how untypical images of MNIST's test set and of Fashion-MNIST's are, in three ways."""
+    model = recipes.train(name, WEIGHTS, n_samples=0, progress=False).model
+    _, test = digits()
+    sets = {"MNIST": test[:2000], "Fashion-MNIST": datasets.fashion_mnist(train=False)[:1000]}
+    found: dict[str, Any] = {"kind": "outliers"}
+    for title, part in sets.items():
+        codes = model.codes(part.images)
+        bound = bounds.elbo(model, part.images, 5, torch.Generator().manual_seed(0))
         energy = 0.5 * (codes.mu.square() + codes.logvar.exp()).sum(1)
         found[title] = {
             "posterior energy": rounded(energy, 3),
@@ -158,60 +186,44 @@ def outliers(name: str, sets: dict[str, Tensor]) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--into", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    train, test = datasets.mnist(train=True), datasets.mnist(train=False)
-    generator = torch.Generator().manual_seed(0)
-    train = train[torch.randperm(len(train), generator=generator)]
-    templates = {
-        "drawn": (datasets.donut(), datasets.stick()),
-        "means": tuple(train.images[train.labels == c].mean((0, 1)) for c in (0, 1)),
-    }
-    data = {
-        "test": test,
-        "classifier": recipes.load("mnist-classifier").model,
-        "scores": {k: datasets.donutness(test.images, *pair) for k, pair in templates.items()},
-        "scores_train": {
-            k: datasets.donutness(train.images, *pair) for k, pair in templates.items()
-        },
-    }
-    drawn = data["scores"]["drawn"]
-    with torch.no_grad():
-        real_shares = shares(data["classifier"], test.images)
-        real_unsure = unsure(data["classifier"], test.images)
-    runs = []
-    for name in (name for name in recipes.trainable() if name.startswith("anchor-")):
-        if recipes.is_trained(name, options.weights):
-            runs.append(row(name, options.weights, data))
-            print(runs[-1], flush=True)
-    fashion = datasets.fashion_mnist(train=False)
-    sets = {"MNIST": test.images[:2000], "Fashion-MNIST": fashion.images[:1000]}
-    results = {
+def test_images() -> dict[str, Any]:
+    """Return what the classifier and the score see in the test images."""
+    train, score = scores("drawn")
+    _, test = digits()
+    return {
+        "kind": "test images",
+        "shares": shares(test.images),
+        "unsure": unsure(test.images),
         "score": {
-            "mean": round(drawn.mean().item(), 4),
-            "variance": round(drawn.var().item(), 5),
+            "mean": round(score.mean().item(), 4),
+            "variance": round(score.var().item(), 5),
             "class_means": rounded(
-                torch.stack([drawn[test.labels == c].mean() for c in range(10)])
+                torch.stack([score[test.labels == c].mean() for c in range(10)])
             ),
             # Of the images of which recipes ship the encodings, so that a page can colour them.
-            "test": rounded(drawn[:1500], 3),
-            "train": rounded(data["scores_train"]["drawn"][:2000], 3),
+            "test": rounded(score[:1500], 3),
+            "train": rounded(train[:2000], 3),
         },
-        "test_shares": real_shares,
-        "test_unsure": real_unsure,
-        "samples": N_SAMPLES,
-        "log_p_images": N_IMAGES,
-        "runs": runs,
-        "outliers": {name: outliers(name, sets) for name in ("mnist-mlp-2d", "mnist-mlp-20d")},
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "threads": torch.get_num_threads(),
     }
-    options.into.write_text(json.dumps(results) + "\n")
 
 
-if __name__ == "__main__":
-    main()
+def row(name: str) -> dict[str, Any]:
+    """Measure a recipe, whichever it is."""
+    if name == CLASSIFIER:
+        return test_images()
+    return outliers(name) if name in PLAIN else anchored(name)
+
+
+anchors = Experiment(
+    "anchors",
+    row,
+    {
+        "name": [
+            *(name for name in recipes.trainable() if name.startswith("anchor-")),
+            *PLAIN,
+            CLASSIFIER,
+        ]
+    },
+    uses=lambda name: [recipes.get(each).fingerprint for each in (name, CLASSIFIER)],
+    about={"samples": N_SAMPLES, "log_p_images": N_IMAGES},
+)

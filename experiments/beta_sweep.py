@@ -1,16 +1,15 @@
-"""The table of the sweep over beta, for the chapter on beta.
+"""The sweeps over beta, with three ways to choose a variance, three seeds each.
 
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python -m vaebook train "beta-*" --into weights
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python experiments/beta_sweep.py --weights weights
+    make experiment NAME=beta_sweep
 
-measures every model that the first command has trained and writes vaebook/tables/beta_sweep.json,
-one row per model.
+A row is about one of the `beta-*` recipes, on noisy heatmaps or on MNIST: rate, squared error and
+ELBO on the test images, disentanglement on heatmaps, and the Fréchet distance of samples, in the
+features of a classifier, on MNIST. The summary has the curve of the best linear VAE of each data
+set. The chapter on beta reads it.
 """
 
-import argparse
-import json
 import math
-import platform
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,24 @@ from torch import Tensor
 
 from vaebook import datasets, objectives, recipes
 from vaebook.measures import agreement, disentanglement
-from vaebook.models import VAE
+from vaebook.models import VAE, Classifier
+from vaebook.tables import Experiment
 
-RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "beta_sweep.json"
-CALIBRATION = {"heatmap": 0.01, "mnist": 0.5}  # the sweeps' fixed variances
+WEIGHTS = Path("_build/weights")
+CLASSIFIER = "mnist-classifier"
+VARIANCES = {"heatmap": 0.01, "mnist": 0.5}  # the sweeps' fixed ones
+
+
+@cache
+def classifier() -> Classifier:
+    model: Classifier = recipes.train(CLASSIFIER, WEIGHTS, progress=False).model
+    return model
+
+
+@cache
+def real() -> Tensor:
+    """The classifier's features of test images."""
+    return classifier().features(datasets.mnist(train=False).images[:5000])
 
 
 def test_images(recipe: recipes.Recipe) -> Tensor:
@@ -33,11 +46,10 @@ def test_images(recipe: recipes.Recipe) -> Tensor:
     return recipe.transform(test.images, generator=torch.Generator().manual_seed(0))
 
 
-@torch.no_grad()
-def row(name: str, directory: Path, features: Any, real: Tensor) -> dict[str, Any]:
+def row(name: str) -> dict[str, Any]:
     """Measure one model."""
-    trained = recipes.load(name, directory)
-    model, metrics, recipe = trained.model, trained.card["metrics"], recipes.get(name)
+    recipe, trained = recipes.get(name), recipes.train(name, WEIGHTS, progress=False)
+    model, metrics = trained.model, trained.card["metrics"]
     data, way, noise = (recipe.tags.get(tag, 0.0) for tag in ("data", "way", "noise"))
     images = test_images(recipe)
     codes = model.codes(images)
@@ -48,11 +60,10 @@ def row(name: str, directory: Path, features: Any, real: Tensor) -> dict[str, An
     kl_each = objectives.kl_per_latent(codes.mu, codes.logvar).mean(0)
     rate = kl_each.sum().item()
     mse = squared / pixels
-    nominal = CALIBRATION[data]
+    nominal = VARIANCES[data]
     kappa = recipe.tags["beta"] * nominal if way == "fixed" else metrics["variance"]
     half = 0.5 * pixels
     result = {
-        "name": name,
         "data": data,
         "noise": noise,
         "way": "beta" if way == "fixed" else way,
@@ -68,14 +79,13 @@ def row(name: str, directory: Path, features: Any, real: Tensor) -> dict[str, An
         "elbo": round(-half * math.log(2 * math.pi * nominal) - squared / (2 * nominal) - rate, 3),
         "elbo_calibrated": round(-half * (math.log(2 * math.pi * mse) + 1) - rate, 3),
         "clean_error": metrics.get("frobenius_clean"),
-        "seconds": trained.card["budget"]["seconds"],
     }
     if data == "heatmap" and noise == 0.1:
         result |= scores(model, noise)
     if data == "mnist":
         draws = model.prior.sample(2000, generator=torch.Generator().manual_seed(1))
-        samples = model.decode(draws).clamp(0, 1)
-        result["frechet"] = round(agreement.frechet_distance(features(samples), real), 3)
+        samples = classifier().features(model.decode(draws).clamp(0, 1))
+        result["frechet"] = round(agreement.frechet_distance(samples, real()), 3)
     return result
 
 
@@ -117,34 +127,11 @@ def linear_curves() -> dict[str, Any]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--into", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    names = [name for name in recipes.trainable() if name.startswith("beta-")]
-    classifier = recipes.load("mnist-classifier").model
-    with torch.no_grad():
-        real = classifier.features(datasets.mnist(train=False).images[:5000])
-    runs = []
-    for name in names:
-        if recipes.is_trained(name, options.weights):
-            runs.append(row(name, options.weights, classifier.features, real))
-            print(runs[-1], flush=True)
-        else:
-            print(f"{name} is not trained", flush=True)
-    results = {
-        "variances": CALIBRATION,
-        "pixels": {"heatmap": 36**2, "mnist": 28**2},
-        "tolerances": {"heatmap": 0.011, "mnist": 0.03},
-        "linear": linear_curves(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "threads": torch.get_num_threads(),
-        "runs": runs,
-    }
-    options.into.write_text(json.dumps(results) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+beta_sweep = Experiment(
+    "beta_sweep",
+    row,
+    {"name": [name for name in recipes.trainable() if name.startswith("beta-")]},
+    uses=lambda name: [recipes.get(each).fingerprint for each in (name, CLASSIFIER)],
+    about={"variances": VARIANCES, "tolerances": {"heatmap": 0.011, "mnist": 0.03}},
+    summarize=lambda rows: {"linear": linear_curves()},
+)

@@ -1,20 +1,18 @@
 """Four factors in three latents, over five seeds: errors, and what the codes tell of the class.
 
-    python -m vaebook train "t-heatmap-*" --into WEIGHTS
-    python experiments/fourth_factor.py --weights WEIGHTS
+    make experiment NAME=fourth_factor
 
 Three rules give an image its degrees of freedom: heavy tails to the larger sums of variances (the
-book's reading of the study), to the smaller sums (the other reading), or by a coin. The models of
-the first and the third are recipes; those of the second are trained here with the same budget, a
-minute of one core each, and kept in WEIGHTS. For VAE and AE: Frobenius errors on the test split;
-accuracy and F1 of k nearest neighbours in latent space, cross-validated, over all images and over
-those where the rule leaves the class open; the same for classifiers that see the variances, all
-three factors, or the pixels. Writes fourth_factor.json, which the book's page reads.
+book's reading of the study), to the smaller sums (the other reading), or by a coin. A row is about
+what a classifier sees of the images of a rule: the codes of a VAE or of an autoencoder (the
+`t-heatmap-*` recipes, and the same for the other reading), the variances, all three factors, or
+the pixels. It has accuracy and F1 of k nearest neighbours, cross-validated, over all images and
+over those where the rule leaves the class open; and of models, Frobenius errors on the test split
+beside. The chapter on a fourth factor reads it.
 """
 
-import argparse
-import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +29,52 @@ from torch import Tensor
 from vaebook import datasets, recipes
 from vaebook.datasets import ImageSet
 from vaebook.measures import bounds
+from vaebook.tables import Experiment
 
+WEIGHTS = Path("_build/weights")
 RULES = ("large", "small", "coin")
 KINDS = ("vae-optimal", "ae")
-SEEDS = range(5)
 NEIGHBOURS = 5
-MORE_NEIGHBOURS = (1, 15, 45)
+MORE_NEIGHBOURS = (NEIGHBOURS, 1, 15, 45)
 FOLDS = 5
-RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "fourth_factor.json"
 
 
-def predictions(
-    features: Tensor, labels: Tensor, seed: int, neighbours: int = NEIGHBOURS
-) -> NDArray[np.int64]:
+@cache
+def data(rule: str) -> ImageSet:
+    """The t heatmaps of a rule; label 1 is always that of the heavy tails."""
+    if rule != "small":
+        return datasets.t_heatmaps(independent=rule == "coin")
+    large = datasets.t_heatmaps()
+    assert large.labels is not None
+    f, labels = dict(large.factors), 1 - large.labels
+    f["df"] = torch.where(labels == 1, 2.0, 200.0)
+    images = datasets.t_heatmap_images(f["var_x"], f["var_y"], f["corr"], f["df"])
+    return ImageSet(images, labels, f, large.names, "t heatmaps, heavy tails to small sums")
+
+
+def is_open(rule: str) -> Tensor:
+    """Tell of which images the rule leaves the class open."""
+    f = data(rule).factors
+    total = f["var_x"] + f["var_y"]
+    if rule == "coin":
+        return torch.ones_like(total, dtype=torch.bool)
+    return (total > 20**0.5) & (total < 30**0.5)
+
+
+@cache
+def recipe(rule: str, kind: str, seed: int) -> recipes.Recipe:
+    """The book's recipe, or the same for the other reading."""
+    if rule != "small":
+        suffix = "-coin" if rule == "coin" else ""
+        return recipes.get(f"t-heatmap-{kind}{suffix}-s{seed}")
+    return replace(
+        recipes.get(f"t-heatmap-{kind}-s{seed}"),
+        name=f"t-heatmap-{kind}-small-s{seed}",
+        data=data("small").split(0.8, seed=0),
+    )
+
+
+def predictions(features: Tensor, labels: Tensor, seed: int, neighbours: int) -> NDArray[np.int64]:
     """The class that each image is given by a classifier that has not seen it."""
     model = make_pipeline(StandardScaler(), KNeighborsClassifier(neighbours))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
@@ -73,46 +104,15 @@ def same_class_neighbours(codes: Tensor, labels: Tensor) -> float:
     return round(((labels != labels[nearest]).float().mean() / chance).item(), 4)
 
 
-def data(rule: str) -> ImageSet:
-    """The t heatmaps of a rule; label 1 is always that of the heavy tails."""
-    if rule != "small":
-        return datasets.t_heatmaps(independent=rule == "coin")
-    large = datasets.t_heatmaps()
-    assert large.labels is not None
-    f, labels = dict(large.factors), 1 - large.labels
-    f["df"] = torch.where(labels == 1, 2.0, 200.0)
-    images = datasets.t_heatmap_images(f["var_x"], f["var_y"], f["corr"], f["df"])
-    return ImageSet(images, labels, f, large.names, "t heatmaps, heavy tails to small sums")
-
-
-def trained(rule: str, kind: str, seed: int, images: ImageSet, weights: Path) -> Any:
-    """The model of a recipe, or of the other reading with a recipe's budget."""
-    if rule != "small":
-        suffix = "-coin" if rule == "coin" else ""
-        return recipes.load(f"t-heatmap-{kind}{suffix}-s{seed}", weights).model
-    recipe = replace(
-        recipes.get(f"t-heatmap-{kind}-s{seed}"),
-        name=f"t-heatmap-{kind}-small-s{seed}",
-        data=images.split(0.8, seed=0),
-    )
-    if recipes.is_trained(recipe, weights):
-        return recipes.load(recipe, weights).model
-    return recipes.train(recipe, weights, progress=False).model
-
-
-def measure(model: Any, images: ImageSet, open_class: Tensor, seed: int) -> dict[str, Any]:
-    """Errors of one model, and what its codes tell of the class."""
+def measure(model: Any, codes: Tensor, images: ImageSet, seed: int) -> dict[str, Any]:
+    """What is said of a model beside the classes that are read from its codes."""
     assert images.labels is not None
-    codes = model.codes(images).mu
-    found: dict[str, Any] = dict(
-        score(predictions(codes.double(), images.labels, seed), images.labels, open_class)
-    )
     _, test = images.split(0.8, seed=0)
     assert test.labels is not None
     held_out = model.codes(test).mu
-    guess = predictions(held_out.double(), test.labels, seed)
+    guess = predictions(held_out.double(), test.labels, seed, NEIGHBOURS)
     errors = (test.images - model.decode(held_out)).flatten(1).norm(dim=1)
-    return found | {
+    return {
         "accuracy_test": round(float((guess == test.labels.numpy()).mean()), 5),
         "frobenius_mean": round(errors.mean().item(), 4),
         "frobenius_median": round(errors.median().item(), 4),
@@ -121,55 +121,41 @@ def measure(model: Any, images: ImageSet, open_class: Tensor, seed: int) -> dict
     }
 
 
-def references(images: ImageSet, open_class: Tensor, seed: int) -> list[dict[str, Any]]:
-    """What is read from the variances, from all three factors, and from the pixels."""
+def row(rule: str, seen: str, neighbours: int, seed: int) -> dict[str, Any]:
+    """Read the class from what is seen; the seed is that of the model and of the folds."""
+    images = data(rule)
     assert images.labels is not None
     f = images.factors
-    seen = {
-        "variances": torch.stack([f["var_x"], f["var_y"]], 1).double(),
-        "factors": torch.stack([f["var_x"], f["var_y"], f["corr"]], 1).double(),
-        "pixels": images.images.flatten(1),
-    }
-    rows = []
-    for name, features in seen.items():
-        if name == "pixels" and seed > 0:
-            continue  # a distance matrix in 1,296 dimensions, and the folds hardly matter
-        for k in (NEIGHBOURS,) if name == "pixels" else (NEIGHBOURS, *MORE_NEIGHBOURS):
-            guess = predictions(features, images.labels, seed, k)
-            found = score(guess, images.labels, open_class)
-            rows.append({"seen": name, "seed": seed, "neighbours": k} | found)
-    return rows
+    more = {}
+    if seen in KINDS:
+        model = recipes.train(recipe(rule, seen, seed), WEIGHTS, progress=False).model
+        codes = model.codes(images).mu
+        features = codes.double()
+        more = measure(model, codes, images, seed)
+    elif seen == "pixels":
+        features = images.images.flatten(1)
+    else:
+        names = ("var_x", "var_y", "corr")[: 2 if seen == "variances" else 3]
+        features = torch.stack([f[name] for name in names], 1).double()
+    guess = predictions(features, images.labels, seed, neighbours)
+    return score(guess, images.labels, is_open(rule)) | more
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--into", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    runs, seen = [], []
-    for rule in RULES:
-        images = data(rule)
-        total = images.factors["var_x"] + images.factors["var_y"]
-        open_class = (total > 20**0.5) & (total < 30**0.5)
-        if rule == "coin":
-            open_class = torch.ones_like(open_class)
-        for seed in SEEDS:
-            seen += [{"rule": rule} | row for row in references(images, open_class, seed)]
-            for kind in KINDS:
-                model = trained(rule, kind, seed, images, options.weights)
-                run = {"rule": rule, "kind": kind, "seed": seed}
-                runs.append(run | measure(model, images, open_class, seed))
-                print(runs[-1], flush=True)
-    settings = {
-        "neighbours": NEIGHBOURS,
-        "folds": FOLDS,
-        "images": len(images),
-        "torch": torch.__version__,
-        "references": seen,
-    }
-    options.into.write_text(json.dumps(settings | {"runs": runs}, indent=1) + "\n")
+def uses(rule: str, seen: str, neighbours: int, seed: int) -> list[str]:
+    return [recipe(rule, seen, seed).fingerprint] if seen in KINDS else []
 
 
-if __name__ == "__main__":
-    main()
+fourth_factor = Experiment(
+    "fourth_factor",
+    row,
+    [
+        {"rule": rule, "seen": seen, "neighbours": k, "seed": seed}
+        for rule in RULES
+        for seen in (*KINDS, "variances", "factors", "pixels")
+        for k in (MORE_NEIGHBOURS if seen in ("variances", "factors") else (NEIGHBOURS,))
+        # A distance matrix in 1,296 dimensions, and the folds hardly matter.
+        for seed in range(1 if seen == "pixels" else 5)
+    ],
+    uses=uses,
+    about={"neighbours": NEIGHBOURS, "folds": FOLDS},
+)

@@ -1,28 +1,29 @@
 """How lines of heatmaps bend in the codes of the trained models, over five seeds.
 
-    python -m vaebook train "heatmap-*" --into WEIGHTS
-    python experiments/heatmap_kink.py --weights WEIGHTS
+    make experiment NAME=heatmap_kink
 
 encodes three lines along the correlation from -0.95 to 0.85: both variances 4.9, constant
-determinant from the same start, both variances 0.1. Of each model that did not collapse it writes
-the turns of the first two in degrees, and the length of the first over that of the third, to
-heatmap_kink.json, which the chapter on heatmaps reads.
+determinant from the same start, both variances 0.1. A row is about one of the `heatmap-*` recipes:
+the turns of the first two lines in degrees, and the length of the first over that of the third; or
+that the model has collapsed. The chapter on heatmaps reads it.
 """
 
-import argparse
-import json
 import math
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from vaebook import datasets, recipes
 from vaebook.measures import bounds
+from vaebook.tables import Experiment
 
-KINDS, SEEDS = ("vae-optimal", "vae-half", "ae"), 5
+WEIGHTS = Path("_build/weights")
 
 
+@cache
 def lines(n: int = 181) -> Tensor:
     """The images of the three lines, one after the other, [3 n, 1, 36, 36]."""
     start, end = -0.95, 0.85
@@ -43,24 +44,27 @@ def length(path: Tensor) -> float:
     return path.diff(dim=0).norm(dim=1).sum().item()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, required=True)
-    weights = parser.parse_args().weights
-    torch.set_num_threads(1)
-    images = lines()
-    found: dict[str, dict[str, list[float]]] = {}
-    for kind in KINDS:
-        for seed in range(SEEDS):
-            codes = recipes.load(f"heatmap-{kind}-s{seed}", weights).model.codes(images).mu
-            if not bounds.active_units(codes).any():
-                continue  # collapsed: all codes are one
-            along, across, little = codes.chunk(3)
-            row = [turn(along), turn(across), length(along) / length(little)]
-            found.setdefault(kind, {})[str(seed)] = [round(value, 4) for value in row]
-    text = json.dumps(found, indent=1) + "\n"
-    (Path(__file__).parents[1] / "vaebook" / "tables" / "heatmap_kink.json").write_text(text)
+def recipe(kind: str, seed: int) -> recipes.Recipe:
+    return recipes.get(f"heatmap-{kind}-s{seed}")
 
 
-if __name__ == "__main__":
-    main()
+def row(kind: str, seed: int) -> dict[str, Any]:
+    """Measure one model."""
+    codes = recipes.train(recipe(kind, seed), WEIGHTS, progress=False).model.codes(lines()).mu
+    if not bounds.active_units(codes).any():
+        return {"collapsed": True}  # all codes are one
+    along, across, little = codes.chunk(3)
+    return {
+        "collapsed": False,
+        "along": round(turn(along), 4),
+        "across": round(turn(across), 4),
+        "length": round(length(along) / length(little), 4),
+    }
+
+
+heatmap_kink = Experiment(
+    "heatmap_kink",
+    row,
+    {"kind": ["vae-optimal", "vae-half", "ae"], "seed": range(5)},
+    uses=lambda kind, seed: [recipe(kind, seed).fingerprint],
+)

@@ -1,18 +1,16 @@
 """The manifold of the heatmap models over five seeds: errors, axes, directions, trajectories.
 
-    python -m vaebook train "heatmap-*" --into WEIGHTS
-    python experiments/heatmap_manifold.py --weights WEIGHTS
+    make experiment NAME=heatmap_manifold
 
-For each model: Frobenius errors on the test split from
-the posterior mean and from one sample; rank correlations of latent axes with factors, as trained
-and aligned; straight lines and arcs as a reader would walk them on the trained axes, and the
+A row is about one of the `heatmap-*` recipes: Frobenius errors on the test split from the
+posterior mean and from one sample; rank correlations of latent axes with factors, as trained and
+aligned; straight lines and arcs as a reader would walk them on the trained axes, and the
 isovariance curve and the two bounding planes on the aligned ones, each decoded, with the factors
-fitted back. Writes heatmap_manifold.json, which the book's pages read.
+fitted back. The chapters on the VAE's manifold and on a fourth factor read it.
 """
 
-import argparse
-import json
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +22,21 @@ from vaebook import datasets, recipes
 from vaebook.latent import paths, shapes
 from vaebook.measures import bounds
 from vaebook.measures.heatmaps import HeatmapFit, fit_heatmaps
+from vaebook.tables import Experiment
 
-KINDS = ("vae-optimal", "vae-half", "ae")
-SEEDS = range(5)
+WEIGHTS = Path("_build/weights")
 STEPS = 49
 REACH = 2.0  # of a line from the centre of the codes, in latent units
 RADIUS = 1.2  # of an arc
 BINS = 6  # few, and fewer where one is empty: codes at the first correlation lie apart
 NEAR = 0.1  # the share of the cloud nearest to a bounding plane
-RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "heatmap_manifold.json"
+
+
+@cache
+def images() -> tuple[datasets.ImageSet, datasets.ImageSet]:
+    """All heatmaps, and those of the test split."""
+    everything = datasets.heatmaps()
+    return everything, everything.split(0.8, seed=0)[1]
 
 
 def rank(a: Tensor, b: Tensor) -> float:
@@ -104,8 +108,14 @@ def trajectories(named: Tensor, factors: Tensor) -> dict[str, Tensor]:
     return found
 
 
-def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) -> dict[str, Any]:
+def recipe(kind: str, seed: int) -> recipes.Recipe:
+    return recipes.get(f"heatmap-{kind}-s{seed}")
+
+
+def row(kind: str, seed: int) -> dict[str, Any]:
     """Measure one model."""
+    model = recipes.train(recipe(kind, seed), WEIGHTS, progress=False).model
+    everything, test = images()
     f = everything.factors
     factors = torch.stack([f["corr"], f["var_x"] - f["var_y"], f["var_x"] + f["var_y"]], 1)
     codes, test_codes = model.codes(everything), model.codes(test)
@@ -144,31 +154,17 @@ def study(model: Any, everything: datasets.ImageSet, test: datasets.ImageSet) ->
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--into", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    everything = datasets.heatmaps()
-    _, test = everything.split(0.8, seed=0)
-    runs = []
-    for kind in KINDS:
-        for seed in SEEDS:
-            model = recipes.load(f"heatmap-{kind}-s{seed}", options.weights).model
-            runs.append({"kind": kind, "seed": seed} | study(model, everything, test))
-            print(kind, seed, runs[-1]["frobenius_mean"], runs[-1]["active_units"], flush=True)
-    settings = {
+heatmap_manifold = Experiment(
+    "heatmap_manifold",
+    row,
+    {"kind": ["vae-optimal", "vae-half", "ae"], "seed": range(5)},
+    uses=lambda kind, seed: [recipe(kind, seed).fingerprint],
+    about={
         "steps": STEPS,
         "reach": REACH,
         "radius": RADIUS,
         "bins": BINS,
         "near": NEAR,
         "factors": ["corr", "difference", "sum"],
-        "torch": torch.__version__,
-    }
-    options.into.write_text(json.dumps(settings | {"runs": runs}, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    },
+)

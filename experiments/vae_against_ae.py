@@ -1,7 +1,7 @@
 r"""VAE against autoencoder on the Gaussian heatmaps, over five seeds and two likelihood variances.
 
-The models are the recipes `heatmap-vae-optimal-s*`, `heatmap-vae-half-s*` and `heatmap-ae-s*`,
-which have one architecture. Of each is measured
+A row is about one of the recipes `heatmap-vae-optimal-s*`, `heatmap-vae-half-s*` and
+`heatmap-ae-s*`, which have one architecture:
 
 - the reconstruction: Frobenius error on the test split of the grid and off the grid, and the
   distance of shapes, beside a look-up of the nearest training image;
@@ -10,21 +10,18 @@ which have one architecture. Of each is measured
 - the validity beyond the hull, by steps;
 - a two-sample test of random decodes against the test images.
 
-Claims are decided by exact permutation tests of the seeds of two kinds (for five and five there
-are 252 divisions, so the least two-sided p-value is 2/252), adjusted by Holm's method over all
-tests of a table. A run that collapsed, in which no latent dimension is active, is counted and
-left out.
+The summary decides claims by exact permutation tests of the seeds of two kinds (for five and five
+there are 252 divisions, so the least two-sided p-value is 2/252), adjusted by Holm's method over
+all tests of a table. A run that collapsed, in which no latent dimension is active, is left out.
 
-    python -m vaebook train "heatmap-*" --into WEIGHTS
-    python experiments/vae_against_ae.py --weights WEIGHTS
+    make experiment NAME=vae_against_ae
 
-takes some minutes on one core and writes vae_against_ae.json, which chapters read.
+The chapters on VAE and autoencoder and on a fourth factor read it.
 """
 
-import argparse
-import json
+import base64
 import math
-import platform
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -39,13 +36,14 @@ from vaebook import datasets, recipes
 from vaebook.measures import agreement, bounds
 from vaebook.measures.heatmaps import fit_heatmaps
 from vaebook.models import VAE, Autoencoder
+from vaebook.tables import Experiment
 
 KINDS = ("vae-optimal", "vae-half", "ae")
 SEEDS = 5
 POINTS = 1000  # picked in each way
 SAMPLE = 200  # a side of a two-sample test
 STEPS = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)  # beyond the hull, in standard deviations of the codes
-RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "vae_against_ae.json"
+WEIGHTS = Path("_build/weights")
 LOW, HIGH = torch.tensor([0.1, 0.1, -0.95]), torch.tensor([4.9, 4.9, 0.85])  # of the grid
 
 
@@ -54,6 +52,12 @@ def off_grid(n: int, seed: int = 0) -> datasets.ImageSet:
     draws = torch.rand(n, 3, generator=torch.Generator().manual_seed(seed))
     factors = dict(zip(("var_x", "var_y", "corr"), (LOW + draws * (HIGH - LOW)).T, strict=True))
     return datasets.ImageSet(datasets.heatmap_images(**factors), factors=factors)
+
+
+@cache
+def sets() -> dict[str, datasets.ImageSet]:
+    train, test = datasets.heatmaps().split(0.8, seed=0)
+    return {"train": train, "test": test, "off_grid": off_grid(len(test))}
 
 
 def error_summary(errors: Tensor) -> dict[str, float]:
@@ -142,7 +146,6 @@ def ways(
     }
 
 
-@torch.no_grad()
 def decode(model: VAE | Autoencoder, z: Tensor) -> Tensor:
     return torch.cat([model.decode(part) for part in z.split(1000)])
 
@@ -161,21 +164,32 @@ def fit_summary(images: Tensor) -> dict[str, float]:
     }
 
 
-def measure(
-    name: str, weights: Path, sets: dict[str, datasets.ImageSet], seed: int
-) -> dict[str, Any]:
-    """Measure one trained model."""
-    model = recipes.load(name, weights).model
-    train, test = sets["train"], sets["test"]
+def packed(errors: Tensor) -> str:
+    """Return errors [N] as text: the bootstrap over images needs each."""
+    return base64.b64encode(errors.numpy().astype("<f2").tobytes()).decode()
+
+
+def unpacked(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<f2").astype(np.float64)
+
+
+def recipe(kind: str, seed: int) -> recipes.Recipe:
+    return recipes.get(f"heatmap-{kind}-s{seed}")
+
+
+def row(kind: str, seed: int) -> dict[str, Any]:
+    """Measure one model."""
+    model = recipes.train(recipe(kind, seed), WEIGHTS, progress=False).model
+    train, test = sets()["train"], sets()["test"]
     codes = model.codes(train.images).mu
     active = int(bounds.active_units(codes).sum())
-    found: dict[str, Any] = {"seed": seed, "active_units": active}
     if not active:
         errors = bounds.reconstruction_errors(model, test.images)
-        return found | {"collapsed": True, "error": errors.mean().item()}
+        return rounded({"collapsed": True, "active_units": 0, "error": errors.mean().item()})
+    found: dict[str, Any] = {"collapsed": False, "active_units": active}
     cloud = Cloud(codes)
     for place in ("test", "off_grid"):
-        images = sets[place].images
+        images = sets()[place].images
         errors = bounds.reconstruction_errors(model, images)
         decoded = decode(model, model.codes(images).mu).clamp_min(0)
         shapes = agreement.shape_distance(images, decoded)
@@ -183,7 +197,7 @@ def measure(
         found[place] = {
             "pixels": error_summary(errors),
             "shape": error_summary(shapes) | {"spearman_to_pixels": together},
-            "errors": errors,
+            "errors": packed(errors),
         }
 
     rng = np.random.default_rng(seed)
@@ -205,10 +219,14 @@ def measure(
     # Not the images whose reconstructions are compared: the two samples must be independent.
     real = test.images[SAMPLE + torch.randperm(len(test) - SAMPLE, generator=draws)[:SAMPLE]]
     found["two_sample"] = {
-        way: agreement.two_sample_test(decode(model, points[way][:SAMPLE]), real, 999, draws)
+        way: two_sample(decode(model, points[way][:SAMPLE]), real, draws)
         for way in ("reconstructions", "prior", "gaussian")
     }
-    return found
+    return rounded(found)
+
+
+def two_sample(one: Tensor, two: Tensor, generator: torch.Generator) -> dict[str, float]:
+    return agreement.two_sample_test(one, two, 999, generator)._asdict()
 
 
 def look_up(train: Tensor, images: Tensor) -> Tensor:
@@ -299,7 +317,7 @@ def per_image(results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for place in ("test", "off_grid"):
         means = {
-            kind: torch.stack([run[place]["errors"] for run in runs]).mean(0).numpy()
+            kind: np.mean([unpacked(run[place]["errors"]) for run in runs], axis=0)
             for kind, runs in results.items()
         }
         found[place] = {}
@@ -317,61 +335,44 @@ def per_image(results: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:
-    """Return a copy with five significant digits and without tensors."""
-    if isinstance(value, agreement.TwoSample):
-        return rounded(value._asdict())
+    """Return a copy with five significant digits."""
     if isinstance(value, dict):
-        return {key: rounded(v) for key, v in value.items() if not isinstance(v, Tensor)}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [rounded(v) for v in value]
+        return [rounded(item) for item in value]
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--into", type=Path, default=RESULTS)
-    parser.add_argument("--weights", type=Path, required=True)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    train, test = datasets.heatmaps().split(0.8, seed=0)
-    sets = {"train": train, "test": test, "off_grid": off_grid(len(test))}
-    results: dict[str, list[dict[str, Any]]] = {}
-    collapsed: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
-    for kind in KINDS:
-        for seed in range(options.seeds):
-            run = measure(f"heatmap-{kind}-s{seed}", options.weights, sets, seed)
-            print(kind, seed, json.dumps(rounded(run.get("validity", run))), flush=True)
-            (collapsed if run.get("collapsed") else results).setdefault(kind, []).append(run)
-
+def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Decide the claims, and measure what the models are compared with."""
+    results = {
+        kind: [run for run in rows if run["kind"] == kind and not run["collapsed"]]
+        for kind in KINDS
+    }
+    train, test = sets()["train"].images, sets()["test"].images
     draws = torch.Generator().manual_seed(0)
     real = []
-    for _ in range(options.seeds):
+    for _ in range(SEEDS):
         one, two = torch.randperm(len(test), generator=draws)[: 2 * SAMPLE].split(SAMPLE)
-        real.append(agreement.two_sample_test(test.images[one], test.images[two], 999, draws))
-    output = {
-        "about": __doc__.splitlines()[0],
-        "kinds": KINDS,
-        "seeds": options.seeds,
-        "test_images": len(test),
-        "points": POINTS,
-        "sample": SAMPLE,
-        "tolerance": 0.1,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
+        real.append(two_sample(test[one], test[two], draws))
+    found = {
         "look_up": {
-            place: error_summary(look_up(train.images, sets[place].images))
+            place: error_summary(look_up(train, sets()[place].images))
             for place in ("test", "off_grid")
         },
-        "runs": results,
-        "collapsed": collapsed,
         "real_two_sample": real,
         "per_image": per_image(results),
         "tests": compare(results, CLAIMS),
         "validity_tests": compare(results, VALIDITY),
     }
-    options.into.write_text(json.dumps(rounded(output), indent=1) + "\n")
+    return rounded(found)
 
 
-if __name__ == "__main__":
-    main()
+vae_against_ae = Experiment(
+    "vae_against_ae",
+    row,
+    {"kind": KINDS, "seed": range(SEEDS)},
+    uses=lambda kind, seed: [recipe(kind, seed).fingerprint],
+    about={"points": POINTS, "sample": SAMPLE, "tolerance": 0.1},
+    summarize=summarize,
+)

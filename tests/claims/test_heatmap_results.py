@@ -209,7 +209,7 @@ def test_gelbrichs_bound_holds_for_other_densities_on_the_line() -> None:
 
 
 def experiment() -> ModuleType:
-    """The script whose results the chapter on VAE and autoencoder reads."""
+    """The study whose results the chapter on VAE and autoencoder reads."""
     path = Path(__file__).resolve().parent.parent.parent / "experiments" / "vae_against_ae.py"
     spec = importlib.util.spec_from_file_location("vae_against_ae", path)
     assert spec is not None
