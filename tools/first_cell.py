@@ -2,8 +2,8 @@
 
     python tools/first_cell.py chapters/*.ipynb
 
-On Colab there is the notebook alone: the cell fetches the book, installs what is missing there, and
-fetches the images of MNIST and Fashion-MNIST.
+On Colab there is the notebook alone: the cell fetches the book, installs what is missing there,
+and fetches the images of MNIST and Fashion-MNIST.
 Anywhere else it does nothing and says nothing; the pages leave it out. Running this again changes
 nothing, unless the address of the repository in `_config.yml` has changed.
 """

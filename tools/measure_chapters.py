@@ -58,7 +58,9 @@ def measure(path: Path) -> dict[str, float]:
     """
     settings = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "TQDM_DISABLE": "1"}
     command = [sys.executable, __file__, "--child", str(path)]
-    run = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        command, env=os.environ | settings, capture_output=True, text=True, check=False
+    )
     if run.returncode:
         raise RuntimeError(f"{path.name} failed under the limits:\n{run.stderr[-3000:]}")
     return dict(json.loads(run.stdout.strip().split("\n")[-1]))
