@@ -1,4 +1,4 @@
-# `make book` builds the pages, `make test` runs all that CI runs; `make help` lists the rest.
+# `make book` builds the pages, `make quick` and `make test` check; `make help` lists the rest.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,6 +15,9 @@ export TQDM_DISABLE := 1
 DATA := $(if $(VAEBOOK_OFFLINE),offline)
 export VAEBOOK_OFFLINE := 1
 
+# Tests that don't need a core for themselves.
+parallel := -n auto --dist worksteal
+
 chapters := $(wildcard chapters/*.ipynb)
 # What may change a chapter's outputs beside its own cells; tools/execute.py looks closer.
 inputs = $(shell find vaebook/ -type f -not -path '*/__pycache__/*' -not -name '*.py[co]' | LC_ALL=C sort) requirements.txt
@@ -23,16 +26,19 @@ pages := $(shell find intro.md chapters _config.yml _toc.yml references.bib _sta
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help book serve notebooks test lint types spelling unit chapters site clean FORCE \
-  assignments grade wheel zip pdf links measure
+.PHONY: help book chapter serve notebooks quick test test-all lint types spelling unit chapters site \
+  coverage clean FORCE experiment assignments grade wheel zip pdf links measure
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  \1	/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /  \1	/p' Makefile | expand -t 14
 
 book: $(SITE) ## execute what has changed and render the pages (DATA=offline: download nothing)
 	@echo "The book is at $(SITE)"
 	@! grep -q 'missing$$' _build/data || printf '\033[31m== %s\033[0m\n' \
 	  "MNIST or Fashion-MNIST could not be had: pages that would show their images say so"
+
+chapter: _build/data assets/vendor/plotly.min.js ## execute and render one chapter: make chapter N=4
+	@$(BIN)/python tools/build.py --chapter "$(N)" $(chapters)
 
 serve: book ## show the pages at http://127.0.0.1:8000 (PORT=... for another port)
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
@@ -40,8 +46,16 @@ serve: book ## show the pages at http://127.0.0.1:8000 (PORT=... for another por
 notebooks: .venv/installed _build/data ## execute the chapters in place, keep only the compared outputs
 	$(BIN)/python tools/notebooks.py $(chapters)
 
-test: lint types spelling unit chapters site ## run everything that CI runs
+quick: .venv/installed ## seconds: style and types of the Python, the fast tests of the package
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q $(parallel) -m "not slow" tests/unit tests/book
+
+test: lint types spelling unit chapters site ## run everything that decides whether a change is sound
 	@echo "== all checks passed"
+
+test-all: test coverage links ## the same, coverage, and every link that leads out of the book
 
 lint: .venv/installed
 	@echo "== 1/7 style"
@@ -64,26 +78,33 @@ spelling: .venv/installed
 
 unit: .venv/installed
 	@echo "== 4/7 mathematics, package and structure"
-	$(BIN)/python -m pytest -q -n auto --dist loadfile --ignore=tests/site
+	$(BIN)/python -m pytest -q $(parallel) -m "not alone" --ignore=tests/site
+	$(BIN)/python -m pytest -q -m alone --ignore=tests/site
 
 chapters: .venv/installed _build/data
 	@echo "== 5/7 chapters as notebooks"
-	$(if $(chapters),$(BIN)/python -m pytest -q --nbval-lax --nbval-current-env \
-	  --nbval-cell-timeout=120 chapters,@echo "no chapters")
+	$(if $(chapters),$(BIN)/python -m pytest -q -n auto --dist loadfile --nbval-lax \
+	  --nbval-current-env --nbval-cell-timeout=120 chapters,@echo "no chapters")
 
 site: .venv/installed _build/data
 	@echo "== 6/7 strict build"
 	@$(MAKE) --no-print-directory book
 	@echo "== 7/7 pages in a browser"
-	$(BIN)/python -m pytest -q -rs tests/site
+	$(BIN)/python -m pytest -q -rs -n auto -m "not alone" tests/site
+	$(BIN)/python -m pytest -q -rs -m alone tests/site
+
+coverage: .venv/installed ## which lines of the package the tests run
+	$(BIN)/python -m pytest -q $(parallel) --ignore=tests/site --cov=vaebook --cov-branch \
+	  --cov-report=term:skip-covered --cov-report=html:_build/coverage
 
 assignments: .venv/installed ## write the students' notebooks to _build/assignments
 	$(BIN)/python assignments/course.py release --output _build/assignments
 
 # Quoted, since folders of submissions have spaces in their names.
-grade: .venv/installed ## grade SUBMISSIONS=DIR into _build/grades (SEED=..., WRITTEN=FILE)
+grade: .venv/installed ## grade SUBMISSIONS=DIR into _build/grades (SEED=..., WRITTEN=FILE, JOBS=2)
 	$(BIN)/python assignments/course.py grade "$(SUBMISSIONS)" --output _build/grades \
-	  $(if $(SEED),--seed "$(SEED)") $(if $(WRITTEN),--written "$(WRITTEN)")
+	  $(if $(SEED),--seed "$(SEED)") $(if $(WRITTEN),--written "$(WRITTEN)") \
+	  $(if $(JOBS),--jobs "$(JOBS)")
 
 wheel: .venv/installed ## build the package into _build/wheel
 	rm -rf build _build/wheel
@@ -100,6 +121,9 @@ links: .venv/installed ## try every link that leads out of the book (needs the n
 	rm -rf _build/links/_build/html
 	-$(BIN)/jupyter-book build . --path-output _build/links --builder linkcheck
 	$(BIN)/python tools/links.py _build/links/_build/html/output.json
+
+experiment: .venv/installed _build/data ## compute what is missing of a table: NAME=tours (JOBS=2)
+	@TQDM_DISABLE= $(BIN)/python -m vaebook experiment "$(NAME)" $(if $(JOBS),--jobs "$(JOBS)")
 
 measure: .venv/installed _build/data ## seconds and memory of each chapter on one core
 	$(BIN)/python tools/measure_chapters.py $(chapters)

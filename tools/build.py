@@ -1,20 +1,28 @@
 """Build the pages: execute what has changed, render, and share what live figures have in common.
 
     python tools/build.py chapters/*.ipynb
+    python tools/build.py --chapter 4 chapters/*.ipynb
 
 One build at a time in a folder. The pages count as built when the build began, so that what is
-edited meanwhile is not taken for rendered.
+edited meanwhile is not taken for rendered. One chapter is rendered into a folder of its own.
 """
 
+import argparse
+import contextlib
 import fcntl
+import io
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
+
+import nbformat
+from jupyter_book.sphinx import build_sphinx
+from jupyter_cache import get_cache
 
 import execute
 import share
@@ -22,6 +30,7 @@ import share
 ROOT = execute.ROOT
 BUILD = ROOT / "_build"
 SITE = BUILD / "html"
+PREVIEW = BUILD / "chapter" / "html"
 
 
 @contextmanager
@@ -44,28 +53,84 @@ def alone() -> Iterator[None]:
         yield
 
 
-def render() -> int:
-    """Render the pages, every warning an error.
+def sphinx(site: Path, overrides: dict[str, Any] | None = None, **options: Any) -> int:
+    """Read all pages anew, render them, or the files that are named, and return 0 if that went.
 
-    All pages: otherwise a change of a style sheet, a script or the contents would reach none of
-    them, and pages that are gone would stay. A second run would not repeat the warnings of the
-    first, so what a failed one has read is forgotten.
+    Anew: otherwise a change of the contents or of an output would reach only some of them.
     """
+    given = {"external_toc_path": str(ROOT / "_toc.yml"), "latex_individualpages": False}
+    status = build_sphinx(
+        ROOT,
+        site,
+        noconfig=True,
+        path_config=ROOT / "_config.yml",
+        confoverrides=given | {"nitpicky": True} | (overrides or {}),
+        freshenv=True,
+        **options,
+    )
+    return int(bool(status))  # an exception counts as true
+
+
+def render() -> int:
+    """Render the pages, every warning an error; pages that are gone do not stay."""
     rmtree(SITE, ignore_errors=True)
-    builder = str(Path(sys.executable).with_name("jupyter-book"))
-    command = [builder, "build", str(ROOT), "--all", "-W", "-n", "--keep-going"]
-    status = subprocess.run(command, check=False).returncode
-    if status:
-        rmtree(BUILD / ".doctrees", ignore_errors=True)
+    return sphinx(SITE, warningiserror=True, keep_going=True)
+
+
+def preview(chapter: Path) -> int:
+    """Render one page; the others are read for what it refers to, and not executed for that."""
+    cache = get_cache(str(execute.CACHE))
+    unknown = []
+    for path in chapter.parent.glob("*.ipynb"):
+        try:
+            cache.match_cache_notebook(nbformat.read(path, as_version=4))
+        except KeyError:
+            unknown.append(path.name)
+    overrides = {
+        "nb_execution_cache_path": str(execute.CACHE),
+        "nb_execution_excludepatterns": unknown,
+    }
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        status = sphinx(PREVIEW, overrides, filenames=[str(chapter)], quiet=True)
+    # Of chapters that were never executed there is much to say, and nothing that matters here.
+    lines = [line for line in said.getvalue().splitlines() if status or chapter.name in line]
+    print("\n".join(lines), file=sys.stderr)
     return status
 
 
-def main(chapters: list[str]) -> int:
+def numbered(chapters: list[Path], number: str) -> Path:
+    """Return the chapter that has a number.
+
+    Raises:
+        SystemExit: when there is none, with those that there are.
+    """
+    known = {str(int(path.name.split("_")[0])): path for path in chapters}
+    if found := known.get(number.strip().lstrip("0")):
+        return found
+    listed = "\n".join(f"  N={n:<3} {path.name}" for n, path in known.items())
+    sys.exit(f"N={number} is no chapter; there are\n{listed}")
+
+
+def main(arguments: list[str] | None = None) -> int:
     """Return the exit status of the first step that fails, or 0."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--chapter", metavar="N", help="only this one, into a folder of its own")
+    parser.add_argument("chapters", nargs="*", type=Path)
+    options = parser.parse_args(arguments)
+    chapters = [path.resolve() for path in options.chapters]
     execute.exit_on_signals()
+    if options.chapter is not None:
+        chapter = numbered(chapters, options.chapter)
+        with alone():
+            status = execute.main([str(chapter)]) or preview(chapter)
+        if not status:
+            share.main(PREVIEW)
+            print(f"The page is at {PREVIEW.relative_to(ROOT)}/chapters/{chapter.stem}.html")
+        return status
     with alone():
         start = time.time()
-        status = execute.main(chapters) or render()
+        status = execute.main([str(chapter) for chapter in chapters]) or render()
         if not status:
             share.main(SITE)
             os.utime(SITE / "index.html", (start, start))
@@ -73,4 +138,4 @@ def main(chapters: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

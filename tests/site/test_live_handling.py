@@ -156,6 +156,7 @@ def test_the_circle_keeps_its_distance_from_the_pointer_and_the_left_button_move
     assert figure.evaluate(read) == pytest.approx(moved, abs=0.02 * extent)
 
 
+@pytest.mark.alone
 def test_chains_run_when_asked_and_calmly_for_who_asked_for_calm(
     browser: Browser, file: str
 ) -> None:

@@ -254,6 +254,7 @@ def seconds(script):
     return min(float(run.stdout) for run in runs)
 
 
+@pytest.mark.alone
 def test_importing_the_package_costs_next_to_nothing_beside_torch():
     script = """
 import time
