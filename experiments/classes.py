@@ -1,22 +1,21 @@
-"""What the chapter on class mixtures needs images for: the layout of the classes elsewhere.
+"""The layout of the classes elsewhere than in the codes, and Bayes' rule with many codes.
 
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python experiments/classes.py
+    make experiment NAME=classes
 
-On MNIST and on Fashion-MNIST it measures, with the first 5,000 test images,
+On MNIST and on Fashion-MNIST, a row is about the first 5,000 test images and one of
 
-- the Bhattacharyya distances between the classes in the last hidden layer of five classifiers
-  (784-128-64-10, five epochs of Adam at 1e-3, seeds 0 to 4) and in the pixels, both reduced to
-  their first eight principal components, as many as the VAEs have latents;
-- the accuracy of Bayes' rule on the codes of the five small VAEs, with the mixtures of 55,000
-  training images and with one Gaussian a class fitted to the same codes,
+- the pixels: Bhattacharyya distances between the classes in their first eight principal
+  components, as many as the VAEs have latents;
+- a classifier, 784-128-64-10, five epochs of Adam at 1e-3, seeds 0 to 4: the same distances in its
+  last hidden layer, and its accuracy;
+- the codes of a small VAE, seeds 0 to 4: the accuracy of Bayes' rule, with the mixtures of 55,000
+  training images and with one Gaussian a class fitted to the same codes. The VAEs are those that
+  come with the package, since the page shows these.
 
-and writes vaebook/tables/classes.json.
+The chapter on class mixtures reads the table.
 """
 
-import argparse
-import json
-import platform
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import torch
@@ -26,25 +25,32 @@ from torch import Tensor, nn
 from vaebook import datasets, recipes
 from vaebook.datasets import ImageSet
 from vaebook.latent import mixtures
+from vaebook.tables import Experiment
 
-RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "classes.json"
 SEEDS, EPOCHS, COMPONENTS, KEPT = 5, 5, 8, 5000
 SETS = {"mnist": datasets.mnist, "fashion": datasets.fashion_mnist}
+SOURCES = {"pixels": [None], "classifier": range(SEEDS), "codes": range(SEEDS)}
 
 
-def distances(features: Tensor, labels: Tensor) -> Tensor:
-    """Bhattacharyya distances [C,C] of the classes in the first principal components."""
+@cache
+def images(data: str) -> tuple[ImageSet, ImageSet]:
+    """Return training and test images."""
+    train, _ = SETS[data](train=True).split(11 / 12, seed=0)
+    return train, SETS[data](train=False)[:KEPT]
+
+
+def distances(features: Tensor, labels: Tensor) -> list[list[float]]:
+    """Return the Bhattacharyya distances [C, C] in the first principal components."""
     centred = (features - features.mean(0)).double()
     axes = torch.linalg.svd(centred, full_matrices=False).Vh[:COMPONENTS]
-    scores = centred @ axes.T
-    _, means, covariances = mixtures.class_moments(scores, None, labels)
-    return mixtures.bhattacharyya(means, covariances)
+    _, means, covariances = mixtures.class_moments(centred @ axes.T, None, labels)
+    found = mixtures.bhattacharyya(means, covariances)
+    return [[round(value, 4) for value in line] for line in found.tolist()]
 
 
-def classifier(train: ImageSet, test: ImageSet, seed: int) -> tuple[Tensor, float]:
-    """The features of the test images [N,64] and the accuracy on them."""
+def classify(train: ImageSet, test: ImageSet, seed: int) -> tuple[Tensor, Tensor]:
+    """Return the features [N, 64] of the test images and the classes [N] that are guessed."""
     assert train.labels is not None
-    assert test.labels is not None
     torch.manual_seed(seed)
     features = nn.Sequential(
         nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU()
@@ -60,61 +66,56 @@ def classifier(train: ImageSet, test: ImageSet, seed: int) -> tuple[Tensor, floa
             optimizer.step()
     with torch.no_grad():
         hidden = features(test.images)
-        right = head(hidden).argmax(1) == test.labels
-    return hidden, right.double().mean().item()
+        return hidden, head(hidden).argmax(1)
 
 
-def bayes(name: str, train: ImageSet) -> dict[str, float]:
-    """Accuracy of Bayes' rule on the shipped codes of a recipe, from codes of training images."""
-    trained = recipes.load(name)
-    codes, kept = trained.model.codes(train), trained.codes[:KEPT]
-    mu, logvar, z, labels = codes.mu, codes.logvar, kept.mu, kept.labels
+def bayes(trained: recipes.Trained, train: ImageSet) -> dict[str, Tensor]:
+    """Return the classes [N] that Bayes' rule guesses from the codes of test images."""
+    codes, z = trained.model.codes(train), trained.codes.mu[:KEPT]
     assert train.labels is not None
-    assert labels is not None
-    log_p = mixtures.log_posterior(z, mu, logvar, train.labels)
-    _, means, covariances = mixtures.class_moments(mu, logvar, train.labels)
+    log_p = mixtures.log_posterior(z, codes.mu, codes.logvar, train.labels)
+    _, means, covariances = mixtures.class_moments(codes.mu, codes.logvar, train.labels)
     normal = torch.distributions.MultivariateNormal(means, covariances)
-    shares = train.labels.bincount().log()
-    log_g = normal.log_prob(z[:, None]) + shares
-    guesses = {"mixture": log_p.argmax(1), "gaussian": log_g.argmax(1)}
-    return {k: round((g == labels).double().mean().item(), 4) for k, g in guesses.items()}
+    log_g = normal.log_prob(z[:, None]) + train.labels.bincount().log()
+    return {"mixture": log_p.argmax(1), "gaussian": log_g.argmax(1)}
 
 
-def rounded(matrix: Tensor) -> list[list[float]]:
-    return [[round(value, 4) for value in row] for row in matrix.tolist()]
+def accuracy(guesses: Tensor, labels: Tensor) -> float:
+    return round((guesses == labels).double().mean().item(), 4)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--into", type=Path, default=RESULTS)
-    into = parser.parse_args().into
-    results: dict[str, Any] = {
-        "images": KEPT,
-        "components": COMPONENTS,
-        "epochs": EPOCHS,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "threads": torch.get_num_threads(),
-    }
-    for short, load in SETS.items():
-        train, test = load(train=True), load(train=False)[:KEPT]
-        assert test.labels is not None
-        train, _ = train.split(11 / 12, seed=0)
-        found: dict[str, Any] = {
-            "pixels": rounded(distances(test.images.flatten(1), test.labels)),
-            "classifiers": [],
-            "accuracies": [],
-            "bayes": [],
-        }
-        for seed in range(SEEDS):
-            hidden, accuracy = classifier(train, test, seed)
-            found["classifiers"].append(rounded(distances(hidden, test.labels)))
-            found["accuracies"].append(round(accuracy, 4))
-            found["bayes"].append(bayes(f"{short}-small-8d-s{seed}", train))
-            print(short, seed, accuracy, found["bayes"][-1], flush=True)
-        results[short] = found
-    into.write_text(json.dumps(results) + "\n")
+def model_of(data: str, seed: int | None) -> recipes.Trained:
+    return recipes.load(f"{data}-small-8d-s{seed}")
 
 
-if __name__ == "__main__":
-    main()
+def row(data: str, source: str, seed: int | None) -> dict[str, Any]:
+    """Measure one layout, or one model's codes."""
+    train, test = images(data)
+    labels = test.labels
+    assert labels is not None
+    if source == "pixels":
+        return {"distances": distances(test.images.flatten(1), labels)}
+    if source == "classifier":
+        assert seed is not None
+        hidden, guesses = classify(train, test, seed)
+        return {"distances": distances(hidden, labels), "accuracy": accuracy(guesses, labels)}
+    guessed = bayes(model_of(data, seed), train)
+    return {rule: accuracy(guesses, labels) for rule, guesses in guessed.items()}
+
+
+def weights_used(data: str, source: str, seed: int | None) -> list[str]:
+    """Return what decides a row beside this file."""
+    return [model_of(data, seed).card["sha256"]] if source == "codes" else []
+
+
+classes = Experiment(
+    "classes",
+    row,
+    [
+        {"data": data, "source": source, "seed": seed}
+        for data in SETS
+        for source, seeds in SOURCES.items()
+        for seed in seeds
+    ],
+    uses=weights_used,
+)

@@ -1,26 +1,29 @@
-"""The phases of the KL on MNIST over five seeds, for the chapter on training.
+"""The phases of the KL at the beginning of training.
 
-    VAEBOOK_DATA=... OMP_NUM_THREADS=1 python experiments/kl_phases.py
+    make experiment NAME=kl_phases
 
-trains the network of the recipe mnist-mlp-8d for four epochs in four ways and writes
-vaebook/tables/kl_phases.json: the KL and its three parts at some seventy steps of each run.
+A row is one training: the network of the recipe `mnist-mlp-8d` on 55,000 images of MNIST, the
+first four epochs. Four ways, five seeds of initial weights, batches and noise. It holds the loss,
+the KL and the KL's three parts at some eighty steps, and at four moments: start, spike, collapse
+and end. Spike and collapse are the two steps of the first 1,500 between which the KL falls by most
+in ratio. The chapter on training reads the table.
 """
 
-import argparse
-import json
-import platform
-from pathlib import Path
+from functools import cache
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from vaebook import datasets, objectives, recipes
+from vaebook.datasets import ImageSet
 from vaebook.models import VAE, Bernoulli, Gaussian
 from vaebook.models.networks import MLPDecoder, MLPEncoder
+from vaebook.tables import Experiment
 from vaebook.training import fit, one_cycle
 
-RESULTS = Path(__file__).parents[1] / "vaebook" / "tables" / "kl_phases.json"
-LATENT_DIM, EPOCHS, SEEDS = 8, 4, 5
+RECIPE, LATENT_DIM, EPOCHS, SEEDS, RATE = "mnist-mlp-8d", 8, 4, 5, 1e-3
+PARTS = ("loss", "kl", "shift", "spread", "width")
 WAYS = {
     "recipe": "Bernoulli, one-cycle to 2e-3 over 30 epochs",
     "constant": "Bernoulli, constant rate 1e-3",
@@ -29,12 +32,14 @@ WAYS = {
 }
 
 
+@cache
+def images() -> ImageSet:
+    """Return the training images."""
+    return datasets.mnist(train=True).split(11 / 12, seed=0)[0]
+
+
 def elbo_in_parts(
-    model: VAE,
-    batch: datasets.ImageSet,
-    *,
-    generator: torch.Generator | None = None,
-    progress: float = 1.0,
+    model: VAE, batch: ImageSet, *, generator: Generator | None = None, progress: float = 1.0
 ) -> dict[str, Tensor]:
     r"""The ELBO, with the batch's mean KL taken apart.
 
@@ -42,9 +47,8 @@ def elbo_in_parts(
         + \underbrace{\tfrac12\sum_j \operatorname{Var}(\mu_j)}_{\text{spread}}
         + \underbrace{\tfrac12\sum_j \overline{\lambda_j - 1 - \log\lambda_j}}_{\text{width}}
     """
-    images = batch.images
-    mu, logvar = model.encode(images)
-    reconstruction = -model.log_prob(images, model.reparameterize(mu, logvar, generator))
+    mu, logvar = model.encode(batch.images)
+    reconstruction = -model.log_prob(batch.images, model.reparameterize(mu, logvar, generator))
     kl = objectives.kl_divergence(mu, logvar)
     centre = mu.detach().mean(0)
     return {
@@ -57,35 +61,17 @@ def elbo_in_parts(
     }
 
 
-def run(way: str, seed: int, train: datasets.ImageSet, epochs: int) -> dict[str, list[float]]:
-    """Return the history of one run, per step."""
-    likelihood = Gaussian(0.5) if way == "gaussian" else Bernoulli()
+def start(way: str, seed: int) -> VAE:
+    """Return the untrained model."""
     torch.manual_seed(seed)
     encoder = MLPEncoder(2 * LATENT_DIM, initial="torch")
-    model = VAE(encoder, MLPDecoder(LATENT_DIM, initial="torch"), LATENT_DIM, likelihood)
+    decoder = MLPDecoder(LATENT_DIM, initial="torch")
     if way == "mean image":
         # Pixels that are always black have an infinite logit.
-        mean = train.images.mean(0).flatten().clamp(0.005, 0.995)
+        mean = images().images.mean(0).flatten().clamp(0.005, 0.995)
         with torch.no_grad():
-            model.decoder.get_parameter("layers.4.bias").copy_(mean.logit())
-    recipe = recipes.get("mnist-mlp-8d")
-
-    def schedule(progress: float) -> float:
-        """The recipe's, of whose epochs these are the first."""
-        return one_cycle(progress * epochs / recipe.epochs)
-
-    history = fit(
-        model,
-        elbo_in_parts,
-        train,
-        epochs=epochs,
-        batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate if way == "recipe" else 1e-3,
-        schedule=schedule if way == "recipe" else None,
-        seed=seed,
-        progress=False,
-    )
-    return history.steps
+            decoder.layers[-1].get_parameter("bias").copy_(mean.logit())
+    return VAE(encoder, decoder, LATENT_DIM, Gaussian(0.5) if way == "gaussian" else Bernoulli())
 
 
 def largest_fall(values: list[float]) -> tuple[int, int]:
@@ -98,48 +84,48 @@ def largest_fall(values: list[float]) -> tuple[int, int]:
     return best
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--into", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    train, _ = datasets.mnist(train=True).split(11 / 12, seed=0)
-    total = options.epochs * -(-len(train) // 128)
+def row(way: str, seed: int) -> dict[str, Any]:
+    """Train one model and return its history."""
+    recipe = recipes.get(RECIPE)
+
+    def schedule(progress: float) -> float:
+        """The recipe's, of whose epochs these are the first."""
+        return one_cycle(progress * EPOCHS / recipe.epochs)
+
+    steps = fit(
+        start(way, seed),
+        elbo_in_parts,
+        images(),
+        epochs=EPOCHS,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate if way == "recipe" else RATE,
+        schedule=schedule if way == "recipe" else None,
+        seed=seed,
+        progress=False,
+    ).steps
+    total = len(steps["kl"])
     keep = sorted({round(total ** (i / 99)) - 1 for i in range(100)})
-    runs = []
-    for way in WAYS:
-        for seed in range(options.seeds):
-            steps = run(way, seed, train, options.epochs)
-            kl = steps["kl"]
-            spike, collapse = largest_fall(kl[:1500])
-            named = {"start": 0, "spike": spike, "collapse": collapse, "end": total - 1}
-            parts = ("loss", "kl", "shift", "spread", "width")
-            runs.append(
-                {
-                    "way": way,
-                    "seed": seed,
-                    "steps": keep,
-                    **{name: [round(steps[name][t], 3) for t in keep] for name in parts},
-                    "phases": {
-                        phase: {"step": t} | {name: round(steps[name][t], 4) for name in parts}
-                        for phase, t in named.items()
-                    },
-                }
-            )
-            print(way, seed, runs[-1]["phases"], flush=True)
-    results = {
-        "ways": WAYS,
-        "data": train.title,
-        "images": len(train),
-        "batch_size": 128,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "threads": torch.get_num_threads(),
-        "runs": runs,
+    spike, collapse = largest_fall(steps["kl"][:1500])
+    moments = {"start": 0, "spike": spike, "collapse": collapse, "end": total - 1}
+    return {
+        "steps": keep,
+        **{part: [round(steps[part][t], 3) for t in keep] for part in PARTS},
+        "phases": {
+            moment: {"step": t} | {part: round(steps[part][t], 4) for part in PARTS}
+            for moment, t in moments.items()
+        },
     }
-    options.into.write_text(json.dumps(results) + "\n")
 
 
-if __name__ == "__main__":
-    main()
+def recipe_used(way: str, seed: int) -> list[str]:
+    """Return what decides a row beside this file."""
+    return [recipes.get(RECIPE).fingerprint]
+
+
+kl_phases = Experiment(
+    "kl_phases",
+    row,
+    {"way": list(WAYS), "seed": range(SEEDS)},
+    uses=recipe_used,
+    about={"ways": WAYS},
+)

@@ -1,101 +1,110 @@
 """Effective samples of four samplers on the posterior of real images in 16 dimensions.
 
-    VAEBOOK_DATA=DATA OMP_NUM_THREADS=1 python experiments/pcn_decoder.py
+    make experiment NAME=pcn_decoder
 
-runs pCN, random walk, MALA and elliptical slice sampling on p(z|x) of five MNIST test images
-under the recipe mnist-cnn-16d, four chains each from draws of q(z|x), at the step that a warm-up
-finds, and writes vaebook/tables/pcn_decoder.json. Effective samples are ArviZ's bulk estimate of
-the slowest dimension; `used` leaves out the dimensions whose q(z|x) has more than half the prior's
-variance. Seconds are processor time. The chapter on pCN reads the file.
+A row is one sampler on p(z|x) of one of the first five MNIST test images, under the model
+`mnist-cnn-16d` that comes with the package: four chains from draws of q(z|x), seeded by the image,
+at the step that a warm-up finds. Effective samples are ArviZ's bulk estimate of the slowest
+dimension; `per_step_used` leaves out the dimensions whose q(z|x) has more than half the prior's
+variance for one of the images. The summary holds medians over the images, the largest R-hat, and
+the range of a sampler's `per_step` as multiples of pCN's. `per_second` is of processor time, so
+that this column alone differs from run to run. The chapter on pCN reads the table.
 """
 
-import json
 import statistics
 import time
-from datetime import date
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from vaebook import datasets, recipes
 from vaebook.latent import samplers
-from vaebook.latent.samplers import Chain
+from vaebook.tables import Experiment
 
 MODEL, IMAGES, CHAINS, STEPS, WARMUP = "mnist-cnn-16d", 5, 4, 30_000, 500
 # Elliptical slice sampling calls the decoder a dozen times a step.
 SLICE_STEPS = STEPS // 3
+PROPOSALS: dict[str, Callable[..., samplers.Chain]] = {
+    "pCN": samplers.pcn,
+    "random walk": samplers.random_walk,
+    "MALA": samplers.mala,
+}
 
 
-def chains_of(model: Any, image: Tensor, seed: int) -> dict[str, tuple[Chain, float]]:
-    """One run of each sampler on one image, with its processor time."""
-    generator = torch.Generator().manual_seed(seed)
+@cache
+def model_and_images() -> tuple[Any, Tensor]:
+    return recipes.load(MODEL).model, datasets.mnist(train=False).images[:IMAGES]
+
+
+def sample(sampler: str, model: Any, image: Tensor, seed: int) -> tuple[samplers.Chain, float]:
+    """Return a sampler's chains on one image, and their processor time in seconds."""
+    generator = Generator().manual_seed(seed)
     start = model.codes(image.expand(CHAINS, -1, -1, -1)).sample(generator)
     log_likelihood = model.target(image)
 
     def log_density(z: Tensor) -> Tensor:
         return log_likelihood(z) - 0.5 * z.square().sum(1)
 
-    found = {}
-    for name, run, target in (
-        ("pCN", samplers.pcn, log_likelihood),
-        ("random walk", samplers.random_walk, log_density),
-        ("MALA", samplers.mala, log_density),
-    ):
-        quiet: dict[str, Any] = {"generator": generator, "progress": False}
+    quiet: dict[str, Any] = {"generator": generator, "progress": False}
+    if sampler == "elliptical slice":
+        begin = time.process_time()
+        chain = samplers.elliptical_slice(log_likelihood, start, SLICE_STEPS, **quiet)
+    else:
+        run = PROPOSALS[sampler]
+        target = log_likelihood if sampler == "pCN" else log_density
         warm = run(target, start, 1, 0.1, warmup=WARMUP, **quiet)
-        assert warm.step is not None
         begin = time.process_time()
         chain = run(target, start, STEPS, warm.step, **quiet)
-        found[name] = (chain, time.process_time() - begin)
-    begin = time.process_time()
-    chain = samplers.elliptical_slice(
-        log_likelihood, start, SLICE_STEPS, generator=generator, progress=False
-    )
-    found["elliptical slice"] = (chain, time.process_time() - begin)
-    return found
+    return chain, time.process_time() - begin
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    model = recipes.load(MODEL).model
-    images = datasets.mnist(train=False).images[:IMAGES]
-    unused = (model.codes(images).logvar.exp() > 0.5).any(0)
-
-    rows: dict[str, list[dict[str, float]]] = {}
-    for seed, image in enumerate(images):
-        for name, (chain, seconds) in chains_of(model, image, seed).items():
-            effective = chain.ess()
-            row = {
-                "per_step": effective.min().item() / chain.accepted.numel(),
-                "per_evaluation": effective.min().item() / (CHAINS * chain.evaluations),
-                "per_second": effective.min().item() / seconds,
-                "per_step_used": effective[~unused].min().item() / chain.accepted.numel(),
-                "largest_rhat": chain.rhat().max().item(),
-            }
-            rows.setdefault(name, []).append(row)
-            print(f"image {seed}, {name}: {row}, step {chain.step}, {seconds:.1f} s", flush=True)
-
-    summary: dict[str, Any] = {}
-    for name, found in rows.items():
-        summary[name] = {key: statistics.median(row[key] for row in found) for key in found[0]}
-        summary[name]["largest_rhat"] = max(row["largest_rhat"] for row in found)
-        ratios = [a["per_step"] / b["per_step"] for a, b in zip(found, rows["pCN"], strict=True)]
-        summary[name]["ratio_range"] = [min(ratios), max(ratios)]
-    report = {
-        "date": date.today().isoformat(),
-        "model": MODEL,
-        "images": IMAGES,
-        "chains": CHAINS,
-        "steps": STEPS,
-        "slice_steps": SLICE_STEPS,
-        "unused": int(unused.sum()),
-        "samplers": summary,
+def row(sampler: str, image: int) -> dict[str, Any]:
+    """Measure one sampler on one image."""
+    model, images = model_and_images()
+    chain, seconds = sample(sampler, model, images[image], image)
+    used = (model.codes(images).logvar.exp() <= 0.5).all(0)
+    effective = chain.ess()
+    slowest = effective.min().item()
+    found = {
+        "per_step": slowest / chain.accepted.numel(),
+        "per_evaluation": slowest / (CHAINS * chain.evaluations),
+        "per_second": slowest / seconds,
+        "per_step_used": effective[used].min().item() / chain.accepted.numel(),
+        "largest_rhat": chain.rhat().max().item(),
     }
-    text = json.dumps(report, indent=2) + "\n"
-    (Path(__file__).parents[1] / "vaebook" / "tables" / "pcn_decoder.json").write_text(text)
+    return {name: float(f"{value:.4g}") for name, value in found.items()} | {
+        "unused": int((~used).sum())
+    }
 
 
-if __name__ == "__main__":
-    main()
+def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the medians of each sampler over the images."""
+    summary: dict[str, Any] = {}
+    by_sampler = {name: [r for r in rows if r["sampler"] == name] for name in SAMPLERS}
+    for name, found in by_sampler.items():
+        keys = ("per_step", "per_evaluation", "per_second", "per_step_used")
+        summary[name] = {key: statistics.median(one[key] for one in found) for key in keys}
+        summary[name]["largest_rhat"] = max(one["largest_rhat"] for one in found)
+        pairs = zip(found, by_sampler["pCN"], strict=True)
+        ratios = [one["per_step"] / pcn["per_step"] for one, pcn in pairs]
+        summary[name]["ratio_range"] = [min(ratios), max(ratios)]
+    return summary
+
+
+def weights_used(sampler: str, image: int) -> list[str]:
+    """Return what decides a row beside this file."""
+    return [recipes.load(MODEL).card["sha256"]]
+
+
+SAMPLERS = [*PROPOSALS, "elliptical slice"]
+
+pcn_decoder = Experiment(
+    "pcn_decoder",
+    row,
+    {"sampler": SAMPLERS, "image": range(IMAGES)},
+    uses=weights_used,
+    about={"steps": STEPS},
+    summarize=summarize,
+)

@@ -282,7 +282,7 @@ assert history.epochs["loss"]
 assert "<div" in figures.image_grid(model.decode(path), columns=5, alt="Five.")._repr_html_()
 shown = live.latent_map(model, codes.mu, codes.labels, alt="A map.")._repr_html_()
 assert "customElements.define" in shown
-assert all(tables.load(name)["stamp"] for name in tables.available())
+assert all(tables.load(name).rows for name in tables.available())
 print(vaebook.__file__, len(loaded))
 """
 

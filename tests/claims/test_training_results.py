@@ -63,15 +63,15 @@ def test_prop_kl_parts(seed: int) -> None:
 
 def test_the_recorded_parts_of_the_kl_add_up_in_five_seeds_of_each_way() -> None:
     measured = tables.load("kl_phases")
-    for way in measured["ways"]:
-        assert sorted(r["seed"] for r in measured["runs"] if r["way"] == way) == list(range(5))
-    for run in measured["runs"]:
+    for way in measured.about["ways"]:
+        assert sorted(run["seed"] for run in measured.where(way=way)) == list(range(5))
+    for run in measured.rows:
         parts = torch.tensor([run[name] for name in ("shift", "spread", "width")])
         torch.testing.assert_close(parts.sum(0), torch.tensor(run["kl"]), rtol=1e-3, atol=2e-3)
 
 
 def test_every_usual_run_spikes_and_collapses_and_none_that_knows_the_mean_image() -> None:
-    for run in tables.load("kl_phases")["runs"]:
+    for run in tables.load("kl_phases").rows:
         spike, collapse = run["phases"]["spike"], run["phases"]["collapse"]
         assert run["phases"]["start"]["kl"] < 0.03
         if run["way"] in ("recipe", "constant"):
@@ -83,7 +83,7 @@ def test_every_usual_run_spikes_and_collapses_and_none_that_knows_the_mean_image
 
 def test_skip_connections_empty_the_code_in_every_seed() -> None:
     measured = tables.load("unet")
-    runs = {way: [r for r in measured["runs"] if r["way"] == way] for way in measured["ways"]}
+    runs = {way: measured.where(way=way) for way in ("none", "7x7", "all")}
     assert all(sorted(r["seed"] for r in group) == list(range(5)) for group in runs.values())
     for run in runs["none"]:
         assert run["kl"] > 5

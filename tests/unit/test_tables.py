@@ -1,26 +1,43 @@
-"""The tables that pages read: each there under its name, and about the recipes of today."""
+"""The tables that pages read: each there under its name, row by row what its study says."""
+
+import json
+import re
+from pathlib import Path
 
 import pytest
 
-from vaebook import recipes, tables
+from vaebook import tables
+
+STUDIES = Path(__file__).parents[2] / "experiments"
+README = (STUDIES / "README.md").read_text(encoding="utf-8")
+FIRST_EDITION = re.findall(r"^\| `(\w+)` \|.* first edition \|$", README, re.MULTILINE)
+
+
+def test_every_table_has_its_study_and_every_study_its_table() -> None:
+    assert tables.available() == sorted(path.stem for path in STUDIES.glob("*.py"))
 
 
 @pytest.mark.parametrize("name", tables.available())
-def test_a_table_is_about_the_recipes_as_they_stand(name: str) -> None:
-    stamp = tables.load(name)["stamp"]
-    assert len(stamp["fingerprint"]) == 16
-    for recipe, fingerprint in stamp["recipes"].items():
-        assert recipes.get(recipe).fingerprint == fingerprint, recipe
+def test_a_table_is_of_its_study_as_it_stands_or_of_the_first_edition(name: str) -> None:
+    study = tables.from_file(STUDIES / f"{name}.py")
+    table = tables.load(name)
+    points = study.points()
+    assert study.name == table.name == name
+    assert table.about == json.loads(json.dumps(study.about))
+    assert [
+        {key: row[key] for key in point} for row, point in zip(table.rows, points, strict=True)
+    ] == points
+    if name in FIRST_EDITION:
+        assert set(table.fingerprints) == {"first edition"}
+    else:
+        assert table.fingerprints == [study.fingerprint(**point) for point in points]
 
 
-def test_there_is_a_table_of_every_experiment_that_pages_quote() -> None:
-    assert {"annealing", "anchors", "beta_sweep", "vae_against_ae"} <= set(tables.available())
-
-
-def test_loading_twice_gives_two_tables() -> None:
+def test_loading_twice_gives_two_equal_tables() -> None:
     one, two = tables.load("annealing"), tables.load("annealing")
-    one["ways"].clear()
-    assert two["ways"]
+    assert one == two
+    one.about.clear()
+    assert two.about["ways"]
 
 
 @pytest.mark.parametrize("name", ["anealing", "", "../weights/mnist-mlp-2d", 3])

@@ -67,7 +67,7 @@ def available() -> list[str]:
         >>> "annealing" in available()
         True
     """
-    return sorted(path.stem for path in FOLDER.glob("*.json*"))
+    return sorted(path.stem for path in FOLDER.glob("*.jsonl"))
 
 
 def load(name: str) -> Table:
@@ -86,9 +86,6 @@ def load(name: str) -> Table:
     if name not in available():
         near = get_close_matches(str(name), available()) or available()
         raise ValueError(f"name must be a table, got {name!r}; there is {', '.join(near)}")
-    old = FOLDER / f"{name}.json"
-    if old.exists():
-        return json.loads(old.read_text(encoding="utf-8"))
     return read(FOLDER / f"{name}.jsonl")
 
 
