@@ -462,11 +462,13 @@ def sweep(name: str) -> tuple[Counter[str], list[str]]:
     return outcomes, faults
 
 
+_ROOT = Path(__file__).parents[2]
+
+
 def sweep_alone(name: str) -> tuple[Counter[str], list[str]]:
     """The same in a process of its own, which a crash ends instead of this one."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", __file__, name], capture_output=True, text=True
-    )
+    command = [sys.executable, "-W", "ignore", "-m", "tests.unit.test_odd_inputs", name]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True)
     if done.returncode:
         return Counter(calls=1), [
             f"the process ended with {done.returncode}: {done.stderr[-500:]}"
