@@ -20,7 +20,6 @@ from IPython.core.inputtransformer2 import TransformerManager
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.ext.autodoc.preserve_defaults import DefaultValue
-from sphinx.ext.autosummary import Autosummary
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import signature, stringify_signature
 from sphinx.util.nodes import make_refnode, nested_parse_with_titles
@@ -82,22 +81,25 @@ class Room(SphinxDirective):
         return section.children
 
 
-class Overview(Autosummary):
-    """List the names of a room with the first line of each."""
+class Overview(SphinxDirective):
+    """List the names of a room with the first sentence of each."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        self.options["nosignatures"] = None
-        found: list[nodes.Node] = []
+        table = nodes.container()
         for module in modules(self.arguments[0]):
             if names := exported(module):
+                lines = [".. list-table::", "   :widths: auto", ""]
+                for name in names:
+                    thing = getattr(import_module(f"vaebook.{module}"), name)
+                    summary = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
+                    lines += [f"   * - :py:obj:`{name}`", f"     - {summary}"]
                 # References in the lines are to what stands beside.
                 self.env.ref_context["py:module"] = f"vaebook.{module}"
-                self.content = StringList(names, source=__file__)
-                found += super().run()
+                self.state.nested_parse(StringList(lines, source=__file__), 0, table)
         self.env.ref_context.pop("py:module", None)
-        return found
+        return table.children
 
 
 class uses(nodes.General, nodes.Element):
@@ -245,17 +247,21 @@ def is_field(
 
 
 def name_defaults(app: Sphinx, thing: Any, bound: bool) -> None:
-    """Show a default of a dataclass by its name, not as it lies in memory."""
-    if getattr(thing, "__name__", "") != "__init__":
+    """Show a default by its name, not as it lies in memory."""
+    if not inspect.isfunction(thing):
         return
     written = inspect.signature(thing)
-    parameters = [
-        p.replace(default=DefaultValue(getattr(p.default, "__name__", "...")))
-        if p.default is not p.empty and repr(p.default).startswith("<")
-        else p
+    nameless = [
+        p
         for p in written.parameters.values()
+        if p.default is not p.empty and repr(p.default).startswith("<")
     ]
-    thing.__signature__ = written.replace(parameters=parameters)
+    if nameless:
+        named = {p.name: DefaultValue(getattr(p.default, "__name__", "...")) for p in nameless}
+        parameters = [
+            p.replace(default=named.get(p.name, p.default)) for p in written.parameters.values()
+        ]
+        thing.__signature__ = written.replace(parameters=parameters)
 
 
 def call_signature(
@@ -279,7 +285,6 @@ def public_bases(app: Sphinx, name: str, thing: type, options: Any, bases: list[
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect everything with Sphinx."""
     app.setup_extension("sphinx.ext.autodoc")
-    app.setup_extension("sphinx.ext.autosummary")
     app.setup_extension("sphinx.ext.napoleon")
     app.add_node(uses)
     app.add_directive("room", Room)

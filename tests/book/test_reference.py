@@ -1,8 +1,10 @@
 """The reference has everything public, once and in order, and leads to where it is used."""
 
+import ast
 import fnmatch
 import inspect
 import io
+import re
 import shutil
 from collections.abc import Iterator
 from functools import cached_property
@@ -145,3 +147,11 @@ def test_a_function_leads_to_the_sections_whose_code_names_it(app: Sphinx) -> No
         ("By its full name", "../01_walk.html#by-its-full-name")
     ]
     assert uses(app, "latent", "vaebook.latent.paths.slerp") == []
+
+
+def test_sources_are_a_section_of_the_docstring() -> None:
+    for path in (ROOT / "vaebook").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                text = ast.get_docstring(node) or ""
+                assert not re.search(r"^Source: *\S", text, re.MULTILINE), f"{path.name}: {text}"
