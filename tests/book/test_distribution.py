@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import address
 import first_cell
@@ -23,6 +24,8 @@ import measure_chapters
 import newest
 import picture
 import vaebook
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -154,6 +157,16 @@ def test_colab_keeps_its_own_numpy_and_torch() -> None:
     wanted = {re.split(r"[<>=]", d)[0]: d for d in PROJECT["dependencies"]}
     for name in ("numpy", "torch", "torchvision", "scipy", "scikit-learn"):
         assert re.fullmatch(rf"{name}>=[\d.]+", wanted[name])
+
+
+def test_every_dependency_has_a_floor_and_the_pins_stand_on_it() -> None:
+    book, checks = pins()
+    pinned = dict(line.split("==") for line in book + checks)
+    extras = [d for part in PROJECT["optional-dependencies"].values() for d in part]
+    for dependency in map(Requirement, PROJECT["dependencies"] + extras):
+        assert any(part.operator == ">=" for part in dependency.specifier), str(dependency)
+        if dependency.name in pinned:
+            assert dependency.specifier.contains(pinned[dependency.name]), str(dependency)
 
 
 # ---------------------------------------------------------------------------------------------
