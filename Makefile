@@ -50,7 +50,7 @@ quick: .venv/installed ## seconds: style and types of the Python, the fast tests
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q $(parallel) -m "not slow" tests/unit tests/book
+	$(BIN)/python -m pytest -q $(parallel) -m "not slow and not alone" --ignore=tests/site
 
 test: lint types spelling unit chapters site ## run everything that decides whether a change is sound
 	@echo "== all checks passed"

@@ -18,6 +18,8 @@ import bank
 import course
 import sandbox
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 MASTERS = course.masters()

@@ -13,6 +13,8 @@ import pytest
 
 import execute
 
+pytestmark = pytest.mark.slow
+
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools"

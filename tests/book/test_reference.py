@@ -85,6 +85,7 @@ def shown(app: Sphinx) -> list[tuple[str, str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_everything_public_is_documented_once(app: Sphinx) -> None:
     hidden = NOT_SHOWN + [pattern for pattern, reason in EXEMPT.items() if reason == INSIDE]
     things = public()
@@ -139,6 +140,7 @@ def uses(app: Sphinx, room: str, name: str) -> list[tuple[str, str]]:
     return [(r.astext(), r["refuri"]) for found in lists for r in found.findall(nodes.reference)]
 
 
+@pytest.mark.slow
 def test_a_function_leads_to_the_sections_whose_code_names_it(app: Sphinx) -> None:
     assert uses(app, "latent", "vaebook.latent.paths.line") == [
         ("A walk, and back", "../01_walk.html#a-walk-and-back")

@@ -79,6 +79,7 @@ def test_contributing_draws_the_floors_that_this_test_reads() -> None:
     assert floors.drawn(page) == page, "run: python tools/floors.py"
 
 
+@pytest.mark.slow
 @each_module
 def test_private_names_stay_in_their_room(name: str) -> None:
     room = name.split(".")[0]
@@ -143,6 +144,7 @@ def test_all_follows_the_docstring_and_names_what_is_there(name: str) -> None:
     assert [member for member in module.__all__ if not hasattr(module, member)] == []
 
 
+@pytest.mark.slow
 def test_the_package_imports_without_scipy_torchvision_and_a_plot_library() -> None:
     core = "datasets, models, objectives, training, recipes, tables"
     rooms = "from vaebook.latent import mixtures, paths, shapes, geometry, samplers; "
@@ -155,6 +157,7 @@ def test_the_package_imports_without_scipy_torchvision_and_a_plot_library() -> N
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_importing_the_package_changes_nothing_in_the_process() -> None:
     code = """
 import numpy, torch, plotly.io as pio

@@ -156,6 +156,7 @@ def test_every_hook_is_a_tool_of_the_environment_and_fetches_nothing() -> None:
             assert tool(hook).is_file(), name
 
 
+@pytest.mark.slow
 def test_no_hook_changes_a_notebook_or_refuses_a_file_that_is_committed() -> None:
     git = ["git", "ls-files", "-z"]
     tracked = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=False).stdout

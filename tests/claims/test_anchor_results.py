@@ -22,6 +22,7 @@ def draw(*shape, seed=0):
 # The chapter
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**31), st.floats(-10, 10, allow_subnormal=False), st.integers(1, 6))
 def test_prop_anchor_prior(seed, rate, dim):
     """Shifting the posterior by r c is shifting the prior by -r c: KL against KL, by torch."""
@@ -64,6 +65,7 @@ def test_prop_anchor_marginal():
     assert (torch.cov(z.T) - expected).abs().max() < tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "rate"), [(19, 0.05), (99, 0.05), (199, 0.01), (30, 0.1)])
 def test_prop_anchor_false_alarms(n, rate):
     """The share of alarms among new draws is floor(a (n + 1)) / (n + 1), whatever the law."""

@@ -57,6 +57,7 @@ def test_def_autoencoder() -> None:
     np.testing.assert_allclose(loss.numpy(), by_hand, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "pixels", "latent_dim"), [(40, 6, 1), (40, 6, 3), (5, 9, 2)])
 def test_prop_linear_autoencoder(n: int, pixels: int, latent_dim: int) -> None:
     """The best affine autoencoder that an optimiser finds is scikit-learn's PCA, never better."""

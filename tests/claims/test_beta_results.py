@@ -89,6 +89,7 @@ def test_prop_beta_variance(variance, beta, factor):
     torch.testing.assert_close(difference, formula, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_adam_takes_the_same_steps_for_the_same_product():
     batch = ImageSet(torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(1)))
     ends = []
@@ -142,6 +143,7 @@ def linear_optimum(eigenvalues, latents, kappa, seed=0):
 EIGENVALUES = [5.0, 2.0, 1.0, 0.3, 0.2, 0.1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kappa", [0.15, 0.7, 1.5, 3.0, 6.0])
 @pytest.mark.parametrize("latents", [2, 3])
 def test_prop_beta_water_filling(kappa, latents):
@@ -152,6 +154,7 @@ def test_prop_beta_water_filling(kappa, latents):
     assert rate == pytest.approx(expected, abs=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latents", [1, 2, 3])
 def test_prop_beta_calibrated(latents):
     # 1: the best variance of given errors is their mean, by a search over scipy's densities.

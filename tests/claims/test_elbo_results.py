@@ -226,6 +226,7 @@ def test_lem_linear_gaussian(seed: int) -> None:
     torch.testing.assert_close(linear.precision.inverse(), cov)
 
 
+@pytest.mark.slow
 def test_prop_prior_monte_carlo() -> None:
     noise, pixels = 0.4, tensor([0.3, -1.6, 0.9])
     wide = math.sqrt(1 + noise**2)
@@ -458,6 +459,7 @@ def test_cor_diagonal_kl(mu: list[float], logvar: list[float]) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_prop_linear_gaussian_elbo(seed: int) -> None:
     linear = Linear(seed)
@@ -547,6 +549,7 @@ def test_thm_score_gradient() -> None:
     assert (score.var(0) > path.var(0)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [1, 3, 16])
 def test_prop_gradient_variance(dim: int) -> None:
     # The moments of chi^2 that the proof uses, from SciPy.
@@ -768,6 +771,7 @@ def test_prop_iw_narrow() -> None:
         assert stats.kstest(ratio * 1.1, law.cdf).pvalue < 1e-4
 
 
+@pytest.mark.slow
 def test_prop_local_variance() -> None:
     gen = generator(0)
     first, second = torch.randn(5, 2, generator=gen), 0.5 * torch.randn(9, 5, generator=gen)

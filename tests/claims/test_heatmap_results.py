@@ -94,6 +94,7 @@ def test_prop_heatmap_injective() -> None:
     torch.testing.assert_close(variances[keep], factors[keep, :2], rtol=5e-3, atol=0)
 
 
+@pytest.mark.slow
 def test_prop_heatmap_metric() -> None:
     for s1, s2, rho in random_factors(20):
         sigma, d, e = covariance(s1, s2, rho), symmetric(), symmetric()
@@ -176,6 +177,7 @@ def test_the_frame_and_the_pixels_change_the_metric_little_where_the_heatmap_fit
         assert found[2, 2].item() == pytest.approx(closed, rel=0.1)
 
 
+@pytest.mark.slow
 def test_prop_vaeae_shape() -> None:
     def root(matrix: np.ndarray) -> np.ndarray:
         values, vectors = np.linalg.eigh(matrix)
@@ -261,6 +263,7 @@ def test_points_that_the_comparison_picks_lie_where_it_says() -> None:
     assert (inside.find_simplex(pushed) < 0).all()
 
 
+@pytest.mark.slow
 def test_the_look_up_of_the_comparison_is_the_nearest_neighbour() -> None:
     train, test = datasets.heatmaps().split(0.8, seed=0)
     some = test.images[:10]

@@ -123,6 +123,7 @@ def heavy_probability(total: float) -> float:
     return integrate.quad(lambda t: 1 / (HIGH - LOW), LOW, inside)[0]
 
 
+@pytest.mark.slow
 def test_prop_fourth_injective() -> None:
     # Along a ray the difference of the log-images of two triples has one turning point at most:
     # found by counting sign changes of its increments on a fine grid of squared radii.
@@ -152,6 +153,7 @@ def test_prop_fourth_injective() -> None:
             assert nearest(target, df, factors) < 1e-3
 
 
+@pytest.mark.slow
 def test_prop_fourth_bayes() -> None:
     # The sum over the grid in exact fractions of its 625 pairs, weighed by quadrature.
     tenths = range(1, 50, 2)
@@ -193,6 +195,7 @@ def data() -> datasets.ImageSet:
     return datasets.t_heatmaps()
 
 
+@pytest.mark.slow
 def test_def_fourth_rules() -> None:
     for seed in range(3):
         large = datasets.t_heatmaps(seed=seed)

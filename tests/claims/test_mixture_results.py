@@ -47,6 +47,7 @@ def random_codes(seed: int, n: int, d: int) -> tuple[Tensor, Tensor]:
 # --- Where the classes live ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_prop_mixtures_two_errors() -> None:
     """Images are numbers x ~ N(1, 1) of a class; q and p(z|x) are Gaussians on a line."""
 
@@ -236,6 +237,7 @@ def test_prop_dims_axes() -> None:
     assert off_diagonal(rotation @ round_ones @ rotation.T) < 1e-12
 
 
+@pytest.mark.slow
 def test_prop_dims_volume() -> None:
     """Against SciPy's entropy, an ellipse counted on a grid, and determinants."""
     covariance = np.array([[1.3, 0.6], [0.6, 0.8]])

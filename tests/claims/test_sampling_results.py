@@ -47,6 +47,7 @@ def on_grid(log_density: Tensor) -> Tensor:
 # --- Three ways to sample -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_prop_three_samplers(linear_gaussian: Callable[..., LinearGaussian]) -> None:
     linear = linear_gaussian(2, side=2, seed=3)
     gen = generator(0)
@@ -109,6 +110,7 @@ def test_prop_shared_code() -> None:
     torch.testing.assert_close(tight - tight[0], loose - loose[0], rtol=1e-6, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_prop_shared_code_collapse() -> None:
     """Moments against sums over the plane; the acceptance of steps a / sqrt(N) settles."""
     weight, bias, variance = normal(3, 5, 2), normal(4, 5), 0.5
@@ -358,6 +360,7 @@ def test_prop_exchanged_ratio() -> None:
     assert not agrees(moved**2, (truth * Z**2).sum().item() * DZ)
 
 
+@pytest.mark.slow
 def test_prop_random_walk_prior() -> None:
     def quadrature(dim: int, step: float) -> float:
         """2 E Phi(-step |xi| / 2) over the chi distribution of |xi|."""
@@ -380,6 +383,7 @@ def test_prop_random_walk_prior() -> None:
     assert 2 * stats.t.cdf(-0.25 * math.sqrt(large), large) < 1e-300
 
 
+@pytest.mark.slow
 def test_prop_pcn_dimension() -> None:
     tau, step = 0.7, 0.5
     c = math.sqrt(1 - step**2)

@@ -41,6 +41,7 @@ def test_even_weights_make_the_shortest_blend(raw: list[float]) -> None:
     assert math.fsum(w * w for w in weights) >= 1 / len(weights) - 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_prop_kl_parts(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

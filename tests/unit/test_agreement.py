@@ -36,6 +36,7 @@ def codes(n, d, seed=0):
 # Latent spaces
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), d=st.integers(1, 6), more=st.integers(0, 3))
 def test_a_space_turned_mirrored_scaled_moved_and_padded_is_the_same_space(seed, d, more):
     a = codes(40, d, seed)
@@ -87,6 +88,7 @@ def test_unrelated_spaces_share_no_more_than_chance():
     assert found.procrustes < 0.1
 
 
+@pytest.mark.slow
 def test_many_images_are_compared_by_random_pairs_that_agree_with_all_of_them():
     a = codes(1_500, 3)
     b = a + 0.5 * codes(1_500, 3, seed=1)
@@ -284,6 +286,7 @@ def test_matching_is_the_best_of_all_permutations(seed, d):
     np.testing.assert_allclose(match.correlations, table[range(d), match.permutation], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_matching_undoes_a_shuffle_and_signs_and_leaves_the_constant_dimension():
     a = codes(200, 4)
     a[:, 2] = 0.1

@@ -136,6 +136,7 @@ def test_the_grid_is_the_integral_for_a_decoder_that_is_not_linear():
         assert value.item() == pytest.approx(math.log(expected), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latent_dim", [1, 2])
 @pytest.mark.parametrize("scale", [1.0, 3.0, 10.0, 30.0, 100.0])
 def test_the_grid_resolves_posteriors_down_to_a_hundredth(latent_dim, scale):
@@ -393,6 +394,7 @@ def test_sets_tensors_and_models_of_both_precisions_are_measured_alike(measure, 
             assert torch.equal(found, measure(model, batch))
 
 
+@pytest.mark.slow
 def test_convolutional_models_of_any_shape_are_measured():
     for shape in ((1, 28, 28), (3, 20, 13)):
         torch.manual_seed(0)
@@ -405,6 +407,7 @@ def test_convolutional_models_of_any_shape_are_measured():
         torch.testing.assert_close(evidence, many, rtol=0, atol=0.5)
 
 
+@pytest.mark.slow
 def test_a_conditional_model_is_told_the_labels():
     model, batch = small(n_classes=3), some(9)
     bound = bounds.elbo(model, batch, 2000, generator())

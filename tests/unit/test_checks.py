@@ -138,6 +138,7 @@ DRAWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
 def test_draws_have_the_type_and_place_of_what_they_are_like(draw):
     for like in (torch.zeros(1000), torch.zeros(1000).double()):

@@ -27,6 +27,8 @@ from tests.unit.public_calls import CALLS
 from vaebook import training
 from vaebook.datasets import ImageSet
 
+pytestmark = pytest.mark.slow
+
 # Nothing of theirs lies on a device, by pattern of the name.
 _ON_THE_CPU = {
     "datasets.digits.*": "makes a set",

@@ -13,6 +13,7 @@ def digits():
     return datasets.digits()
 
 
+@pytest.mark.slow
 def test_the_digits_are_scikit_learns_in_the_frame_of_mnist(digits):
     assert digits.images.shape == (1797, 1, 28, 28)
     assert digits.images.dtype == torch.float32

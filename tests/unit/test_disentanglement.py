@@ -50,6 +50,7 @@ def test_order_sign_and_scale_of_the_codes_change_nothing(order, scale):
     assert disentanglement.sap(codes, factors) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_codes_of_noise_score_zero():
     factors, codes = grid(10, 10, repeats=100), draw(10_000, 4)
     # The plug-in information is about 19 * 9 / 20,000 = 0.009 nats too large in all codes alike.
@@ -139,6 +140,7 @@ def test_disentanglement_weighs_codes_by_their_importance():
 # The parts against scikit-learn
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**31), st.integers(2, 30))
 def test_mutual_information_is_scikit_learns_of_the_binned_codes(seed, n_bins):
     codes, factors = draw(300, 2, seed=seed), grid(5, 6, repeats=10)

@@ -12,6 +12,8 @@ import torch
 import vaebook
 from tests.unit.public_calls import EXEMPT, public
 
+pytestmark = pytest.mark.slow
+
 _MODULES = [info.name for info in pkgutil.walk_packages(vaebook.__path__, "vaebook.")]
 
 # What has no example, beside what `EXEMPT` says serves inside or is abstract.

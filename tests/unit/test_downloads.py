@@ -722,6 +722,7 @@ def test_handwritten_digits_are_those_of_mnist_wherever_it_lies(home, monkeypatc
     assert len(server.asked) == 2
 
 
+@pytest.mark.slow
 def test_where_mnist_cannot_be_had_other_digits_stand_in_and_say_so(offline):
     test, train = datasets.handwritten(), datasets.handwritten(train=True)
     assert (len(train), len(test)) == (1438, 359)
@@ -745,6 +746,7 @@ def test_a_damaged_file_is_not_passed_over_for_the_stand_in(home, monkeypatch, o
 # torchvision, and the real sets
 
 
+@pytest.mark.slow
 def test_torchvision_is_imported_only_when_asked_for_and_then_works():
     script = """
 import sys
@@ -777,6 +779,7 @@ def real(monkeypatch):
         pytest.skip("VAEBOOK_DATA names no folder with MNIST")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "mean", "deviation"), [("MNIST", 0.1307, 0.3081), ("FashionMNIST", 0.2860, 0.3530)]
 )

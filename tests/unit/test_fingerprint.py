@@ -176,6 +176,7 @@ def test_the_last_digits_of_a_tensor_do_not_count():
     assert not same(value, value * (1 + 1e-4))
 
 
+@pytest.mark.slow
 def test_a_large_tensor_counts_to_its_last_number():
     value = torch.zeros(200_000)
     other = value.clone()
@@ -216,6 +217,7 @@ def test_things_that_hold_themselves_are_described():
     describe(loop)
 
 
+@pytest.mark.slow
 def test_a_fingerprint_is_the_same_in_another_process():
     program = (
         "from functools import partial; import torch; from vaebook import objectives;"
@@ -291,6 +293,7 @@ def test_what_a_function_finds_outside_counts(run):
     assert not same(*(run(source, scale=value) for value in objects))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [typed, nowhere])
 @pytest.mark.parametrize(
     "body",
@@ -407,6 +410,7 @@ CLASS = """
 FIELDS = {"rate": 1, "helped": 2, "added": 3, "doubled": 4, "nothing": 5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [typed, nowhere])
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_class_counts_with_all_its_methods_attributes_and_bases(run, field):

@@ -72,6 +72,7 @@ def test_geodesics_in_even_density_are_straight():
     assert torch.equal(polylines[2][2], terminals[[2]])
 
 
+@pytest.mark.slow
 def test_geodesics_in_a_normal_density_are_those_of_clairaut():
     # f = exp(alpha r^2 / 2) is round: along a geodesic f r sin(angle with the radius) keeps a
     # value h, whence the angle swept and the length are integrals over r = nearest + u^2.
@@ -122,6 +123,7 @@ def test_geodesics_do_not_cling_to_the_shell_where_codes_of_many_dimensions_lie(
     assert log_density(paths.resample(polylines[0][1], 99)).max() > log_density(line).max()
 
 
+@pytest.mark.slow
 def test_geodesic_length_is_the_density_integral_by_quadrature():
     # Two clumps on a line: there is but one way, and its length an integral.
     def log_density(z):
@@ -158,6 +160,7 @@ def test_geodesic_goes_round_the_hole_that_a_line_crosses():
     assert lengths[0, 1] == lengths[1, 0]
 
 
+@pytest.mark.slow
 def test_geodesics_read_the_same_backwards():
     codes, terminals = normal(300, 2), normal(5, 2, seed=1)
     lengths, polylines = geometry.geodesics(codes, terminals, lambda z: -z.square().sum(1))

@@ -50,6 +50,7 @@ def slack(kind):
     return 0.0 if kind in NEAR else 0.02
 
 
+@pytest.mark.slow
 def test_factors_of_clean_heatmaps_are_recovered_over_the_whole_grid():
     data = datasets.heatmaps()
     fit = fit_heatmaps(data.images)
@@ -63,6 +64,7 @@ def test_factors_of_clean_heatmaps_are_recovered_over_the_whole_grid():
     assert fit.sensitivity.min() > 0.1
 
 
+@pytest.mark.slow
 def test_factors_off_the_grid_and_beyond_its_range_are_recovered():
     draws = generator()
     u = torch.rand(3, 500, generator=draws, dtype=torch.float64)
@@ -76,20 +78,24 @@ def test_factors_off_the_grid_and_beyond_its_range_are_recovered():
     assert not fit.at_limit.any()
 
 
-@pytest.mark.parametrize("kind", NEAR + FAR)
-def test_no_heatmap_of_a_dense_table_is_nearer_than_the_fit(kind):
-    images = odd_images(100)[kind]
-    fit = fit_heatmaps(images)
+@pytest.mark.slow
+def test_no_heatmap_of_a_dense_table_is_nearer_than_the_fit():
+    kinds = odd_images(100)
+    images = torch.cat(list(kinds.values()))
     variances = torch.logspace(math.log10(0.01), math.log10(50), 40, dtype=torch.float64)
-    corr = torch.linspace(-0.995, 0.995, 41, dtype=torch.float64)
+    grid = torch.cartesian_prod(variances, variances)
     nearest = torch.full((len(images),), math.inf)
-    for rho in corr:
-        grid = torch.cartesian_prod(variances, variances)
+    for rho in torch.linspace(-0.995, 0.995, 41, dtype=torch.float64):
         table = datasets.heatmap_images(grid[:, 0], grid[:, 1], rho)
-        nearest = nearest.minimum(torch.cdist(images.flatten(1), table.flatten(1)).amin(1))
-    assert (fit.distance <= (1 + slack(kind)) * nearest + 1e-3).all()  # the table is float32
+        table = table.flatten(1).where(table.flatten(1) > 1e-30, 0)  # denormals multiply slowly
+        nearest = nearest.minimum(torch.cdist(images.flatten(1), table).amin(1))
+    for kind, least in zip(kinds, nearest.split(100), strict=True):
+        fit = fit_heatmaps(kinds[kind])
+        # The table is float32.
+        assert (fit.distance <= (1 + slack(kind)) * least + 1e-3).all(), kind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NEAR + FAR)
 def test_scipy_from_many_starts_finds_nothing_nearer(kind):
     images = odd_images(4, seed=1)[kind]
@@ -112,6 +118,7 @@ def test_scipy_from_many_starts_finds_nothing_nearer(kind):
         assert distance.item() <= (1 + slack(kind)) * math.sqrt(2 * min(costs)) + 1e-5
 
 
+@pytest.mark.slow
 def test_the_distance_is_that_of_the_fitted_factors():
     images = torch.cat(list(odd_images(20).values()))
     fit = fit_heatmaps(images)
@@ -134,6 +141,7 @@ def test_a_fit_that_ends_where_the_search_ends_says_so():
     assert fit.relative[1] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_an_image_that_moves_moves_the_factors_by_no_more_than_the_sensitivity_says():
     data = datasets.heatmaps()
     some = data[torch.randperm(len(data), generator=generator())[:300]]
@@ -145,6 +153,7 @@ def test_an_image_that_moves_moves_the_factors_by_no_more_than_the_sensitivity_s
     assert (factors.norm(dim=1) <= 1.01 * bound).all()
 
 
+@pytest.mark.slow
 def test_fits_do_not_depend_on_their_batch():
     images = torch.cat(list(odd_images(30).values()))
     whole = torch.stack(fit_heatmaps(images)[:6])

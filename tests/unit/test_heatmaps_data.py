@@ -69,6 +69,7 @@ def test_t_heatmaps_are_scipys_t_densities(var_x, var_y, corr, df):
     np.testing.assert_allclose(image, t_image(var_x, var_y, corr, df), rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_heatmaps_can_be_differentiated_by_their_factors():
     factors = torch.tensor([1.3, 0.6, -0.4], dtype=torch.float64)
     for draw, extra in ((datasets.heatmap_images, []), (datasets.t_heatmap_images, [3.0])):

@@ -128,6 +128,7 @@ def test_the_statistics_are_each_images_mean_squared_error():
     assert Bernoulli().statistics(outputs, images) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.05, 0.1, 0.3])
 def test_a_learned_variance_recovers_a_known_noise(sigma):
     clean = pixels(200, 1, 8, 8)
@@ -213,6 +214,7 @@ def test_a_moved_variance_goes_through_a_file(tmp_path):
     assert other.variance.item() == likelihood.variance.item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", [0.02, 0.05])
 def test_a_constrained_variance_holds_the_error_at_the_tolerance(tolerance):
     """Shrinking the images by k costs (1 - k)^2 of their power and has a price of its own."""

@@ -128,6 +128,7 @@ def as_stored(module: nn.Module, packed) -> nn.Module:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
 def test_the_script_runs_random_networks_as_torch_does(node, dtype):
     generator = np.random.default_rng(0)
@@ -230,6 +231,7 @@ def test_what_the_script_cannot_run_is_refused_by_name(message):
         live.pack(*REFUSED[message])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_every_other_layer_of_torch_is_refused():
     known = {"Linear", "Conv2d", "ConvTranspose2d", "MaxPool2d", "ReLU", "Flatten", "Unflatten"}

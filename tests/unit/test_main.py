@@ -14,6 +14,8 @@ from vaebook import datasets, recipes
 from vaebook.__main__ import main
 from vaebook.recipes import registry
 
+pytestmark = pytest.mark.slow
+
 DIGITS = "digits-mlp-2d"
 
 

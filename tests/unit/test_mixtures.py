@@ -38,6 +38,7 @@ def plane(extent=14.0, n=701):
 # Moments
 
 
+@pytest.mark.slow
 def test_moments_are_those_of_the_density_by_quadrature_in_the_plane():
     mu, logvar = codes(9, 2)
     labels = torch.tensor([0, 1, 0, 1, 0, 0, 1, 1, 0])
@@ -53,6 +54,7 @@ def test_moments_are_those_of_the_density_by_quadrature_in_the_plane():
         )
 
 
+@pytest.mark.slow
 def test_moments_are_those_of_draws_in_twenty_dimensions():
     mu, logvar = codes(50, 20)
     moments = mixtures.class_moments(mu, logvar, torch.zeros(50, dtype=torch.long))

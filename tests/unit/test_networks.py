@@ -209,6 +209,7 @@ def test_the_signal_keeps_its_size_through_ten_layers_and_shrinks_from_torchs_st
     assert sizes["torch"] < 2e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "stride"), [(4, 2), (3, 1), (5, 3)])
 def test_the_signal_keeps_its_size_through_transposed_convolutions(kernel, stride):
     torch.manual_seed(0)
@@ -252,6 +253,7 @@ def test_stride_and_groups_count_in_what_an_output_is_a_sum_of():
     assert network[1].weight.var().item() == pytest.approx(2 / (16 * 9), rel=0.05)
 
 
+@pytest.mark.slow
 def test_more_units_live_at_the_start_than_at_torchs():
     images = torch.rand(200, 1, 36, 36, generator=generator())
     live = {}

@@ -32,6 +32,8 @@ from tests.unit.public_calls import CALLS, EXEMPT, image_set, public
 from vaebook.datasets import DatasetUnavailable, ImageSet
 from vaebook.training import TrainingDiverged
 
+pytestmark = pytest.mark.slow
+
 # Crashes of SciPy would take the test run along.
 _ALONE = ("latent.geometry.geodesics",)
 

@@ -30,6 +30,7 @@ def test_line_goes_from_a_to_b_in_even_steps():
     torch.testing.assert_close(points.diff(dim=0), ((b - a) / 8).expand(8, 20))
 
 
+@pytest.mark.slow
 def test_middle_of_a_line_is_short_by_root_two_and_of_a_great_circle_is_not():
     a, b = normal(2, 4_000, 20)
     line = torch.stack([paths.line(x, y, 3)[1] for x, y in zip(a, b, strict=True)])
@@ -236,6 +237,7 @@ def walk(distances, order):
     return sum(distances[i, j].item() for i, j in itertools.pairwise(order))
 
 
+@pytest.mark.slow
 @given(c=st.integers(1, 7), seed=st.integers(0, 10_000))
 def test_tour_is_the_shortest_of_all_permutations(c, seed):
     distances = table(c, seed)

@@ -55,6 +55,7 @@ def test_a_class_has_its_own_colour_whichever_others_are_there(dim: int) -> None
     assert [trace.marker.color for trace in figure.data] == [CATEGORICAL[2], CATEGORICAL[7]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 3])
 def test_fifty_classes_differ_in_colour_or_shape(dim: int) -> None:
     figure = figures.scatter(RNG.normal(size=(50, dim)), np.arange(50), alt="Fifty.")

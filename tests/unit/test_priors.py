@@ -142,6 +142,7 @@ def test_the_kl_of_a_normal_prior_is_torchs(make):
     torch.testing.assert_close(prior.kl(mu, logvar, labels), td.kl_divergence(q, expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", ALL)
 def test_the_kl_is_the_mean_of_the_log_ratio(make):
     """For a mixture, whose KL is drawn, this is the drawn against another program's draws."""

@@ -202,6 +202,7 @@ def test_a_built_model_is_no_builder(blobs):
         recipe(blobs, model=build())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", recipes.available())
 def test_the_fingerprint_of_a_shipped_recipe_is_that_on_its_card(name):
     assert recipes.load(name).card["fingerprint"] == recipes.get(name).fingerprint

@@ -11,6 +11,8 @@ from vaebook.datasets import ImageSet
 from vaebook.models import Autoencoder, Bernoulli, Classifier, Gaussian
 from vaebook.recipes import measure
 
+pytestmark = pytest.mark.slow
+
 N = 400
 
 

@@ -9,6 +9,7 @@ from vaebook.recipes.registry import WEIGHTS
 ALL = [recipes.get(name) for name in recipes.trainable()]
 
 
+@pytest.mark.slow
 def test_every_recipe_has_its_own_name_fingerprint_summary_and_part():
     assert len({recipe.name for recipe in ALL}) == len(ALL)
     assert len({recipe.fingerprint for recipe in ALL}) == len(ALL)

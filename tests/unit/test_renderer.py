@@ -52,6 +52,7 @@ def page_json(figure: go.Figure) -> dict:
 # --- The process --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_importing_the_figures_changes_nothing_of_plotly() -> None:
     script = (
         "import plotly.io as pio\n"
@@ -217,6 +218,7 @@ def browser() -> None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("browser")
 def test_a_png_is_dark_ink_on_opaque_white_at_three_pixels_per_pixel(tmp_path: Path) -> None:
     figure = EVERY["curves"]
@@ -231,6 +233,7 @@ def test_a_png_is_dark_ink_on_opaque_white_at_three_pixels_per_pixel(tmp_path: P
     assert luminance("#" + "".join(f"{v:02x}" for v in corner.reshape(-1, 3).min(0))) < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("browser")
 def test_an_svg_and_a_pdf_keep_text_as_text(tmp_path: Path) -> None:
     figure = EVERY["curves"]

@@ -19,6 +19,8 @@ from vaebook.models import VAE, Bernoulli, Classifier, Gaussian
 from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.recipes import Recipe, measure, run, weights
 
+pytestmark = pytest.mark.slow
+
 DIGITS = "digits-mlp-2d"
 
 

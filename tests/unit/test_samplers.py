@@ -83,7 +83,9 @@ def mean_and_covariance_p(white):
     return bonferroni((2 * stats.t.sf(scores.numpy(), k - 1)).tolist())
 
 
-@pytest.mark.parametrize("dim", [1, 2, 5, 20, 50])
+@pytest.mark.parametrize(
+    "dim", [1, 2, 5, *(pytest.param(d, marks=pytest.mark.slow) for d in (20, 50))]
+)
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_mean_and_covariance_are_those_of_the_linear_gaussian_posterior(name, dim):
     problem = LinearGaussian(dim, seed=dim)
@@ -94,6 +96,7 @@ def test_mean_and_covariance_are_those_of_the_linear_gaussian_posterior(name, di
     assert standard_normal_p(problem.whiten(chain.positions[-1])) > FALSE_ALARM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [1, 2, 5, 20])
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_chain_from_elsewhere_arrives_at_the_linear_gaussian_posterior(name, dim):
@@ -106,6 +109,7 @@ def test_a_chain_from_elsewhere_arrives_at_the_linear_gaussian_posterior(name, d
     assert standard_normal_p(problem.whiten(chain.positions[-1])) > FALSE_ALARM
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [1, 2, 20])
 @pytest.mark.parametrize("prior_of", [diagonal_prior, full_prior])
 @pytest.mark.parametrize("name", ["pcn", "elliptical_slice"])
@@ -197,6 +201,7 @@ def test_rows_repeat_where_rejected_and_carry_their_own_log_density(name):
         assert 0 < chain.acceptance_rate.mean() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_seed_fixes_the_chain_and_a_short_run_is_the_head_of_a_long_one(name):
     # 300 steps are more than one block of noise.
@@ -258,6 +263,7 @@ def test_a_buffer_that_the_log_likelihood_reuses_does_no_harm():
         assert torch.equal(SAMPLERS[name](reusing, start(), 50, 1).positions, expected.positions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampler", "aim"), [(pcn, 0.3), (random_walk, 0.234), (mala, 0.574), (pcn, 0.6)]
 )
@@ -279,6 +285,7 @@ def test_a_warmup_never_leaves_the_unit_interval():
     assert chain.step == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calls", [2, 20, 300])
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_an_interrupt_returns_what_was_sampled_so_far(name, calls):
@@ -482,6 +489,7 @@ def test_burn_in_is_a_view():
         chain[3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_thinning_keeps_every_tenth_step_and_counts_all(name):
     whole = SAMPLERS[name](gaussian, start(20), 600, 1)
@@ -504,6 +512,7 @@ def test_a_row_of_a_thinned_chain_repeats_the_one_before_where_nothing_was_accep
     assert 0.1 < moved.double().mean() < 0.9
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_the_rows_that_are_kept():
     proposals = []
 
@@ -553,6 +562,7 @@ def test_a_step_is_pure(name):
         kernel.step(z)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 def test_a_kernel_in_the_loop_is_the_sampler(name):
     sampler = {
@@ -572,6 +582,7 @@ def test_a_kernel_in_the_loop_is_the_sampler(name):
         run(KERNELS[name], start(), 300)
 
 
+@pytest.mark.slow
 def test_kernels_combine_to_tempering():
     """Two modes ten prior deviations apart in the ratio 1 to 3, which pCN alone never leaves."""
 

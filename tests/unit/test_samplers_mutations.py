@@ -13,6 +13,8 @@ import torch
 from tests.unit.samplers_checks import CHECKS, PRIOR_CHECKS, Sampler, steps_have_the_reported_size
 from vaebook.latent import samplers
 
+pytestmark = pytest.mark.slow
+
 # A right sampler fails a check with at most this probability over the choice of seeds, hence one
 # of the 59 below with at most 6e-5. A mutant counts as caught only beyond it.
 FALSE_ALARM = 1e-6

@@ -163,6 +163,7 @@ def killed_at_random(folder):
     return state_in(checkpoint)["epoch"]
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_with_the_same_bits_as_one_never_stopped(tmp_path):
     uninterrupted, history = long_run(None)
     first = killed_at_random(tmp_path)
@@ -184,6 +185,7 @@ def write_half_and_die(path, content):
         kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "name", "epochs"),
     [
@@ -221,6 +223,7 @@ def test_a_kill_while_the_checkpoint_is_written_costs_no_bit(
     assert bits(resumed) == bits(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 2, 4])
 @pytest.mark.parametrize("schedule", [None, one_cycle, lambda progress: 0.9**progress])
 def test_a_run_stopped_after_any_epoch_and_resumed_repeats_the_whole_one(
@@ -724,6 +727,7 @@ def test_an_observer_sees_the_untrained_model_and_then_each_step(blobs):
     assert len({content["encoder.layers.0.weight"] for _, content in seen}) == 21
 
 
+@pytest.mark.slow
 def test_four_images_are_learned_by_heart(blobs):
     four = blobs[:4]
     torch.manual_seed(0)
@@ -742,6 +746,7 @@ def test_four_images_are_learned_by_heart(blobs):
     assert (four.images[0] - four.images[3]).abs().max() > 0.2
 
 
+@pytest.mark.slow
 def test_a_vae_learns_more_than_the_mean_image(blobs):
     train, test = blobs.split(0.8, 0)
     model = small_vae(hidden=64)
@@ -993,6 +998,7 @@ def test_a_validation_loss_that_is_none_is_not_the_best(tmp_path, value):
 # Data from elsewhere, devices, precision
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("labelled", "workers"), [(True, 0), (False, 0), (True, 1)])
 def test_a_dataset_trains_as_the_resident_set_does(blobs, labelled, workers):
     resident, read = small_vae(), small_vae()
@@ -1131,12 +1137,14 @@ print(KDTree(points).query(points)[0].max())
 """
 
 
+@pytest.mark.slow
 def test_neither_the_import_nor_a_fit_changes_how_the_process_counts():
     # With denormals flushed SciPy's tree crashes where many coordinates are 0.
     run = subprocess.run([sys.executable, "-c", DENORMALS], capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (0, "0.0\n"), run.stderr
 
 
+@pytest.mark.slow
 def test_moments_of_a_unit_that_is_dead_do_not_fade_into_denormals(blobs, monkeypatch):
     optimizers = []
     original = torch.optim.Adam.__init__
@@ -1286,6 +1294,7 @@ def test_a_run_prints_one_line_of_summary(blobs, capsys):
     assert f"3 epochs in {sum(history.epochs['seconds']):.1f} s: loss {loss:.2f}" in printed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rendered", [False, True])
 def test_the_bar_is_shown_on_standard_error_but_not_in_a_rendered_page(rendered):
     # tqdm reads the variable when it is imported, hence a process of its own.

@@ -36,6 +36,7 @@ def state(model):
 # What is shipped
 
 
+@pytest.mark.slow
 @each
 def test_the_shipped_weights_have_the_sum_and_the_fingerprint_on_their_card(name):
     card = trained(name).card
@@ -158,6 +159,7 @@ def cosine(a, b):
     return (a @ b.T) / (a.norm(dim=1)[:, None] * b.norm(dim=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(filter(decodes_classes, NAMES)))
 def test_a_trained_model_decodes_codes_of_one_class_into_images_of_that_class(name):
     """The decoded test codes of each class correlate best with their own class's mean."""
@@ -177,6 +179,7 @@ def computed_sets(name):
     return recipes.get(name).sets()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if "heatmap" in name])
 def test_a_model_of_heatmaps_redraws_the_test_images_from_the_shipped_codes(name):
     found, recipe = trained(name), recipes.get(name)
@@ -234,6 +237,7 @@ def test_a_higher_price_buys_less_rate_and_more_distortion():
 # What loading needs
 
 
+@pytest.mark.slow
 @each
 def test_loading_needs_neither_network_nor_data(name, monkeypatch, tmp_path):
     def refuse(*arguments, **settings):
