@@ -188,7 +188,9 @@ def mantel(
 
     The statistic is the Pearson correlation of the :math:`C(C-1)/2` distances. Under the null
     hypothesis the objects of ``b`` bear arbitrary names; with r* the correlation after a random
-    renaming, :math:`p = (1 + \#\{r^* \ge r\}) / (1 + \mathrm{n\_permutations})`.
+    renaming and P renamings
+
+    .. math:: p = \frac{1 + \#\{r^* \ge r\}}{1 + P}.
 
     For Spearman's correlation pass ranks: ``scipy.stats.rankdata(d).reshape(d.shape)`` differs
     from the ranks of the distances by a scale and a shift only.

@@ -102,7 +102,7 @@ def log_evidence(
     Args:
         model: a VAE.
         images: [N, C, H, W].
-        n_samples: K.
+        n_samples: K, the draws per image.
         generator: source of z's noise.
         progress: show a bar on standard error.
 
@@ -231,7 +231,7 @@ def _errors(sums: Tensor, dim: int) -> Tensor:
 
     Args:
         sums: logarithms, by the place of a point modulo 4 in each dimension, [N, 4^D].
-        dim: D.
+        dim: the number of latent dimensions, D.
     """
     shares = sums.softmax(1).unflatten(1, (4,) * dim)
     spectrum = torch.fft.fftn(shares, dim=list(range(1, dim + 1))).abs().flatten(1)

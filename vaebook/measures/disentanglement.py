@@ -93,7 +93,7 @@ def mutual_information(codes: Tensor, factors: Factors, n_bins: int = 20) -> Ten
     Args:
         codes: [N, D].
         factors: [N, K] or by name, each [N], of at most 50 distinct values.
-        n_bins: B.
+        n_bins: B, the number of bins.
 
     Raises:
         ValueError: for other shapes, values that are not finite, a factor that is constant or has

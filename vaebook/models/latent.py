@@ -260,7 +260,7 @@ class Autoencoder(_LatentModel):
     Args:
         encoder: maps images to [N, D].
         decoder: maps codes to outputs [N, C, H, W].
-        latent_dim: D.
+        latent_dim: the number of latent dimensions, D.
         likelihood: what the outputs mean.
 
     Example:
@@ -288,7 +288,7 @@ class VAE(_LatentModel):
     Args:
         encoder: maps images to [N, 2 D].
         decoder: maps codes to outputs [N, C, H, W].
-        latent_dim: D.
+        latent_dim: the number of latent dimensions, D.
         likelihood: what the outputs mean.
         prior: p(z); N(0, I) by default.
         n_classes: C, where the decoder is told the class; 0 where it isn't.
@@ -372,7 +372,7 @@ class Classifier(_Encoding):
 
     Args:
         features: maps images [N, C, H, W] to features [N, F].
-        n_features: F.
+        n_features: the number of features, F.
         n_classes: number of classes.
 
     Example:

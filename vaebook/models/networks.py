@@ -200,7 +200,7 @@ class MLPDecoder(_Network):
     """The mirror image of :class:`MLPEncoder`.
 
     Args:
-        latent_dim: D.
+        latent_dim: the number of latent dimensions, D.
         hidden: widths of the hidden layers, from the code upwards.
         shape: (C, H, W) of an image.
         initial: weights by :func:`he_`, or torch's own.
@@ -296,7 +296,7 @@ class ConvDecoder(_Network):
     A side that is odd is reached by a kernel of 3 instead of 4, which makes 2 n - 1 of n.
 
     Args:
-        latent_dim: D.
+        latent_dim: the number of latent dimensions, D.
         channels: channels at each resolution below the image's, the coarsest first.
         hidden: width of the hidden layer.
         shape: (C, H, W) of an image.
@@ -350,7 +350,7 @@ def for_images(
 
     Args:
         shape: (C, H, W) of an image, C of 1 or 3, as `images.images.shape[1:]` has it.
-        latent_dim: D.
+        latent_dim: the number of latent dimensions, D.
         kind: "mlp" or "cnn".
 
     Returns:

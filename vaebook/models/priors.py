@@ -33,7 +33,7 @@ class Prior(nn.Module):
     `version` is raised when the code changes a result of training.
 
     Args:
-        latent_dim: D.
+        latent_dim: the number of latent dimensions, D.
     """
 
     version: ClassVar[int] = 1
@@ -291,7 +291,7 @@ class ConditionalShift(Prior):
     of its own.
 
     Args:
-        latent_dim: D.
+        latent_dim: the number of latent dimensions, D.
         rate: r, in latent units per unit of the score; 0 is N(0, I).
         score: maps images [N, C, H, W] to c, [N].
 
