@@ -76,8 +76,9 @@ def test_every_usual_run_spikes_and_collapses_and_none_that_knows_the_mean_image
         spike, collapse = run["phases"]["spike"], run["phases"]["collapse"]
         assert run["phases"]["start"]["kl"] < 0.03
         if run["way"] in ("recipe", "constant"):
-            assert spike["kl"] > 10 > 3 > collapse["kl"]
-            assert spike["spread"] < 0.15 * spike["kl"]
+            assert spike["kl"] > 10
+            assert collapse["kl"] < spike["kl"] / 5
+            assert spike["spread"] < spike["kl"] / 10
         elif run["way"] == "mean image":
             assert spike["kl"] < 0.03
 
