@@ -12,6 +12,16 @@ export function pixelsOf(base64) {
   return Float32Array.from(bytesOf(base64), (byte) => byte / 255);
 }
 
+// Numbers of five bits each, the first bit first.
+export function fiveBitsOf(base64) {
+  const bytes = bytesOf(base64);
+  return Uint8Array.from({ length: Math.floor((8 * bytes.length) / 5) }, (_, i) => {
+    const [first, skipped] = [(5 * i) >> 3, (5 * i) & 7];
+    const pair = (bytes[first] << 8) | (bytes[first + 1] ?? 0);
+    return (pair >> (11 - skipped)) & 31;
+  });
+}
+
 const primes = [];
 for (let n = 2; primes.length < 64; n++) {
   if (primes.every((prime) => n % prime)) primes.push(n);
