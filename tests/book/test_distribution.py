@@ -27,8 +27,6 @@ import vaebook
 
 pytestmark = pytest.mark.slow
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))

@@ -22,6 +22,8 @@ import reference
 import vaebook
 from tests.unit.public_calls import EXEMPT, public
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"]
 OWN = ("add_module", "auto", "default_role", "napoleon", "nitpick", "python_")
@@ -85,7 +87,6 @@ def shown(app: Sphinx) -> list[tuple[str, str, str]]:
     return found
 
 
-@pytest.mark.slow
 def test_everything_public_is_documented_once(app: Sphinx) -> None:
     hidden = NOT_SHOWN + [pattern for pattern, reason in EXEMPT.items() if reason == INSIDE]
     things = public()
@@ -140,7 +141,6 @@ def uses(app: Sphinx, room: str, name: str) -> list[tuple[str, str]]:
     return [(r.astext(), r["refuri"]) for found in lists for r in found.findall(nodes.reference)]
 
 
-@pytest.mark.slow
 def test_a_function_leads_to_the_sections_whose_code_names_it(app: Sphinx) -> None:
     assert uses(app, "latent", "vaebook.latent.paths.line") == [
         ("A walk, and back", "../01_walk.html#a-walk-and-back")

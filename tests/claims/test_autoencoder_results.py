@@ -94,6 +94,7 @@ def test_prop_linear_autoencoder(n: int, pixels: int, latent_dim: int) -> None:
         np.testing.assert_allclose(reached, projected, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_prop_code_scale() -> None:
     """An affine map slipped in between, written into the layers or left as a curved function."""
     encoder, decoder = small_pair(3)

@@ -22,6 +22,7 @@ def draw(*shape, seed=0):
 # The constraint
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(0, 50), st.integers(-50, 50)), min_size=1, max_size=30),
     st.integers(1, 40),

@@ -23,6 +23,7 @@ def test_the_digits_are_scikit_learns_in_the_frame_of_mnist(digits):
     assert torch.equal(digits.images.amax((1, 2, 3)), torch.ones(1797))
 
 
+@pytest.mark.slow
 def test_the_digits_are_centred_by_mass_to_half_a_pixel(digits):
     frames = digits.images[:, 0].double()
     axis = torch.arange(28.0, dtype=torch.float64)

@@ -229,6 +229,7 @@ def assert_is(found, part, kind="MNIST"):
 # Folders as people have them
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_in_the_named_folder_are_read_as_they_are(home, monkeypatch, offline, kind, train):

@@ -202,6 +202,7 @@ def test_an_entry_of_the_point_is_not_overwritten(study: Study) -> None:
         study.run()
 
 
+@pytest.mark.slow
 def test_a_journal_cut_anywhere_gives_the_same_table(study: Study, serial: Any) -> None:
     study.run()
     whole = study.bytes()
@@ -216,6 +217,7 @@ def test_a_journal_cut_anywhere_gives_the_same_table(study: Study, serial: Any) 
     assert whole == serial()
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_table_at_once_are_refused(study: Study, serial: Any) -> None:
     gate = study.path.with_name("closed")
     gate.touch()
@@ -233,6 +235,7 @@ def test_two_runs_of_one_table_at_once_are_refused(study: Study, serial: Any) ->
     assert study.bytes() == serial()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_killed_run_loses_only_the_rows_under_way(study: Study, serial: Any, jobs: str) -> None:
     study.write(seconds=0.3)
@@ -265,6 +268,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(study: Study, serial:
     assert study.bytes() == serial()
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_with_the_path_and_loses_no_row(
     study: Study, serial: Any
 ) -> None:

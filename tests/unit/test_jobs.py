@@ -81,6 +81,7 @@ def test_what_raises_is_an_outcome_and_the_others_are_computed() -> None:
     assert "ZeroDivisionError" in str(outcomes[0].error)
 
 
+@pytest.mark.slow
 def test_a_killed_process_costs_only_what_was_under_way(tmp_path: Path) -> None:
     points = [{"x": x, "marks": str(tmp_path)} for x in range(8)]
     assert values(jobs.each(fragile, points, n_jobs=2)) == [x * x for x in range(8)]

@@ -129,6 +129,7 @@ def test_a_conv_block_is_convolution_relu_and_max_pool():
 # For images of any size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mlp", "cnn"])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(

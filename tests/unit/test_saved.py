@@ -84,6 +84,7 @@ def trained(model, epochs=2, images=IMAGES):
     return Trained(model, history, {"names": list(images.names)}, model.codes(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_what_is_loaded_is_what_was_saved_to_the_last_bit(name, tmp_path):
     torch.manual_seed(0)
@@ -143,6 +144,7 @@ def test_what_a_recipe_has_made_is_saved_with_its_card_and_snapshots(tmp_path):
     assert state(recipes.load(second).model) == state(mine.model)
 
 
+@pytest.mark.slow
 def test_another_session_loads_it_with_its_own_default_dtype_and_seed(tmp_path):
     mine = trained(vae(kind="cnn"))
     path = tmp_path / "mine.safetensors"
@@ -376,6 +378,7 @@ def test_every_class_of_the_package_that_a_model_can_be_of_has_a_structure():
     assert known - kinds - abstract == {priors.ConditionalShift}
 
 
+@pytest.mark.slow
 def test_the_digits_of_another_session_are_drawn_again(tmp_path):
     digits = datasets.digits()[:128]
     model = models.VAE(*networks.for_images((1, 28, 28), 2), 2, models.Bernoulli())
