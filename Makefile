@@ -55,7 +55,9 @@ quick: .venv/installed ## seconds: style and types of the Python, the fast tests
 test: lint types spelling unit chapters site ## run everything that decides whether a change is sound
 	@echo "== all checks passed"
 
-test-all: test coverage links ## the same, coverage, and every link that leads out of the book
+test-all: test links ## the same with coverage, and every link that leads out of the book
+
+test-all coverage: covered := --cov=vaebook --cov-branch --cov-report=term:skip-covered
 
 lint: .venv/installed
 	@echo "== 1/7 style"
@@ -78,7 +80,7 @@ spelling: .venv/installed
 
 unit: .venv/installed
 	@echo "== 4/7 mathematics, package and structure"
-	$(BIN)/python -m pytest -q $(parallel) -m "not alone" --ignore=tests/site
+	$(BIN)/python -m pytest -q $(parallel) $(covered) -m "not alone" --ignore=tests/site
 	$(BIN)/python -m pytest -q -m alone --ignore=tests/site
 
 chapters: .venv/installed _build/data
@@ -93,9 +95,7 @@ site: .venv/installed _build/data
 	$(BIN)/python -m pytest -q -rs -n auto -m "not alone" tests/site
 	$(BIN)/python -m pytest -q -rs -m alone tests/site
 
-coverage: .venv/installed ## which lines of the package the tests run
-	$(BIN)/python -m pytest -q $(parallel) --ignore=tests/site --cov=vaebook --cov-branch \
-	  --cov-report=term:skip-covered --cov-report=html:_build/coverage
+coverage: unit ## which lines of the package the tests run
 
 assignments: .venv/installed ## write the students' notebooks to _build/assignments
 	$(BIN)/python assignments/course.py release --output _build/assignments
@@ -129,7 +129,7 @@ measure: .venv/installed _build/data ## seconds and memory of each chapter on on
 	$(BIN)/python tools/measure_chapters.py $(chapters)
 
 clean: ## remove all that was built, but not the environment
-	rm -rf _build assets/vendor/plotly.min.js .mypy_cache .pytest_cache .ruff_cache
+	rm -rf _build .coverage assets/vendor/plotly.min.js .mypy_cache .pytest_cache .ruff_cache
 
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make book PYTHON=...")'
