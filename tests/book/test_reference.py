@@ -87,7 +87,6 @@ def shown(app: Sphinx) -> list[tuple[str, str, str]]:
     return found
 
 
-@pytest.mark.slow
 def test_everything_public_is_documented_once(app: Sphinx) -> None:
     hidden = NOT_SHOWN + [pattern for pattern, reason in EXEMPT.items() if reason == INSIDE]
     things = public()
@@ -111,14 +110,12 @@ def test_everything_public_is_documented_once(app: Sphinx) -> None:
     assert wanted - set(found) == set(), "is public, but on no page"
 
 
-@pytest.mark.slow
 def test_a_name_stands_on_the_page_of_its_room(app: Sphinx) -> None:
     assert [
         name for page, name, _ in shown(app) if page != f"chapters/api/{name.split('.')[1]}"
     ] == []
 
 
-@pytest.mark.slow
 def test_references_resolve_and_nothing_is_described_twice(app: Sphinx) -> None:
     assert app._warning.getvalue() == ""  # type: ignore[attr-defined]
 
@@ -144,7 +141,6 @@ def uses(app: Sphinx, room: str, name: str) -> list[tuple[str, str]]:
     return [(r.astext(), r["refuri"]) for found in lists for r in found.findall(nodes.reference)]
 
 
-@pytest.mark.slow
 def test_a_function_leads_to_the_sections_whose_code_names_it(app: Sphinx) -> None:
     assert uses(app, "latent", "vaebook.latent.paths.line") == [
         ("A walk, and back", "../01_walk.html#a-walk-and-back")
