@@ -261,7 +261,7 @@ def name_defaults(app: Sphinx, thing: Any, bound: bool) -> None:
         parameters = [
             p.replace(default=named.get(p.name, p.default)) for p in written.parameters.values()
         ]
-        thing.__signature__ = written.replace(parameters=parameters)
+        vars(thing)["__signature__"] = written.replace(parameters=parameters)
 
 
 def call_signature(
