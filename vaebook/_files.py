@@ -1,10 +1,12 @@
-"""The ground floor: files that are whole whenever they are there, and lines added to one."""
+"""The ground floor: files that are whole whenever they are there, grow by lines, or are locked."""
 
-__all__ = ["append", "write"]
+__all__ = ["append", "lock", "write"]
 
+import hashlib
 import os
 import secrets
-from contextlib import suppress
+import tempfile
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 
@@ -55,3 +57,29 @@ def append(path: Path, line: str) -> None:
             file.write(f"\n{line}".encode())
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def lock(path: Path, timeout: float = -1) -> AbstractContextManager[object]:
+    """Return a lock on a path, which may name nothing, among the processes of this machine.
+
+    It lies in the folder of temporary files, and the system opens it when its holder dies.
+
+    Args:
+        path: what is locked.
+        timeout: seconds to wait for another holder; forever where negative.
+
+    Raises:
+        filelock.Timeout: on entering, when another process held it all that time.
+
+    Example:
+        >>> with lock(Path("some.table")):
+        ...     pass
+    """
+    from filelock import FileLock
+
+    # Another user's file couldn't be opened.
+    owner = os.getuid() if hasattr(os, "getuid") else "all"
+    folder = Path(tempfile.gettempdir(), f"vaebook-{owner}")
+    folder.mkdir(exist_ok=True)
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    return FileLock(folder / f"{name}.lock", timeout=timeout)

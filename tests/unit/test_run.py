@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -65,6 +66,27 @@ def interrupt(monkeypatch, recipe, folder, step=11):
 
 # ---------------------------------------------------------------------------------------------
 # What is repeated
+
+
+def test_two_that_want_one_model_at_once_train_it_once(tiny, tmp_path, monkeypatch):
+    trained = []
+    fit = run.fit
+
+    def counted(*arguments, **settings):
+        trained.append(1)
+        return fit(*arguments, **settings)
+
+    monkeypatch.setattr(run, "fit", counted)
+    with ThreadPoolExecutor() as pool:
+        one, two = pool.map(lambda _: train(tiny, tmp_path).card["sha256"], range(2))
+    assert one == two
+    assert trained == [1]
+
+
+def test_weights_of_this_fingerprint_that_are_there_are_loaded(tiny, tmp_path, monkeypatch):
+    first = train(tiny, tmp_path)
+    monkeypatch.setattr(run, "fit", None)
+    assert state(train(tiny, tmp_path).model) == state(first.model)
 
 
 def test_a_reader_trains_and_loads_a_recipe_of_his_own_in_ten_lines(tmp_path):

@@ -7,13 +7,14 @@ import math
 import os
 import platform
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 import vaebook
-from vaebook import _checks
+from vaebook import _checks, _files
 from vaebook.datasets import ImageSet
 from vaebook.recipes.recipe import Recipe, innermost
 from vaebook.recipes.registry import get
@@ -45,6 +46,7 @@ def train(
     Raises:
         ValueError: when the name is unknown, `n_samples` is negative, or the checkpoint is
             damaged or of another run.
+        OSError: when nothing can be written into the directory.
         DatasetUnavailable: when the data can't be had.
         KeyboardInterrupt: when it is stopped; the checkpoint keeps the last whole epoch.
 
@@ -66,8 +68,14 @@ def train(
     n_samples = recipe.n_samples if n_samples is None else n_samples
     _checks.count(n_samples, "n_samples", 0)
     directory = _checks.path(directory, "directory")
-    if is_trained(recipe, directory):
-        return load(recipe, directory)
+    # Whoever asks for a model that another process is at waits for it.
+    with _files.lock(directory / recipe.name):
+        if not is_trained(recipe, directory):
+            _train(recipe, directory, n_samples, progress)
+    return load(recipe, directory)
+
+
+def _train(recipe: Recipe, directory: Path, n_samples: int, progress: bool) -> None:
     checkpoint = directory / f"{recipe.name}.checkpoint"
 
     everything, test = recipe.sets()
@@ -126,7 +134,6 @@ def train(
     codes = model.codes(_transformed(recipe, test)[: recipe.n_codes])
     write(recipe, directory, model, history, codes, camera.values, card)
     checkpoint.unlink(missing_ok=True)
-    return load(recipe, directory)
 
 
 def evaluate(

@@ -163,13 +163,13 @@ def run(
         >>> found.rows[1]
         {'x': 2, 'power': 2, 'value': 4}
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     _checks.instance(experiment, "experiment", Experiment)
     folder = _checks.path(into, "into")
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / f".{experiment.name}.lock", timeout=0):
+        with _files.lock(folder / experiment.name, timeout=0):
             return _run(experiment, folder, n_jobs, scheduler, progress)
     except Timeout:
         raise ValueError(f"another run is at work on {folder / experiment.name}.jsonl") from None
