@@ -1,12 +1,20 @@
 """One of each live figure, for a page and for a notebook."""
 
 import torch
+from sklearn.datasets import load_digits
 
 from vaebook import datasets, live, recipes
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 </head><body><main><h1>Figures</h1>{}</main></body></html>"""
+
+
+def small_digits() -> datasets.ImageSet:
+    """Scikit-learn's digits as they are, 8 × 8."""
+    found = load_digits()
+    images = torch.tensor(found.images / 16, dtype=torch.float32)[:, None]
+    return datasets.ImageSet(images, torch.tensor(found.target), names=tuple("0123456789"))
 
 
 def figures() -> dict[str, live.Live]:
@@ -38,4 +46,5 @@ def figures() -> dict[str, live.Live]:
         "easel": live.draw_digit(plane.model, *codes, images, alt="An easel."),
         "twins": live.twins(pair, clouds, alt="Twins."),
         "panel": live.heatmap_panel(alt="A heatmap."),
+        "trainer": live.trainer(small_digits(), alt="A training."),
     }

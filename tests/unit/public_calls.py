@@ -1039,6 +1039,10 @@ def _live() -> dict[str, Callable[[], Call]]:
         "live.figures.heatmap_panel": lambda: (
             live.heatmap_panel, {"alt": "A panel.", "start": (2.5, 1.0, 0.6)}
         ),
+        "live.figures.trainer": lambda: (
+            live.trainer,
+            {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "A training."},
+        ),
         "live.page.Live.save": lambda: (
             live.elbo_bench(alt="A bench.").save,
             {

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from vaebook import live
+from vaebook import datasets, live
 from vaebook.live import pictures
 from vaebook.models import VAE, Autoencoder, Bernoulli, Gaussian
 from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder, for_images
@@ -254,3 +254,50 @@ def test_a_bench_and_a_panel_refuse_what_their_dials_do_not_reach():
         live.elbo_bench(alt="x", noise=0.01)
     with pytest.raises(ValueError, match=r"its corr, must be .*\[-0.95, 0.95\], got 1.0"):
         live.heatmap_panel(alt="x", start=[1.0, 1.0, 1.0])
+
+
+def stripes(n=64, **changes):
+    """Labelled images of 4 × 4 pixels, black and white."""
+    images = torch.rand(n, 1, 4, 4, generator=torch.Generator().manual_seed(0)).round()
+    return datasets.ImageSet(images, **{"labels": torch.arange(n) % 3, **changes})
+
+
+def test_a_trainer_carries_its_images_their_classes_and_a_picture_of_what_it_learns():
+    data = stripes(names=("a", "b", "c"))
+    figure = live.trainer(data, alt="A training.")
+    assert figure.config["labels"] == data.labels.tolist()
+    assert figure.config["names"] == ["a", "b", "c"]
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(figure.config["images"]), np.uint8))
+    read = bits.reshape(-1, 5) @ np.array([16, 8, 4, 2, 1]) / figure.config["levels"]
+    np.testing.assert_array_equal(read.reshape(data.images.shape), data.images)
+    grid = pixels(figure.pictures["decoded grid"])
+    assert grid.shape[0] == grid.shape[1]
+    assert grid.shape[0] % (12 * 5 - 1) == 0
+
+
+def test_a_trainer_changes_no_random_numbers_and_is_the_same_each_time():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first = live.trainer(stripes(), alt="A training.")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert live.trainer(stripes(), alt="A training.") == first
+    assert first.config["names"] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (stripes(63), r"64 labelled images or more.*\[63, 1, 4, 4\]"),
+        (stripes(labels=None), "64 labelled images or more"),
+        (datasets.ImageSet(torch.zeros(64, 1, 3, 3), torch.arange(64)), "pixels that 4 divides"),
+        (datasets.ImageSet(torch.zeros(64, 3, 4, 4), torch.arange(64)), r"\[N, 1, H, W\]"),
+        (
+            datasets.ImageSet(torch.zeros(64, 1, 4, 4) - 1, torch.arange(64), in_unit_range=False),
+            r"train, its images, must lie in \[0, 1\], got -1 to -1",
+        ),
+        (torch.zeros(64, 1, 4, 4), "train must be a ImageSet, got Tensor"),
+    ],
+)
+def test_a_trainer_refuses_images_that_the_page_can_not_train_on(data, message):
+    with pytest.raises(ValueError, match=message):
+        live.trainer(data, alt="x")

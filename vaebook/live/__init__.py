@@ -9,6 +9,7 @@ from vaebook.live.figures import (
     elbo_bench,
     heatmap_panel,
     latent_map,
+    trainer,
     twins,
 )
 from vaebook.live.pack import pack
@@ -25,5 +26,6 @@ __all__ = [
     "heatmap_panel",
     "latent_map",
     "pack",
+    "trainer",
     "twins",
 ]

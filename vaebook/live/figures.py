@@ -1,4 +1,4 @@
-r"""The live figures: a map of latent space, chains, the ELBO's bench, an easel, twins, dials.
+r"""The live figures: maps of latent space, chains, the ELBO's bench, an easel, dials, a training.
 
 Each takes a model, codes and images on any device, and returns a :class:`vaebook.live.Live`.
 """
@@ -12,6 +12,7 @@ __all__ = [
     "elbo_bench",
     "heatmap_panel",
     "latent_map",
+    "trainer",
     "twins",
 ]
 
@@ -21,19 +22,23 @@ from reprlib import repr as shorten
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vaebook import _checks
-from vaebook.datasets import heatmap_images
-from vaebook.figures.pictures import read_texts
+from vaebook.datasets import ImageSet, heatmap_images
+from vaebook.figures.pictures import picture, read_texts
+from vaebook.figures.renderer import CATEGORICAL
 from vaebook.live import pictures
 from vaebook.live.pack import Precision, pack, pack_decoder, seal
 from vaebook.live.page import Live
 from vaebook.models import VAE, Autoencoder, Bernoulli
 from vaebook.models.priors import StandardNormal
+from vaebook.objectives import negative_elbo
+from vaebook.training import fit
 
 _DIGITS = "0123456789"
 _SHOWN = 2000  # codes of a cloud
+_BATCH = 64  # images of a step on the page
 _ANY = (-math.inf, math.inf)
 
 
@@ -441,6 +446,88 @@ def heatmap_panel(*, alt: str, start: Sequence[float] = (2.5, 1.0, 0.6)) -> Live
     image = heatmap_images(var_x, var_y, corr)[0]
     drawn = {"heatmap": pictures.picture(image)}
     return Live("vaebook-heatmap-panel", {"start": factors}, {}, drawn, bounds, alt)
+
+
+def trainer(train: ImageSet, *, alt: str) -> Live:
+    r"""A VAE with two latent dimensions that the reader's browser trains.
+
+    .. math:: (\mu, \log\sigma^2) = A \tanh(W x + b) + a, \quad z = \mu + \sigma\varepsilon, \quad
+        p(x|z) = \mathrm{Bernoulli}(\mathrm{sigmoid}(B \tanh(V z + c) + d))
+
+    The page shows the codes of all images, what is decoded around them, and the loss, while Adam
+    learns from minibatches of 64. The reader sets beta, the learning rate, the hidden units and
+    the seed, and turns the noise off, which leaves an autoencoder. The settings stand in the
+    address of the page, as in `#trainer?beta=4`. The picture in print shows the same network,
+    trained here for 40 epochs.
+
+    Args:
+        train: 64 labelled images or more, grey and small, with a number of pixels that 4 divides.
+            They are kept in 5 bits a pixel: those with 32 levels, as scikit-learn's digits of
+            8 × 8 pixels, exactly, others to 1/62.
+        alt: what is to be seen.
+
+    Raises:
+        ValueError: for fewer or other images.
+
+    Example:
+        >>> images = torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0)).round()
+        >>> live = trainer(ImageSet(images, torch.arange(64) % 2), alt="A plane of codes.")
+        >>> live.config["levels"], live.config["shape"]
+        (1, [1, 4, 4])
+    """
+    _checks.instance(train, "train", ImageSet)
+    _check_images(train.images, "train, its images,", ["N", 1, "H", "W"])
+    n, *shape = train.images.shape
+    if train.labels is None or n < _BATCH or shape[1] * shape[2] % 4:
+        raise ValueError(
+            f"train must be {_BATCH} labelled images or more, of a number of pixels that 4 "
+            f"divides, got {train}"
+        )
+    levels, text = pictures.five_bits(train.images)
+    names = train.names or [str(label) for label in range(int(train.labels.max()) + 1)]
+    config = {
+        "images": text,
+        "levels": levels,
+        "shape": shape,
+        "labels": train.labels.tolist(),
+        "names": list(names),
+        "colours": CATEGORICAL,
+    }
+    return Live("vaebook-trainer", config, {}, _trained(train, names), 2 * [_ANY], alt)
+
+
+def _trained(train: ImageSet, names: Sequence[str]) -> dict[str, str]:
+    """Pictures of the page's network after 40 epochs: its codes, and what it decodes."""
+    shape = tuple(train.images.shape[1:])
+    n_pixels, hidden, tiles, extent = math.prod(shape), 32, 12, 3.0
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        encoder = nn.Sequential(
+            nn.Flatten(), nn.Linear(n_pixels, hidden), nn.Tanh(), nn.Linear(hidden, 4)
+        )
+        decoder = nn.Sequential(
+            nn.Linear(2, hidden), nn.Tanh(), nn.Linear(hidden, n_pixels), nn.Unflatten(1, shape)
+        )
+    model = VAE(encoder, decoder, 2, Bernoulli()).to(train.images.device)
+    fit(
+        model,
+        negative_elbo,
+        train,
+        epochs=40,
+        batch_size=_BATCH,
+        learning_rate=0.01,
+        progress=False,
+    )
+    mu = model.codes(train.images).mu.detach().cpu()
+    centres = (2 * torch.arange(tiles) + 1) / tiles - 1
+    z = extent * torch.cartesian_prod(-centres, centres).flip(1)
+    with torch.no_grad():
+        decoded = model.decode(z.to(train.images)).view(tiles, tiles, *shape).cpu()
+    assert train.labels is not None
+    return {
+        "codes": _cloud(mu, train.labels.cpu(), names, extent),
+        "decoded grid": picture(decoded.numpy(), 1).source,
+    }
 
 
 def _check_records(value: object, name: str, kind: type) -> None:

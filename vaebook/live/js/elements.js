@@ -51,6 +51,29 @@ export function dial({ name, min, max, step, value, words = number, change }) {
   return { label, show };
 }
 
+// A switch with its name before it, and behind it what it is set to.
+export function toggle({ name, on, off, value, change }) {
+  const output = make("output");
+  const input = make("input", { type: "checkbox", role: "switch" });
+  const label = make(
+    "label",
+    { className: "vaebook-live-dial vaebook-live-toggle" },
+    make("span", {}, name),
+    input,
+    output,
+  );
+  const show = (current) => {
+    input.checked = Boolean(current);
+    output.textContent = current ? on : off;
+  };
+  input.addEventListener("change", () => {
+    show(Number(input.checked));
+    change(Number(input.checked));
+  });
+  show(value);
+  return { label, show };
+}
+
 export const dials = (list) => group("dials", ...list.map(({ label }) => label));
 
 export function button(text, action) {

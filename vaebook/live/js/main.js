@@ -10,6 +10,7 @@ import { DrawDigit } from "./figures/draw_digit.js";
 import { ElboBench } from "./figures/elbo_bench.js";
 import { HeatmapPanel } from "./figures/heatmap_panel.js";
 import { LatentMap } from "./figures/latent_map.js";
+import { Trainer } from "./figures/trainer.js";
 import { Twins } from "./figures/twins.js";
 import { frame } from "./frame.js";
 import { fitHeatmap } from "./heatmaps.js";
@@ -22,6 +23,7 @@ const FIGURES = {
   "vaebook-elbo-bench": ElboBench,
   "vaebook-heatmap-panel": HeatmapPanel,
   "vaebook-latent-map": LatentMap,
+  "vaebook-trainer": Trainer,
   "vaebook-twins": Twins,
 };
 for (const [tag, figure] of Object.entries(FIGURES)) {

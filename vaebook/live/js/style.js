@@ -16,6 +16,7 @@ const STYLE = `
 .vaebook-live-dials { display: grid; gap: 0.15rem 1.5rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); }
 .vaebook-live-dial { align-items: center; display: flex; gap: 0.6rem; margin: 0; }
 .vaebook-live-dial input { accent-color: var(--pst-color-primary, #4177dc); flex: 1; min-width: min(5rem, 25%); min-height: 24px; }
+.vaebook-live-dial:has(:disabled) { opacity: 0.5; }
 .vaebook-live-dial output { font-variant-numeric: tabular-nums; min-width: 3.2em; text-align: end; }
 .vaebook-live-bar { align-items: center; display: flex; flex-wrap: wrap; gap: 0.5rem 0.75rem; }
 .vaebook-live-bar button { background: none; border: 1px solid var(--pst-color-border, #888); border-radius: 4px; color: inherit; font: inherit; min-height: 32px; padding: 0.1rem 0.8rem; }
@@ -29,6 +30,28 @@ const STYLE = `
 .vaebook-live-inked { border-inline-start: 4px solid; padding-inline-start: 0.5rem; }
 .vaebook-live-controls { display: grid; flex: 1 1 240px; gap: 0.5rem; grid-template-columns: minmax(0, 1fr); }
 .vaebook-live-error { border-inline-start: 3px solid var(--pst-color-danger, #b00); padding-inline-start: 0.75rem; }
+.vaebook-live-toggle input { flex: none; margin: 0; min-width: 0; width: 1.1rem; }
+.vaebook-live .vaebook-live-toggle output { flex: 1; text-align: start; }
+vaebook-trainer { container-type: inline-size; display: block; }
+.vaebook-live-trainer { gap: 0.75rem 1.25rem; grid-template: "plane side" auto "bar bar" auto "controls chosen" auto / minmax(0, 1.6fr) minmax(0, 1fr); max-width: 780px; }
+.vaebook-live-trainer > .vaebook-live-bar { grid-area: bar; }
+.vaebook-live-trainer > .vaebook-live-controls { align-content: start; gap: 0.15rem; grid-area: controls; }
+.vaebook-live-trainer > .vaebook-live-controls .vaebook-live-dial > span { min-width: 6.5rem; }
+.vaebook-live-plane { aspect-ratio: 1; background: var(--pst-color-background, Canvas); border: 1px solid var(--pst-color-border, #8888); color: inherit; cursor: pointer; grid-area: plane; touch-action: manipulation; width: 100%; }
+.vaebook-live-side { display: grid; gap: 0.5rem; grid-area: side; grid-template-rows: auto minmax(90px, 1fr) auto; }
+.vaebook-live .vaebook-live-mosaic { width: 100%; }
+.vaebook-live-curve { height: 0; min-height: 100%; width: 100%; }
+.vaebook-live-side .vaebook-live-facts { font-size: 0.85rem; grid-auto-flow: column; grid-template: auto auto / none; justify-content: space-between; }
+.vaebook-live .vaebook-live-side .vaebook-live-facts dd { text-align: start; }
+.vaebook-live-chosen { grid-area: chosen; }
+.vaebook-live-chosen .vaebook-live-pictures { gap: 0 0.75rem; grid-template-columns: 1fr 1fr; }
+.vaebook-live-chosen .vaebook-live-view { width: 100%; }
+.vaebook-live-play { min-width: 5.5rem; }
+@container (max-width: 540px) {
+  .vaebook-live-trainer { grid-template: "plane" auto "bar" auto "side" auto "chosen" auto "controls" auto / minmax(0, 1fr); }
+  .vaebook-live-side { grid-template-rows: auto 110px auto; }
+  .vaebook-live-chosen .vaebook-live-pictures { grid-template-columns: repeat(2, min(8rem, 45%)); }
+}
 @media screen { .vaebook-is-live > .vaebook-live-static { display: none; } }
 @media print { .vaebook-is-live > .vaebook-live { display: none; } }
 `;

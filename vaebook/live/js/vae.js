@@ -38,8 +38,9 @@ export const size = (pixels, hidden) =>
   hidden * (LATENTS + 1) +
   pixels * (hidden + 1);
 
+// By the exponential, which takes half the time of Math.tanh.
 function tanh({ data }) {
-  for (let i = 0; i < data.length; i++) data[i] = Math.tanh(data[i]);
+  for (let i = 0; i < data.length; i++) data[i] = 1 - 2 / (Math.exp(2 * data[i]) + 1);
 }
 
 // From the gradient by tanh(u) to that by u.

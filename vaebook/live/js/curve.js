@@ -1,0 +1,67 @@
+// The loss over the epochs as two bands on each other, below the level of the mean image.
+
+import { INKS } from "./elements.js";
+import { Sheet } from "./plane.js";
+
+const LEAST = 40; // epochs along the axis
+const [LEFT, FOOT, HEAD] = [4, 16, 14]; // CSS pixels about the bands
+
+export class Curve {
+  constructor(ceiling, resized) {
+    this.ceiling = ceiling;
+    this.sheet = new Sheet({ className: "vaebook-live-curve" }, resized);
+  }
+
+  draw({ pixels, price }, { ink }) {
+    const context = this.sheet.open();
+    const { width, height } = this.sheet;
+    if (!width) return;
+    const n = pixels.length;
+    const across = (i) => LEFT + ((width - 2 * LEFT) * (i + 1)) / Math.max(n, LEAST);
+    const unit = (height - FOOT - HEAD) / this.ceiling;
+    const up = (loss) => height - FOOT - unit * Math.min(loss, 1.1 * this.ceiling);
+    const stride = Math.ceil(n / width) || 1;
+    const band = (from, to, colour) => {
+      context.beginPath();
+      for (let i = 0; i < n; i += stride) context.lineTo(across(i), up(to(i)));
+      for (let i = n - 1 - ((n - 1) % stride); i >= 0; i -= stride) {
+        context.lineTo(across(i), up(from(i)));
+      }
+      context.fillStyle = colour;
+      context.fill();
+    };
+    band(
+      () => 0,
+      (i) => pixels[i],
+      INKS[0],
+    );
+    band(
+      (i) => pixels[i],
+      (i) => pixels[i] + price[i],
+      INKS[1],
+    );
+    this.drawAxes(context, ink, { floor: up(0), top: up(this.ceiling), n });
+  }
+
+  drawAxes(context, ink, { floor, top, n }) {
+    const { width, height } = this.sheet;
+    Object.assign(context, { strokeStyle: ink, fillStyle: ink, lineWidth: 1 });
+    Object.assign(context, { font: "12px system-ui, sans-serif", textBaseline: "alphabetic" });
+    for (const [level, dash] of [
+      [floor, []],
+      [top, [3, 3]],
+    ]) {
+      context.setLineDash(dash);
+      context.beginPath();
+      context.moveTo(LEFT, level);
+      context.lineTo(width - LEFT, level);
+      context.stroke();
+    }
+    context.setLineDash([]);
+    context.textAlign = "right";
+    context.fillText("the mean image", width - LEFT, top - 4);
+    context.fillText(`epoch ${Math.max(n, LEAST)}`, width - LEFT, height - 3);
+    context.textAlign = "left";
+    context.fillText("0", LEFT, height - 3);
+  }
+}
