@@ -308,7 +308,8 @@ def grade_folder(
 ) -> list[Report]:
     """Grade one folder a student; write `grades.csv`, `tests.csv`, `written.csv`, feedback."""
     assignments = masters()
-    reports, plans = [], {}
+    reports: list[Report] = []
+    plans = {}
     for stray in sorted(submissions.glob("*.ipynb")):
         print(f"not graded: {stray.name} lies in no student's folder", flush=True)
     for folder in sorted(p for p in submissions.iterdir() if p.is_dir() and p.name[0] not in "._"):
