@@ -126,7 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
             status = execute.main([str(chapter)]) or preview(chapter)
         if not status:
             share.main(PREVIEW)
-            print(f"The page is at {PREVIEW.relative_to(ROOT)}/chapters/{chapter.stem}.html")
+            page = PREVIEW / chapter.relative_to(ROOT).with_suffix(".html")
+            print(f"The page is at {page.relative_to(ROOT)}")
         return status
     with alone():
         start = time.time()

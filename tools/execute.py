@@ -26,6 +26,7 @@ from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "_build" / ".jupyter_cache"
 STATE = ROOT / "_build" / "chapters.json"
+MEASURED = ROOT / "tools" / "chapters.json"  # by tools/measure_chapters.py
 TIMEOUT = 300  # seconds per cell; on a machine with ten other jobs one has taken two minutes
 
 _children: set[subprocess.Popen[str]] = set()
@@ -41,6 +42,11 @@ def cores() -> int:
 def digest(path: Path) -> str:
     """Return the checksum of a file, or nothing where it is gone."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def stored(path: Path) -> dict[str, dict[str, Any]]:
+    """Return what a file holds about each chapter; nothing where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def surroundings() -> str:
@@ -135,14 +141,15 @@ def main(arguments: list[str] | None = None) -> int:
 
     CACHE.mkdir(parents=True, exist_ok=True)
     cache = get_cache(str(CACHE))
-    state = json.loads(STATE.read_text(encoding="utf-8")) if STATE.is_file() else {}
+    state = stored(STATE)
     outdated = [
         path
         for path in map(Path.resolve, options.chapters)
         if not is_current(nbformat.read(path, as_version=4), state.get(path.stem, {}), cache)
     ]
-    # The longest first, so that none of them runs alone at the end.
-    outdated.sort(key=lambda path: -state.get(path.stem, {}).get("seconds", 60))
+    # The longest first, so that none of them runs alone at the end; in a fresh clone by the table.
+    known = stored(MEASURED) | state
+    outdated.sort(key=lambda path: -known.get(path.stem, {}).get("seconds", 60))
     failed = []
     pool = ThreadPoolExecutor(options.jobs)
     try:

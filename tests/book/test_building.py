@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import build
 import execute
 
 pytestmark = pytest.mark.slow
@@ -188,3 +189,33 @@ def test_who_ends_an_execution_ends_the_chapters_that_wait_too(
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(60) == 130
     assert len(list(tmp_path.glob("*.ran"))) == 1
+
+
+def test_one_chapter_is_rendered_without_the_others_and_apart_from_the_book(
+    chapter: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    monkeypatch.setattr(build, "BUILD", tmp_path / "_build")
+    monkeypatch.setattr(build, "PREVIEW", tmp_path / "_build" / "chapter" / "html")
+    first = chapter("print(6 * 7)", "01_first")
+    second = chapter("open('second ran', 'w').close()", "02_second")
+    (tmp_path / "_config.yml").write_text("title: A book\nexecute: {execute_notebooks: cache}\n")
+    (tmp_path / "_toc.yml").write_text(
+        "format: jb-book\nroot: intro\nchapters: [{file: 01_first}, {file: 02_second}]\n"
+    )
+    (tmp_path / "intro.md").write_text("# A book\n")
+    assert build.main(["--chapter", "01", str(first), str(second)]) == 0
+    assert "The page is at _build/chapter/html/01_first.html" in capsys.readouterr().out
+    page = tmp_path / "_build" / "chapter" / "html" / "01_first.html"
+    assert "42" in page.read_text(encoding="utf-8")
+    assert not (tmp_path / "second ran").exists()
+    assert not (tmp_path / "_build" / "html").exists()
+
+
+@pytest.mark.parametrize("number", ["", "3", "one"])
+def test_a_number_that_no_chapter_has_is_answered_by_those_that_there_are(number: str) -> None:
+    with pytest.raises(SystemExit, match=f"(?s)N={number} is no chapter.*\n  N=10 .*10_b[.]ipynb"):
+        build.main(["--chapter", number, "02_a.ipynb", "10_b.ipynb"])
