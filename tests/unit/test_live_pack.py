@@ -25,7 +25,7 @@ NETWORKS: list[tuple[nn.Module, list[int]]] = [
     (ConvEncoder(4, shape=(3, 20, 13)), [3, 20, 13]),
     (ConvDecoder(3, shape=(3, 15, 20)), [3]),
 ]
-for shape, kind in (((3, 33, 50), "cnn"), ((3, 64, 64), "cnn"), ((3, 13, 20), "mlp")):
+for shape, kind in (((3, 33, 40), "cnn"), ((3, 13, 20), "mlp")):
     encoder, decoder = for_images(shape, 2, kind)
     NETWORKS += [(encoder, list(shape)), (decoder, [2])]
 

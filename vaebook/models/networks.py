@@ -343,10 +343,10 @@ def for_images(
 ) -> tuple[nn.Module, nn.Module]:
     """Return an encoder and a decoder of a VAE for images of any size, grey or in colour.
 
-    "mlp" is the book's network, C H W - 400 - 100 - 2 D and back: the faster one for images up
-    to some 40 pixels wide. "cnn" halves the sides until the shorter one has 8 pixels or fewer,
-    with 16 to 64 channels and a hidden layer of 128: fewer weights, and the better pictures from
-    there on. For other widths build :class:`MLPEncoder`, :class:`ConvEncoder` and their decoders.
+    "mlp" is the book's network, C H W - 400 - 100 - 2 D, and its mirror image. "cnn" puts
+    convolutions in front: they halve the sides until the shorter one has 8 pixels or fewer, with
+    up to 64 channels, and one hidden layer of 128 follows. Its decoder is the same: it learns the
+    colours of shapes in a few hundred steps, on which :class:`ConvDecoder` spends thousands.
 
     Args:
         shape: (C, H, W) of an image, C of 1 or 3, as `images.images.shape[1:]` has it.
@@ -370,16 +370,16 @@ def for_images(
     _checks.count(latent_dim, "latent_dim")
     if kind not in ("mlp", "cnn"):
         raise ValueError(f"kind must be 'mlp' or 'cnn', got {kind!r}")
+    decoder = MLPDecoder(latent_dim, shape=shape)
     if kind == "mlp":
-        return MLPEncoder(2 * latent_dim, shape=shape), MLPDecoder(latent_dim, shape=shape)
+        return MLPEncoder(2 * latent_dim, shape=shape), decoder
     side = min(shape[1:])
     if side < 2:
         raise ValueError(f"shape must have sides of 2 or more for a CNN, got {list(shape)}")
     halvings = max(1, math.ceil(math.log2(side / 8)))
-    widths = [min(16 * 2**i, 64) for i in range(halvings)]
-    # A stride in the first block halves a second time: the finest resolution costs most.
-    strides = [2] + [1] * (halvings - 2) if halvings > 2 else [1] * halvings
-    encoder = ConvEncoder(
-        2 * latent_dim, widths[-len(strides) :], strides, hidden=128, shape=shape
-    )
-    return encoder, ConvDecoder(latent_dim, widths[::-1], hidden=128, shape=shape)
+    channels = [min(16 * 2**i, 64) for i in range(halvings)]
+    strides = [1] * halvings
+    if halvings > 2:
+        # A stride in the first block halves a second time: the finest resolution costs most.
+        channels, strides = channels[1:], [2, *strides[2:]]
+    return ConvEncoder(2 * latent_dim, channels, strides, hidden=128, shape=shape), decoder
