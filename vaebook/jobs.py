@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from threading import Thread
 from typing import Any
 
@@ -147,30 +147,35 @@ def _on_cluster(
         ) from error
     with client:
         _check_builds(client.run(_build), scheduler)
-        waiting = iter(enumerate(points))
-        index_of = {}
+        n_threads = sum(client.nthreads().values())
+        under_way: dict[Any, int] = {}
 
-        def submit() -> list[Any]:
-            """Hand out one more point, if there is one."""
-            for index, point in waiting:
-                future = client.submit(_in_worker, function, index, point, pure=False)
-                index_of[future.key] = index
-                return [future]
-            return []
+        def hand_out(start: int, stop: int) -> list[Any]:
+            """Hand out points, many at once, since each graph costs the scheduler much."""
+            chosen = range(start, min(stop, len(points)))
+            call = partial(_in_worker, function)
+            futures = client.map(call, chosen, points[start:stop], pure=False)
+            under_way.update(zip((future.key for future in futures), chosen, strict=True))
+            return futures
 
         # What waits at the scheduler costs memory there, and an idle worker costs time.
-        n_threads = sum(client.nthreads().values())
-        first = [future for _ in range(2 * n_threads) for future in submit()]
-        futures = as_completed(first, loop=client.loop)
-        for future in futures:
-            index = index_of.pop(future.key)
-            if future.status == "cancelled":
-                raise WorkersLost(
-                    f"lost the scheduler {scheduler} with {len(index_of) + 1} points under way"
-                )
-            failure = future.exception()
-            futures.update(submit())
-            yield Outcome(index, None, str(failure)) if failure else future.result()
+        handed_out = 2 * n_threads
+        done = as_completed(
+            hand_out(0, handed_out), loop=client.loop, with_results=True, raise_errors=False
+        )
+        for batch in done.batches():
+            for future, result in batch:
+                index = under_way.pop(future.key)
+                if future.status == "cancelled":
+                    raise WorkersLost(
+                        f"lost the scheduler {scheduler} with {len(under_way) + 1} points under way"
+                    )
+                if future.status == "error":
+                    result = Outcome(index, None, str(future.exception()))
+                yield result
+            if len(under_way) <= n_threads and handed_out < len(points):
+                done.update(hand_out(handed_out, handed_out + n_threads))
+                handed_out += n_threads
 
 
 def _check_builds(found: Mapping[str, dict[str, str]], scheduler: str) -> None:
