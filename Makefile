@@ -19,9 +19,10 @@ export VAEBOOK_OFFLINE := 1
 parallel := -n auto --dist worksteal
 
 chapters := $(wildcard chapters/*.ipynb)
+notebooks := $(wildcard intro.ipynb) $(chapters)
 # What may change a chapter's outputs beside its own cells; tools/execute.py looks closer.
 inputs = $(shell find vaebook/ -type f -not -path '*/__pycache__/*' -not -name '*.py[co]' | LC_ALL=C sort) requirements.txt
-pages := $(shell find intro.md chapters _config.yml _toc.yml references.bib _static assets \
+pages := $(shell find intro.ipynb chapters _config.yml _toc.yml references.bib _static assets \
            -type f -not -path '*/.ipynb_checkpoints/*' -not -name plotly.min.js 2>/dev/null)
 
 .DELETE_ON_ERROR:
@@ -44,7 +45,7 @@ serve: book ## show the pages at http://127.0.0.1:8000 (PORT=... for another por
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 notebooks: .venv/installed _build/data ## execute the chapters in place, keep only the compared outputs
-	$(BIN)/python tools/notebooks.py $(chapters)
+	$(BIN)/python tools/notebooks.py $(notebooks)
 
 quick: .venv/installed ## seconds: style and types of the Python, the fast tests of the package
 	$(BIN)/ruff check --quiet .
@@ -150,6 +151,6 @@ _build/data: FORCE .venv/installed
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(SITE): _build/data $(inputs) $(pages) assets/vendor/plotly.min.js
-	$(BIN)/python tools/build.py $(chapters)
+	$(BIN)/python tools/build.py $(notebooks)
 
 FORCE:

@@ -23,6 +23,7 @@ def files() -> list[Path]:
     """Return what may repeat the address."""
     found = [ROOT / name for name in FILES]
     found += [p for pattern in ("*.ipynb", "*.md") for p in (ROOT / "chapters").glob(pattern)]
+    found.append(ROOT / "intro.ipynb")
     return sorted(path for path in found if path.is_file())
 
 

@@ -1,6 +1,6 @@
 """Build the pages: execute what has changed, render, and share what live figures have in common.
 
-    python tools/build.py chapters/*.ipynb
+    python tools/build.py intro.ipynb chapters/*.ipynb
     python tools/build.py --chapter 4 chapters/*.ipynb
 
 One build at a time in a folder. The pages count as built when the build began, so that what is
@@ -81,7 +81,7 @@ def preview(chapter: Path) -> int:
     """Render one page; the others are read for what it refers to, and not executed for that."""
     cache = get_cache(str(execute.CACHE))
     unknown = []
-    for path in chapter.parent.glob("*.ipynb"):
+    for path in [*ROOT.glob("*.ipynb"), *chapter.parent.glob("*.ipynb")]:
         try:
             cache.match_cache_notebook(nbformat.read(path, as_version=4))
         except KeyError:

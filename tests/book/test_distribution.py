@@ -96,10 +96,10 @@ def test_binder_runs_a_python_that_the_package_takes() -> None:
 # Colab
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
-def test_a_chapter_begins_with_the_cell_for_colab(path: Path) -> None:
+@pytest.mark.parametrize("path", [ROOT / "intro.ipynb", *CHAPTERS], ids=lambda p: p.stem)
+def test_a_notebook_begins_with_the_cell_for_colab(path: Path) -> None:
     cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    missing = f"run: python tools/first_cell.py chapters/{path.name}"
+    missing = f"run: python tools/first_cell.py {path.relative_to(ROOT)}"
     assert cells[0].source == first_cell.source(), missing
     assert cells[0].metadata.tags == ["remove-cell"]
     assert sum(cell.source == first_cell.source() for cell in cells) == 1
@@ -424,7 +424,7 @@ def test_make_works_in_a_folder_with_a_space_in_its_name(tmp_path: Path) -> None
         (folder / name).write_bytes((ROOT / name).read_bytes())
     for name in ("vaebook", "chapters", "_static", "assets"):
         (folder / name).mkdir()
-    for name in ("intro.md", "references.bib"):
+    for name in ("intro.ipynb", "references.bib"):
         (folder / name).touch()
     for target in ("book", "test", "assignments", "wheel", "zip"):
         result = make(target, folder=folder)

@@ -25,7 +25,7 @@ const STYLE = `
 .vaebook-live-facts { display: grid; gap: 0 1.25rem; grid-template-columns: auto auto; font-variant-numeric: tabular-nums; justify-content: start; }
 .vaebook-live .vaebook-live-facts { margin: 0 !important; }
 .vaebook-live .vaebook-live-facts dt { font-weight: normal; margin: 0; text-align: start; }
-.vaebook-live .vaebook-live-facts dd { margin: 0; text-align: end; }
+.vaebook-live .vaebook-live-facts dd { margin: 0 !important; text-align: end; }
 .vaebook-live .vaebook-live-note { color: var(--pst-color-text-muted, inherit); font-size: 0.9rem; margin: 0; }
 .vaebook-live-inked { border-inline-start: 4px solid; padding-inline-start: 0.5rem; }
 .vaebook-live-controls { display: grid; flex: 1 1 240px; gap: 0.5rem; grid-template-columns: minmax(0, 1fr); }
@@ -38,15 +38,16 @@ vaebook-trainer { container-type: inline-size; display: block; }
 .vaebook-live-trainer > .vaebook-live-controls { align-content: start; gap: 0.15rem; grid-area: controls; }
 .vaebook-live-trainer > .vaebook-live-controls .vaebook-live-dial > span { min-width: 6.5rem; }
 .vaebook-live-plane { aspect-ratio: 1; background: var(--pst-color-background, Canvas); border: 1px solid var(--pst-color-border, #8888); color: inherit; cursor: pointer; grid-area: plane; touch-action: manipulation; width: 100%; }
-.vaebook-live-side { display: grid; gap: 0.5rem; grid-area: side; grid-template-rows: auto minmax(90px, 1fr) auto; }
+.vaebook-live-side { display: grid; gap: 0.5rem; grid-area: side; grid-template: auto minmax(80px, 1fr) auto / minmax(0, 1fr); }
 .vaebook-live .vaebook-live-mosaic { width: 100%; }
 .vaebook-live-curve { height: 0; min-height: 100%; width: 100%; }
-.vaebook-live-side .vaebook-live-facts { font-size: 0.85rem; grid-auto-flow: column; grid-template: auto auto / none; justify-content: space-between; }
-.vaebook-live .vaebook-live-side .vaebook-live-facts dd { text-align: start; }
+.vaebook-live-side .vaebook-live-facts { font-size: 0.85rem; gap: 0 0.5rem; grid-auto-flow: column; grid-template: auto auto / none; justify-content: space-between; white-space: nowrap; }
+.vaebook-live .vaebook-live-side .vaebook-live-facts dd { padding: 0; text-align: start; }
 .vaebook-live-chosen { grid-area: chosen; }
 .vaebook-live-chosen .vaebook-live-pictures { gap: 0 0.75rem; grid-template-columns: 1fr 1fr; }
 .vaebook-live-chosen .vaebook-live-view { width: 100%; }
 .vaebook-live-play { min-width: 5.5rem; }
+.vaebook-live-count { font-variant-numeric: tabular-nums; }
 @container (max-width: 540px) {
   .vaebook-live-trainer { grid-template: "plane" auto "bar" auto "side" auto "chosen" auto "controls" auto / minmax(0, 1fr); }
   .vaebook-live-side { grid-template-rows: auto 110px auto; }

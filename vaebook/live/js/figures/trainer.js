@@ -33,7 +33,7 @@ export class Trainer extends LiveFigure {
     const size = shape[1] * shape[2];
     this.training = new Training(pixels.subarray(0, this.labels.length * size), size);
     this.image = new Float32Array(size);
-    this.told = 0;
+    this.told = -Infinity;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.settings = new Settings("trainer", controls(this.labels.length), (key) =>
       this.change(key),
@@ -52,13 +52,14 @@ export class Trainer extends LiveFigure {
     this.curve = new Curve(ceiling, resized);
     this.mosaic = new Mosaic(this.shape);
     [this.original, this.rebuilt] = [view(), view()];
-    this.facts = facts([["reconstruction", INKS[0]], ["β KL", INKS[1]], ["loss"], ["epoch"]]);
+    this.facts = facts([["reconstruction", INKS[0]], ["β KL", INKS[1]], ["loss, nats"]]);
     this.facts.node.removeAttribute("role"); // many a second: what is said stands in `said`
     this.said = make("p", { className: "vaebook-live-note", role: "status" });
+    this.count = make("span", { className: "vaebook-live-count" });
     this.play = button("run", () => (this.running ? this.pause() : this.run()));
     this.play.classList.add("vaebook-live-play");
     const step = button("one epoch", () => this.run({ epochs: 1 }));
-    const again = button("start again", () => this.restart());
+    const again = button("reset", () => this.restart());
     const { image, ...dials } = this.settings.labels;
     const pictures = group(
       "pictures",
@@ -68,7 +69,7 @@ export class Trainer extends LiveFigure {
     box.classList.add("vaebook-live-trainer");
     box.append(
       this.plane.sheet.node,
-      group("bar", this.play, step, again, this.said),
+      group("bar", this.play, step, again, this.count, this.said),
       group("side", this.mosaic.node, this.curve.sheet.node, this.facts.node),
       group("controls", ...Object.values(dials)),
       group("chosen", pictures, image),
@@ -155,7 +156,6 @@ export class Trainer extends LiveFigure {
     this.running = false;
     this.training.encode();
     this.play.textContent = "run";
-    this.said.textContent = this.training.epochs ? "" : "Not trained yet.";
     this.wake();
   }
 
@@ -227,7 +227,8 @@ export class Trainer extends LiveFigure {
     const [pixels, price] = [history.pixels.at(-1), history.price.at(-1)];
     const words = epochs ? [pixels, price, pixels + price].map((value) => number(value)) : "–––";
     this.settings.labels.beta.querySelector("input").disabled = !noise;
-    this.facts.show([words[0], noise ? words[1] : "–", words[2], String(epochs)]);
+    this.facts.show([words[0], noise ? words[1] : "–", words[2]]);
+    this.count.textContent = `epoch ${epochs}`;
     if (this.running) return;
     const at = 2 * LATENTS * image;
     const z = this.training.codes.slice(at, at + LATENTS);
