@@ -207,6 +207,25 @@ def test_an_address_of_something_else_is_let_alone(opened: Any) -> None:
         assert page.evaluate("location.hash") == address
 
 
+def test_in_jupyterlab_the_address_is_the_notebooks(opened: Any) -> None:
+    page = opened("#trainer?seed=4", **CALM)
+    page.evaluate(
+        f"""() => {{
+          const other = document.createElement("vaebook-trainer");
+          other.config = {FIGURE}.config;
+          const cell = document.createElement("div");
+          cell.className = "lm-Widget";
+          document.body.append(cell);
+          cell.append(other);
+          other.settings.set({{ beta: 3 }});
+          other.change("beta");
+        }}"""
+    )
+    assert page.evaluate("location.hash") == "#trainer?seed=4"
+    last = "[...document.querySelectorAll('vaebook-trainer')].at(-1).settings.values.seed"
+    assert page.evaluate(last) == 0
+
+
 def test_a_finding_is_found_again(opened: Any) -> None:
     """Two windows at one address learn the same, epoch by epoch."""
     found = []

@@ -29,15 +29,14 @@ export class Sheet {
   }
 }
 
-function dot(colour, scale) {
+// The pixels of a dot.
+function stamp(colour, scale) {
   const side = Math.ceil(2 * (DOT + 1) * scale);
-  const canvas = make("canvas", { width: side, height: side });
-  const context = canvas.getContext("2d");
+  const context = make("canvas", { width: side, height: side }).getContext("2d");
   context.fillStyle = colour;
-  context.globalAlpha = 0.75;
   context.arc(side / 2, side / 2, DOT * scale, 0, 2 * Math.PI);
   context.fill();
-  return canvas;
+  return { side, pixels: new Uint32Array(context.getImageData(0, 0, side, side).data.buffer) };
 }
 
 // Push labels apart that lie on each other.
@@ -65,7 +64,7 @@ export class Plane {
     Object.assign(this, { codes, stride, labels, names });
     this.n = labels.length;
     this.sheet = new Sheet({ className: "vaebook-live-plane" }, resized);
-    this.dots = names.map((_, k) => dot(colours[k % colours.length], this.sheet.scale));
+    this.stamps = names.map((_, k) => stamp(colours[k % colours.length], this.sheet.scale));
     this.shown = new Float32Array(2 * this.n);
     this.sums = names.map(() => [0, 0, 0]);
     this.extent = 3;
@@ -114,34 +113,59 @@ export class Plane {
 
   draw({ ink, ground }, chosen, noisy) {
     const context = this.sheet.open();
-    const { width, scale } = this.sheet;
-    if (!width) return;
+    if (!this.sheet.width) return;
+    this.drawPoints(context);
     this.drawPrior(context, ink);
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    const unit = (scale * width) / (2 * this.extent);
-    const middle = (scale * width) / 2 - this.dots[0].width / 2;
+    this.drawChosen(context, chosen, noisy, { ink, ground });
+    this.drawNames(context, { ink, ground });
+  }
+
+  // Dots are stamped pixel by pixel: a picture of two thousand costs less than as many commands.
+  drawPoints(context) {
+    const { width, height } = this.sheet.node;
+    if (this.picture?.width !== width || this.picture.height !== height) {
+      this.picture = context.createImageData(width, height);
+      this.pixels = new Uint32Array(this.picture.data.buffer);
+    }
+    this.pixels.fill(0);
     for (const sum of this.sums) sum.fill(0);
+    const { side } = this.stamps[0];
+    const unit = width / (2 * this.extent);
     for (let i = 0; i < this.n; i++) {
       const [x, y, sum] = [this.shown[2 * i], this.shown[2 * i + 1], this.sums[this.labels[i]]];
       sum[0] += x;
       sum[1] += y;
       sum[2] += 1;
-      context.drawImage(this.dots[this.labels[i]], middle + unit * x, middle - unit * y);
+      const left = Math.round((width - side) / 2 + unit * x);
+      const top = Math.round((height - side) / 2 - unit * y);
+      const inside = left >= 0 && top >= 0 && left + side <= width && top + side <= height;
+      if (inside) this.press(this.stamps[this.labels[i]].pixels, left + top * width, width);
     }
-    context.setTransform(scale, 0, 0, scale, 0, 0);
-    this.drawChosen(context, chosen, noisy, { ink, ground });
-    this.drawNames(context, { ink, ground });
+    context.putImageData(this.picture, 0, 0);
+  }
+
+  // Edges, which are fainter, don't cover what is there.
+  press(stamped, corner, width) {
+    const { side } = this.stamps[0];
+    const { pixels } = this;
+    for (let row = 0, from = 0; row < side; row++) {
+      let to = corner + row * width;
+      for (let column = 0; column < side; column++, from++, to++) {
+        if (stamped[from] >>> 24 > pixels[to] >>> 25) pixels[to] = stamped[from];
+      }
+    }
   }
 
   drawPrior(context, ink) {
     const [x, y] = this.place(0, 0);
     Object.assign(context, { strokeStyle: ink, fillStyle: ink, lineWidth: 1, globalAlpha: 0.28 });
+    context.globalCompositeOperation = "destination-over";
     for (const radius of [1, 2, 3]) {
       context.beginPath();
       context.arc(x, y, x * (radius / this.extent), 0, 2 * Math.PI);
       context.stroke();
     }
-    context.globalAlpha = 1;
+    Object.assign(context, { globalAlpha: 1, globalCompositeOperation: "source-over" });
   }
 
   // The point of an image, and one and two standard deviations of q(z|x) where z is drawn from it.

@@ -36,18 +36,21 @@ vaebook-trainer { container-type: inline-size; display: block; }
 .vaebook-live-trainer { gap: 0.75rem 1.25rem; grid-template: "plane side" auto "bar bar" auto "controls chosen" auto / minmax(0, 1.6fr) minmax(0, 1fr); max-width: 780px; }
 .vaebook-live-trainer > .vaebook-live-bar { grid-area: bar; }
 .vaebook-live-trainer > .vaebook-live-controls { align-content: start; gap: 0.15rem; grid-area: controls; }
-.vaebook-live-trainer > .vaebook-live-controls .vaebook-live-dial > span { min-width: 6.5rem; }
 .vaebook-live-plane { aspect-ratio: 1; background: var(--pst-color-background, Canvas); border: 1px solid var(--pst-color-border, #8888); color: inherit; cursor: pointer; grid-area: plane; touch-action: manipulation; width: 100%; }
 .vaebook-live-side { display: grid; gap: 0.5rem; grid-area: side; grid-template: auto minmax(80px, 1fr) auto / minmax(0, 1fr); }
 .vaebook-live .vaebook-live-mosaic { width: 100%; }
 .vaebook-live-curve { height: 0; min-height: 100%; width: 100%; }
-.vaebook-live-side .vaebook-live-facts { font-size: 0.85rem; gap: 0 0.5rem; grid-auto-flow: column; grid-template: auto auto / none; justify-content: space-between; white-space: nowrap; }
+.vaebook-live-side .vaebook-live-facts { font-size: 0.85rem; gap: 0 0.5rem; grid-auto-flow: column; grid-template: auto auto / none; justify-content: space-between; }
 .vaebook-live .vaebook-live-side .vaebook-live-facts dd { padding: 0; text-align: start; }
 .vaebook-live-chosen { grid-area: chosen; }
 .vaebook-live-chosen .vaebook-live-pictures { gap: 0 0.75rem; grid-template-columns: 1fr 1fr; }
 .vaebook-live-chosen .vaebook-live-view { width: 100%; }
 .vaebook-live-play { min-width: 5.5rem; }
 .vaebook-live-count { font-variant-numeric: tabular-nums; }
+@container (min-width: 300px) {
+  .vaebook-live-controls .vaebook-live-dial > span { min-width: 6.5rem; }
+  .vaebook-live-side .vaebook-live-facts { white-space: nowrap; }
+}
 @container (max-width: 540px) {
   .vaebook-live-trainer { grid-template: "plane" auto "bar" auto "side" auto "chosen" auto "controls" auto / minmax(0, 1fr); }
   .vaebook-live-side { grid-template-rows: auto 110px auto; }
