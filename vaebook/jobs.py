@@ -167,8 +167,9 @@ def _on_cluster(
             for future, result in batch:
                 index = under_way.pop(future.key)
                 if future.status == "cancelled":
+                    left = len(under_way) + 1
                     raise WorkersLost(
-                        f"lost the scheduler {scheduler} with {len(under_way) + 1} points under way"
+                        f"lost the scheduler {scheduler} with {left} points under way"
                     )
                 if future.status == "error":
                     result = Outcome(index, None, str(future.exception()))
