@@ -274,3 +274,54 @@ def test_other_greys_are_off_by_half_a_level() -> None:
     read = bits @ np.array([16, 8, 4, 2, 1]) / white
     assert white == 31
     assert np.abs(read - images.numpy()).max() <= 0.5 / 31 + 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("anew", [True, False])
+def test_the_things_to_try_on_the_home_page_happen(node, anew: bool) -> None:
+    """Set at the start, as by a link that is opened, and after 40 epochs, as by one on the page."""
+    program = f"""{TRAIN}
+        const codes = () => {{
+          training.encode();
+          return encode(training.codes);
+        }};
+        return [0, 1, 2].map((seed) => {{
+          const plain = {{ beta: 1, noise: true, rate: 0.01 }};
+          const begin = () => {{
+            training.start(32, seed);
+            if (!given.anew) learn(plain, 40);
+          }};
+          const runs = {{}};
+          const note = (name) => {{
+            const [pixels, price] = ["pixels", "price"].map((k) => training.history[k].at(-1));
+            runs[name] = {{ codes: codes(), pixels, loss: pixels + price }};
+          }};
+          training.start(32, seed);
+          learn(plain, 40);
+          note("vae");
+          begin();
+          learn({{ ...plain, noise: false }}, 40);
+          note("autoencoder");
+          begin();
+          learn({{ ...plain, beta: 4 }}, 10);
+          note("collapsed");
+          learn(plain, 10);
+          note("back");
+          return runs;
+        }});"""
+    found = run(node, {"images": encoded(DIGITS), "anew": anew}, program)
+    beyond = {
+        name: [
+            (decoded(runs[name]["codes"]).view(-1, 4)[:, :2].norm(dim=1) > 3).double().mean()
+            for runs in found
+        ]
+        for name in ("vae", "autoencoder")
+    }
+    assert max(beyond["vae"]) < 0.01 < 0.05 < min(beyond["autoencoder"])
+    for runs in found:
+        assert runs["autoencoder"]["pixels"] < runs["vae"]["pixels"] - 1
+        middle = decoded(runs["collapsed"]["codes"]).view(-1, 4)[:, :2].norm(dim=1)
+        assert (middle < 0.5).double().mean() > 0.99
+        assert decoded(runs["back"]["codes"]).view(-1, 4)[:, :2].std() > 0.8
+    losses = [runs["vae"]["loss"] for runs in found]
+    assert max(losses) - min(losses) < 0.3
