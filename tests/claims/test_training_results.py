@@ -34,6 +34,7 @@ def test_prop_blend_norm(corners: int) -> None:
         assert abs(share - expected) < 5 * deviation
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=9))
 def test_even_weights_make_the_shortest_blend(raw: list[float]) -> None:
     total = math.fsum(raw)

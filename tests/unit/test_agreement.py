@@ -145,6 +145,7 @@ def test_spaces_that_cannot_be_compared_are_refused(a, b, options, message):
 # Features
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 40), m=st.integers(8, 40))
 def test_frechet_distance_is_that_of_the_matrix_root(seed, n, m):
     # n down to 2 in five dimensions: singular covariances too, on one side.
@@ -297,6 +298,7 @@ def test_matching_undoes_a_shuffle_and_signs_and_leaves_the_constant_dimension()
     assert match.signs[2] == 1
 
 
+@pytest.mark.slow
 def test_matching_does_not_look_at_the_units():
     a, b = codes(50, 3), codes(50, 3, seed=1)
     expected = agreement.match_dimensions(a, b)

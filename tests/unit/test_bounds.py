@@ -60,6 +60,7 @@ def test_the_importance_weighted_estimate_converges_to_log_p(linear_gaussian, se
     torch.testing.assert_close(found, case.log_p(images), rtol=0, atol=0.05)
 
 
+@pytest.mark.slow
 def test_the_importance_weighted_estimate_is_a_bound_that_rises_with_the_samples(linear_gaussian):
     case = linear_gaussian(2, shift=0.5, stretch=0.7)
     images = case.images(20_000)

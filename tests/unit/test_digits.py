@@ -34,6 +34,7 @@ def test_the_digits_are_centred_by_mass_to_half_a_pixel(digits):
     assert (columns - 13.5).abs().max() < 0.501
 
 
+@pytest.mark.slow
 def test_the_digits_have_ink_like_mnist_and_leave_the_border_white(digits):
     # MNIST's training set has 13 % of all ink possible.
     assert 0.10 < digits.images.mean() < 0.17

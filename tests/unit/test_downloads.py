@@ -21,6 +21,8 @@ from vaebook import datasets
 from vaebook.__main__ import main
 from vaebook.datasets import DatasetUnavailable, downloads
 
+pytestmark = pytest.mark.slow
+
 FILES = [
     f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
 ]
@@ -229,7 +231,6 @@ def assert_is(found, part, kind="MNIST"):
 # Folders as people have them
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_in_the_named_folder_are_read_as_they_are(home, monkeypatch, offline, kind, train):
@@ -664,7 +665,6 @@ def command(both_sets):
     return start
 
 
-@pytest.mark.slow
 def test_two_commands_at_once_do_each_other_no_harm_and_show_a_bar(home, command):
     processes = [command(), command()]
     errors = ""
@@ -678,7 +678,6 @@ def test_two_commands_at_once_do_each_other_no_harm_and_show_a_bar(home, command
     assert_is(datasets.mnist(), "train")
 
 
-@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_whole_and_the_next_command_goes_on(home, command, both_sets):
     works = both_sets[0].works
     slow = threading.Event()
@@ -723,7 +722,6 @@ def test_handwritten_digits_are_those_of_mnist_wherever_it_lies(home, monkeypatc
     assert len(server.asked) == 2
 
 
-@pytest.mark.slow
 def test_where_mnist_cannot_be_had_other_digits_stand_in_and_say_so(offline):
     test, train = datasets.handwritten(), datasets.handwritten(train=True)
     assert (len(train), len(test)) == (1438, 359)
@@ -747,7 +745,6 @@ def test_a_damaged_file_is_not_passed_over_for_the_stand_in(home, monkeypatch, o
 # torchvision, and the real sets
 
 
-@pytest.mark.slow
 def test_torchvision_is_imported_only_when_asked_for_and_then_works():
     script = """
 import sys
@@ -780,7 +777,6 @@ def real(monkeypatch):
         pytest.skip("VAEBOOK_DATA names no folder with MNIST")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "mean", "deviation"), [("MNIST", 0.1307, 0.3081), ("FashionMNIST", 0.2860, 0.3530)]
 )

@@ -29,6 +29,8 @@ import torch
 
 from vaebook.tables import Experiment
 
+pytestmark = pytest.mark.slow
+
 MARKS, SECONDS = Path({marks!r}), {seconds}
 
 
@@ -202,7 +204,6 @@ def test_an_entry_of_the_point_is_not_overwritten(study: Study) -> None:
         study.run()
 
 
-@pytest.mark.slow
 def test_a_journal_cut_anywhere_gives_the_same_table(study: Study, serial: Any) -> None:
     study.run()
     whole = study.bytes()
@@ -217,7 +218,6 @@ def test_a_journal_cut_anywhere_gives_the_same_table(study: Study, serial: Any) 
     assert whole == serial()
 
 
-@pytest.mark.slow
 def test_two_runs_of_one_table_at_once_are_refused(study: Study, serial: Any) -> None:
     gate = study.path.with_name("closed")
     gate.touch()
@@ -235,8 +235,7 @@ def test_two_runs_of_one_table_at_once_are_refused(study: Study, serial: Any) ->
     assert study.bytes() == serial()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_killed_run_loses_only_the_rows_under_way(study: Study, serial: Any, jobs: str) -> None:
     study.write(seconds=0.3)
     run = study.start("--jobs", jobs)
@@ -252,7 +251,6 @@ def test_a_killed_run_loses_only_the_rows_under_way(study: Study, serial: Any, j
     assert study.bytes() == serial()
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(study: Study, serial: Any) -> None:
     study.write(seconds=0.3)
     run = study.start("--jobs", "2")
@@ -268,7 +266,6 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(study: Study, serial:
     assert study.bytes() == serial()
 
 
-@pytest.mark.slow
 def test_a_full_disk_ends_the_run_with_the_path_and_loses_no_row(
     study: Study, serial: Any
 ) -> None:
@@ -289,7 +286,6 @@ def test_a_full_disk_ends_the_run_with_the_path_and_loses_no_row(
     assert study.bytes() == serial()
 
 
-@pytest.mark.slow
 def test_a_cluster_writes_the_bits_of_one_process_though_a_worker_is_killed(
     study: Study, serial: Any, cluster: Cluster
 ) -> None:
@@ -304,7 +300,6 @@ def test_a_cluster_writes_the_bits_of_one_process_though_a_worker_is_killed(
     assert study.bytes() == serial()
 
 
-@pytest.mark.slow
 def test_a_killed_scheduler_loses_only_the_rows_under_way(
     study: Study, serial: Any, cluster: Cluster
 ) -> None:
@@ -322,7 +317,6 @@ def test_a_killed_scheduler_loses_only_the_rows_under_way(
     assert study.bytes() == serial()
 
 
-@pytest.mark.slow
 def test_many_workers_write_each_of_many_rows_once_and_in_order(tmp_path: Path) -> None:
     from distributed import LocalCluster
 

@@ -238,6 +238,7 @@ def test_the_metric_refuses_factors_of_different_length():
         heatmap_metric(torch.ones(3), torch.ones(3), torch.zeros(3).to("meta"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_fit_and_metric_come_back_in_the_type_of_what_was_given(dtype):
     data = datasets.heatmaps()

@@ -14,6 +14,8 @@ import torch
 from tests.unit.cluster import Cluster
 from vaebook import jobs
 
+pytestmark = pytest.mark.slow
+
 POINTS = [{"x": x} for x in range(6)]
 
 
@@ -81,7 +83,6 @@ def test_what_raises_is_an_outcome_and_the_others_are_computed() -> None:
     assert "ZeroDivisionError" in str(outcomes[0].error)
 
 
-@pytest.mark.slow
 def test_a_killed_process_costs_only_what_was_under_way(tmp_path: Path) -> None:
     points = [{"x": x, "marks": str(tmp_path)} for x in range(8)]
     assert values(jobs.each(fragile, points, n_jobs=2)) == [x * x for x in range(8)]
@@ -91,7 +92,6 @@ def test_a_killed_process_costs_only_what_was_under_way(tmp_path: Path) -> None:
     assert sum(tries) <= 8 + 4
 
 
-@pytest.mark.slow
 def test_a_point_that_kills_its_worker_every_time_is_given_up() -> None:
     with pytest.raises(RuntimeError, match="died 3 times"):
         list(jobs.each(hopeless, POINTS, n_jobs=2))
@@ -119,13 +119,11 @@ def powers(x: int) -> list[float]:
     return [float(x**0.5), torch.rand(()).item()]
 
 
-@pytest.mark.slow
 def test_a_cluster_gives_what_this_process_gives(cluster: Cluster) -> None:
     found = values(jobs.each(powers, POINTS, scheduler=cluster.address))
     assert found == values(jobs.each(powers, POINTS))
 
 
-@pytest.mark.slow
 def test_a_killed_worker_of_a_cluster_costs_only_what_it_was_at(cluster: Cluster) -> None:
     outcomes = jobs.each(powers, [{"x": x} for x in range(20)], scheduler=cluster.address)
     first = next(outcomes)
@@ -135,7 +133,6 @@ def test_a_killed_worker_of_a_cluster_costs_only_what_it_was_at(cluster: Cluster
     assert all(o.error is None for o in rest)
 
 
-@pytest.mark.slow
 def test_a_killed_scheduler_ends_the_run_with_its_address(cluster: Cluster) -> None:
     outcomes = jobs.each(powers, [{"x": x} for x in range(40)], scheduler=cluster.address)
     next(outcomes)

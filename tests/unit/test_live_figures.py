@@ -89,6 +89,7 @@ def drawn(url, height):
     return found[::fold, ::fold].transpose(2, 0, 1).astype(int)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "mlp", "cnn"])
 def test_figures_take_images_in_colour_that_are_not_square(cloud, kind):
     torch.manual_seed(0)

@@ -47,6 +47,7 @@ def tensors(packed):
     return [layer[k] for layer in packed["layers"] for k in ("weight", "bias") if k in layer]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
 @pytest.mark.parametrize(("module", "shape"), NETWORKS, ids=lambda x: type(x).__name__)
 def test_every_weight_is_stored_within_half_a_step_of_its_row(module, shape, dtype):

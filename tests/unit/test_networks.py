@@ -142,6 +142,7 @@ def test_images_of_a_shape_get_networks_that_return_just_that(kind, channels, he
     assert decoder(torch.randn(2, 5)).shape == (2, *shape)
 
 
+@pytest.mark.slow
 @given(
     shape=st.tuples(CHANNELS, st.integers(1, 70), st.integers(1, 70)),
     latent_dim=st.integers(1, 5),

@@ -389,6 +389,7 @@ def test_loading_takes_little_more_memory_than_the_images(tmp_path):
 STACK = RNG.integers(0, 256, (5, 6, 7, 3), dtype=np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
 @pytest.mark.parametrize(
     ("images", "expected"),
@@ -411,6 +412,7 @@ def test_stacks_of_every_layout_become_n_c_h_w(kind, images, expected):
     torch.testing.assert_close(as_floats, found)
 
 
+@pytest.mark.slow
 @given(
     n=st.integers(1, 9),
     height=st.integers(1, 9),

@@ -159,6 +159,7 @@ def test_the_kl_is_the_mean_of_the_log_ratio(make):
     assert ((found - ratio.mean(0)) / (own * error)).abs().max() < SIGMAS
 
 
+@pytest.mark.slow
 def test_a_drawn_kl_is_the_closed_form_on_average():
     """The base class against StandardNormal's own formula."""
     prior = StandardNormal(D).double()

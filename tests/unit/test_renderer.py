@@ -66,6 +66,7 @@ def test_importing_the_figures_changes_nothing_of_plotly() -> None:
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renderer", ["plotly_mimetype", "browser", "png", ""])
 def test_a_figure_shows_itself_whatever_plotly_would_choose(
     renderer: str, monkeypatch: pytest.MonkeyPatch

@@ -616,6 +616,7 @@ def test_kernels_combine_to_tempering():
     assert stats.binomtest(right, ladders, 0.25).pvalue > FALSE_ALARM
 
 
+@pytest.mark.slow
 def test_arviz_diagnoses_chains_by_dimension():
     problem = LinearGaussian(3, seed=1)
     mixed = pcn(problem.log_likelihood, problem.draw(4, seeded(1)), 2000, 0.5, generator=seeded(2))
