@@ -279,7 +279,7 @@ def test_other_greys_are_off_by_half_a_level() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("anew", [True, False])
 def test_the_things_to_try_on_the_home_page_happen(node, anew: bool) -> None:
-    """Set at the start, as by a link that is opened, and after 40 epochs, as by one on the page."""
+    """Set at the start, as by a link that is opened, or after 40 epochs, as by a dial."""
     program = f"""{TRAIN}
         const codes = () => {{
           training.encode();
