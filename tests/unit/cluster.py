@@ -19,7 +19,7 @@ class Cluster:
         self.wait(self.file.exists)
         self.address = f"tcp://127.0.0.1:{self.port()}"
         self.workers = [self.start("worker", "--no-nanny", "--nthreads", "1") for _ in range(2)]
-        self.wait(lambda: self.n_workers() == 2)
+        self.wait_for_workers()
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         # Scheduler and workers have what this process has.
@@ -35,11 +35,13 @@ class Cluster:
         address: str = json.loads(self.file.read_text())["address"]
         return address.rpartition(":")[2]
 
-    def n_workers(self) -> int:
+    def wait_for_workers(self) -> None:
         from distributed import Client
 
-        with Client(self.address, timeout="10s", set_as_default=False) as client:
-            return len(client.nthreads())
+        # One client that is patient: one that gives up is collected while the next one starts, and
+        # then both wait for each other's lock.
+        with Client(self.address, timeout="60s", set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
 
     @staticmethod
     def wait(ready: Callable[[], bool], seconds: float = 60) -> None:

@@ -18,6 +18,8 @@ from vaebook import tables
 from vaebook.__main__ import main
 from vaebook.tables import Experiment, Failed
 
+pytestmark = pytest.mark.slow
+
 STUDY = '''
 """A study that leaves a mark per row."""
 
@@ -28,8 +30,6 @@ from pathlib import Path
 import torch
 
 from vaebook.tables import Experiment
-
-pytestmark = pytest.mark.slow
 
 MARKS, SECONDS = Path({marks!r}), {seconds}
 
@@ -97,6 +97,15 @@ class Study:
 
     def tries(self) -> int:
         return sum(len(mark.read_text()) for mark in self.marks.iterdir())
+
+
+def wait(run: subprocess.Popen[str], ready: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until a run has come so far, and no longer than it lives."""
+    end = time.monotonic() + seconds
+    while not ready():
+        assert run.poll() is None, run.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -222,8 +231,7 @@ def test_two_runs_of_one_table_at_once_are_refused(study: Study, serial: Any) ->
     gate = study.path.with_name("closed")
     gate.touch()
     first = study.start()
-    while not study.tries():
-        time.sleep(0.05)
+    wait(first, lambda: study.tries() > 0)
     second = study.start()
     _, errors = second.communicate(timeout=60)
     assert second.returncode == 2
@@ -239,8 +247,7 @@ def test_two_runs_of_one_table_at_once_are_refused(study: Study, serial: Any) ->
 def test_a_killed_run_loses_only_the_rows_under_way(study: Study, serial: Any, jobs: str) -> None:
     study.write(seconds=0.3)
     run = study.start("--jobs", jobs)
-    while study.kept() < 3:
-        time.sleep(0.02)
+    wait(run, lambda: study.kept() >= 3)
     run.kill()
     run.communicate(timeout=30)  # until its last worker has ended
     kept = study.kept()
@@ -254,8 +261,7 @@ def test_a_killed_run_loses_only_the_rows_under_way(study: Study, serial: Any, j
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(study: Study, serial: Any) -> None:
     study.write(seconds=0.3)
     run = study.start("--jobs", "2")
-    while study.kept() < 2:
-        time.sleep(0.02)
+    wait(run, lambda: study.kept() >= 2)
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=30)
     assert run.returncode == 130
@@ -291,8 +297,7 @@ def test_a_cluster_writes_the_bits_of_one_process_though_a_worker_is_killed(
 ) -> None:
     study.write(seconds=0.3)
     run = study.start("--scheduler", cluster.address)
-    while study.kept() < 3:
-        time.sleep(0.02)
+    wait(run, lambda: study.kept() >= 3)
     cluster.workers[0].kill()
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 0, errors
@@ -305,8 +310,7 @@ def test_a_killed_scheduler_loses_only_the_rows_under_way(
 ) -> None:
     study.write(seconds=0.3)
     run = study.start("--scheduler", cluster.address)
-    while study.kept() < 3:
-        time.sleep(0.02)
+    wait(run, lambda: study.kept() >= 3)
     cluster.scheduler.kill()
     _, errors = run.communicate(timeout=120)
     assert run.returncode == 2
