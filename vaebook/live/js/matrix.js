@@ -22,7 +22,14 @@ export function multiply(out, a, b) {
     for (let row = 0; row < a.rows; row += 4) {
       let i = row * aDown;
       let j = column * bAcross;
-      let [p0, p1, p2, p3, q0, q1, q2, q3] = [0, 0, 0, 0, 0, 0, 0, 0];
+      let p0 = 0;
+      let p1 = 0;
+      let p2 = 0;
+      let p3 = 0;
+      let q0 = 0;
+      let q1 = 0;
+      let q2 = 0;
+      let q3 = 0;
       for (let k = 0; k < n; k++, i += aAcross, j += bDown) {
         const left = B[j];
         const right = B[j + bAcross];
