@@ -194,6 +194,7 @@ def hermite(n: int, dim: int) -> tuple[Tensor, Tensor]:
     return points, probability.view(-1, dim).prod(1)
 
 
+@pytest.mark.slow
 def test_def_latent_variable_model() -> None:
     """Joint, evidence and posterior are densities, with the package's log p(x|z) inside."""
     vae = parabola_vae(0.0, 1.0)

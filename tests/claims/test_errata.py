@@ -171,6 +171,7 @@ def test_erratum_23_covariances_of_the_t_distribution() -> None:
     assert np.isinf(stats.t(df=2).var())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 20, 200])
 def test_erratum_29_midpoints_of_codes_have_the_norm_of_half_the_dimension(dim: int) -> None:
     pairs = torch.randn(20_000, 2, dim, generator=generator(0), dtype=torch.float64)

@@ -111,6 +111,7 @@ def test_prop_mixtures_not_sum() -> None:
         assert (normal < 1e-9) if name == "mixture" else (normal > 1e-4), name
 
 
+@pytest.mark.slow
 def test_prop_mixtures_moments() -> None:
     """Against sums over a line, and for the outer product against draws in five dimensions."""
     mu, logvar = random_codes(3, 7, 1)

@@ -168,6 +168,7 @@ def test_frechet_distance_of_a_shift_and_a_stretch_is_known():
     assert agreement.frechet_distance(x, 2 * x) == pytest.approx(expected, rel=1e-10)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 300), d=st.integers(1, 12))
 def test_frechet_distance_of_a_set_from_itself_is_zero(seed, n, d):
     a = codes(n, d, seed)
@@ -197,6 +198,7 @@ def distances(seed, c=6):
     return torch.cdist(points, points)
 
 
+@pytest.mark.slow
 def test_mantel_p_is_the_share_of_all_renamings_that_agree_as_well():
     a = distances(0)
     b = a + 0.7 * distances(1)

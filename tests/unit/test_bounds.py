@@ -41,6 +41,7 @@ def some(n=5, shape=(1, 4, 4), n_classes=3):
 # The importance-weighted estimate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_samples", [1, 7])
 def test_one_importance_sample_is_enough_where_q_is_the_posterior(linear_gaussian, n_samples):
     case = linear_gaussian(2)

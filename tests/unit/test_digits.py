@@ -42,6 +42,7 @@ def test_the_digits_have_ink_like_mnist_and_leave_the_border_white(digits):
     assert digits.images[:, :, :, 0].mean() < 0.001
 
 
+@pytest.mark.slow
 def test_the_digits_can_still_be_told_apart_as_the_originals_can(digits):
     pixels, labels = digits.images.flatten(1).numpy(), digits.labels.numpy()
     originals = load_digits().data

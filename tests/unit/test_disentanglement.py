@@ -249,6 +249,7 @@ def test_two_classes_score_as_two_numbers():
     assert one[:3] == pytest.approx(two[:3], abs=0.005)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-9, 1e6])
 def test_no_score_looks_at_the_scale_of_codes_or_factors(scale):
     factors = grid(5, 4, repeats=20)

@@ -61,6 +61,7 @@ def horseshoe(z):
     return across - 6.0 * torch.sigmoid(-4 * z[:, 1] - 4)
 
 
+@pytest.mark.slow
 def test_geodesics_in_even_density_are_straight():
     codes, terminals = normal(30, 3), normal(4, 3, seed=1)
     lengths, polylines = geometry.geodesics(codes, terminals, flat)

@@ -276,6 +276,7 @@ def test_a_trainer_carries_its_images_their_classes_and_a_picture_of_what_it_lea
     assert grid.shape[0] % (12 * 5 - 1) == 0
 
 
+@pytest.mark.slow
 def test_a_trainer_changes_no_random_numbers_and_is_the_same_each_time():
     torch.manual_seed(5)
     before = torch.get_rng_state()

@@ -61,6 +61,7 @@ def decoded(text: str) -> Tensor:
     return torch.from_numpy(np.frombuffer(base64.b64decode(text), "<f4").astype(np.float64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [8, 32, 64])
 @pytest.mark.parametrize(
     ("beta", "noisy"), [(1.0, True), (4.0, True), (0.0, True), (0.0, False), (0.5, False)]
@@ -93,6 +94,7 @@ def test_gradients_are_torchs(node, hidden: int, beta: float, noisy: bool) -> No
     assert expected.abs().max() > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("beta", "noisy"), [(1.0, True), (4.0, True), (0.0, False)])
 def test_a_run_of_a_hundred_steps_is_torchs(node, beta: float, noisy: bool) -> None:
     """With the same weights, batches and noise handed over: weights and losses to 1e-3."""
@@ -149,6 +151,7 @@ TRAIN = """
     };"""
 
 
+@pytest.mark.slow
 def test_an_autoencoder_is_one_switch(node) -> None:
     """Without noise beta has no say, and the variances get no gradient."""
     program = f"""{TRAIN}
@@ -185,6 +188,7 @@ def test_each_epoch_sees_each_image_once_and_all_batches_have_one_size(node) -> 
     assert not torch.equal(second, third)
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_a_run_and_another_does_not(node) -> None:
     program = f"""{TRAIN}
         return [2, 2, 5].map((seed) => {{
@@ -196,6 +200,7 @@ def test_a_seed_repeats_a_run_and_another_does_not(node) -> None:
     assert first == again != other
 
 
+@pytest.mark.slow
 def test_the_loss_counts_from_what_grey_pixels_allow_to_the_mean_image(node) -> None:
     """An epoch with a rate of zero, whose two parts torch takes with the same weights."""
     program = f"""{TRAIN}
@@ -249,6 +254,7 @@ def test_matrices_multiply_as_numpys_do(node) -> None:
             np.testing.assert_allclose(np.reshape(product, wanted.shape), wanted, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("white", [1, 16, 31])
 def test_five_bits_hold_grey_levels_exactly(node, white: int) -> None:
     generator = np.random.default_rng(white)

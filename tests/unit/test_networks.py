@@ -167,6 +167,7 @@ def test_gradients_reach_every_parameter_of_networks_for_images(kind, shape):
     assert_gradients_reach_every_parameter(decoder, decoder(torch.randn(20, 8)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [2, 7, 8, 9, 16, 17, 28, 32, 33, 64, 100, 129, 256])
 def test_a_cnn_halves_the_sides_to_eight_pixels_or_fewer(side):
     encoder, _ = for_images((3, side, 2 * side), 8, "cnn")

@@ -638,6 +638,7 @@ def test_arviz_diagnoses_chains_by_dimension():
     assert np.array_equal(data.sample_stats["lp"][1], mixed.log_target[:, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ess", "rhat"])
 def test_chains_that_never_moved_have_no_effective_size_and_no_rhat(name):
     def never(z):

@@ -149,6 +149,7 @@ def test_bounding_plane_of_a_tilted_half_space_is_its_boundary():
     torch.testing.assert_close(below.normal, expected * torch.tensor([1, 1, -1]) / expected.norm())
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), above=st.booleans())
 def test_bounding_line_holds_the_cloud_touches_it_and_lies_on_the_hull_at_the_mean(seed, above):
     points = normal(60, 3, seed=seed)

@@ -17,6 +17,7 @@ def test_every_table_has_its_study_and_every_study_its_table() -> None:
     assert tables.available() == sorted(path.stem for path in STUDIES.glob("*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", tables.available())
 def test_a_table_is_of_its_study_as_it_stands_or_of_the_first_edition(name: str) -> None:
     study = tables.from_file(STUDIES / f"{name}.py")

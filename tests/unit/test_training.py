@@ -869,6 +869,7 @@ def interrupting_at(step):
     return observe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_ctrl_c_leaves_the_best_weights_in_eval_mode_and_the_history_so_far(blobs, epochs):
     train, validation = blobs.split(0.8, 0)
@@ -1020,6 +1021,7 @@ def test_a_run_on_a_dataset_resumes_with_the_same_bits(blobs, tmp_path):
         quietly(small_vae(), Pairs(blobs[:299]), **settings)
 
 
+@pytest.mark.slow
 def test_labels_reach_an_objective_that_needs_them():
     """Softmax regression on separable blobs ends with every image right."""
     generator = torch.Generator().manual_seed(0)
