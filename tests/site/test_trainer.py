@@ -293,6 +293,14 @@ def test_a_click_chooses_the_point_that_is_nearest(opened: Any) -> None:
     assert f"image={chosen}" in page.evaluate("location.hash")
 
 
+def test_a_live_notebook_chooses_an_image_by_its_code(opened: Any) -> None:
+    page = opened(**CALM)
+    code = page.evaluate(f"Array.from({FIGURE}.training.codes.slice(4 * 777, 4 * 777 + 2))")
+    page.evaluate(f"(z) => {FIGURE}.move(z)", code)
+    assert page.evaluate(f"{SETTINGS}.image") == 777
+    assert page.evaluate(f"{FIGURE}.told") == pytest.approx(code, rel=1e-6)
+
+
 def test_the_loss_is_the_sum_of_its_two_parts(opened: Any) -> None:
     page = opened("#trainer?beta=2", **CALM)
     page.wait_for_function(f"() => {FIGURE}.training.epochs >= 2")
@@ -302,6 +310,17 @@ def test_the_loss_is_the_sum_of_its_two_parts(opened: Any) -> None:
     assert pixels + price == pytest.approx(loss, abs=0.011)
     kl = page.evaluate(f"{FIGURE}.training.history.kl.at(-1)")
     assert price == pytest.approx(2 * kl, abs=0.006)
+
+
+def test_the_numbers_follow_while_it_learns(opened: Any) -> None:
+    page = opened()
+    seen = set()
+    for _ in range(20):
+        seen.add(tuple(page.locator("dd").all_text_contents()))
+        page.wait_for_timeout(200)
+        if page.get_by_role("button", name="run").is_visible():
+            break
+    assert len(seen) > 3
 
 
 def test_without_noise_there_is_no_kl_and_no_beta(opened: Any) -> None:

@@ -112,7 +112,8 @@ class Live:
         Setting `z` moves the point of a map or of twins, the start of chains, mean and standard
         deviation of the bench's q, the factors of a heatmap, and the beta dial's [number of the
         model, place on its map]. On the easel it draws the image decoded there; `z` is then the
-        mean of q(z|x) of it. What a figure can't take is refused with a `TraitError`.
+        mean of q(z|x) of it. While a model is trained it chooses the image whose code is nearest,
+        and is then that code. What a figure can't take is refused with a `TraitError`.
 
         Raises:
             ImportError: when anywidget isn't installed.

@@ -10,6 +10,7 @@ export class Mosaic {
     Object.assign(this, { height, width });
     this.node = view();
     this.node.classList.add("vaebook-live-mosaic");
+    this.node.setAttribute("aria-label", "Images decoded all over the same square of the plane");
     // One pixel between the images shows the page.
     this.node.width = TILES * (width + 1) - 1;
     this.node.height = TILES * (height + 1) - 1;

@@ -100,12 +100,18 @@ export class Plane {
     return [width / 2 + unit * x, height / 2 - unit * y];
   }
 
-  // The image whose point is nearest to a place on the sheet.
-  nearest(left, top) {
+  // What lies at a place on the sheet.
+  at(left, top) {
+    const { width, height } = this.sheet;
+    const unit = width / (2 * this.extent);
+    return [(left - width / 2) / unit, (height / 2 - top) / unit];
+  }
+
+  // The image whose point is nearest.
+  nearest(x, y) {
     let [best, least] = [0, Infinity];
     for (let i = 0; i < this.n; i++) {
-      const [x, y] = this.place(this.shown[2 * i], this.shown[2 * i + 1]);
-      const far = (x - left) ** 2 + (y - top) ** 2;
+      const far = (this.shown[2 * i] - x) ** 2 + (this.shown[2 * i + 1] - y) ** 2;
       if (far < least) [best, least] = [i, far];
     }
     return best;

@@ -33,7 +33,7 @@ export class Trainer extends LiveFigure {
     const size = shape[1] * shape[2];
     this.training = new Training(pixels.subarray(0, this.labels.length * size), size);
     this.image = new Float32Array(size);
-    this.told = -Infinity;
+    this.lastRead = -Infinity;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.settings = new Settings("trainer", controls(this.labels.length), (key) =>
       this.change(key),
@@ -79,7 +79,7 @@ export class Trainer extends LiveFigure {
   listen() {
     const { node } = this.plane.sheet;
     node.addEventListener("click", ({ offsetX, offsetY }) =>
-      this.pick(this.plane.nearest(offsetX, offsetY)),
+      this.pick(this.plane.nearest(...this.plane.at(offsetX, offsetY))),
     );
     // It learns by itself when it is first seen, and never where nobody looks.
     new IntersectionObserver(
@@ -115,8 +115,10 @@ export class Trainer extends LiveFigure {
 
   change(key) {
     if (this.addressed) history.replaceState(history.state, "", this.settings.address);
-    if (key === "image") this.redraw();
-    else {
+    if (key === "image") {
+      this.locate();
+      this.redraw();
+    } else {
       if (key === "hidden" || key === "seed") this.restart();
       this.run(PLAY);
     }
@@ -129,7 +131,7 @@ export class Trainer extends LiveFigure {
 
   // A live notebook sets a place: the image whose code is nearest is chosen.
   move(z) {
-    this.pick(this.plane.nearest(...this.plane.place(...z)));
+    this.pick(this.plane.nearest(...z));
   }
 
   restart() {
@@ -155,8 +157,16 @@ export class Trainer extends LiveFigure {
   pause() {
     this.running = false;
     this.training.encode();
+    this.locate();
     this.play.textContent = "run";
     this.wake();
+  }
+
+  // A live notebook knows the code of the chosen image.
+  locate() {
+    const at = 2 * LATENTS * this.settings.values.image;
+    this.z = this.training.codes.slice(at, at + LATENTS);
+    this.report(this.z);
   }
 
   wake() {
@@ -192,7 +202,7 @@ export class Trainer extends LiveFigure {
   redraw() {
     const { training, plane } = this;
     if (!plane?.sheet.width) return;
-    const due = !this.running || performance.now() - this.told > TELL;
+    const due = !this.running || performance.now() - this.lastRead > TELL;
     if (due) this.look();
     const { image, noise } = this.settings.values;
     plane.draw(this.colours, image, noise);
@@ -221,7 +231,7 @@ export class Trainer extends LiveFigure {
   }
 
   tell() {
-    this.told = performance.now();
+    this.lastRead = performance.now();
     const { history, epochs } = this.training;
     const { image, noise } = this.settings.values;
     const [pixels, price] = [history.pixels.at(-1), history.price.at(-1)];
@@ -230,15 +240,11 @@ export class Trainer extends LiveFigure {
     this.facts.show([words[0], noise ? words[1] : "–", words[2]]);
     this.count.textContent = `epoch ${epochs}`;
     if (this.running) return;
-    const at = 2 * LATENTS * image;
-    const z = this.training.codes.slice(at, at + LATENTS);
     const name = this.plane.names[this.labels[image]];
     const label = (canvas, text) => canvas.setAttribute("aria-label", text);
     label(this.original, `Image ${image}, of class ${name}`);
-    label(this.rebuilt, `Image decoded at its code ${tuple(z)}`);
+    label(this.rebuilt, `Image decoded at its code ${tuple(this.z)}`);
     label(this.plane.sheet.node, `Codes of all images after ${epochs} epochs, by class`);
-    label(this.mosaic.node, "Images decoded all over the same square of the plane");
     label(this.curve.sheet.node, `Loss over ${epochs} epochs, now ${words[2]} nats per image`);
-    this.report(z);
   }
 }
