@@ -1,5 +1,6 @@
 """What several tests stand on: one thread, one hypothesis profile, models with a known answer."""
 
+import gc
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -120,3 +121,9 @@ def blobs() -> ImageSet:
     squared = (x - centre[:, :1, None]) ** 2 + (y - centre[:, 1:, None]) ** 2
     images = torch.exp(-squared / 3)[:, None]
     return ImageSet(images, labels, names=("a", "b", "c"), title="blobs")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what was imported: it looks at what tests make only."""
+    gc.collect()
+    gc.freeze()

@@ -734,6 +734,7 @@ def test_prop_iw_bias() -> None:
     assert limits[-1] == pytest.approx(rho2 / 2, rel=5e-3)
 
 
+@pytest.mark.slow
 def test_prop_iw_narrow() -> None:
     for c in (0.6, 0.7, 1.5, 4.0):
         one = integrate.quad(

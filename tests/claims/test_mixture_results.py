@@ -85,6 +85,7 @@ def test_prop_mixtures_two_errors() -> None:
     assert 0 < kl(weight @ encoder, weight @ posterior) < mean_kl
 
 
+@pytest.mark.slow
 def test_prop_mixtures_not_sum() -> None:
     mu, logvar = random_codes(1, 5, 2)
     sd, gen = (0.5 * logvar).exp(), generator(2)

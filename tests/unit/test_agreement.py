@@ -408,6 +408,7 @@ def test_the_discrepancy_is_its_definition():
     assert found.mmd2 == pytest.approx(in_a + in_b - 2 * across, abs=1e-10)
 
 
+@pytest.mark.slow
 def test_the_two_sample_test_keeps_its_level():
     draws = generator()
     values = []

@@ -50,6 +50,7 @@ def test_one_importance_sample_is_enough_where_q_is_the_posterior(linear_gaussia
     torch.testing.assert_close(found, case.log_p(images.float()), rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [{"shift": 0.5, "stretch": 2.0}, {"orthogonal": False, "stretch": 1.5}]
 )

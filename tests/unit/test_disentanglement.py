@@ -225,6 +225,7 @@ def test_the_names_of_classes_mean_nothing():
     assert disentanglement.sap(codes, others.float()) < 0.9
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), n_classes=st.integers(2, 6))
 def test_sap_of_classes_is_the_share_of_the_variance_between_them(seed, n_classes):
     labels = torch.randint(n_classes, (60, 1), generator=seeded(seed))

@@ -91,6 +91,7 @@ def t_heatmaps():
     return datasets.t_heatmaps()
 
 
+@pytest.mark.slow
 def test_by_a_coin_the_class_of_a_t_heatmap_says_nothing_of_its_variances():
     """Class against sum of variances: their correlation has standard error 0.0092; 4 of them."""
     data = datasets.t_heatmaps(independent=True)
@@ -150,6 +151,7 @@ def test_tails_are_heavy_with_the_probability_that_the_random_threshold_gives(t_
     assert torch.equal(t_heatmaps.factors["df"], expected)
 
 
+@pytest.mark.slow
 def test_another_seed_draws_other_thresholds_and_the_same_seed_the_same(t_heatmaps):
     assert torch.equal(datasets.t_heatmaps(0).labels, t_heatmaps.labels)
     assert not torch.equal(datasets.t_heatmaps(1).labels, t_heatmaps.labels)

@@ -434,6 +434,7 @@ def test_a_class_is_refused_where_the_decoder_is_not_told_it_and_a_target_where_
 # Refusals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "z", [torch.zeros(2), torch.zeros(3, 3), torch.zeros(3, 2).long(), torch.zeros(3, 2).double()]
 )

@@ -7,6 +7,8 @@ import pytest
 
 from vaebook.live.bundle import SCRIPTS, bundle
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def modules(tmp_path):
@@ -97,7 +99,6 @@ def test_every_module_is_reached_and_none_is_long():
         assert lines[0] in text, f"{file.name} is imported by nobody"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("n", [0, 1, 55, 56, 63, 64, 65, 1000])
 def test_the_page_hashes_as_python_does(n, node):
     text = "abcXYZ019+/="[:12] * (n // 12 + 1)

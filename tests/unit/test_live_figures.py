@@ -16,6 +16,8 @@ from vaebook.models import VAE, Autoencoder, Bernoulli, Gaussian
 from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder, for_images
 from vaebook.models.priors import DiagonalNormal
 
+pytestmark = pytest.mark.slow
+
 
 def colour_model(height=10, width=14):
     """A model of images in colour that are not square, of plain layers."""
@@ -89,7 +91,6 @@ def drawn(url, height):
     return found[::fold, ::fold].transpose(2, 0, 1).astype(int)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "mlp", "cnn"])
 def test_figures_take_images_in_colour_that_are_not_square(cloud, kind):
     torch.manual_seed(0)
@@ -276,7 +277,6 @@ def test_a_trainer_carries_its_images_their_classes_and_a_picture_of_what_it_lea
     assert grid.shape[0] % (12 * 5 - 1) == 0
 
 
-@pytest.mark.slow
 def test_a_trainer_changes_no_random_numbers_and_is_the_same_each_time():
     torch.manual_seed(5)
     before = torch.get_rng_state()

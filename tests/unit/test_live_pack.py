@@ -17,6 +17,8 @@ from vaebook.live.pack import pack_decoder, seal
 from vaebook.models import VAE, Autoencoder, Bernoulli, Gaussian, LearnedGaussian, Likelihood
 from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder, for_images
 
+pytestmark = pytest.mark.slow
+
 NETWORKS: list[tuple[nn.Module, list[int]]] = [
     (MLPEncoder(4, (9, 5)), [1, 28, 28]),
     (MLPDecoder(2, (5,)), [2]),
@@ -47,7 +49,6 @@ def tensors(packed):
     return [layer[k] for layer in packed["layers"] for k in ("weight", "bias") if k in layer]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
 @pytest.mark.parametrize(("module", "shape"), NETWORKS, ids=lambda x: type(x).__name__)
 def test_every_weight_is_stored_within_half_a_step_of_its_row(module, shape, dtype):
@@ -129,7 +130,6 @@ def as_stored(module: nn.Module, packed) -> nn.Module:
     return module
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "int8"])
 def test_the_script_runs_random_networks_as_torch_does(node, dtype):
     generator = np.random.default_rng(0)
@@ -232,7 +232,6 @@ def test_what_the_script_cannot_run_is_refused_by_name(message):
         live.pack(*REFUSED[message])
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_every_other_layer_of_torch_is_refused():
     known = {"Linear", "Conv2d", "ConvTranspose2d", "MaxPool2d", "ReLU", "Flatten", "Unflatten"}

@@ -15,6 +15,8 @@ from vaebook.live.bundle import bundle
 from vaebook.models import VAE, Bernoulli
 from vaebook.models.networks import MLPDecoder, MLPEncoder
 
+pytestmark = pytest.mark.slow
+
 
 def model(seed=0):
     torch.manual_seed(seed)

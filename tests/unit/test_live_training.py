@@ -15,6 +15,8 @@ from torch.nn import functional
 from vaebook.live import pictures
 from vaebook.live.bundle import bundle
 
+pytestmark = pytest.mark.slow
+
 DIGITS = torch.tensor(load_digits().images, dtype=torch.float64).flatten(1) / 16
 BATCH = 64
 
@@ -61,7 +63,6 @@ def decoded(text: str) -> Tensor:
     return torch.from_numpy(np.frombuffer(base64.b64decode(text), "<f4").astype(np.float64))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [8, 32, 64])
 @pytest.mark.parametrize(
     ("beta", "noisy"), [(1.0, True), (4.0, True), (0.0, True), (0.0, False), (0.5, False)]
@@ -94,7 +95,6 @@ def test_gradients_are_torchs(node, hidden: int, beta: float, noisy: bool) -> No
     assert expected.abs().max() > 0.1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("beta", "noisy"), [(1.0, True), (4.0, True), (0.0, False)])
 def test_a_run_of_a_hundred_steps_is_torchs(node, beta: float, noisy: bool) -> None:
     """With the same weights, batches and noise handed over: weights and losses to 1e-3."""
@@ -151,7 +151,6 @@ TRAIN = """
     };"""
 
 
-@pytest.mark.slow
 def test_an_autoencoder_is_one_switch(node) -> None:
     """Without noise beta has no say, and the variances get no gradient."""
     program = f"""{TRAIN}
@@ -188,7 +187,6 @@ def test_each_epoch_sees_each_image_once_and_all_batches_have_one_size(node) -> 
     assert not torch.equal(second, third)
 
 
-@pytest.mark.slow
 def test_a_seed_repeats_a_run_and_another_does_not(node) -> None:
     program = f"""{TRAIN}
         return [2, 2, 5].map((seed) => {{
@@ -200,7 +198,6 @@ def test_a_seed_repeats_a_run_and_another_does_not(node) -> None:
     assert first == again != other
 
 
-@pytest.mark.slow
 def test_the_loss_counts_from_what_grey_pixels_allow_to_the_mean_image(node) -> None:
     """An epoch with a rate of zero, whose two parts torch takes with the same weights."""
     program = f"""{TRAIN}
@@ -254,7 +251,6 @@ def test_matrices_multiply_as_numpys_do(node) -> None:
             np.testing.assert_allclose(np.reshape(product, wanted.shape), wanted, atol=1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("white", [1, 16, 31])
 def test_five_bits_hold_grey_levels_exactly(node, white: int) -> None:
     generator = np.random.default_rng(white)
@@ -282,7 +278,6 @@ def test_other_greys_are_off_by_half_a_level() -> None:
     assert np.abs(read - images.numpy()).max() <= 0.5 / 31 + 1e-6
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("anew", [True, False])
 def test_the_things_to_try_on_the_home_page_happen(node, anew: bool) -> None:
     """Set at the start, as by a link that is opened, or after 40 epochs, as by a dial."""

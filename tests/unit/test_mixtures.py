@@ -323,6 +323,7 @@ def test_mixture_kl_agrees_with_quadrature_and_is_not_symmetric():
     assert mixtures.mixture_kl(*p, *p, 10).value == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_standard_error_is_the_spread_of_repeated_estimates():
     p, q = codes(4, 2), codes(6, 2, seed=5)
     generator = torch.Generator().manual_seed(0)
@@ -370,6 +371,7 @@ def test_information_is_log_n_for_codes_apart_and_nothing_for_equal_ones():
     assert equal.information_left_out.value == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_two_informations_enclose_that_of_the_population():
     # x ~ N(0, 1) and z|x ~ N(x, s^2): I = log(1 + 1/s^2) / 2.
     variance = 0.1

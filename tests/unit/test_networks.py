@@ -110,6 +110,7 @@ def test_conv_blocks_either_fit_the_image_or_are_refused_at_once(blocks, shape):
     assert ConvEncoder(2, channels, strides, shape=shape)(torch.rand(2, *shape)).shape == (2, 2)
 
 
+@pytest.mark.slow
 @given(
     latent_dim=st.integers(1, 9),
     channels=st.lists(st.integers(1, 5), min_size=1, max_size=4),

@@ -117,6 +117,7 @@ DECIDES_NOTHING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DECIDES)
 def test_each_field_that_decides_the_result_changes_the_fingerprint(blobs, name):
     values = DECIDES[name]

@@ -35,6 +35,7 @@ def test_the_recipes_of_part_one_are_all_there():
     } <= set(recipes.available())
 
 
+@pytest.mark.slow
 def test_what_is_available_is_what_is_shipped_and_all_of_it_loads():
     assert recipes.available() == [r.name for r in ALL if recipes.is_shipped(r.name)]
     assert all(recipes.is_trained(name) for name in recipes.available())

@@ -322,6 +322,7 @@ def test_an_interrupt_before_the_first_step_is_passed_on():
         pcn(interrupted, start(), 10, 0.3, warmup=10)
 
 
+@pytest.mark.slow
 def test_minus_infinity_is_never_entered():
     def half(z):
         return torch.where(z[:, 0] > 0, gaussian(z), -math.inf)

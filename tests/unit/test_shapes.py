@@ -103,6 +103,7 @@ def test_hull_of_a_cube_and_what_lies_in_it_is_the_cube():
     torch.testing.assert_close(hull.depth(outside), torch.tensor([-0.5, -2.0]).double())
 
 
+@pytest.mark.slow
 def test_hull_of_an_ellipsoid_has_all_its_points_and_depths_of_the_scaled_ones():
     sphere = torch.nn.functional.normalize(normal(3_000, 3), dim=1)
     half_axes = torch.tensor([1.0, 2.0, 3.0]).double()

@@ -371,6 +371,7 @@ def test_the_checkpoint_of_the_same_run_is_taken(started):
     assert len(run().epochs["loss"]) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_checkpoint_of_a_run_with_another_setting_is_refused(started, name):
     path, run = started
@@ -398,6 +399,7 @@ OTHER_DATA = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHER_DATA)
 def test_a_checkpoint_of_other_images_of_one_title_is_refused(started, blobs, name):
     _, run = started
@@ -439,6 +441,7 @@ def test_a_checkpoint_with_what_other_observers_kept_is_refused(started, observe
         started[1](observers=observers)
 
 
+@pytest.mark.slow
 def test_every_flipped_bit_of_a_checkpoint_is_refused(started):
     path, run = started
     good = path.read_bytes()
@@ -533,6 +536,7 @@ def test_a_bad_pixel_of_a_set_that_is_read_one_by_one_is_refused_in_its_batch(bl
         quietly(small_vae(), TensorDataset(images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapped", [lambda images: images, Pairs])
 def test_the_global_generator_neither_matters_nor_moves(blobs, wrapped):
     runs = []
@@ -1056,6 +1060,7 @@ def test_an_objective_that_needs_labels_is_not_trained_without(blobs):
             quietly(model, train, objective=objectives.cross_entropy)
 
 
+@pytest.mark.slow
 def test_training_under_autocast_is_that_of_full_precision_within_its_digits(blobs):
     train, validation = blobs.split(0.8, 0)
     full, half = small_vae(), small_vae()
@@ -1084,6 +1089,7 @@ def test_a_model_in_double_precision_is_trained_in_it(blobs):
         assert np.isfinite(history.epochs["validation_loss"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device", [None, "cpu", torch.device("cpu"), "auto"])
 def test_the_model_is_trained_where_it_is_told(blobs, device, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

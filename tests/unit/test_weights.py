@@ -53,6 +53,7 @@ def test_the_package_ships_nothing_but_weights_of_its_recipes_under_25_megabytes
     assert sum(file.stat().st_size for file in files) < 25e6
 
 
+@pytest.mark.slow
 @each
 def test_a_card_says_what_was_done_with_what(name):
     card, recipe = trained(name).card, recipes.get(name)
@@ -303,6 +304,7 @@ def spoiled(copied, tmp_path):
     return load
 
 
+@pytest.mark.slow
 @each
 def test_an_altered_byte_is_refused(name, copied, tmp_path):
     card, path = copied(name)
