@@ -90,9 +90,10 @@ def run(path: Path) -> tuple[nbformat.NotebookNode, dict[str, str | None], float
         "VAEBOOK_WITNESS": str(seen),
         "VAEBOOK_WITNESS_ROOT": str(ROOT / "vaebook"),
     }
+    script = Path(__file__).with_name("execute_one.py")
     start = time.time()
     process = subprocess.Popen(
-        [sys.executable, __file__, "--child", str(path), str(executed)],
+        [sys.executable, str(script), str(path), str(executed), str(TIMEOUT)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -112,17 +113,6 @@ def run(path: Path) -> tuple[nbformat.NotebookNode, dict[str, str | None], float
 def is_newer(path: Path, moment: float) -> bool:
     """Tell whether a file was edited after a moment."""
     return path.is_file() and path.stat().st_mtime >= moment
-
-
-def child(path: Path, target: Path) -> None:
-    """Execute one notebook and write it."""
-    from nbclient import NotebookClient
-
-    notebook = nbformat.read(path, as_version=4)
-    resources = {"metadata": {"path": str(path.parent)}}
-    # The cache knows a notebook by its cells' metadata too: times in there would hide it.
-    NotebookClient(notebook, timeout=TIMEOUT, resources=resources, record_timing=False).execute()
-    nbformat.write(notebook, target)
 
 
 def exit_on_signals() -> None:
@@ -179,7 +169,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--child"]:
-        child(Path(sys.argv[2]), Path(sys.argv[3]))
-    else:
-        sys.exit(main())
+    sys.exit(main())
