@@ -18,7 +18,7 @@
     }
   }
 
-  // A formula or listing that scrolls sideways has to be reachable by keyboard.
+  // A formula, listing or table that scrolls sideways has to be reachable by keyboard.
   const reach = new ResizeObserver((entries) => {
     for (const { target } of entries) {
       if (target.scrollWidth > target.clientWidth + 1) target.tabIndex = 0;
@@ -32,7 +32,9 @@
   function start() {
     mendCitations();
     mendReference();
-    watchWidths(".bd-article div.highlight pre, .bd-article .pst-scrollable-table-container");
+    watchWidths(
+      ".bd-article :is(div.highlight pre, .pst-scrollable-table-container, .vaebook-table)",
+    );
   }
   document.addEventListener("DOMContentLoaded", start);
   addEventListener("load", () =>

@@ -104,6 +104,7 @@ EXEMPT = {
     "models.latent.Codes": _RECORD,
     "latent.samplers.Chain": _RECORD,
     "figures.notes.Note": _RECORD,
+    "figures.tables.Table": _RECORD,
     "live.page.Live": _RECORD,
     "training.History": _RECORD,
     "figures.renderer.Figure": "plotly's own constructor",
@@ -114,6 +115,7 @@ EXEMPT = {
     "recipes.structure.*": _INSIDE,
     "recipes.weights.halved": _INSIDE,
     "fingerprint.*": "takes anything, and is tested by itself",
+    "figures.numbers.plain": _INSIDE,
     "figures.pictures.*": _INSIDE,
     "figures.renderer.faded": _INSIDE,
     "figures.renderer.script_json": _INSIDE,
@@ -888,6 +890,12 @@ def _experiments() -> dict[str, Callable[[], Call]]:
         "jobs.each": lambda: (
             jobs.each, {"function": row, "points": [{"x": "a"}], "n_jobs": 1, "scheduler": None}
         ),
+        "tables.pictures.pack_images": lambda: (
+            tables.pack_images, {"images": torch.zeros(2, 1, 3, 4)}
+        ),
+        "tables.pictures.unpack_images": lambda: (
+            tables.unpack_images, {"packed": tables.pack_images(torch.zeros(2, 1, 3, 4))}
+        ),
         "tables.table.available": lambda: (tables.available, {}),
         "tables.table.load": lambda: (tables.load, {"name": "annealing"}),
         "tables.table.read": lambda: (tables.read, {"path": file()}),
@@ -926,6 +934,16 @@ def _figures() -> dict[str, Callable[[], Call]]:
     return {
         "figures.notes.stand_in_note": lambda: (
             figures.stand_in_note, {"images": datasets.digits()[:3]}
+        ),
+        "figures.numbers.number": lambda: (
+            figures.number, {"value": 0.5, "digits": 2, "sign": False}
+        ),
+        "figures.numbers.between": lambda: (
+            figures.between, {"low": 0.5, "high": 1.5, "digits": 2}
+        ),
+        "figures.tables.table": lambda: (
+            figures.table,
+            {"rows": [["a", 1, 0.5], ["b", 2, 1.5]], "columns": ["x", "y", "z"], "digits": 2},
         ),
         "figures.plots.scatter": lambda: (
             figures.scatter,

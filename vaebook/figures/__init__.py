@@ -1,6 +1,7 @@
-"""Plotly figures from arrays and tensors, in one dress, alive on the page and in JupyterLab."""
+"""Figures, tables and numbers in one dress, alive on the page and in JupyterLab."""
 
 from vaebook.figures.notes import Note, stand_in_note
+from vaebook.figures.numbers import between, number
 from vaebook.figures.plots import (
     curves,
     film_strip,
@@ -12,19 +13,24 @@ from vaebook.figures.plots import (
     violins,
 )
 from vaebook.figures.renderer import CATEGORICAL, Figure, describe
+from vaebook.figures.tables import Table, table
 
 __all__ = [
     "CATEGORICAL",
     "Figure",
     "Note",
+    "Table",
+    "between",
     "curves",
     "describe",
     "film_strip",
     "heatmap",
     "image_grid",
     "manifold",
+    "number",
     "scatter",
     "slider",
     "stand_in_note",
+    "table",
     "violins",
 ]

@@ -1,0 +1,111 @@
+"""Tables: what is read in them, how it is set, and what they refuse."""
+
+import math
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+
+from vaebook import figures
+
+ROWS = [["pCN", 0.123, 1234, "3 to 5"], ["random walk", -0.5, None, "7"]]
+COLUMNS = ["kernel", "ESS", "calls", "z<sub>1</sub>"]
+
+
+class Reader(HTMLParser):
+    """The cells of a table: tag, attributes and text of each, row by row."""
+
+    def __init__(self, table: figures.Table) -> None:
+        super().__init__()
+        self.rows: list[list[tuple[str, dict, str]]] = []
+        self.open: list[str] = []
+        self.feed(table._repr_html_())
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("th", "td"):
+            self.rows[-1].append((tag, dict(attributes), ""))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, text):
+        tag, attributes, before = self.rows[-1][-1]
+        self.rows[-1][-1] = (tag, attributes, before + text)
+
+
+def read(table: figures.Table) -> list[list[str]]:
+    """The words of each row."""
+    return [[text for _, _, text in row] for row in Reader(table).rows]
+
+
+def test_cells_are_written_as_numbers_are():
+    assert read(figures.table(ROWS, COLUMNS)) == [
+        ["kernel", "ESS", "calls", "z1"],
+        ["pCN", "0.12", "1,234", "3 to 5"],
+        ["random walk", "−0.50", "–", "7"],
+    ]
+
+
+def test_headings_of_rows_and_columns_say_what_they_head():
+    head, *body = Reader(figures.table(ROWS, COLUMNS)).rows
+    assert {(tag, attributes["scope"]) for tag, attributes, _ in head} == {("th", "col")}
+    for (tag, attributes, _), *cells in body:
+        assert (tag, attributes["scope"]) == ("th", "row")
+        assert {tag for tag, _, _ in cells} == {"td"}
+
+
+def test_numbers_end_and_words_begin_at_one_line():
+    rows = [["a", 1.0, "yes", "2 to 3", "4 %"], ["b", None, "12 or so", "5", "1.5 ± 0.1"]]
+    for row in Reader(figures.table(rows, list("vwxyz"))).rows:
+        sides = [attributes["style"] for _, attributes, _ in row]
+        expected = ["start", "end", "start", "end", "end"]
+        assert sides == [f"text-align: {side}" for side in expected]
+
+
+def test_mappings_are_read_by_key_and_the_rest_is_left_out():
+    rows = [{"beta": 0.5, "kl": 3.25, "seed": 7}, {"kl": 1, "beta": 10}]
+    table = figures.table(rows, {"beta": "β", "kl": "KL"}, digits=1)
+    assert read(table) == [["β", "KL"], ["0.5", "3.2"], ["10", "1"]]
+    assert read(figures.table(rows, ["kl"])) == [["kl"], ["3.25"], ["1"]]
+
+
+def test_numbers_of_torch_and_numpy_are_numbers():
+    table = figures.table([["a", torch.tensor(0.5), np.int64(3), np.bool_(True)]], list("wxyz"))
+    assert table.rows == (("a", "0.50", "3", "yes"),)
+
+
+def test_words_can_slant_and_no_more():
+    html = figures.table([["<i>q</i>", "<script>x</script>"]], ["a & b", "c"])._repr_html_()
+    assert "<i>q</i>" in html
+    assert "&lt;script&gt;" in html
+    assert "a &amp; b" in html
+
+
+def test_as_text_the_columns_are_aligned():
+    assert repr(figures.table(ROWS, COLUMNS)).splitlines() == [
+        "kernel         ESS  calls      z1",
+        "pCN           0.12  1,234  3 to 5",
+        "random walk  −0.50      –       7",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "message"),
+    [
+        ([], ["x"], "rows must be at least one"),
+        ([["a", 1]], ["x"], "rows must be of 1 cells, one per column, got .* as row 0"),
+        ([["a"]], [], "columns must be headings"),
+        ([["a"]], "x", "columns must be headings"),
+        ([{"a": 1}], ["b"], r"rows must have all keys of columns, row 0 lacks \['b'\]"),
+        ([["a"]], {"a": "x"}, "rows must be mappings"),
+        ([["a", math.nan]], ["x", "y"], "finite numbers or None, got nan in row 0, column 1"),
+        ([["a", [1]]], ["x", "y"], r"got \[1\] in row 0, column 1"),
+    ],
+)
+def test_what_is_no_table_is_refused(rows, columns, message):
+    with pytest.raises(ValueError, match=message):
+        figures.table(rows, columns)

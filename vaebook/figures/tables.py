@@ -1,0 +1,165 @@
+"""Small tables of words and numbers, as the last value of a cell."""
+
+__all__ = ["Table", "table"]
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from reprlib import repr as shorten
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from vaebook import _checks
+from vaebook.figures.numbers import number, plain
+from vaebook.figures.pictures import read_texts
+
+_TAG = re.compile(r"</?(?:sub|sup|i)>")
+_NUMBER = r"[+−]?[\d,]*\.?\d+(?:\s?%)?"
+_NUMBERS = re.compile(rf"{_NUMBER}(?: (?:to|±) {_NUMBER})?")
+_NOTHING = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that shows itself in notebooks and on pages.
+
+    Attributes:
+        headings: of the columns.
+        rows: cells as they are read, the first of each row its heading.
+    """
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def _repr_html_(self) -> str:
+        sides = ["start", *("end" if self._numeric(j) else "start" for j in self._inner())]
+        head = "".join(
+            f'<th scope="col" style="text-align: {side}">{_html(text)}</th>'
+            for side, text in zip(sides, self.headings, strict=True)
+        )
+        lines = []
+        for name, *cells in self.rows:
+            line = f'<tr><th scope="row" style="text-align: start">{_html(name)}</th>'
+            for side, text in zip(sides[1:], cells, strict=True):
+                line += f'<td style="text-align: {side}">{_html(text)}</td>'
+            lines.append(f"{line}</tr>")
+        return (
+            '<div class="vaebook-table" style="overflow-x: auto"><table>'
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        )
+
+    def __repr__(self) -> str:
+        lines = [[_TAG.sub("", text) for text in line] for line in (self.headings, *self.rows)]
+        wide = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        numeric = [False, *map(self._numeric, self._inner())]
+        return "\n".join(
+            "  ".join(
+                text.rjust(w) if right else text.ljust(w)
+                for text, w, right in zip(line, wide, numeric, strict=True)
+            ).rstrip()
+            for line in lines
+        )
+
+    def _inner(self) -> range:
+        """The columns after the first."""
+        return range(1, len(self.headings))
+
+    def _numeric(self, column: int) -> bool:
+        """Whether all cells of a column are numbers or ranges, or nothing."""
+        cells = [row[column] for row in self.rows]
+        return all(cell == _NOTHING or _NUMBERS.fullmatch(cell) for cell in cells)
+
+
+def table(
+    rows: Sequence[Sequence[Any] | Mapping[Any, Any]],
+    columns: Sequence[str] | Mapping[Any, str],
+    *,
+    digits: int = 2,
+) -> Table:
+    """Set words and numbers in rows and columns; what is wider than the page scrolls by itself.
+
+    Columns of numbers, also written as by :func:`number` and :func:`between`, are aligned on the
+    right. Words take ``<i>``, ``<sub>`` and ``<sup>``.
+
+    Args:
+        rows: one sequence of cells each, or one mapping. A cell is words, a number (whole numbers
+            are written without decimals), a truth value (yes or no), or None where there is
+            nothing. The first one names the row; a number there is written in three figures.
+        columns: headings, or, where rows are mappings, key -> heading.
+        digits: after the point of what is not a whole number.
+
+    Raises:
+        ValueError: for no row, rows of other lengths than columns, missing keys, and cells that
+            are none of these, or not finite.
+
+    Example:
+        >>> table([["prior", 0.5, 12], ["chain", -1.0, None]], ["draws from", "ELBO", "steps"])
+        draws from   ELBO  steps
+        prior        0.50     12
+        chain       −1.00      –
+        >>> table([{"beta": 4.0, "kl": 3.14159}], {"beta": "β", "kl": "KL, nats"}, digits=1)
+        β  KL, nats
+        4       3.1
+    """
+    _checks.count(digits, "digits", 0)
+    if not (_is_list(columns) or isinstance(columns, Mapping)) or not len(columns):
+        raise ValueError(f"columns must be headings, or key -> heading, got {shorten(columns)}")
+    if not _is_list(rows) or not len(rows):
+        raise ValueError(f"rows must be at least one sequence of cells, got {shorten(rows)}")
+    keys = list(columns)
+    words = columns.values() if isinstance(columns, Mapping) else columns
+    lines = [_cells(row, keys, i, isinstance(columns, Mapping)) for i, row in enumerate(rows)]
+    return Table(
+        tuple(read_texts(list(words), "columns")),
+        tuple(
+            tuple(_text(cell, digits if j else None, i, j) for j, cell in enumerate(line))
+            for i, line in enumerate(lines)
+        ),
+    )
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence | np.ndarray | Tensor) and not isinstance(value, str)
+
+
+def _cells(row: Any, keys: list[Any], i: int, keyed: bool) -> list[Any]:
+    """The cells of a row in the order of the columns."""
+    if isinstance(row, Mapping):
+        missing = [key for key in keys if key not in row]
+        if missing:
+            raise ValueError(f"rows must have all keys of columns, row {i} lacks {missing}")
+        return [row[key] for key in keys]
+    if keyed or not _is_list(row) or len(row) != len(keys):
+        wanted = "mappings" if keyed else f"of {len(keys)} cells, one per column"
+        raise ValueError(f"rows must be {wanted}, got {shorten(row)} as row {i}")
+    return list(row)
+
+
+def _text(cell: Any, digits: int | None, i: int, j: int) -> str:
+    """A cell as it is read; a heading where there are no digits."""
+    cell = plain(cell)
+    if cell is None:
+        return _NOTHING
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    try:
+        _checks.number(cell, "rows")
+    except ValueError:
+        raise ValueError(
+            f"rows must hold words, finite numbers or None, got {shorten(cell)} in row {i}, "
+            f"column {j}"
+        ) from None
+    if digits is None:
+        return read_texts([cell], "rows")[0]
+    return number(cell, 0 if isinstance(cell, int) else digits)
+
+
+def _html(text: str) -> str:
+    """Words with no other tags than those of slanted, lowered and raised letters."""
+    parts = zip(_TAG.split(text), [*_TAG.findall(text), ""], strict=True)
+    return "".join(escape(words) + tag for words, tag in parts)
