@@ -5,6 +5,7 @@ written: a line per row, with the fingerprint of what computed it.
 """
 
 from vaebook.tables.experiment import Experiment, Failed, from_file, run
+from vaebook.tables.pictures import pack_images, unpack_images
 from vaebook.tables.table import FOLDER, Table, available, load, read
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "available",
     "from_file",
     "load",
+    "pack_images",
     "read",
     "run",
+    "unpack_images",
 ]
