@@ -48,6 +48,13 @@ def test_a_scatter_splits_the_points_by_class_and_keeps_float32() -> None:
         assert_allclose([x, y], np.median(points[labels == "abc".index(text)], axis=0), rtol=1e-5)
 
 
+def test_no_names_are_those_of_a_set_without_names() -> None:
+    points = RNG.normal(size=(4, 2))
+    assert figures.scatter(points, names=(), alt="One.") == figures.scatter(points, alt="One.")
+    named = figures.scatter(points, [0, 1, 1, 3], names=(), alt="Three.")
+    assert [trace.name for trace in named.data] == ["0", "1", "3"]
+
+
 @pytest.mark.parametrize("dim", [2, 3])
 def test_a_class_has_its_own_colour_whichever_others_are_there(dim: int) -> None:
     points = RNG.normal(size=(4, dim))
@@ -61,7 +68,9 @@ def test_fifty_classes_differ_in_colour_or_shape(dim: int) -> None:
     figure = figures.scatter(RNG.normal(size=(50, dim)), np.arange(50), alt="Fifty.")
     looks = [(trace.marker.color, trace.marker.symbol) for trace in figure.data]
     assert len(set(looks)) == 50
-    assert {symbol for _, symbol in looks[:10]} == {"circle"}
+    # Eight colours are told apart by everyone; beyond that there is a second cue.
+    assert {symbol for _, symbol in looks[:8]} == {"circle"}
+    assert "circle" not in {symbol for _, symbol in looks[8:18]}
 
 
 def test_a_scatter_takes_tensors_on_the_graph() -> None:

@@ -8,12 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
+from colorspacious import cspace_convert
 from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
@@ -200,6 +202,40 @@ def test_the_colours_of_classes_stand_out_from_the_page(page: str) -> None:
     for colour in CATEGORICAL:
         low, high = sorted([luminance(colour), luminance(page)])
         assert (high + 0.05) / (low + 0.05) >= 2.99
+
+
+def seen(colours: tuple[str, ...], anomaly: str) -> np.ndarray:
+    """Colours as somebody sees them by Machado et al. (2009), in the even space CAM02-UCS."""
+    vision = {"name": "sRGB1+CVD", "cvd_type": anomaly, "severity": 100} if anomaly else "sRGB1"
+    given = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in colours])
+    shown = cspace_convert(given, vision, "sRGB1").clip(0, 1)
+    return cspace_convert(shown, "sRGB1", "CAM02-UCS")
+
+
+def least_distance(colours: tuple[str, ...], anomaly: str) -> float:
+    """Between any two colours; 1 is what can just be told apart, side by side."""
+    places = seen(colours, anomaly)
+    return min(float(np.linalg.norm(a - b)) for a, b in combinations(places, 2))
+
+
+@pytest.mark.parametrize(
+    ("anomaly", "least"),
+    [("", 21), ("protanomaly", 11.5), ("deuteranomaly", 11.5), ("tritanomaly", 11.5)],
+)
+def test_everybody_can_tell_the_colours_of_classes_apart(anomaly: str, least: float) -> None:
+    assert least_distance(CATEGORICAL, anomaly) >= least
+
+
+def test_colours_that_some_mix_up_are_found() -> None:
+    tens = ("#d62728", "#2ca02c")  # red and green of a common palette
+    assert least_distance(tens, "") > 55
+    assert least_distance(tens, "deuteranomaly") < 11.5
+
+
+@pytest.mark.parametrize("pair", [(3, 5), (3, 8), (5, 8), (4, 9), (7, 9), (1, 7), (2, 7)])
+def test_digits_that_look_alike_have_colours_that_do_not(pair: tuple[int, int]) -> None:
+    for anomaly in ("protanomaly", "deuteranomaly", "tritanomaly"):
+        assert least_distance(tuple(CATEGORICAL[k] for k in pair), anomaly) >= 14
 
 
 def test_a_faded_colour_is_the_colour_with_an_opacity() -> None:

@@ -50,8 +50,10 @@ from vaebook.figures.renderer import (
 )
 
 _MANY = 4000  # from here on a cloud of points is drawn by WebGL
-# One for each ten classes or lines, whose colours repeat; plotly draws these in space as well.
+# The first for eight classes, whose colours are enough; another where colours are many, and for
+# each ten classes, whose colours repeat. Plotly draws these in space as well.
 _SYMBOLS = ("circle", "diamond", "cross", "square", "x")
+_ENOUGH = 8
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
@@ -78,9 +80,9 @@ def scatter(
     Args:
         points: [N, 2] or [N, 3].
         labels: class of each point [N], 0 or more. Class k has ``CATEGORICAL[k]`` in every
-            figure, and from the eleventh on, where colours repeat, another shape; a click in
-            the legend hides a class.
-        names: name of each class, indexed by label; the labels themselves where it is None.
+            figure, and from the ninth on another shape, since so many colours are not enough
+            for everyone; a click in the legend hides a class.
+        names: name of each class, indexed by label; the labels themselves where there are none.
         colour: quantity of each point [N], instead of labels.
         images: image of each point [N, C, H, W], kept as JPEG; some hundreds will do.
         hover: text of each point, instead of its coordinates.
@@ -99,14 +101,14 @@ def scatter(
         raise ValueError(f"points must be [N, 2] or [N, 3], got {list(cloud.shape)}")
     if labels is not None and colour is not None:
         raise ValueError("points are coloured by labels or by colour, got both")
+    if names is not None:
+        names = read_texts(names, "names") or None  # an image set without names has none
     if names is not None and labels is None:
         raise ValueError("names are those of labels, got no labels")
     pictures = None if images is None else read_images(images)
     if pictures is not None and len(pictures) != len(cloud):
         raise ValueError(f"images must be {len(cloud)}, one per point, got {len(pictures)}")
     texts = None if hover is None else read_texts(hover, "hover", len(cloud), "point")
-    if names is not None:
-        names = read_texts(names, "names")
     everyone = np.arange(len(cloud))
     look = {"size": _dot_size(cloud), "opacity": 0.85}
 
@@ -118,7 +120,7 @@ def scatter(
             marker = {
                 **look,
                 "color": CATEGORICAL[colour_of],
-                "symbol": _SYMBOLS[turn % len(_SYMBOLS)],
+                "symbol": _SYMBOLS[(turn + (colour_of >= _ENOUGH)) % len(_SYMBOLS)],
             }
             members = everyone[classes == label]
             name = _name(names, int(label))

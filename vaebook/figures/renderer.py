@@ -35,19 +35,20 @@ from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
 from vaebook import _checks
 
-# Ten colours of at least 3:1 contrast on the page in light and in dark mode, as far apart as
-# that allows for full colour vision, deuteranopia and protanopia (found by optimisation).
+# Ten colours of at least 3:1 contrast on the page in light and in dark mode, as far apart as that
+# allows for full colour vision, protanopia, deuteranopia and tritanopia (found by search); those
+# of digits that are alike, such as 3, 5 and 8, are farther apart than others.
 CATEGORICAL = (
     "#4177dc",
     "#d28015",
-    "#38740a",
-    "#c2558d",
-    "#3ea1b8",
-    "#7352af",
-    "#768252",
-    "#835a59",
-    "#8e8ae7",
-    "#b58688",
+    "#27750d",
+    "#b61a9c",
+    "#00a982",
+    "#82824e",
+    "#8f5b68",
+    "#75828f",
+    "#b682c3",
+    "#dd001a",
 )
 SEQUENTIAL = "Viridis"
 
