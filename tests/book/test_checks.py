@@ -4,10 +4,14 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations, permutations, product
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+import torch
+from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
@@ -16,12 +20,106 @@ QUESTION = re.compile(
 )
 ANSWER = re.compile(r"^:::\{dropdown\} ([^\n]+)\n(.*?)^:::$", re.M | re.S)
 
-# The right answer of every numeric question, by a formula.
+SIGNS = list(product([1, -1], repeat=3))
+
+
+def signed_permutation(order: tuple[int, ...], signs: tuple[int, ...]) -> tuple[float, ...]:
+    """A matrix that changes order and signs of three latents."""
+    return tuple((np.eye(3)[list(order)] * signs).ravel().tolist())
+
+
+def variance(density: Callable[[np.ndarray], np.ndarray]) -> float:
+    """The variance of a density with mean zero, known up to a factor, on a grid."""
+    z = np.linspace(-10, 10, 20_001)
+    return float((z**2 * density(z)).sum() / density(z).sum())
+
+
+def axes(s1: float, s2: float, corr: float) -> tuple[np.ndarray, float]:
+    """The eigenvalues of a covariance, the larger first, and the angle of its long axis."""
+    off = corr * math.sqrt(s1 * s2)
+    values, vectors = np.linalg.eigh([[s1, off], [off, s2]])
+    x, y = vectors[:, 1]
+    return values[::-1], math.degrees(math.atan(y / x))
+
+
+def norm(s1: float, s2: float, corr: float) -> float:
+    """The norm of a heatmap in a wide frame with fine pixels."""
+    off = corr * math.sqrt(s1 * s2)
+    precision = np.linalg.inv([[s1, off], [off, s2]])
+    u = np.stack(np.meshgrid(*2 * [np.linspace(-20, 20, 801)]), -1)
+    heatmap = np.exp(-0.5 * np.einsum("...i,ij,...j->...", u, precision, u))
+    return float(np.linalg.norm(heatmap))
+
+
+def side(pixels: int) -> int:
+    """The side of an image after a convolution with stride 2 and padding 1, and a maximum."""
+    block = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3, 2, 1), torch.nn.MaxPool2d(2))
+    return block(torch.zeros(1, 1, pixels, pixels)).shape[-1]
+
+
+def smallest_p(n: int) -> float:
+    """The smallest two-sided p-value of two groups of n, by counting all divisions."""
+    values = np.arange(2.0 * n)
+    sums = np.array([sum(group) for group in combinations(values, n)])
+    off = np.abs(sums - sums.mean())
+    return float(np.isclose(off, off.max()).mean())
+
+
+def best_sigma(squared_error: float, pixels: int) -> float:
+    """Where a Gaussian likelihood with this sum of squared errors is largest, on a grid."""
+    sigma = np.linspace(0.01, 4, 40_000)
+    loss = squared_error / (2 * sigma**2) + pixels * np.log(sigma)
+    return float(sigma[loss.argmin()])
+
+
+# The right answer of every numeric question, by a formula or by trying.
 NUMBERS: dict[str, Callable[[], float]] = {
     # 4, where the classes live
     "Two codes of one class": lambda: (0.2 + 0.4) / 2 + ((0 - 1.5) ** 2 + (3 - 1.5) ** 2) / 2,
     "Room for two classes": lambda: 1 - (0.3 * 0.7**2 + 0.7 * 0.3**2),
     "How well two classes can be told apart": lambda: 100 * math.exp(-1.5) / 2,
+    # 6, more than three dimensions
+    "Copies of a model": lambda: len(
+        {signed_permutation(order, signs) for order in permutations(range(3)) for signs in SIGNS}
+    ),
+    "Overlap by chance": lambda: 3 / 20,
+    "Half as wide": lambda: -0.5 * np.linalg.slogdet(0.25 * np.eye(8))[1],
+    # 8, three ways to sample
+    "A draw and its mean": lambda: math.sqrt(100 * 0.5 * (1 - 0.5)),
+    "One code for twelve images": lambda: (1 / 1 + 12 / 0.25) ** -0.5,
+    # 9, pCN
+    "Accept or not": lambda: min(1, math.exp(-101.2 + 100)),
+    "The exchanged ratio, without data": lambda: variance(lambda z: np.exp(-1.5 * z**2)),
+    "Two steps later": lambda: (1 - 0.6**2) ** (2 / 2),
+    # 10, heatmaps
+    "How long is the ellipse?": lambda: math.sqrt(np.divide(*axes(1, 1, 0.6)[0])),
+    "Which way does it lie?": lambda: axes(4, 1, 0.75)[1],
+    "Four times as wide": lambda: norm(16 * 0.5, 16 * 0.3, 0.4) / norm(0.5, 0.3, 0.4),
+    # 11, the manifold
+    "What a block leaves": lambda: side(36),
+    "The price of a draw": lambda: 0.5 + np.trace(np.diag([4, 9]) @ np.diag([0.04, 0.01])),
+    # 12, VAE against autoencoder
+    "Six against six": lambda: 100 * smallest_p(6),
+    "Three tests": lambda: max(3 * 0.010, 2 * 0.030, 1 * 0.031),
+    "Two shapes": lambda: math.dist(np.sqrt([9, 4]), np.sqrt([4, 1])),
+    # 13, a fourth factor
+    "What the variances allow": lambda: (
+        100
+        * np.mean([max(p, 1 - p) for p in np.clip((np.array([3, 4.5, 5.5, 6.5]) - 4) / 2, 0, 1)])
+    ),
+    "Scale and variance": lambda: 4 * stats.t(10).var(),
+    # 14, beta
+    "A mean over pixels": lambda: 0.001 * 32 * 32 / 2,
+    "A water level": lambda: 0.5 * sum(max(0, math.log(e / 0.5)) for e in (4, 1, 0.25, 0.1)),
+    "The variance that fits": lambda: best_sigma(7.84, 784),
+    # 15, anchors
+    "The width of the marginal prior": lambda: float(
+        np.ones(2) @ (np.eye(2) + 25 * 0.04 * np.ones((2, 2))) @ np.ones(2) / 2
+    ),
+    "When an anchor holds": lambda: 1 / math.sqrt(8 * 0.005),
+    "Enough images for the threshold": lambda: next(
+        n for n in range(1, 1000) if math.floor(0.005 * (n + 1) + 1e-12) >= 1
+    ),
 }
 
 
