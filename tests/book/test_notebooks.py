@@ -8,13 +8,17 @@ import nbformat
 import pytest
 import yaml
 
-from vaebook import live
+from vaebook import figures, live
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 DRAWING = {"curves", "film_strip", "heatmap", "image_grid", "manifold", "scatter", "slider"}
 DRAWING |= {"violins"}
 LIVE = set(live.__all__) - {"BetaRun", "Live", "Twin", "pack"}
+FUNCTIONS = {f"figures.{name}" for name in DRAWING | {"describe"}}
+FUNCTIONS |= {f"live.{name}" for name in LIVE}
+SCHEMATICS = {f"figures.schematics.{name}" for name in figures.schematics.__all__}
+FUNCTIONS |= SCHEMATICS
 LONGEST = 20
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
@@ -44,15 +48,8 @@ def tree(source: str) -> ast.Module:
 
 def drawings(source: str) -> list[ast.Call]:
     """The calls of a cell that draw with vaebook.figures or vaebook.live."""
-    functions = {"figures": DRAWING | {"describe"}, "live": LIVE}
     calls = [node for node in ast.walk(tree(source)) if isinstance(node, ast.Call)]
-    return [
-        call
-        for call in calls
-        if isinstance(call.func, ast.Attribute)
-        and isinstance(call.func.value, ast.Name)
-        and call.func.attr in functions.get(call.func.value.id, ())
-    ]
+    return [call for call in calls if ast.unparse(call.func) in FUNCTIONS]
 
 
 def draws(source: str) -> bool:
@@ -69,7 +66,9 @@ def has_alt(cell: nbformat.NotebookNode) -> bool:
         return True
     calls = drawings(cell.source)
     return bool(calls) and all(
-        any(k.arg == "alt" for k in c.keywords) or ast.unparse(c.func).endswith("describe")
+        # A schematic says itself what is to be seen, and describe() needs to be told.
+        any(k.arg == "alt" for k in c.keywords)
+        or ast.unparse(c.func) in SCHEMATICS | {"figures.describe"}
         for c in calls
     )
 
@@ -84,6 +83,13 @@ def listed() -> list[str]:
 def test_the_table_of_contents_lists_every_chapter_once_and_in_order() -> None:
     numbered = [name for name in listed() if name.startswith("chapters/") and name[9:11].isdigit()]
     assert numbered == [f"chapters/{path.stem}" for path in CHAPTERS]
+
+
+def test_the_map_of_the_book_has_every_chapter_of_the_table_of_contents() -> None:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    *parts, _ = toc["parts"]  # the last are the appendices
+    drawn = [(title, len(chapters)) for title, chapters in figures.schematics.COURSE.items()]
+    assert drawn == [(part["caption"], len(part["chapters"])) for part in parts]
 
 
 @each_chapter
@@ -180,6 +186,7 @@ def test_names_of_figures_are_unique_in_the_whole_book() -> None:
         ("figure = figures.scatter(z, alt='A cloud.')", False),
         ("figure = figures.curves(s, alt='x')\nfigure.show()", False),
         ("%pip install vaebook\nfigures.image_grid(x, alt='x').update_layout(title='y')", True),
+        ("figures.schematics.course()", True),
         ("z.mean()", False),
     ],
 )

@@ -105,6 +105,8 @@ EXEMPT = {
     "latent.samplers.Chain": _RECORD,
     "figures.notes.Note": _RECORD,
     "figures.tables.Table": _RECORD,
+    "figures.drawing.Drawing": _RECORD,
+    "figures.drawing.Sheet*": _INSIDE,
     "live.page.Live": _RECORD,
     "training.History": _RECORD,
     "figures.renderer.Figure": "plotly's own constructor",
@@ -941,6 +943,20 @@ def _figures() -> dict[str, Callable[[], Call]]:
         "figures.numbers.between": lambda: (
             figures.between, {"low": 0.5, "high": 1.5, "digits": 2}
         ),
+        "figures.drawing.Drawing.save": lambda: (
+            figures.schematics.bottleneck().save,
+            {"path": Path(tempfile.mkdtemp(prefix="vaebook-tests-")) / "bottleneck.svg"},
+        ),
+        "figures.schematics.elbo_bars": lambda: (
+            figures.schematics.elbo_bars,
+            {"reconstruction": -75.0, "kl": 20.0, "log_evidence": -90.0},
+        ),
+        **{
+            f"figures.schematics.{name}": lambda name=name: (
+                getattr(figures.schematics, name), {}
+            )
+            for name in set(figures.schematics.__all__) - {"elbo_bars"}
+        },
         "figures.tables.table": lambda: (
             figures.table,
             {"rows": [["a", 1, 0.5], ["b", 2, 1.5]], "columns": ["x", "y", "z"], "digits": 2},

@@ -1,5 +1,7 @@
 """Figures, tables and numbers in one dress, alive on the page and in JupyterLab."""
 
+from vaebook.figures import schematics
+from vaebook.figures.drawing import Drawing
 from vaebook.figures.notes import Note, stand_in_note
 from vaebook.figures.numbers import between, number
 from vaebook.figures.plots import (
@@ -17,6 +19,7 @@ from vaebook.figures.tables import Table, table
 
 __all__ = [
     "CATEGORICAL",
+    "Drawing",
     "Figure",
     "Note",
     "Table",
@@ -29,6 +32,7 @@ __all__ = [
     "manifold",
     "number",
     "scatter",
+    "schematics",
     "slider",
     "stand_in_note",
     "table",

@@ -11,6 +11,8 @@ with plotly's public bundle.
 __all__ = [
     "CATEGORICAL",
     "COLOUR_BAR",
+    "FONT",
+    "PRINT_INK",
     "SEQUENTIAL",
     "Figure",
     "describe",
@@ -55,8 +57,8 @@ SEQUENTIAL = "Viridis"
 COLOUR_BAR = {"outlinewidth": 0, "thickness": 12, "ticklen": 4}
 
 _INK = "#737373"  # readable on white and on a dark page; the page's script puts in the theme's own
-_PRINT_INK = "#222832"
-_FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+PRINT_INK = "#222832"
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 _MODE_BAR = ("select2d", "lasso2d", "autoScale2d", "toggleSpikelines", "hoverClosestCartesian")
 _WIDTH = 700  # of a text column on a desktop, in CSS pixels
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": [*_MODE_BAR, "hoverCompareCartesian"]}
@@ -118,7 +120,7 @@ def _template() -> go.layout.Template:
     return go.layout.Template(
         layout={
             "colorway": CATEGORICAL,
-            "font": {"family": _FONT, "size": 13, "color": _INK},
+            "font": {"family": FONT, "size": 13, "color": _INK},
             "title": {"x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 15}},
             "paper_bgcolor": "rgba(0, 0, 0, 0)",
             "plot_bgcolor": "rgba(0, 0, 0, 0)",
@@ -143,9 +145,9 @@ def _template() -> go.layout.Template:
             "annotationdefaults": {
                 "bgcolor": "rgba(255, 255, 255, 0.75)",
                 "borderpad": 1,
-                "font": {"color": _PRINT_INK, "size": 13},
+                "font": {"color": PRINT_INK, "size": 13},
             },
-            "hoverlabel": {"font": {"family": _FONT, "size": 13}},
+            "hoverlabel": {"font": {"family": FONT, "size": 13}},
             "hovermode": "closest",
             "dragmode": "pan",
             "coloraxis": scale,
@@ -225,7 +227,7 @@ class Figure(go.Figure):
         if kind not in _FORMATS:
             raise ValueError(f"path must end in .svg, .pdf, .png or .html, got {str(path)!r}")
         printed = Figure(self)
-        printed.update_layout(paper_bgcolor="#ffffff", font_color=_PRINT_INK)
+        printed.update_layout(paper_bgcolor="#ffffff", font_color=PRINT_INK)
         if kind == ".html":
             data = printed._page().encode()
         else:

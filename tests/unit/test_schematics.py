@@ -1,0 +1,122 @@
+"""Schematics: what they say, what is to scale in them, and what is refused."""
+
+import math
+from xml.etree import ElementTree
+
+import pytest
+
+from vaebook import figures
+from vaebook.figures import schematics
+from vaebook.figures.drawing import Drawing, Sheet
+
+SVG = "{http://www.w3.org/2000/svg}"
+EVERY = {
+    name: getattr(schematics, name)()
+    if name != "elbo_bars"
+    else schematics.elbo_bars(-75.0, 20.0, -90.0)
+    for name in schematics.__all__
+}
+
+each = pytest.mark.parametrize("drawing", EVERY.values(), ids=EVERY)
+
+
+def elements(drawing: Drawing) -> ElementTree.Element:
+    """The drawing as a tree."""
+    html = drawing._repr_html_()
+    return ElementTree.fromstring(html[html.index("<svg") : html.index("</svg>") + 6])
+
+
+def said(drawing: Drawing) -> list[str]:
+    """Each line of words."""
+    return ["".join(text.itertext()) for text in elements(drawing).iter(f"{SVG}text")]
+
+
+@each
+def test_a_schematic_is_an_image_with_a_description(drawing):
+    svg = elements(drawing)
+    assert svg.get("role") == "img"
+    assert svg.get("aria-label") == repr(drawing) == drawing.alt
+    assert len(drawing.alt) > 60
+
+
+@each
+def test_words_are_in_the_ink_of_the_page_and_nothing_needs_a_name(drawing):
+    for text in elements(drawing).iter(f"{SVG}text"):
+        assert text.get("fill") == "currentColor"
+    # A page may show a drawing twice, and a name must be the only one of its kind.
+    assert not any("id" in element.attrib for element in elements(drawing).iter())
+
+
+@pytest.mark.parametrize("alt", ["", "  ", None])
+def test_a_drawing_without_a_description_is_refused(alt):
+    with pytest.raises(ValueError, match="alt must say what is to be seen"):
+        Sheet(10, 10).done(alt)
+
+
+def test_a_drawing_is_saved_for_print(tmp_path):
+    path = tmp_path / "bottleneck.svg"
+    schematics.bottleneck().save(path)
+    svg = ElementTree.parse(path).getroot()
+    assert "background: #ffffff; color: #222832" in svg.get("style")
+    with pytest.raises(ValueError, match=r"path must end in \.svg, got .*'walk.png'"):
+        schematics.bottleneck().save("walk.png")
+
+
+def test_words_are_set_as_the_tags_say():
+    sheet = Sheet(100, 40)
+    sheet.words(50, 20, "<b>a</b> & <i>z</i><sub>1</sub>b")
+    (text,) = elements(sheet.done("Letters."))
+    assert "".join(text.itertext()) == "a & z1b"
+    bold, slanted, low, after = text
+    assert bold.get("font-weight") == "600"
+    assert slanted.get("font-style") == "italic"
+    # What is lowered is raised again afterwards.
+    assert float(low.get("dy")) == -float(after.get("dy")) > 0
+
+
+@pytest.mark.parametrize(
+    ("reconstruction", "kl", "log_evidence"), [(-75, 20, -90), (-3.5, 0, -3.5), (12, 4, 9.5)]
+)
+def test_the_bars_of_the_elbo_are_to_scale(reconstruction, kl, log_evidence):
+    drawing = schematics.elbo_bars(reconstruction, kl, log_evidence)
+    bars = [
+        (float(bar.get("x")), float(bar.get("width")))
+        for bar in elements(drawing).iter(f"{SVG}rect")
+    ]
+    elbo = reconstruction - kl
+    spans = [(0, reconstruction), (elbo, reconstruction), (0, elbo), (0, log_evidence)]
+    spans.append((elbo, log_evidence))
+    lengths = [abs(a - b) for a, b in spans]
+    unit = sum(width for _, width in bars) / sum(lengths)
+    for (x, width), length, span in zip(bars, lengths, spans, strict=True):
+        assert width == pytest.approx(unit * length, abs=0.01)
+        assert x - bars[0][0] == pytest.approx(unit * (min(span) - min(spans[0])), abs=0.01)
+    words = " ".join(said(drawing))
+    for value in (reconstruction, -kl, elbo, log_evidence, log_evidence - elbo):
+        assert figures.number(value, 1) in words
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((-75, -1, -90), r"kl must be a finite number in \[0"),
+        ((-75, 20, -96), "log_evidence must be reconstruction - kl = -95 or more, got -96"),
+        ((math.nan, 20, -90), "reconstruction must be a finite number"),
+        ((-75, 20, math.inf), "log_evidence must be a finite number"),
+    ],
+)
+def test_bars_that_no_bound_has_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        schematics.elbo_bars(*values)
+
+
+def test_pcn_stays_on_the_circle_and_the_random_walk_leaves_it():
+    step = 0.8
+    shell, *dots = elements(EVERY["pcn_circle"]).iter(f"{SVG}circle")
+    radius = float(shell.get("r"))
+    centre, z, xi, circle, walk = (complex(float(d.get("cx")), float(d.get("cy"))) for d in dots)
+    for place in (z, xi, circle):
+        assert abs(place - centre) == pytest.approx(radius, rel=1e-2)
+    assert abs(walk - centre) == pytest.approx(radius * math.hypot(1, step), rel=1e-2)
+    c = math.sqrt(1 - step**2)
+    assert abs(circle - centre - c * (z - centre) - step * (xi - centre)) < 1
