@@ -19,7 +19,9 @@ FUNCTIONS = {f"figures.{name}" for name in DRAWING | {"describe"}}
 FUNCTIONS |= {f"live.{name}" for name in LIVE}
 SCHEMATICS = {f"figures.schematics.{name}" for name in figures.schematics.__all__}
 FUNCTIONS |= SCHEMATICS
-LONGEST = 20
+LONGEST = 20  # lines of a visible cell
+WIDEST = 76  # letters of a line of code on a page
+FOLDED = {"hide-input", "hide-cell"}
 
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 
@@ -138,10 +140,88 @@ def test_a_chapter_compares_at_least_one_output(path: Path) -> None:
     assert any("nbval-check-output" in cell.metadata.get("tags", []) for cell in code(path))
 
 
+def shown(path: Path) -> list[nbformat.NotebookNode]:
+    """The cells whose code is on the page, at once or when unfolded."""
+    return [cell for cell in code(path) if not tags(cell) & {"remove-cell", "remove-input"}]
+
+
+def tags(cell: nbformat.NotebookNode) -> set[str]:
+    """The tags of a cell."""
+    return set(cell.metadata.get("tags", []))
+
+
+def bare_folds(cells: list[nbformat.NotebookNode]) -> list[str]:
+    """Folded code with nothing of its own on the page, right before other folded code."""
+    found, silent = [], None
+    for cell in cells:
+        if cell.cell_type == "code" and "remove-cell" in tags(cell):
+            continue
+        folded = cell.cell_type == "code" and bool(tags(cell) & FOLDED)
+        if folded and silent is not None:
+            found.append(silent.source[:80])
+        silent = cell if folded and not shows(cell) else None
+    return found
+
+
+def shows(cell: nbformat.NotebookNode) -> bool:
+    """Whether a cell leaves something on the page: by a figure, a print or its last value."""
+    body = tree(cell.source).body
+    calls = [node for node in ast.walk(tree(cell.source)) if isinstance(node, ast.Call)]
+    names = {ast.unparse(call.func) for call in calls}
+    value = body[-1].value if isinstance(body[-1], ast.Expr) else None
+    helper = isinstance(value, ast.Call) and isinstance(value.func, ast.Name)  # made above
+    figure = cell.metadata.get("mystnb", {}).get("figure")
+    return bool(figure or names & {"print", "display"} or (value and not helper))
+
+
 @each_chapter
-def test_no_cell_is_longer_than_a_screen(path: Path) -> None:
+def test_code_that_is_shown_fits_the_column(path: Path) -> None:
+    lines = [line for cell in shown(path) for line in cell.source.split("\n")]
+    assert [line for line in lines if len(line) > WIDEST] == []
+
+
+@each_chapter
+def test_what_is_printed_fits_the_column(path: Path) -> None:
+    texts = [output.get("text", "") for cell in shown(path) for output in cell.outputs]
+    assert [line for text in texts for line in text.split("\n") if len(line) > WIDEST] == []
+
+
+@each_chapter
+def test_no_visible_cell_is_longer_than_a_screen(path: Path) -> None:
+    for cell in shown(path):
+        if not tags(cell) & FOLDED:
+            assert len(cell.source.strip().split("\n")) <= LONGEST, cell.source[:80]
+
+
+@each_chapter
+def test_folded_code_in_a_row_is_in_one_fold(path: Path) -> None:
+    assert bare_folds(read(path).cells) == []
+
+
+def test_two_folds_in_a_row_are_found() -> None:
+    def fold(source: str, tag: str = "hide-input") -> nbformat.NotebookNode:
+        return nbformat.v4.new_code_cell(source, metadata={"tags": [tag]})
+
+    helper, drawing = fold("def f():\n    return 1"), fold("figures.curves(s, alt='x')")
+    between = fold("glue('a', 1)", "remove-cell")
+    assert bare_folds([helper, between, drawing]) == [helper.source]
+    assert bare_folds([drawing, drawing]) == []
+    assert bare_folds([helper, nbformat.v4.new_markdown_cell("And"), drawing]) == []
+
+
+@each_chapter
+def test_no_table_is_made_by_hand(path: Path) -> None:
+    sources = "\n".join(cell.source for cell in code(path))
+    assert "<table" not in sources
+    assert "to_html" not in sources
+
+
+@each_chapter
+def test_no_cell_prints_a_truth_value_alone(path: Path) -> None:
     for cell in code(path):
-        assert len(cell.source.strip().split("\n")) <= LONGEST, cell.source[:80]
+        for output in cell.outputs:
+            words = output.get("text", "").replace("[", " ").replace("]", " ").replace(",", " ")
+            assert not set(words.split()) <= {"True", "False"}, cell.source[-80:]
 
 
 @each_chapter

@@ -59,7 +59,7 @@ def test_headings_of_rows_and_columns_say_what_they_head():
 
 
 def test_numbers_end_and_words_begin_at_one_line():
-    rows = [["a", 1.0, "yes", "2 to 3", "4 %"], ["b", None, "12 or so", "5", "1.5 ± 0.1"]]
+    rows = [["a", 1.0, "yes", "2 (1 to 3)", "4 %"], ["b", None, "12 or so", "5", "1.5 ± 0.1"]]
     for row in Reader(figures.table(rows, list("vwxyz"))).rows:
         sides = [attributes["style"] for _, attributes, _ in row]
         expected = ["start", "end", "start", "end", "end"]

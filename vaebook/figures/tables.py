@@ -18,7 +18,8 @@ from vaebook.figures.pictures import read_texts
 
 _TAG = re.compile(r"</?(?:sub|sup|i)>")
 _NUMBER = r"[+−]?[\d,]*\.?\d+(?:\s?%)?"
-_NUMBERS = re.compile(rf"{_NUMBER}(?: (?:to|±) {_NUMBER})?")
+_RANGE = rf"{_NUMBER}(?: (?:to|±) {_NUMBER})?"
+_NUMBERS = re.compile(rf"{_RANGE}(?: \({_RANGE}\))?")
 _NOTHING = "\N{EN DASH}"
 
 
@@ -81,8 +82,8 @@ def table(
 ) -> Table:
     """Set words and numbers in rows and columns; what is wider than the page scrolls by itself.
 
-    Columns of numbers, also written as by :func:`number` and :func:`between`, are aligned on the
-    right. Words take ``<i>``, ``<sub>`` and ``<sup>``.
+    Columns of numbers, also written as by :func:`number` and :func:`between` or as "1.5 ± 0.1" or
+    "1.5 (1 to 2)", are aligned on the right. Words take ``<i>``, ``<sub>`` and ``<sup>``.
 
     Args:
         rows: one sequence of cells each, or one mapping. A cell is words, a number (whole numbers
