@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 # A page shows the one line that a run prints, not its progress bar.
 export TQDM_DISABLE := 1
 # One step fetches MNIST and Fashion-MNIST, unless DATA=offline; nothing after it asks a server.
-DATA := $(if $(VAEBOOK_OFFLINE),offline)
+DATA := $(if $(filter-out 0,$(VAEBOOK_OFFLINE)),offline)
 export VAEBOOK_OFFLINE := 1
 
 # What was compiled once need not be again, in the tests least of all.

@@ -512,6 +512,9 @@ def test_nobody_is_asked_where_the_variable_says_offline(server, monkeypatch):
     with pytest.raises(DatasetUnavailable, match="VAEBOOK_OFFLINE is set"):
         datasets.mnist()
     assert server.asked == []
+    for value, half in (("0", "train"), ("", "t10k")):
+        monkeypatch.setenv("VAEBOOK_OFFLINE", value)
+        assert_is(datasets.mnist(half == "train"), half)
 
 
 # ---------------------------------------------------------------------------------------------

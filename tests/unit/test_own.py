@@ -85,6 +85,14 @@ def test_a_picture_under_the_suffix_of_another_kind_is_read(tmp_path):
     assert (one(tmp_path) == PHOTO).all()
 
 
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_of_a_moving_picture_the_first_frame_is_taken(tmp_path, kind):
+    first, second = (Image.new("RGB", (8, 8), colour) for colour in ("red", "blue"))
+    options = {"lossless": True} if kind == "webp" else {}
+    first.save(tmp_path / f"a.{kind}", save_all=True, append_images=[second], **options)
+    assert (one(tmp_path) == [255, 0, 0]).all()
+
+
 def test_a_photograph_with_a_second_picture_inside_is_read(tmp_path):
     # As phones write them: the camera's picture, and a preview or a depth map behind it.
     first, second = (Image.new("RGB", (64, 64), colour) for colour in ("red", "blue"))
@@ -468,6 +476,24 @@ def test_bools_are_black_and_white_and_uint8_of_zeros_and_ones_is_refused():
     with pytest.raises(ValueError, match="bool or float where their largest value is 1"):
         datasets.from_arrays(mask.astype(np.uint8))
     assert datasets.from_arrays(0 * STACK).images.max() == 0
+
+
+def test_an_array_that_is_read_only_is_copied_without_a_warning():
+    frozen = (STACK / 255).astype(np.float32)
+    frozen.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = datasets.from_arrays(frozen)
+    assert (found.images.permute(0, 2, 3, 1).numpy() == frozen).all()
+
+
+def test_values_that_a_tensor_would_lose_are_refused():
+    with pytest.raises(ValueError, match=r"images must be without masked values"):
+        datasets.from_arrays(np.ma.masked_greater(STACK, 100))
+    with pytest.raises(
+        ValueError, match=r"labels must be an integer tensor \[5\], got complex128"
+    ):
+        datasets.from_arrays(STACK, np.arange(5) + 1j)
 
 
 def test_floats_out_of_range_are_refused_unless_they_are_declared():

@@ -36,7 +36,7 @@ def mnist(train: bool = True) -> ImageSet:
     Each file is looked for in the folder that `VAEBOOK_DATA` names (in `MNIST/raw` below it, or
     in itself where it is one of the two; unpacked or as .gz), then in the cache
     `~/.cache/vaebook`, then downloaded into that cache from torchvision's mirrors, unless
-    `VAEBOOK_OFFLINE` is set. Only the half that is asked for is needed.
+    `VAEBOOK_OFFLINE` is set, and not to 0. Only the half that is asked for is needed.
 
     Raises:
         DatasetUnavailable: when none of the three has it, or a folder can't be read.
@@ -182,7 +182,7 @@ def _gather(
     files = {name: file for name, file in found.items() if file is not None}
     try:
         for name in (name for name in names if name not in files):
-            if offline or os.environ.get("VAEBOOK_OFFLINE"):
+            if offline or os.environ.get("VAEBOOK_OFFLINE", "0") not in ("", "0"):
                 why = "offline was asked for" if offline else "VAEBOOK_OFFLINE is set"
                 raise OSError(f"not tried, as {why}")
             files[name] = _download(kind, name, deadline, progress)

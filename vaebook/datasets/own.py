@@ -33,7 +33,8 @@ def folder(
 
     A picture is turned as its camera says (EXIF), its transparent parts are laid on white, the
     largest square in its middle is cut out, and that is brought to `size` by cubic
-    interpolation. 16-bit greys become 8-bit ones, and colour profiles are not applied.
+    interpolation. 16-bit greys become 8-bit ones, colour profiles are not applied, and of a moving
+    picture the first frame is taken.
 
     Args:
         path: of the folder; a leading ~ is the home directory.
@@ -125,7 +126,8 @@ def _pictures(root: Path) -> tuple[list[Path], Tensor | None, tuple[str, ...]]:
 
 def _listed(place: Path) -> tuple[list[Path], list[Path], list[Path]]:
     """Return the pictures, the folders and the other files of a folder, each by name."""
-    shown = sorted(entry for entry in place.iterdir() if not entry.name.startswith("."))
+    shown = [entry for entry in place.iterdir() if not entry.name.startswith(".")]
+    shown.sort(key=lambda entry: entry.name)  # paths compare otherwise on Windows
     folders = [entry for entry in shown if entry.is_dir()]
     files = [entry for entry in shown if not entry.is_dir()]
     pictures = [file for file in files if _is_picture(file.name)]
@@ -220,7 +222,7 @@ images[None] for one, images[..., None] for 48
         )
     if labels is not None:
         labels = _tensor(labels, "labels")
-        if not labels.is_floating_point() and labels.dtype not in (torch.bool, torch.complex64):
+        if not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool):
             labels = labels.long()
     factors = {} if factors is None else factors
     _checks.instance(factors, "factors", Mapping)
@@ -235,9 +237,12 @@ def _tensor(value: object, name: str) -> Tensor:
         return value.detach()
     if not isinstance(value, np.ndarray):
         raise ValueError(f"{name} must be an array or a tensor, got {type(value).__name__}")
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must be without masked values: fill them with .filled(...)")
     try:
-        # Neither another byte order nor a negative stride is one of torch's.
-        return torch.from_numpy(np.ascontiguousarray(value, value.dtype.newbyteorder("=")))
+        # Neither another byte order, nor a negative stride, nor what is read-only is torch's.
+        array = np.ascontiguousarray(value, value.dtype.newbyteorder("="))
+        return torch.from_numpy(array if array.flags.writeable else array.copy())
     except TypeError:
         raise ValueError(f"{name} must be an array of numbers, got {value.dtype}") from None
 
