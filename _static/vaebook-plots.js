@@ -283,6 +283,7 @@
       await fit(plot);
       if (plot.range && plot.range.value !== "0") await show(plot, plot.steps[plot.range.value]);
       plot.box.dataset.drawn = "true";
+      plot.box.dispatchEvent(new Event("vaebook-drawn"));
       spare(plot);
     } catch (error) {
       plot.failed = true;
@@ -341,6 +342,8 @@
     resize(plot);
     watcher.observe(box);
     sizes.observe(box);
+    // Somebody wants to see it before it comes into view.
+    box.addEventListener("vaebook-draw", () => draw(plot));
   }
 
   function repaint() {

@@ -1,9 +1,7 @@
-"""The home page: its figure, its links into it, and how fast and light the page is."""
+"""The home page: its figure, and its links into it."""
 
-import gzip
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -11,8 +9,6 @@ from playwright.sync_api import Browser, Page, expect
 from tests.site.built_site import SITE
 
 HOME = "intro.html"
-# What a page loads that all other pages load as well.
-SHARED = ("/_static/", "/vendor/")
 
 
 @pytest.fixture
@@ -57,34 +53,3 @@ def test_there_are_three_things_to_try_whose_links_the_figure_takes(page: Page, 
         "() => document.querySelector('vaebook-trainer').settings.values.noise === 0"
     )
     expect(page.locator(".vaebook-live-plane")).to_be_in_viewport()
-
-
-@pytest.mark.alone
-def test_the_page_paints_soon_and_does_not_jump_on_a_slow_machine(page: Page, base: str) -> None:
-    session = page.context.new_cdp_session(page)
-    session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
-    page.add_init_script(
-        """globalThis.shift = 0;
-        new PerformanceObserver((list) => {
-          for (const entry of list.getEntries()) {
-            if (!entry.hadRecentInput) globalThis.shift += entry.value;
-          }
-        }).observe({ type: "layout-shift", buffered: true });"""
-    )
-    page.goto(base + HOME)
-    page.wait_for_selector(".vaebook-is-live")
-    page.wait_for_timeout(3000)
-    paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-    assert page.evaluate(paint) < 1500  # ms
-    assert page.evaluate("globalThis.shift") < 0.1
-
-
-def test_the_page_is_light(page: Page, base: str) -> None:
-    loaded: list[str] = []
-    page.on("request", lambda request: loaded.append(urlsplit(request.url).path))
-    page.goto(base + HOME)
-    page.wait_for_load_state("networkidle")
-    own = {path for path in loaded if path.startswith("/") and not path.startswith(SHARED)}
-    files = [SITE / path.lstrip("/") for path in own if (SITE / path.lstrip("/")).is_file()]
-    assert SITE / HOME in files
-    assert sum(len(gzip.compress(file.read_bytes())) for file in files) < 1_200_000

@@ -1,0 +1,76 @@
+"""How soon a page is there, how little it jumps, and how light it is."""
+
+import gzip
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.site.built_site import SITE, pages
+
+HOME = "intro.html"
+# What a page loads that all other pages load as well.
+SHARED = ("/_static/", "/vendor/")
+WIDTHS = {"desktop": 1280, "phone": 390}
+SHIFTS = """globalThis.shift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    if (!entry.hadRecentInput) globalThis.shift += entry.value;
+  }
+}).observe({ type: "layout-shift", buffered: true });"""
+PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+
+
+@pytest.fixture(params=WIDTHS.values(), ids=WIDTHS)
+def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    """A window with nothing in its cache, which adds up how far its contents jump."""
+    context = browser.new_context(viewport={"width": request.param, "height": 900})
+    page = context.new_page()
+    page.add_init_script(SHIFTS)
+    yield page
+    context.close()
+
+
+@pytest.mark.alone
+def test_the_home_page_paints_soon_on_a_slow_machine_and_does_not_jump(
+    page: Page, base: str
+) -> None:
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    page.goto(base + HOME)
+    page.wait_for_selector(".vaebook-is-live")
+    page.wait_for_timeout(3000)
+    assert page.evaluate(PAINT) < 1500  # ms
+    assert page.evaluate("globalThis.shift") < 0.1
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_page_does_not_jump(page: Page, base: str, name: str) -> None:
+    page.goto(base + name)
+    page.evaluate("() => window.MathJax?.startup?.promise.then(() => true)")
+    page.wait_for_timeout(500)
+    assert page.evaluate("globalThis.shift") < 0.1
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_page_is_light(browser: Browser, base: str, name: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(urlsplit(request.url).path))
+    page.goto(base + name)
+    page.wait_for_load_state("networkidle")
+    context.close()
+    own = {path for path in loaded if path.startswith("/") and not path.startswith(SHARED)}
+    files = [SITE / path.lstrip("/") for path in own if (SITE / path.lstrip("/")).is_file()]
+    assert SITE / name in files
+    assert sum(len(gzip.compress(file.read_bytes())) for file in files) < 1_200_000
+
+
+def test_a_jump_is_seen(page: Page) -> None:
+    page.set_content("<p id='late'></p><p>" + "Words. " * 400 + "</p>")
+    page.wait_for_timeout(100)
+    page.evaluate("document.getElementById('late').style.height = '600px'")
+    page.wait_for_timeout(300)
+    assert page.evaluate("globalThis.shift") > 0.1

@@ -1,0 +1,173 @@
+"""What a page offers beside its text: a report of a fault, its citation, previews of references.
+
+A Sphinx extension. Each section has a link that opens a report at the repository, filled in with
+page and section; the end of a page has its entry for BibTeX. What a page refers to on other pages
+is put at its end, in templates that `_static/vaebook-previews.js` shows.
+"""
+
+import html
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlencode
+
+import yaml
+from sphinx.application import Sphinx
+
+import vaebook
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_HEADING = re.compile(
+    r'<h2>(.*?)(<a class="headerlink" href="#([^"]*)"[^>]*>#</a>)</h2>', re.DOTALL
+)
+_ELSEWHERE = re.compile(r'<a class="reference internal" href="([\w./-]+\.html)#([^"]+)"')
+_TAGS = re.compile(r"<[^>]*>")
+
+
+def plain(markup: str) -> str:
+    """Return what HTML says, without its tags."""
+    return html.unescape(_TAGS.sub("", markup)).strip()
+
+
+def reports(body: str, page: str, title: str, repository: str) -> str:
+    """Return a page's HTML with a link to report a fault in each of its sections."""
+
+    def link(match: re.Match[str]) -> str:
+        heading, anchor, place = match.groups()
+        section = plain(heading)
+        filled = {"title": f"{title}: {section}", "where": f"{page}.html#{place}"}
+        address = f"{repository}/issues/new?{urlencode({'template': 'page.yml'} | filled)}"
+        name = html.escape(f"Report a fault in the section {section}", quote=True)
+        report = f'<a class="vaebook-report" href="{html.escape(address)}" title="{name}">'
+        return f"<h2>{heading}{anchor}{report}Report a fault</a></h2>"
+
+    return _HEADING.sub(link, body)
+
+
+def bibtex(page: str, title: str, citation: dict[str, Any]) -> str:
+    """Return the entry of a page: of a chapter, or of the book for the home page.
+
+    Example:
+        >>> book = {"title": "The book", "authors": [{"name": "A. Body"}], "version": "0.1.0"}
+        >>> book |= {"date-released": "2026-11-20", "repository-code": "https://example.org"}
+        >>> print(bibtex("chapters/04_class_mixtures", "Where the classes live", book))
+        @incollection{vaebook-class-mixtures,
+          author    = {{A. Body}},
+          title     = {{Where the classes live}},
+          booktitle = {{The book}},
+          chapter   = {4},
+          year      = {2026},
+          note      = {Version 0.1.0},
+          url       = {https://example.org},
+        }
+    """
+    number, _, slug = posixpath.basename(page).partition("_")
+    whole = page == "intro"
+    key = "vaebook" if whole else f"vaebook-{slug or number}".replace("_", "-")
+    authors = " and ".join(f"{{{author['name']}}}" for author in citation["authors"])
+    fields = {
+        "author": authors,
+        "title": f"{{{citation['title'] if whole else title}}}".replace("&", r"\&"),
+        "booktitle": "" if whole else f"{{{citation['title']}}}",
+        "chapter": str(int(number)) if number.isdigit() else "",
+        "year": str(citation["date-released"])[:4],
+        "note": f"Version {citation['version']}",
+        "url": citation["repository-code"],
+    }
+    lines = [f"  {name:9} = {{{value}}}," for name, value in fields.items() if value]
+    return "\n".join([f"@{'misc' if whole else 'incollection'}{{{key},", *lines, "}"])
+
+
+def cite(entry: str) -> str:
+    """Return the fold at the end of a page; the book's button copies what is in it."""
+    return (
+        '<details class="vaebook-cite"><summary>Cite this page</summary>'
+        '<div class="highlight-bibtex notranslate"><div class="highlight">'
+        f"<pre>{html.escape(entry)}\n</pre></div></div></details>"
+    )
+
+
+def element(page: str, name: str) -> str:
+    """Return the HTML of the element of a page that has an id, or nothing if there is none.
+
+    Example:
+        >>> element('<div><div id="a"><div>x</div></div></div>', "a")
+        '<div id="a"><div>x</div></div>'
+    """
+    found = re.search(rf'<(\w+)\b[^<>]*\bid="{re.escape(html.escape(name))}"[^<>]*>', page)
+    if not found:
+        return ""
+    depth = 0
+    for tag in re.compile(rf"<(/?){found[1]}\b[^>]*>").finditer(page, found.start()):
+        depth += -1 if tag[1] else 1
+        if not depth:
+            return page[found.start() : tag.end()]
+    return ""
+
+
+def preview(page: str, name: str) -> str:
+    """Return what to show of an element, without names and links; nothing of a section."""
+    markup = element(page, name)
+    if not (tag := re.match(r"<(dt|figure|div)\b", markup)):
+        return ""
+    if tag[1] == "figure":
+        caption = re.search(r"<figcaption>.*</figcaption>", markup, re.DOTALL)
+        markup = caption[0] if caption else ""
+    elif tag[1] == "dt":
+        after = page[page.index(markup) + len(markup) :].lstrip()
+        markup += after[: after.index("</dd>") + len("</dd>")]
+    markup = re.sub(r'<a class="headerlink".*?</a>', "", markup, flags=re.DOTALL)
+    return re.sub(r' id="[^"]*"|</?a\b[^>]*>', "", markup)
+
+
+def templates(page: str, pages: dict[str, str]) -> str:
+    """Return the previews of what a page, one of these, refers to on the others."""
+    found = {}
+    for path, name in _ELSEWHERE.findall(pages[page]):
+        other = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
+        if markup := preview(pages.get(other, ""), unquote(html.unescape(name))):
+            found[f"{path}#{name}"] = markup
+    return "".join(
+        f'<template data-preview="{link}">{markup}</template>\n' for link, markup in found.items()
+    )
+
+
+def add(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Put reports and citation on a page."""
+    if doctree is None:
+        return
+    title = plain(context["title"])
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    repository = app.config.html_theme_options["repository_url"]
+    context["body"] = reports(context["body"], page, title, repository)
+    context["body"] += cite(bibtex(page, title, citation))
+
+
+def written(app: Sphinx) -> Iterator[Path]:
+    """Yield the pages of the book that are there."""
+    for docname in sorted(app.env.found_docs):
+        path = Path(app.outdir, f"{docname}.html")
+        if path.is_file():
+            yield path
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Put the previews on all pages, when all of them are there."""
+    if exception or app.builder.name != "html":
+        return
+    paths = {p.relative_to(app.outdir).as_posix(): p for p in written(app)}
+    pages = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
+    for name, page in pages.items():
+        if "<template data-preview" not in page and (shown := templates(name, pages)):
+            end = page.rindex("</body>")
+            paths[name].write_text(page[:end] + shown + page[end:], encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect everything with Sphinx."""
+    app.connect("html-page-context", add)
+    app.connect("build-finished", finish)
+    return {"version": vaebook.__version__, "parallel_read_safe": True}
