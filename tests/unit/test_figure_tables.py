@@ -39,7 +39,7 @@ class Reader(HTMLParser):
 
 def read(table: figures.Table) -> list[list[str]]:
     """The words of each row."""
-    return [[text for _, _, text in row] for row in Reader(table).rows]
+    return [[text.replace("\xa0", " ") for _, _, text in row] for row in Reader(table).rows]
 
 
 def test_cells_are_written_as_numbers_are():
@@ -64,6 +64,11 @@ def test_numbers_end_and_words_begin_at_one_line():
         sides = [attributes["style"] for _, attributes, _ in row]
         expected = ["start", "end", "start", "end", "end"]
         assert sides == [f"text-align: {side}" for side in expected]
+
+
+def test_a_range_is_not_broken_but_may_stand_below_its_middle():
+    _, (_, (*_, text)) = Reader(figures.table([["a", "1.5 (1 to 2)"]], ["x", "y"])).rows
+    assert text == "1.5 (1\xa0to\xa02)"
 
 
 def test_mappings_are_read_by_key_and_the_rest_is_left_out():

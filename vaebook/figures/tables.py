@@ -20,6 +20,8 @@ _TAG = re.compile(r"</?(?:sub|sup|i)>")
 _NUMBER = r"[+−]?[\d,]*\.?\d+(?:\s?%)?"
 _RANGE = rf"{_NUMBER}(?: (?:to|±) {_NUMBER})?"
 _NUMBERS = re.compile(rf"{_RANGE}(?: \({_RANGE}\))?")
+_FIXED = "\N{NO-BREAK SPACE}"
+_LONG = 24  # letters: a cell of more is not squeezed on a phone
 _NOTHING = "\N{EN DASH}"
 
 
@@ -45,7 +47,10 @@ class Table:
         for name, *cells in self.rows:
             line = f'<tr><th scope="row" style="text-align: start">{_html(name)}</th>'
             for side, text in zip(sides[1:], cells, strict=True):
-                line += f'<td style="text-align: {side}">{_html(text)}</td>'
+                if side == "end":  # a range may stand below its middle, and is not broken itself
+                    text = text.replace(" ", _FIXED).replace(f"{_FIXED}(", " (")
+                wide = "; min-width: 9rem" * (side == "start" and len(text) > _LONG)
+                line += f'<td style="text-align: {side}{wide}">{_html(text)}</td>'
             lines.append(f"{line}</tr>")
         return (
             '<div class="vaebook-table" style="overflow-x: auto"><table>'
