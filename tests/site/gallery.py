@@ -1,10 +1,15 @@
 """One of each live figure, for a page and for a notebook."""
 
+from functools import cache
+
 import torch
 from sklearn.datasets import load_digits
 
 from vaebook import datasets, live, recipes
 
+NAMES = (
+    "pipeline", "beta", "map", "dials", "chains", "bench", "easel", "twins", "panel", "trainer",
+)  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 </head><body><main><h1>Figures</h1>{}</main></body></html>"""
@@ -17,6 +22,7 @@ def small_digits() -> datasets.ImageSet:
     return datasets.ImageSet(images, torch.tensor(found.target), names=tuple("0123456789"))
 
 
+@cache
 def figures() -> dict[str, live.Live]:
     """One of each, from models that the package ships."""
     plane = recipes.load("mnist-mlp-2d")
@@ -30,12 +36,15 @@ def figures() -> dict[str, live.Live]:
         pair.append(live.Twin(title, trained.model, mu.mean(0), torch.diag(mu.std(0))))
         clouds.append(mu)
     runs = []
-    for beta in (0.01, 1.0):
+    for beta in (0.01, 1.0, 3.0):
         trained = recipes.load(f"beta-mnist-b{beta:g}-s0")
         metrics = trained.card["metrics"]
         rate, fit = metrics["kl"]["nats"], metrics["log_p_x_given_z"]["nats"]
         runs.append(live.BetaRun(beta, trained.model, trained.codes.mu, rate, -fit))
     return {
+        "pipeline": live.pipeline(
+            plane.model, datasets.digits().images[range(0, 110, 11)], *codes, alt="A pipeline."
+        ),
         "beta": live.beta_dial(runs, trained.codes.labels, images, alt="A dial."),
         "map": live.latent_map(plane.model, *codes, alt="A map."),
         "dials": live.latent_map(

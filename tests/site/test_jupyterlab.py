@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 # Where Python puts each figure.
 PLACES = {
+    "pipeline": [0.5, -0.25],
     "beta": [1.0, 0.5, -0.5],
     "map": [1.0, -0.5],
     "dials": [0.5] * 8,
@@ -152,7 +153,7 @@ def test_python_reads_where_the_reader_has_moved_every_figure(lab: Page) -> None
             1 + len(PLACES) + list(PLACES).index(name)
         )
         if name == "easel":
-            cell.get_by_role("button", name="an example").click()
+            cell.get_by_role("radio").nth(1).check()
         else:
             # Of the chains the first dial is the step's, of the bench the datum's; of the trainer
             # the last one is the image's.

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from scipy import integrate, stats
 
 from tests.site.gallery import PAGE
-from vaebook import datasets, live, recipes
+from vaebook import datasets, live, objectives, recipes
 from vaebook.latent import samplers
 from vaebook.live.bundle import bundle
 from vaebook.live.pack import pack_decoder
@@ -185,6 +185,45 @@ def test_the_bench_integrates_as_scipy_does(
     assert terms["kl"] == pytest.approx(kl, abs=1e-9)
     assert terms["gap"] == pytest.approx(evidence - reconstruction + kl, abs=1e-5)
     assert terms["gap"] > -1e-6
+
+
+@pytest.mark.parametrize("image", [0, 7])
+def test_the_pipeline_is_torchs_from_end_to_end(browser: Browser, image: int) -> None:
+    trained = recipes.load("mnist-mlp-2d")
+    images = datasets.digits().images[:110:11].mul(255).round().div(255)
+    figure = live.pipeline(
+        trained.model, images, trained.codes.mu, alt="A pipeline.", dtype="float16"
+    )
+    page = browser.new_page(reduced_motion="reduce")
+    page.set_content(PAGE.format(figure._repr_html_()))
+    page.wait_for_selector(".vaebook-is-live")
+    e = [-1.3, 0.7]
+    found = page.locator("vaebook-pipeline").evaluate(
+        """(figure, [image, e1, e2]) => {
+          figure.set({ image, e1, e2 });
+          const { mu, sigma } = figure.goal;
+          return { mu, sigma, z: Array.from(figure.z), mean: figure.mean(image) };
+        }""",
+        [image, *e],
+    )
+    shown = [float(text) for text in page.locator("dd").all_text_contents()[-3:]]
+    page.close()
+    model, x = trained.model, images[image : image + 1]
+    with torch.no_grad():
+        mu, logvar = model.encode(x)
+        sigma = (logvar / 2).exp()
+        z = mu + sigma * torch.tensor([e])
+        fit = -model.target(x[0])(z).item()
+        rate = objectives.kl_divergence(mu, logvar).item()
+        draws = mu + sigma * torch.randn(4000, 2, generator=torch.Generator().manual_seed(0))
+        costs = rate - model.target(x[0])(draws)
+    assert found["mu"] == pytest.approx(mu[0].tolist(), abs=2e-3)
+    assert found["sigma"] == pytest.approx(sigma[0].tolist(), rel=5e-3)
+    assert found["z"] == pytest.approx(z[0].tolist(), abs=2e-3)
+    assert shown == pytest.approx([fit, rate, fit + rate], abs=0.3)
+    assert shown[0] + shown[1] == pytest.approx(shown[2], abs=0.11)
+    # The mean of 64 draws: four standard errors, a false alarm in 15,000 runs.
+    assert abs(found["mean"] - costs.mean().item()) < 4 * costs.std().item() / 8 + 0.3
 
 
 def test_the_best_q_of_a_straight_decoder_is_the_posterior(workshop: Page) -> None:

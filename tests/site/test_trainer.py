@@ -217,8 +217,8 @@ def test_in_jupyterlab_the_address_is_the_notebooks(opened: Any) -> None:
           cell.className = "lm-Widget";
           document.body.append(cell);
           cell.append(other);
-          other.settings.set({{ beta: 3 }});
-          other.change("beta");
+          other.set({{ beta: 3 }});
+          other.box.dispatchEvent(new Event("change"));
         }}"""
     )
     assert page.evaluate("location.hash") == "#trainer?seed=4"
@@ -268,7 +268,7 @@ def test_a_click_chooses_the_point_that_is_nearest(opened: Any) -> None:
     at = page.evaluate(
         f"""() => {{
           const {{ plane }} = {FIGURE};
-          const [x, y] = plane.place(plane.codes[4 * {wanted}], plane.codes[4 * {wanted} + 1]);
+          const [x, y] = plane.place([plane.codes[4 * {wanted}], plane.codes[4 * {wanted} + 1]]);
           return {{ x, y }};
         }}"""
     )
@@ -342,7 +342,7 @@ def test_labels_do_not_lie_on_each_other_when_the_codes_do(opened: Any) -> None:
           const seen = [];
           plane.shown.fill(0);
           plane.sheet.context.fillText = (_, x, y) => seen.push([x, y]);
-          plane.draw({FIGURE}.colours, 0, true);
+          plane.draw({FIGURE}.colours);
           return seen;
         }}"""
     )

@@ -1040,6 +1040,10 @@ def _live() -> dict[str, Callable[[], Call]]:
             live.latent_map,
             told | codes() | {"model": vae(), "start": [0.0, 1.0], "dtype": "int8"},
         ),
+        "live.figures.pipeline": lambda: (
+            live.pipeline,
+            told | codes() | {"model": vae(), "images": grey(2, 1, 4, 4), "dtype": "int8"},
+        ),
         "live.figures.chains": lambda: (
             live.chains,
             told | codes() | {

@@ -134,10 +134,75 @@ def test_labels_may_be_missing(plane, cloud):
     assert named.pictures["cloud"] not in clouds  # it has a name on it
 
 
+def test_the_page_gets_the_places_and_the_classes_of_the_codes_that_the_map_shows(plane):
+    mu = 1.2 * torch.randn(3000, 2, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(3000) % 7
+    figure = live.latent_map(plane, mu, labels, alt="A map.")
+    given = figure.config["plane"]["points"]
+    x, y, label = (
+        np.frombuffer(base64.b64decode(given["data"]), "<u2").reshape(-1, 3).T.astype(float)
+    )
+    extent = figure.config["extent"]
+    inside = (mu[:2000].abs() <= extent).all(1)
+    assert 0.9 < inside.double().mean() < 1
+    found = extent * (2 * np.stack([x, y], 1) / 65535 - 1)
+    np.testing.assert_allclose(found, mu[:2000][inside], atol=extent / 65535)
+    np.testing.assert_array_equal(label, labels[:2000][inside])
+
+
+def test_names_of_classes_that_lie_on_each_other_are_drawn_apart():
+    generator = torch.Generator().manual_seed(0)
+    mu = 0.01 * torch.randn(200, 2, generator=generator)
+    labels = torch.arange(200) % 2
+
+    def dark(which):
+        url = pictures.cloud(mu[which], labels[which], "14", 1.0)
+        shown = Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGBA")
+        *colours, alpha = np.asarray(shown).transpose(2, 0, 1)
+        return int(((np.max(colours, 0) < 60) & (alpha > 250)).sum())
+
+    apart = dark(labels == 0) + dark(labels == 1)
+    # Each name's ink is there, which it would not be if one lay on the other.
+    assert dark(labels < 2) > 0.95 * apart > 100
+
+
+def test_the_pipeline_carries_both_networks_and_the_images(plane, cloud):
+    images = torch.rand(3, 1, 28, 28)
+    figure = live.pipeline(plane, images, *cloud, alt="A pipeline.")
+    assert set(figure.models) == {figure.config["encoder"], figure.config["decoder"]}
+    for i, text in enumerate(figure.config["images"]):
+        kept = (255 * images[i]).round().byte().flatten().tolist()
+        assert list(base64.b64decode(text)) == kept
+    with torch.no_grad():
+        decoded = 255 * plane.decode(plane.codes(images).mu[:1])[0, 0].numpy()
+    found = pixels(figure.pictures["decoded image"])[::6, ::6]
+    assert abs(found - decoded).max() <= 0.51
+
+
+def test_the_dial_opens_where_beta_is_nearest_to_one(plane, cloud):
+    mu, labels = cloud
+    images = torch.rand(2, 1, 28, 28)
+    for betas, first in (((0.1, 1.0, 4.0), 1), ((0.0, 0.3), 1), ((2.0, 30.0), 0)):
+        runs = [live.BetaRun(beta, plane, mu, 5.0, 100.0) for beta in betas]
+        start = live.beta_dial(runs, labels, images, alt="A dial.").config["start"]
+        assert start[0] == first
+        code = plane.codes(images).mu[0].tolist()
+        assert sorted(start[1:]) == pytest.approx(sorted(code))
+
+
 def test_names_may_be_numbers(plane, cloud):
     mu, z = cloud
     numbered = live.latent_map(plane, mu, z, alt="A map.", names=range(10))
     assert numbered == live.latent_map(plane, mu, z, alt="A map.")
+
+
+def test_classes_of_a_set_without_names_are_numbered(plane, cloud):
+    mu, labels = cloud
+    bare = datasets.ImageSet(torch.rand(len(mu), 1, 2, 2), labels)
+    found = live.latent_map(plane, mu, bare.labels, alt="A map.", names=bare.names)
+    assert found == live.latent_map(plane, mu, labels, alt="A map.")
+    flat = live.latent_map(plane, mu, None, alt="A map.", names=bare.names)
+    assert flat == live.latent_map(plane, mu, alt="A map.")
 
 
 def test_double_precision_and_gradients_make_no_difference(plane, cloud):
@@ -172,7 +237,7 @@ def test_a_map_refuses_codes_and_labels_that_do_not_fit(plane, cloud):
     refused(tries, live.latent_map)
 
 
-def test_chains_and_easel_refuse_models_and_images_that_do_not_fit(plane, cloud):
+def test_chains_pipeline_and_easel_refuse_models_and_images_that_do_not_fit(plane, cloud):
     mu, labels = cloud
     image = torch.zeros(1, 28, 28)
     gaussian = VAE(MLPEncoder(4, (4,)), MLPDecoder(2, (4,)), 2, Gaussian())
@@ -185,6 +250,14 @@ def test_chains_and_easel_refuse_models_and_images_that_do_not_fit(plane, cloud)
         (r"image must lie in \[0, 1\], got 2 to 2", plane, image + 2, mu),
     ]
     refused(tries, live.chains)
+    images = image[None]
+    tries = [
+        ("got 2, StandardNormal and Gaussian", gaussian, images, mu),
+        (r"images must be .*\[E, 1, 28, 28\], got .*\[1, 28, 28\]", plane, image, mu),
+        (r"images must lie in \[0, 1\], got 2 to 2", plane, images + 2, mu),
+        (r"mu must be a float tensor \[N, 2\]", plane, images, mu[:, :1]),
+    ]
+    refused(tries, live.pipeline)
     tries = [
         (r"examples must be .*\[E, 1, 28, 28\]", plane, mu, labels, image),
         (r"examples must be .*\[E, 1, 28, 28\]", plane, mu, labels, image[None][:0]),

@@ -137,7 +137,7 @@ def test_a_widget_carries_the_figure_and_its_place(plane, cloud):
     assert widget.tag == "vaebook-latent-map"
     assert widget.z == [0.5, -1.0]
     assert widget.models == figure.models
-    assert widget.config["cloud"] == figure.pictures["cloud"]
+    assert widget.config == figure.config
     widget.z = [1.0, 1.0]
     assert widget.z == [1.0, 1.0]
 

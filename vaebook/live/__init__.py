@@ -9,6 +9,7 @@ from vaebook.live.figures import (
     elbo_bench,
     heatmap_panel,
     latent_map,
+    pipeline,
     trainer,
     twins,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "heatmap_panel",
     "latent_map",
     "pack",
+    "pipeline",
     "trainer",
     "twins",
 ]

@@ -1,4 +1,4 @@
-r"""The live figures: maps of latent space, chains, the ELBO's bench, an easel, dials, a training.
+r"""The live figures: the pipeline, maps, chains, the ELBO's bench, an easel, dials, a training.
 
 Each takes a model, codes and images on any device, and returns a :class:`vaebook.live.Live`.
 """
@@ -12,6 +12,7 @@ __all__ = [
     "elbo_bench",
     "heatmap_panel",
     "latent_map",
+    "pipeline",
     "trainer",
     "twins",
 ]
@@ -62,7 +63,7 @@ def latent_map(
         mu: codes of images, [N, D].
         labels: their classes, [N], from 0 on; None where there are none.
         alt: what is to be seen.
-        names: of the classes.
+        names: of the classes; their numbers where there are none.
         start: where the point lies first, D numbers; the median code by default.
         dtype: of the weights on the page.
 
@@ -91,8 +92,69 @@ def latent_map(
         "start": place,
         "order": [0, 1] if flat else _by_activity(mu),
         "extent": extent,
+        "plane": _plane(mu, labels, names, extent) if flat else None,
     }
     return Live("vaebook-latent-map", config, {name: text}, drawn, model.latent_dim * [_ANY], alt)
+
+
+def pipeline(
+    model: VAE,
+    images: Tensor,
+    mu: Tensor,
+    labels: Tensor | None = None,
+    *,
+    alt: str,
+    names: Sequence[str] = _DIGITS,
+    dtype: Precision = "int8",
+) -> Live:
+    r"""A VAE from end to end: image, q(z|x), a draw of it, what is decoded, the ELBO's two terms.
+
+    .. math:: x \to (\mu, \sigma), \quad z = \mu + \sigma\varepsilon, \quad
+        -\log p(x|z) + \mathrm{KL}(q(z|x) \| p(z))
+
+    The reader chooses the image, draws the noise again or drags it, and all of it moves. Encoder
+    and decoder run in the page.
+
+    Args:
+        model: a VAE with two latent dimensions, the prior N(0, I) and Bernoulli pixels.
+        images: to choose from, [E, C, H, W] in [0, 1], kept in 8 bits; eight to twelve fill a row.
+        mu: codes of images for the background, [N, 2].
+        labels: their classes, [N], from 0 on; None where there are none.
+        alt: what is to be seen.
+        names: of the classes.
+        dtype: of the weights on the page.
+
+    Raises:
+        ValueError: for another model, or images of another size.
+
+    Example:
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli())
+        >>> some = torch.zeros(3, 1, 28, 28)
+        >>> live = pipeline(model, some, torch.randn(9, 2), alt="An image and its code.")
+        >>> len(live.models), len(live.config["images"])
+        (2, 3)
+    """
+    _check_plane(model)
+    decoder = pack_decoder(model, dtype)
+    _check_images(images, "images", ["E", *decoder["output"]])
+    encoder = _pack_encoder(model, decoder["output"], dtype)
+    (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
+    mu, labels, names = _codes(model, mu, labels, names)
+    extent = pictures.half_side(mu)
+    config = {
+        "encoder": encoder_name,
+        "decoder": name,
+        "images": [pictures.bytes_of(image) for image in images],
+        "plane": _plane(mu, labels, names, extent),
+    }
+    drawn = {
+        "cloud": _cloud(mu, labels, names, extent),
+        "image": pictures.picture(images[0]),
+        "decoded image": pictures.picture(_decode(model, model.codes(images[:1]).mu[0])),
+    }
+    models = {encoder_name: encoder_text, name: text}
+    return Live("vaebook-pipeline", config, models, drawn, 2 * [_ANY], alt)
 
 
 def chains(
@@ -116,7 +178,7 @@ def chains(
         mu: codes of images for the background, [N, 2].
         labels: their classes, [N], from 0 on; None where there are none.
         alt: what is to be seen.
-        names: of the classes.
+        names: of the classes; their numbers where there are none.
         start: where both chains start.
         step: of both, in (0, 1].
         seed: of the page's random numbers, less than 2³².
@@ -148,9 +210,9 @@ def chains(
         "model": name,
         "image": pictures.bytes_of(image),
         "start": place,
-        "extent": extent,
         "step": step,
         "seed": seed,
+        "plane": _plane(mu, labels, names, extent),
     }
     drawn = {
         "cloud": _cloud(mu, labels, names, extent),
@@ -161,7 +223,7 @@ def chains(
 
 
 def elbo_bench(
-    *, alt: str, x: float = 1.0, noise: float = 0.3, mu: float = 0.0, sigma: float = 1.0
+    *, alt: str, x: float = 1.0, noise: float = 0.3, mu: float = -0.5, sigma: float = 0.5
 ) -> Live:
     r"""One datum, one latent dimension: the reader moves q, and sees ELBO, gap and posterior.
 
@@ -182,8 +244,8 @@ def elbo_bench(
         ValueError: for a value out of its range.
 
     Example:
-        >>> elbo_bench(alt="A bench.", sigma=0.5).widget().z
-        [0.0, 0.5]
+        >>> elbo_bench(alt="A bench.", sigma=0.3).widget().z
+        [-0.5, 0.3]
     """
     _checks.number(x, "x", -3, 3)
     _checks.number(noise, "noise", 0.1, 3)
@@ -214,7 +276,7 @@ def draw_digit(
         labels: their classes, [N], from 0 on; None where there are none.
         examples: images to begin with, [E, 1, 28, 28] in [0, 1].
         alt: what is to be seen.
-        names: of the classes.
+        names: of the classes; their numbers where there are none.
         dtype: of the weights on the page.
 
     Raises:
@@ -236,17 +298,15 @@ def draw_digit(
         raise ValueError(
             f"model must be of grey images [1, 28, 28], as one draws them, got {decoder['output']}"
         )
-    encoder = pack(model.encoder, [1, 28, 28], dtype)
-    if encoder["output"] != [4]:
-        raise ValueError(f"model must encode to [4], got {encoder['output']}")
+    encoder = _pack_encoder(model, [1, 28, 28], dtype)
     (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
     mu, labels, names = _codes(model, mu, labels, names)
     extent = pictures.half_side(mu)
     config = {
         "encoder": encoder_name,
         "decoder": name,
-        "extent": extent,
         "examples": [pictures.bytes_of(image) for image in examples],
+        "plane": _plane(mu, labels, names, extent),
     }
     drawn = {
         "cloud": _cloud(mu, labels, names, extent),
@@ -311,7 +371,7 @@ def twins(
     u = _place(start, 3)
     if max(map(abs, u)) > extent:
         raise ValueError(f"start must lie in [-{extent:g}, {extent:g}], got {u}")
-    config: dict[str, Any] = {"twins": [], "extent": extent, "start": u}
+    config: dict[str, Any] = {"twins": [], "start": u}
     models, flat, decoded = {}, [], {}
     for (title, model, centre, axes), z in zip(pair, codes, strict=True):
         packed = pack_decoder(model, dtype)
@@ -334,6 +394,7 @@ def twins(
         there = centre + axes @ centre.new_tensor(u)
         decoded[f"decoded by the {title}"] = pictures.picture(_decode(model, there))
     which = torch.cat([torch.full((len(part),), i) for i, part in enumerate(flat)])
+    config["plane"] = _plane(torch.cat(flat), which, (), extent)
     drawn = {"cloud": pictures.cloud(torch.cat(flat), which, (), extent)} | decoded
     return Live("vaebook-twins", config, models, drawn, 3 * [(-extent, extent)], alt)
 
@@ -359,13 +420,16 @@ def beta_dial(
 ) -> Live:
     """Models that differ in beta only: cloud, rate, distortion and reconstruction move together.
 
+    The first to be seen is the one whose beta is nearest to 1. Each latent has a dial, which
+    begins at the code of the chosen image; the map shows the two most active ones.
+
     Args:
         runs: by rising beta.
         labels: classes of the codes, the same in each run, [N], from 0 on; None where there are
             none.
         images: to be encoded by each and decoded on the page, [E, C, H, W] in [0, 1].
         alt: what is to be seen.
-        names: of the classes.
+        names: of the classes; their numbers where there are none.
         dtype: of the weights on the page.
 
     Raises:
@@ -385,7 +449,7 @@ def beta_dial(
         _checks.number(beta, "beta", 0)
     if len(betas) < 2 or betas != sorted(set(betas)):
         raise ValueError(f"runs must be two or more BetaRuns by rising beta, got {betas}")
-    models, order, codes, axes, planes, active = {}, [], [], [], [], []
+    models, order, codes, axes, planes, used = {}, [], [], [], [], []
     for run in runs:
         _checks.number(run.rate, "rate")
         _checks.number(run.distortion, "distortion")
@@ -399,26 +463,26 @@ def beta_dial(
         codes.append(run.model.codes(images).mu.detach().cpu())
         axes.append(_by_activity(mu)[:2])
         planes.append(mu[:, axes[-1]])
-        active.append(int((mu.var(0, unbiased=False) > 0.01).sum()))
+        used.append((mu.var(0, unbiased=False) > 0.01).nonzero()[:, 0].tolist())
     extent = max(pictures.half_side(plane) for plane in planes)
-    clouds = [_cloud(plane, labels, names, extent) for plane in planes]
+    first = min(range(len(runs)), key=lambda i: abs(betas[i] - 1))
     config = {
         "models": order,
         "betas": betas,
         "rates": [run.rate for run in runs],
         "distortions": [run.distortion for run in runs],
-        "active": active,
+        "used": used,
         "codes": [[[round(v, 4) for v in code] for code in group.tolist()] for group in codes],
         "axes": axes,
-        "clouds": clouds,
+        "planes": [pictures.points(plane[:_SHOWN], labels, extent) for plane in planes],
+        "plane": _plane(planes[0][:0], labels, names, extent),
         "originals": [pictures.bytes_of(image) for image in images],
-        "extent": extent,
-        "start": [0.0, *codes[0][0, axes[0]].tolist()],
+        "start": [float(first), *codes[first][0, axes[first]].tolist()],
     }
     drawn = {
-        "cloud": clouds[0],
+        "cloud": _cloud(planes[first], labels, names, extent),
         "image": pictures.picture(images[0]),
-        "decoded image": pictures.picture(_decode(runs[0].model, codes[0][0])),
+        "decoded image": pictures.picture(_decode(runs[first].model, codes[first][0])),
     }
     bounds = [(0.0, len(runs) - 1.0), _ANY, _ANY]
     return Live("vaebook-beta-dial", config, models, drawn, bounds, alt)
@@ -546,6 +610,13 @@ def _check_plane(model: object) -> None:
         )
 
 
+def _pack_encoder(model: VAE, shape: Sequence[int], dtype: Precision) -> dict[str, Any]:
+    packed = pack(model.encoder, shape, dtype)
+    if packed["output"] != [4]:
+        raise ValueError(f"model must encode to [4], got {packed['output']}")
+    return packed
+
+
 def _codes(
     model: VAE | Autoencoder, mu: Tensor, labels: Tensor | None, names: Sequence[str]
 ) -> tuple[Tensor, Tensor | None, list[str]]:
@@ -555,6 +626,7 @@ def _codes(
     if labels is not None:
         _checks.integers(labels, "labels", (len(mu),))
         low, high = int(labels.min()), int(labels.max())
+        names = names or [str(label) for label in range(high + 1)]
         if low < 0 or high >= len(names):
             raise ValueError(
                 f"labels must lie in 0 to {len(names) - 1}, which have names, got {low} to {high}"
@@ -589,6 +661,17 @@ def _decode(model: VAE | Autoencoder, z: Tensor | Sequence[float]) -> Tensor:
 
 def _by_activity(mu: Tensor) -> list[int]:
     return mu.var(0, unbiased=False).argsort(descending=True).tolist()
+
+
+def _plane(
+    mu: Tensor, labels: Tensor | None, names: Sequence[str], extent: float
+) -> dict[str, Any]:
+    """What the page draws a plane of: points with their classes, names, colours."""
+    return {
+        "points": pictures.points(mu[:_SHOWN], labels, extent),
+        "names": list(names) if labels is not None else [],
+        "colours": CATEGORICAL,
+    }
 
 
 def _cloud(mu: Tensor, labels: Tensor | None, names: Sequence[str], extent: float) -> str:

@@ -109,11 +109,11 @@ class Live:
     def widget(self) -> Any:
         """Return the figure as an anywidget, whose traitlet `z` follows the reader.
 
-        Setting `z` moves the point of a map or of twins, the start of chains, mean and standard
-        deviation of the bench's q, the factors of a heatmap, and the beta dial's [number of the
-        model, place on its map]. On the easel it draws the image decoded there; `z` is then the
-        mean of q(z|x) of it. While a model is trained it chooses the image whose code is nearest,
-        and is then that code. What a figure can't take is refused with a `TraitError`.
+        Setting `z` moves the point of a map or of twins, the pipeline's draw, the start of chains,
+        mean and standard deviation of the bench's q, the factors of a heatmap, and the beta dial's
+        [number of the model, place on its map]. On the easel it draws the image decoded there; `z`
+        is then the mean of q(z|x) of it. While a model is trained it chooses the image whose code
+        is nearest, and is then that code. What a figure can't take is refused with a `TraitError`.
 
         Raises:
             ImportError: when anywidget isn't installed.
@@ -133,7 +133,7 @@ class Live:
             @traitlets.validate("z")
             def _within_bounds(self, proposal: Any) -> list[float]:
                 z: list[float] = proposal["value"]
-                # An easel has no code before its page has encoded the first drawing.
+                # Easel and pipeline have no code before their page has encoded an image.
                 if z and not (
                     len(z) == len(bounds)
                     and all(map(math.isfinite, z))
@@ -145,7 +145,7 @@ class Live:
 
         return LiveWidget(
             tag=self.tag,
-            config={**self.config, "cloud": self.pictures.get("cloud", "")},
+            config=dict(self.config),
             models=dict(self.models),
             z=self.config.get("start", []),
         )

@@ -1,9 +1,10 @@
 """The pictures of a live figure: what stands in its place in print, and the clouds behind it."""
 
-__all__ = ["bench", "bytes_of", "cloud", "five_bits", "half_side", "picture"]
+__all__ = ["bench", "bytes_of", "cloud", "five_bits", "half_side", "picture", "points"]
 
 import base64
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,6 +34,18 @@ def bytes_of(image: Tensor) -> str:
     return base64.b64encode(pixels.numpy().tobytes()).decode()
 
 
+def points(mu: Tensor, labels: Tensor | None, extent: float) -> dict[str, Any]:
+    """Return the codes [N, 2] that lie in [-extent, extent]², and their labels, in base64.
+
+    Each is three numbers of 16 bits: its place in the square, and its label or 0.
+    """
+    labels = mu.new_zeros(len(mu)) if labels is None else labels[: len(mu)]
+    inside = (mu.abs() <= extent).all(1)
+    places = (65535 * (0.5 + 0.5 * mu[inside].double() / extent)).round()
+    numbers = torch.cat([places, labels[inside, None].double()], 1).numpy().astype("<u2")
+    return {"data": base64.b64encode(numbers.tobytes()).decode(), "extent": extent}
+
+
 def half_side(mu: Tensor) -> float:
     """Return half the side of a square that holds nearly all codes [N, 2]."""
     return max(0.5, float(np.ceil(2 * np.quantile(mu.abs().numpy(), 0.99)) / 2))
@@ -49,10 +62,27 @@ def cloud(points: Tensor, labels: Tensor | None, names: Sequence[str], extent: f
         colour = CATEGORICAL[label % len(CATEGORICAL)]
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     font = ImageFont.load_default(34)
-    for label in labels.unique().tolist() if names else []:
-        x, y = places[labels == label].median(0).values.tolist()
+    there = labels.unique().tolist() if names else []
+    middles = [places[labels == label].median(0).values.tolist() for label in there]
+    for label, (x, y) in zip(there, _spread(middles, 38), strict=True):
         draw.text((x, y), names[label], "#111", font, "mm", stroke_width=4, stroke_fill="#fff")
     return data_url(sheet.quantize(24, method=Image.Quantize.FASTOCTREE))
+
+
+def _spread(middles: list[list[float]], distance: float) -> list[list[float]]:
+    """Push names apart that lie on each other, as the page does."""
+    places = np.array(middles).reshape(-1, 2)
+    for _ in range(8):
+        for i in range(len(places)):
+            for j in range(i):
+                way = places[i] - places[j]
+                apart = np.hypot(*way)
+                if apart < distance:
+                    unit = way / apart if apart > 0.5 else np.array([np.cos(i), np.sin(i)])
+                    places[i] += (distance - apart) / 2 * unit
+                    places[j] -= (distance - apart) / 2 * unit
+    found: list[list[float]] = places.tolist()
+    return found
 
 
 def bench(x: float, noise: float, mu: float, sigma: float) -> str:

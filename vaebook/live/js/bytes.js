@@ -12,6 +12,18 @@ export function pixelsOf(base64) {
   return Float32Array.from(bytesOf(base64), (byte) => byte / 255);
 }
 
+// The places of points on [-extent, extent]² and their classes, from three numbers of 16 bits each.
+export function pointsOf({ data, extent }) {
+  const bytes = new DataView(bytesOf(data).buffer);
+  const n = bytes.byteLength / 6;
+  const codes = Float32Array.from(
+    { length: 2 * n },
+    (_, i) => extent * (bytes.getUint16(6 * (i >> 1) + 2 * (i & 1), true) / 32767.5 - 1),
+  );
+  const labels = Array.from({ length: n }, (_, i) => bytes.getUint16(6 * i + 4, true));
+  return { codes, labels, extent };
+}
+
 // Numbers of five bits each, the first bit first.
 export function fiveBitsOf(base64) {
   const bytes = bytesOf(base64);

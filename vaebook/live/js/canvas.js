@@ -1,4 +1,4 @@
-// Drawing: images, curves, and what follows the pointer.
+// Images, and what follows the pointer.
 
 import { make } from "./elements.js";
 
@@ -19,6 +19,13 @@ export function paint(canvas, pixels, [channels, height, width]) {
   context.putImageData(image, 0, 0);
 }
 
+// A small picture to choose.
+export function thumbnail(pixels, shape) {
+  const canvas = make("canvas", { className: "vaebook-live-thumbnail" });
+  paint(canvas, pixels, shape);
+  return canvas;
+}
+
 // Follow the pointer from where its main button goes down to where it is lifted.
 export function drag(node, follow, begin = follow) {
   node.addEventListener("pointerdown", (event) => {
@@ -29,38 +36,4 @@ export function drag(node, follow, begin = follow) {
   node.addEventListener("pointermove", (event) => {
     if (node.hasPointerCapture(event.pointerId)) follow(event);
   });
-}
-
-// An empty canvas to draw on in CSS pixels.
-export function fresh(canvas, width, height) {
-  const scale = Math.max(globalThis.devicePixelRatio || 1, 2);
-  Object.assign(canvas, { width: width * scale, height: height * scale });
-  const context = canvas.getContext("2d");
-  context.scale(scale, scale);
-  return context;
-}
-
-// A canvas as wide as it is shown, for curves with words in the page's ink.
-export function sheet(height) {
-  const node = make("canvas", { className: "vaebook-live-sheet", role: "img" });
-  node.style.height = `${height}px`;
-  const open = (ink, align) => {
-    const width = node.clientWidth || 600;
-    const context = fresh(node, width, height);
-    Object.assign(context, {
-      fillStyle: ink,
-      font: "12px system-ui, sans-serif",
-      textAlign: align,
-    });
-    return { context, width, height };
-  };
-  return { node, open };
-}
-
-export function stroke(context, points, colour, width = 1.5, dash = []) {
-  context.beginPath();
-  for (const [x, y] of points) context.lineTo(x, y);
-  Object.assign(context, { strokeStyle: colour, lineWidth: width });
-  context.setLineDash(dash);
-  context.stroke();
 }

@@ -1,7 +1,7 @@
 // The loss over the epochs as two bands on each other, below the level of the mean image.
 
 import { INKS } from "./elements.js";
-import { Sheet } from "./plane.js";
+import { FONT, Sheet } from "./sheet.js";
 
 const LEAST = 40; // epochs along the axis
 const [LEFT, FOOT, HEAD] = [4, 16, 14]; // CSS pixels about the bands
@@ -9,7 +9,7 @@ const [LEFT, FOOT, HEAD] = [4, 16, 14]; // CSS pixels about the bands
 export class Curve {
   constructor(ceiling, resized) {
     this.ceiling = ceiling;
-    this.sheet = new Sheet({ className: "vaebook-live-curve" }, resized);
+    this.sheet = new Sheet("vaebook-live-curve", resized);
   }
 
   draw({ pixels, price }, { ink }) {
@@ -46,7 +46,7 @@ export class Curve {
   drawAxes(context, ink, { floor, top, n }) {
     const { width, height } = this.sheet;
     Object.assign(context, { strokeStyle: ink, fillStyle: ink, lineWidth: 1 });
-    Object.assign(context, { font: "12px system-ui, sans-serif", textBaseline: "alphabetic" });
+    Object.assign(context, { font: `12px ${FONT}`, textBaseline: "alphabetic" });
     for (const [level, dash] of [
       [floor, []],
       [top, [3, 3]],

@@ -17,6 +17,9 @@ export const group = (kind, ...children) =>
   make("div", { className: `vaebook-live-${kind}` }, ...children);
 export const note = (text) => make("p", { className: "vaebook-live-note", textContent: text });
 
+// The dials of a figure, in as many columns as there is room for.
+export const dials = (labels) => group("dials", ...Object.values(labels));
+
 export function number(value, digits = 2) {
   const fixed = Math.abs(value).toFixed(digits);
   return (value < 0 && Number(fixed) ? "−" : "") + fixed;
@@ -74,7 +77,20 @@ export function toggle({ name, on, off, value, change }) {
   return { label, show };
 }
 
-export const dials = (list) => group("dials", ...list.map(({ label }) => label));
+// Pictures to choose one of, by a click or by the arrow keys.
+export function gallery({ name, pictures, value, words, change }) {
+  const kind = `vaebook-${Math.random().toString(36).slice(2)}`;
+  const inputs = pictures.map((_, i) =>
+    make("input", { type: "radio", name: kind, value: i, "aria-label": words(i) }),
+  );
+  const choices = inputs.map((input, i) => make("label", {}, input, pictures[i]));
+  const label = make("fieldset", { className: "vaebook-live-gallery" });
+  label.append(make("legend", { textContent: name }), ...choices);
+  label.addEventListener("change", ({ target }) => change(+target.value));
+  const show = (current) => inputs.forEach((input, i) => (input.checked = i === current));
+  show(value);
+  return { label, show };
+}
 
 export function button(text, action) {
   const node = make("button", { type: "button", textContent: text });

@@ -10,6 +10,7 @@ import { DrawDigit } from "./figures/draw_digit.js";
 import { ElboBench } from "./figures/elbo_bench.js";
 import { HeatmapPanel } from "./figures/heatmap_panel.js";
 import { LatentMap } from "./figures/latent_map.js";
+import { Pipeline } from "./figures/pipeline.js";
 import { Trainer } from "./figures/trainer.js";
 import { Twins } from "./figures/twins.js";
 import { frame } from "./frame.js";
@@ -23,6 +24,7 @@ const FIGURES = {
   "vaebook-elbo-bench": ElboBench,
   "vaebook-heatmap-panel": HeatmapPanel,
   "vaebook-latent-map": LatentMap,
+  "vaebook-pipeline": Pipeline,
   "vaebook-trainer": Trainer,
   "vaebook-twins": Twins,
 };

@@ -1,54 +1,42 @@
-// A square [-extent, extent]² with a cloud on it and a handle to drag. The dials do the same for
-// the keyboard, so it is hidden from readers who cannot see it.
+// A plane with a handle to drag. The dials do the same for the keyboard.
 
-import { drag, fresh } from "./canvas.js";
+import { drag } from "./canvas.js";
 import { make } from "./elements.js";
+import { Plane } from "./plane.js";
 
 const GRIP = 22; // CSS pixels about the handle, within which it does not jump to the pointer
 
-export function pad(cloud, extent, change) {
-  const handle = make("div", { className: "vaebook-live-handle" });
-  const over = make("canvas");
-  const node = make("div", { className: "vaebook-live-pad", "aria-hidden": "true" }, handle, over);
-  const here = { x: 0, y: 0 };
-  const grip = { x: 0, y: 0 };
-  // How far the pointer is from where the handle was when it was taken, in units of the plane.
-  const at = (event) => {
-    const box = node.getBoundingClientRect();
-    const x = extent * ((2 * (event.clientX - box.left)) / box.width - 1);
-    const y = extent * (1 - (2 * (event.clientY - box.top)) / box.height);
-    return { x, y, unit: box.width / (2 * extent) };
-  };
-  const inside = (value) => Math.min(Math.max(value, -extent), extent);
-  const follow = (event) => {
-    const { x, y } = at(event);
-    change(inside(x + grip.x), inside(y + grip.y));
-  };
-  const begin = (event) => {
-    const { x, y, unit } = at(event);
-    const held = unit * Math.hypot(here.x - x, here.y - y) < GRIP;
-    Object.assign(grip, held ? { x: here.x - x, y: here.y - y } : { x: 0, y: 0 });
-    follow(event);
-  };
-  if (change) drag(node, follow, begin);
-  else {
-    handle.hidden = true;
-    node.style.cursor = "default";
+export class Pad extends Plane {
+  constructor({ change, ...given }) {
+    super(given);
+    this.node.classList.add("vaebook-live-pad");
+    this.handle = make("div", { className: "vaebook-live-handle" });
+    this.node.append(this.handle);
+    this.here = [0, 0];
+    const grip = [0, 0];
+    // How far the pointer is from where the handle was when it was taken.
+    const follow = (event) => {
+      const inside = (value) => Math.min(Math.max(value, -this.extent), this.extent);
+      change(this.under(event).map((value, j) => inside(value + grip[j])));
+    };
+    const begin = (event) => {
+      const away = this.under(event).map((value, j) => this.here[j] - value);
+      const held = this.unit * Math.hypot(...away) < GRIP;
+      for (const j of [0, 1]) grip[j] = held ? away[j] : 0;
+      follow(event);
+    };
+    drag(this.node, follow, begin);
   }
 
-  const show = (x, y) => {
-    Object.assign(here, { x, y });
-    handle.style.left = `${50 * (1 + x / extent)}%`;
-    handle.style.top = `${50 * (1 - y / extent)}%`;
-  };
-  const turn = (picture) => (node.style.backgroundImage = `url("${picture}")`);
-  // A clear sheet over the cloud, where a point of the plane lies on it, and pixels per unit.
-  const open = () => {
-    const side = node.clientWidth || 300;
-    const unit = side / (2 * extent);
-    const place = ([x, y]) => [side / 2 + unit * x, side / 2 - unit * y];
-    return { context: fresh(over, side, side), place, unit };
-  };
-  turn(cloud);
-  return { node, show, turn, open };
+  // What lies under the pointer.
+  under({ clientX, clientY }) {
+    const box = this.sheet.node.getBoundingClientRect();
+    return this.at(clientX - box.left, clientY - box.top);
+  }
+
+  hold([x, y]) {
+    this.here = [x, y];
+    this.handle.style.left = `${50 * (1 + x / this.extent)}%`;
+    this.handle.style.top = `${50 * (1 - y / this.extent)}%`;
+  }
 }

@@ -1,28 +1,30 @@
 // The settings of a figure, each declared once: as a dial, and as a part of the page's address.
 //
 // A control has a name, a value at the start, and either `choices`, or `min`, `max` and `step`, or `on` and `off`, the
-// words for 1 and 0. All values are numbers. The address is #figure?key=value&key=value.
+// words for 1 and 0, or `pictures` to choose from. All values are numbers. The address is #figure?key=value&key=value.
 
-import { dial, toggle } from "./elements.js";
+import { dial, gallery, toggle } from "./elements.js";
 
-const written = (key, value) => `${key}=${value}`;
+const written = (key, value) => `${key}=${+value.toFixed(4)}`;
 
-function fits({ choices, min = 0, max = 1, step = 1 }, value) {
+function fits({ choices, pictures, min = 0, max = pictures?.length - 1 || 1, step = 1 }, value) {
   if (choices) return choices.includes(value);
   return value >= min && value <= max && (step < 1 || Number.isInteger(value));
 }
 
 function shown(control, change) {
-  const { choices, on, value } = control;
+  const { choices, on, pictures, value } = control;
+  if (pictures) return gallery({ ...control, change });
   if (on) return toggle({ ...control, change });
   if (!choices) return dial({ ...control, change });
+  const { words = String } = control;
   const { label, show } = dial({
     ...control,
     min: 0,
     max: choices.length - 1,
     step: 1,
     value: choices.indexOf(value),
-    words: (i) => String(choices[i]),
+    words: (i) => words(choices[i]),
     change: (i) => change(choices[i]),
   });
   return { label, show: (current) => show(choices.indexOf(current)) };
@@ -37,16 +39,17 @@ export class Settings {
       this.values[key] = control.value;
       const change = (value) => {
         this.values[key] = value;
-        changed(key);
+        changed([key]);
       };
       return [key, shown(control, change)];
     });
+    this.start = { ...this.values };
     this.labels = Object.fromEntries(this.parts.map(([key, { label }]) => [key, label]));
   }
 
   set(values) {
     Object.assign(this.values, values);
-    for (const [key, { show }] of this.parts) show(this.values[key]);
+    for (const [key, { show }] of this.parts) if (key in values) show(values[key]);
   }
 
   get address() {
@@ -64,7 +67,7 @@ export class Settings {
     for (const [key, text] of new URLSearchParams(query)) {
       const value = text.trim() === "" ? NaN : Number(text);
       if (key in this.controls && fits(this.controls[key], value)) values[key] = value;
-      else refused.push(written(key, text));
+      else refused.push(`${key}=${text}`);
     }
     return { values, refused };
   }

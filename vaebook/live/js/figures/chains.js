@@ -1,13 +1,12 @@
 // Chains: pCN and a random walk on the posterior of one image.
 
 import { pixelsOf } from "../bytes.js";
-import { paint, sheet, stroke, view } from "../canvas.js";
+import { paint, view } from "../canvas.js";
 import { Chain, KEPT, KERNELS } from "../chain.js";
 import {
   INKS,
   button,
   captioned,
-  dial,
   dials,
   facts,
   group,
@@ -18,95 +17,97 @@ import {
   tuple,
 } from "../elements.js";
 import { LiveFigure } from "../figure.js";
-import { pad } from "../pad.js";
+import { Manifold } from "../manifold.js";
+import { Pad } from "../pad.js";
+import { FONT, Sheet, rings, stroke } from "../sheet.js";
+
+const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1];
+const SHORT = ["pCN", "walk"];
+const OPENING = 300; // steps that are shown at first
+const MARKED = 6; // moves of a chain that are marked
+
+const controls = ({ start, step, seed, plane }) => {
+  const { extent } = plane.points;
+  const place = (j) => ({
+    name: make("span", {}, "start ", indexed("z", j)),
+    value: start[j],
+    min: -extent,
+    max: extent,
+    step: 0.05,
+  });
+  const choices = [...new Set([...STEPS, step])].sort((a, b) => a - b);
+  return {
+    step: { name: "step", value: step, choices },
+    z1: place(0),
+    z2: place(1),
+    seed: { name: "seed", value: seed, min: 0, max: Math.max(20, seed), step: 1, words: String },
+  };
+};
 
 export class Chains extends LiveFigure {
-  build(box, { model, image, start, extent, step, seed }) {
-    this.decoder = this.network(model);
-    this.image = pixelsOf(image);
-    this.step = step;
-    this.seed = seed;
+  build(box, config) {
+    this.decoder = this.network(config.model);
+    this.image = pixelsOf(config.image);
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.pad = pad(this.cloud(), extent, (x, y) => this.restart([x, y]));
-    this.drawn = view();
+    this.declare(controls(config));
+    const change = ([z1, z2]) => this.set({ z1, z2 });
+    this.pad = new Pad({ ...this.plane(config.plane), axes: ["z₁", "z₂"], change });
+    const decode = (...z) => this.decoder.decode(Float32Array.from(z));
+    this.manifold = new Manifold(this, decode, this.decoder.output, this.pad.extent);
+    this.trace = new Sheet("vaebook-live-trace", () => this.redraw());
+    this.arrange(box);
+    this.update();
+    this.whenNear(() => this.advance(OPENING));
+  }
+
+  arrange(box) {
     const seen = view();
     seen.setAttribute("aria-label", "the observed image");
     paint(seen, this.image, this.decoder.output);
-    this.facts = facts([["pCN accepted", INKS[0]], ["random walk accepted", INKS[1]], ["steps"]]);
-    this.trace = sheet(140);
-    this.places = [0, 1].map((j) =>
-      dial({
-        name: make("span", {}, "start ", indexed("z", j)),
-        min: -extent,
-        max: extent,
-        step: 0.05,
-        value: start[j],
-        change: (value) => this.restart(this.start.with(j, value)),
-      }),
+    this.views = Object.keys(KERNELS).map(() => view());
+    const decoded = Object.keys(KERNELS).map((kind, k) =>
+      captioned(this.views[k], `decoded, ${SHORT[k]}`, INKS[k]),
     );
+    this.facts = facts([["pCN accepted", INKS[0]], ["walk accepted", INKS[1]], ["steps"]]);
     this.run = button("run", () => this.toggle());
-    const more = button("500 steps", () => {
-      this.advance(500);
-      this.redraw();
-    });
-    const again = button("start again", () => this.restart());
-    box.append(
-      group(
-        "stage",
-        this.pad.node,
-        group("pictures", captioned(seen, "observed"), captioned(this.drawn, "decoded, pCN")),
-      ),
-      this.stepDial(step).label,
-      dials(this.places),
-      group("bar", this.run, more, again),
-      this.facts.node,
+    this.run.classList.add("vaebook-live-play");
+    const more = button("500 steps", () => this.advance(500));
+    const again = button("start again", () => this.update());
+    const pictures = group("pictures", captioned(seen, "observed"), ...decoded, this.facts.node);
+    box.classList.add("vaebook-live-chains");
+    this.lay(
+      [this.pad.node],
+      [pictures],
       this.trace.node,
+      group("bar", this.run, more, again, this.resetButton()),
+      dials(this.settings.labels),
       note(
-        `log p(x|z) over the last ${KEPT} steps. Drag the circle, or move it with the two dials, to start elsewhere.`,
+        `The paths are those of the last ${KEPT} steps, the dots where the last accepted moves led. The traces are of log p(x|z), nats. Drag the circle to start elsewhere.`,
       ),
     );
-    this.restart(start);
-    new ResizeObserver(() => this.redraw()).observe(this.trace.node);
-  }
-
-  // On a logarithmic scale.
-  stepDial(step) {
-    const change = (value) => {
-      this.step = 10 ** value;
-      this.restart();
-    };
-    const words = (value) => number(10 ** value, 3);
-    return dial({
-      name: "step",
-      min: -3,
-      max: 0,
-      step: 0.05,
-      value: Math.log10(step),
-      words,
-      change,
-    });
   }
 
   // A live notebook reads and sets where the chains start.
-  move(start) {
-    this.restart(start);
+  move([z1, z2]) {
+    this.set({ z1, z2 });
   }
 
-  restart(start = this.start) {
-    this.start = Array.from(start);
-    this.z = Float32Array.from(start);
+  update() {
+    const { z1, z2, seed } = this.settings.values;
+    this.z = Float32Array.of(z1, z2);
     const logProb = (z) => this.decoder.logProb(this.image, z);
     this.chains = Object.keys(KERNELS).map(
-      (kind, i) => new Chain(kind, logProb, start, this.seed + i),
+      (kind, i) => new Chain(kind, logProb, this.z, seed + i),
     );
-    this.places.forEach(({ show }, j) => show(this.start[j]));
-    this.pad.show(...this.start);
-    this.redraw();
+    this.pad.hold(this.z);
+    this.tell();
     this.report(this.z);
   }
 
   advance(n) {
-    for (let i = 0; i < n; i++) for (const chain of this.chains) chain.advance(this.step);
+    const { step } = this.settings.values;
+    for (let i = 0; i < n; i++) for (const chain of this.chains) chain.advance(step);
+    this.tell();
   }
 
   toggle() {
@@ -118,7 +119,6 @@ export class Chains extends LiveFigure {
       if (!this.running || !this.isConnected) return;
       if (!this.calm || now - last > 1000) {
         this.advance(this.calm ? 100 : 3);
-        this.redraw();
         last = now;
       }
       requestAnimationFrame(frame);
@@ -126,19 +126,30 @@ export class Chains extends LiveFigure {
     if (this.running) requestAnimationFrame(frame);
   }
 
-  redraw() {
-    const [pcn] = this.chains;
-    paint(this.drawn, this.decoder.decode(pcn.z), this.decoder.output);
-    this.drawn.setAttribute("aria-label", `Image decoded where pCN is, z = ${tuple(pcn.z)}`);
+  // What the chains have come to.
+  tell() {
+    this.chains.forEach(({ z }, k) => {
+      paint(this.views[k], this.decoder.decode(z), this.decoder.output);
+      const kind = Object.keys(KERNELS)[k];
+      this.views[k].setAttribute("aria-label", `Image decoded where ${kind} is, z = ${tuple(z)}`);
+    });
     const rate = ({ accepted, steps }) =>
       steps ? `${number((100 * accepted) / steps, 0)} %` : "–";
-    this.facts.show([...this.chains.map(rate), String(pcn.steps)]);
-    this.drawTraces();
-    this.drawPaths();
+    this.facts.show([...this.chains.map(rate), String(this.chains[0].steps)]);
+    this.redraw();
   }
 
-  drawTraces() {
-    const { context, width, height } = this.trace.open(this.ink, "end");
+  redraw() {
+    if (!this.chains) return;
+    const { colours } = this;
+    this.drawTraces(colours);
+    this.pad.draw(colours, (context) => this.drawPaths(context, colours), [this.manifold]);
+    this.pad.describe(`Codes of images, and two chains that start at ${tuple(this.z)}`);
+  }
+
+  drawTraces({ ink }) {
+    const context = this.trace.open();
+    const { width, height } = this.trace;
     const levels = this.chains.flatMap(({ trace }) => trace);
     const top = Math.max(...levels);
     const bottom = Math.min(...levels, top - 1);
@@ -147,20 +158,29 @@ export class Chains extends LiveFigure {
       8 + ((height - 16) * (top - level)) / (top - bottom),
     ];
     this.chains.forEach(({ trace }, k) => stroke(context, trace.map(at), INKS[k]));
+    Object.assign(context, { fillStyle: ink, font: `12px ${FONT}`, textAlign: "right" });
     if (this.chains[0].steps) {
-      context.fillText(`${number(top, 1)} nats`, width - 4, 12);
-      context.fillText(`${number(bottom, 1)} nats`, width - 4, height - 6);
+      context.fillText(`${number(top, 1)} nats`, width - 2, 12);
+      context.fillText(`${number(bottom, 1)} nats`, width - 2, height - 4);
     }
     const words = `Traces of log p(x|z) between ${number(bottom, 1)} and ${number(top, 1)} nats`;
     this.trace.node.setAttribute("aria-label", words);
   }
 
-  drawPaths() {
-    const { context, place } = this.pad.open();
+  drawPaths(context, { ground }) {
     for (const k of [1, 0]) {
-      const path = this.chains[k].path.map(place);
-      stroke(context, path, "#fff", 3.5);
-      stroke(context, path, INKS[k], 1.8);
+      const { path, z } = this.chains[k];
+      const places = path.map((place) => this.pad.place(place));
+      stroke(context, places, ground, 3.5);
+      stroke(context, places, INKS[k], 1.8);
+      const moves = places.filter((_, i) => i && path[i] !== path[i - 1]).slice(-MARKED);
+      context.fillStyle = INKS[k];
+      for (const [x, y] of moves) {
+        context.beginPath();
+        context.arc(x, y, 3.2, 0, 2 * Math.PI);
+        context.fill();
+      }
+      if (path.length > 1) rings(context, this.pad.place(z), [[6, 6]], INKS[k], ground, 2.5);
     }
   }
 }

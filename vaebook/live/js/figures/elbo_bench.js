@@ -1,99 +1,126 @@
 // The ELBO bench: one datum, one latent dimension, and q in the reader's hand.
 
-import { drag, sheet, stroke } from "../canvas.js";
+import { drag } from "../canvas.js";
 import { DECODERS, GRID, bestQ, elboTerms, logNormal } from "../elbo.js";
-import { INKS, button, dial, dials, facts, group, make, note, number } from "../elements.js";
+import { INKS, button, dials, facts, group, note, number } from "../elements.js";
 import { LiveFigure } from "../figure.js";
+import { Levels } from "../levels.js";
+import { FONT, Sheet, rings, stroke } from "../sheet.js";
 
 const FLOOR = 18; // CSS pixels below the curves, for the numbers of the axis
+const GRIP = 22; // CSS pixels about a handle
+const REACH = { mu: [-3, 3], sigma: [0.05, 2] };
+const GREY = "#808080";
+
+const controls = ({ x, mu, sigma }) => ({
+  bent: { name: "decoder g(z)", value: 0, on: "bent: (z² + z)/2", off: "straight: z" },
+  x: { name: "datum x", value: x, min: -3, max: 3, step: 0.05 },
+  mu: { name: "μ of q", value: mu, min: REACH.mu[0], max: REACH.mu[1], step: 0.01 },
+  sigma: { name: "σ of q", value: sigma, min: REACH.sigma[0], max: REACH.sigma[1], step: 0.01 },
+});
 
 export class ElboBench extends LiveFigure {
-  build(box, { x, noise, mu, sigma }) {
-    this.model = { g: Object.values(DECODERS)[0], x, noise };
-    this.plot = sheet(240);
-    this.plot.node.style.touchAction = "pan-y";
-    const options = Object.keys(DECODERS).map((text) => make("option", { textContent: text }));
-    const name = make("select", { "aria-label": "decoder" }, ...options);
-    name.addEventListener("change", () => this.choose({ g: DECODERS[name.value] }));
-    const best = button("nearest best q", () => this.move(bestQ(this.model, this.mu, this.sigma)));
-    this.dials = [
-      dial({
-        name: "datum x",
-        min: -3,
-        max: 3,
-        step: 0.05,
-        value: x,
-        change: (v) => this.choose({ x: v }),
-      }),
-      dial({
-        name: "μ of q",
-        min: -3,
-        max: 3,
-        step: 0.01,
-        value: mu,
-        change: (v) => this.move([v, this.sigma]),
-      }),
-      dial({
-        name: "σ of q",
-        min: 0.05,
-        max: 2,
-        step: 0.01,
-        value: sigma,
-        change: (v) => this.move([this.mu, v]),
-      }),
-    ];
+  build(box, config) {
+    this.noise = config.noise;
+    const { labels } = this.declare(controls(config));
+    this.plot = new Sheet("vaebook-live-plot", () => this.redraw());
+    this.levels = new Levels(() => this.redraw());
+    const best = button("nearest best q", () => {
+      const { mu, sigma } = this.settings.values;
+      this.move(bestQ(this.model, mu, sigma));
+    });
     this.facts = facts([
       ["E log p(x|z)"],
-      ["− KL(q ‖ prior)"],
+      ["− KL(q ‖ prior)", GREY],
       ["= ELBO", INKS[0]],
       ["log p(x)"],
       ["gap = KL(q ‖ posterior)", INKS[1]],
     ]);
-    box.append(
-      this.plot.node,
-      dials(this.dials),
-      group("bar", name, best),
-      this.facts.node,
+    box.classList.add("vaebook-live-bench");
+    this.lay(
+      [this.plot.node],
+      [this.levels.sheet.node, this.facts.node],
+      dials(labels),
+      group("bar", best, this.resetButton()),
       note(
-        "Filled: the exact posterior p(z|x). Blue: q. Dashed: the prior. Drag across the picture to move q, all in nats.",
+        "Filled: the exact posterior p(z|x). Blue: q. Dashed: the prior. Drag one circle to move q, the other to make it wider. The terms are in nats.",
       ),
     );
-    drag(this.plot.node, (event) => {
-      const frame = this.plot.node.getBoundingClientRect();
-      const z = (8 * (event.clientX - frame.left)) / frame.width - 4;
-      this.move([Math.min(Math.max(z, -3), 3), this.sigma]);
-    });
-    this.move([mu, sigma]);
-    new ResizeObserver(() => this.redraw()).observe(this.plot.node);
+    this.listen();
+    this.update();
   }
 
-  choose(change) {
-    Object.assign(this.model, change);
-    this.move([this.mu, this.sigma]);
+  listen() {
+    const { node } = this.plot;
+    const at = ({ clientX }) => {
+      const frame = node.getBoundingClientRect();
+      return (8 * (clientX - frame.left)) / frame.width - 4;
+    };
+    const begin = (event) => {
+      const { left, top } = node.getBoundingClientRect();
+      const far = ([x, y]) => Math.hypot(event.clientX - left - x, event.clientY - top - y);
+      const { mu, sigma } = this.settings.values;
+      const [middle, side] = this.handles.map(far);
+      this.grip = { key: side < Math.min(GRIP, middle) ? "sigma" : "mu", away: 0 };
+      if (this.grip.key === "sigma") this.grip.away = mu + sigma - at(event);
+      else if (middle < GRIP) this.grip.away = mu - at(event);
+      follow(event);
+    };
+    const follow = (event) => {
+      const { key, away } = this.grip;
+      const z = at(event) + away - (key === "sigma" ? this.settings.values.mu : 0);
+      const [low, high] = REACH[key];
+      this.set({ [key]: Math.min(Math.max(z, low), high) });
+    };
+    drag(node, follow, begin);
+  }
+
+  get model() {
+    const { bent, x } = this.settings.values;
+    return { g: Object.values(DECODERS)[bent], x, noise: this.noise };
   }
 
   move([mu, sigma]) {
-    Object.assign(this, { mu, sigma, z: Float32Array.of(mu, sigma) });
+    this.set({ mu, sigma });
+  }
+
+  update() {
+    const { mu, sigma } = this.settings.values;
+    this.z = Float32Array.of(mu, sigma);
     this.terms = elboTerms(this.model, mu, sigma);
     const { reconstruction, kl, elbo, evidence, gap } = this.terms;
-    this.facts.show([reconstruction, -kl, elbo, evidence, gap].map((value) => number(value, 3)));
-    [this.model.x, mu, sigma].forEach((value, i) => this.dials[i].show(value));
+    this.facts.show([reconstruction, -kl, elbo, evidence, gap].map((value) => number(value)));
     const q = `q with mean ${number(mu)} and standard deviation ${number(sigma)}`;
-    const words = `${q} beside the exact posterior; gap ${number(gap, 3)} nats`;
+    const words = `${q} beside the exact posterior; gap ${number(gap)} nats`;
     this.plot.node.setAttribute("aria-label", words);
     this.redraw();
     this.report([mu, sigma]);
   }
 
   redraw() {
-    const { context, width, height } = this.plot.open(this.ink, "center");
+    const { colours } = this;
+    this.levels.draw(this.terms, colours);
+    const context = this.plot.open();
+    const { width, height } = this.plot;
+    if (!width) return;
+    const { mu, sigma } = this.settings.values;
     const tall = Math.max(...this.terms.posterior, 0.6);
     const across = (z) => (width * (z + 4)) / 8;
-    const up = (density) => height - FLOOR - (height - FLOOR - 8) * Math.min(density / tall, 1.2);
+    const up = (density) => height - FLOOR - (height - FLOOR - 12) * Math.min(density / tall, 1);
     const curve = (densities) =>
       Array.from(densities, (density, i) => [across(GRID[i]), up(density)]);
-    const normal = (mean, sigma) => curve(GRID.map((z) => Math.exp(logNormal(z, mean, sigma))));
+    const normal = (mean, scale) => curve(GRID.map((z) => Math.exp(logNormal(z, mean, scale))));
+    Object.assign(context, { font: `12px ${FONT}`, textAlign: "center", fillStyle: colours.ink });
     for (let z = -3; z <= 3; z++) context.fillText(number(z, 0), across(z), height - 4);
+    stroke(
+      context,
+      [
+        [0, up(0)],
+        [width, up(0)],
+      ],
+      GREY,
+      1,
+    );
     context.beginPath();
     for (const [x, y] of [[0, up(0)], ...curve(this.terms.posterior), [width, up(0)]]) {
       context.lineTo(x, y);
@@ -101,7 +128,11 @@ export class ElboBench extends LiveFigure {
     Object.assign(context, { fillStyle: INKS[1], globalAlpha: 0.35 });
     context.fill();
     context.globalAlpha = 1;
-    stroke(context, normal(0, 1), "#808080", 1.5, [5, 4]);
-    stroke(context, normal(this.mu, this.sigma), INKS[0], 2.5);
+    stroke(context, normal(0, 1), GREY, 1.5, [5, 4]);
+    stroke(context, normal(mu, sigma), INKS[0], 2.5);
+    this.handles = [mu, mu + sigma].map((z) => [across(z), up(Math.exp(logNormal(z, mu, sigma)))]);
+    for (const handle of this.handles) {
+      rings(context, handle, [[7, 7]], INKS[0], colours.ground, 3);
+    }
   }
 }

@@ -1,42 +1,60 @@
 // The latent map: a point in latent space, and what is decoded there.
 
 import { paint, view } from "../canvas.js";
-import { button, dial, dials, group, indexed, tuple } from "../elements.js";
+import { captioned, dials, group, indexed, tuple } from "../elements.js";
 import { LiveFigure } from "../figure.js";
-import { pad } from "../pad.js";
+import { Manifold } from "../manifold.js";
+import { Pad } from "../pad.js";
 
 export class LatentMap extends LiveFigure {
-  build(box, { model, start, order, extent }) {
+  build(box, { model, start, order, extent, plane }) {
     this.decoder = this.network(model);
     if (start.length !== this.decoder.input) throw new Error("the start has another dimension");
-    this.order = order;
+    const control = (j) => [
+      `z${j + 1}`,
+      { name: indexed("z", j), value: start[j], min: -extent, max: extent, step: 0.05 },
+    ];
+    const { labels } = this.declare(Object.fromEntries(order.map(control)));
     this.canvas = view();
-    const stage = group("stage", this.canvas);
-    if (start.length === 2) {
-      this.pad = pad(this.cloud(), extent, (x, y) => this.move([x, y]));
-      stage.prepend(this.pad.node);
+    const picture = captioned(this.canvas, "decoded there");
+    const turn = dials(labels);
+    const bar = group("bar", this.resetButton());
+    if (plane) {
+      this.drawMap(plane);
+      box.classList.add("vaebook-live-map");
+      this.lay([this.pad.node], [group("pictures", picture), turn, bar]);
+    } else {
+      box.classList.add("vaebook-live-many");
+      this.lay([picture], [turn, bar]);
     }
-    this.dials = order.map((j) =>
-      dial({
-        name: indexed("z", j),
-        min: -extent,
-        max: extent,
-        step: 0.05,
-        value: start[j],
-        change: (value) => this.move(this.z.with(j, value)),
-      }),
-    );
-    const back = button("back to the start", () => this.move(start));
-    box.append(stage, dials(this.dials), group("bar", back));
-    this.move(start);
+    this.update();
   }
 
+  drawMap(plane) {
+    const change = ([z1, z2]) => this.set({ z1, z2 });
+    this.pad = new Pad({ ...this.plane(plane), axes: ["z₁", "z₂"], change });
+    const decode = (...z) => this.decoder.decode(Float32Array.from(z));
+    this.manifold = new Manifold(this, decode, this.decoder.output, this.pad.extent);
+  }
+
+  // A live notebook sets the point.
   move(z) {
-    this.z = Float32Array.from(z);
+    this.set(Object.fromEntries(Array.from(z, (value, j) => [`z${j + 1}`, value])));
+  }
+
+  update() {
+    const { values } = this.settings;
+    this.z = Float32Array.from({ length: this.decoder.input }, (_, j) => values[`z${j + 1}`]);
     paint(this.canvas, this.decoder.decode(this.z), this.decoder.output);
     this.canvas.setAttribute("aria-label", `Image decoded at z = ${tuple(this.z)}`);
-    this.order.forEach((j, i) => this.dials[i].show(this.z[j]));
-    this.pad?.show(...this.z);
+    this.pad?.hold(this.z);
+    this.redraw();
     this.report(this.z);
+  }
+
+  redraw() {
+    if (!this.pad) return;
+    this.pad.draw(this.colours, null, [this.manifold]);
+    this.pad.describe(`Codes of images, and a circle at z = ${tuple(this.z)}`);
   }
 }

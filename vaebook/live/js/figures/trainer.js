@@ -3,11 +3,10 @@
 import { fiveBitsOf } from "../bytes.js";
 import { paint, view } from "../canvas.js";
 import { Curve } from "../curve.js";
-import { INKS, button, captioned, facts, group, make, number, tuple } from "../elements.js";
+import { INKS, button, captioned, dials, facts, group, make, number, tuple } from "../elements.js";
 import { LiveFigure } from "../figure.js";
+import { LearningPlane } from "../learning.js";
 import { Mosaic } from "../mosaic.js";
-import { Plane } from "../plane.js";
-import { Settings } from "../settings.js";
 import { Training } from "../training.js";
 import { LATENTS } from "../vae.js";
 
@@ -35,32 +34,29 @@ export class Trainer extends LiveFigure {
     this.image = new Float32Array(size);
     this.lastRead = -Infinity;
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.settings = new Settings("trainer", controls(this.labels.length), (key) =>
-      this.change(key),
-    );
-    this.lay(box, names, colours);
+    this.declare(controls(this.labels.length));
+    this.arrange(box, names, colours);
     this.restart();
     this.listen();
   }
 
-  lay(box, names, colours) {
+  arrange(box, names, colours) {
     const { codes, ceiling } = this.training;
     const { labels } = this;
     const resized = () => this.redraw();
     const stride = 2 * LATENTS;
-    this.plane = new Plane({ codes, stride, labels, names, colours, resized });
+    this.plane = new LearningPlane({ codes, stride, labels, names, colours, resized });
     this.curve = new Curve(ceiling, resized);
     this.mosaic = new Mosaic(this.shape);
     [this.original, this.rebuilt] = [view(), view()];
     this.facts = facts([["reconstruction", INKS[0]], ["β KL", INKS[1]], ["loss, nats"]]);
     this.facts.node.removeAttribute("role"); // many a second: what is said stands in `said`
-    this.said = make("p", { className: "vaebook-live-note", role: "status" });
     this.count = make("span", { className: "vaebook-live-count" });
     this.play = button("run", () => (this.running ? this.pause() : this.run()));
     this.play.classList.add("vaebook-live-play");
     const step = button("one epoch", () => this.run({ epochs: 1 }));
     const again = button("reset", () => this.restart());
-    const { image, ...dials } = this.settings.labels;
+    const { image, ...others } = this.settings.labels;
     const pictures = group(
       "pictures",
       captioned(this.original, "image"),
@@ -68,10 +64,10 @@ export class Trainer extends LiveFigure {
     );
     box.classList.add("vaebook-live-trainer");
     box.append(
-      this.plane.sheet.node,
+      this.plane.node,
       group("bar", this.play, step, again, this.count, this.said),
       group("side", this.mosaic.node, this.curve.sheet.node, this.facts.node),
-      group("controls", ...Object.values(dials)),
+      dials(others),
       group("chosen", pictures, image),
     );
   }
@@ -90,43 +86,25 @@ export class Trainer extends LiveFigure {
       },
       { threshold: 0.4 },
     ).observe(node);
-    // In JupyterLab the address is the notebook's.
-    if (this.closest(".lm-Widget")) return;
-    this.addressed = true;
-    addEventListener("hashchange", () => this.isConnected && this.follow());
-    this.follow();
   }
 
-  // Do what the address asks for.
+  // Do what the address asks for, and go on learning.
   follow() {
-    const asked = this.settings.read(location.hash);
-    if (!asked) return;
-    const { hidden, seed } = this.settings.values;
-    this.settings.set(asked.values);
-    const { values } = this.settings;
-    if (hidden !== values.hidden || seed !== values.seed) this.restart();
-    this.scrollIntoView({ block: "nearest" });
-    this.run(PLAY);
-    if (asked.refused.length) {
-      const words = asked.refused.join(", ");
-      this.said.textContent = `The address asks for ${words}, which there is not here.`;
-    }
+    if (super.follow()) this.run(PLAY);
   }
 
-  change(key) {
-    if (this.addressed) history.replaceState(history.state, "", this.settings.address);
-    if (key === "image") {
+  update(keys) {
+    const { hidden, seed } = this.settings.values;
+    if (hidden !== this.begun.hidden || seed !== this.begun.seed) this.restart();
+    if (keys.includes("image")) {
       this.locate();
       this.redraw();
-    } else {
-      if (key === "hidden" || key === "seed") this.restart();
-      this.run(PLAY);
     }
+    if (keys.some((key) => key !== "image")) this.run(PLAY);
   }
 
   pick(image) {
-    this.settings.set({ image });
-    this.change("image");
+    this.set({ image });
   }
 
   // A live notebook sets a place: the image whose code is nearest is chosen.
@@ -136,6 +114,7 @@ export class Trainer extends LiveFigure {
 
   restart() {
     const { hidden, seed } = this.settings.values;
+    this.begun = { hidden, seed };
     this.training.start(hidden, seed);
     this.plane.move(1);
     this.pause();
@@ -150,7 +129,6 @@ export class Trainer extends LiveFigure {
     };
     this.running = true;
     this.play.textContent = "pause";
-    this.said.textContent = "";
     this.wake();
   }
 
@@ -203,19 +181,14 @@ export class Trainer extends LiveFigure {
     const { training, plane } = this;
     if (!plane?.sheet.width) return;
     const due = !this.running || performance.now() - this.lastRead > TELL;
-    if (due) this.look();
+    if (due) this.palette = this.colours;
     const { image, noise } = this.settings.values;
-    plane.draw(this.colours, image, noise);
+    const { palette } = this;
+    plane.draw(palette, (context) => plane.drawChosen(context, image, noise, palette));
     this.mosaic.draw(training.vae, plane.extent);
-    this.curve.draw(training.history, this.colours);
+    this.curve.draw(training.history, palette);
     this.drawChosen(image);
     if (due) this.tell();
-  }
-
-  // The theme may have changed.
-  look() {
-    const { color, backgroundColor } = getComputedStyle(this.plane.sheet.node);
-    this.colours = { ink: color, ground: backgroundColor };
   }
 
   drawChosen(image) {

@@ -1,60 +1,82 @@
 // The twins: one cursor, two decoders of heatmaps, and how valid is what they draw.
 
 import { paint, view } from "../canvas.js";
-import { INKS, captioned, dial, dials, facts, group, indexed, note, number } from "../elements.js";
+import { INKS, captioned, facts, group, indexed, note, number, tuple } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { HEATMAP, fitHeatmap } from "../heatmaps.js";
-import { pad } from "../pad.js";
+import { Manifold } from "../manifold.js";
+import { Pad } from "../pad.js";
+
+// Dark where an image crosses half of the largest pixel there can be.
+const outline = (image) => image.map((value) => Math.exp(-(((value - 0.5) / 0.1) ** 2)));
 
 export class Twins extends LiveFigure {
-  build(box, { twins, extent, start }) {
-    this.twins = twins.map((twin) => ({
-      ...twin,
-      decoder: this.network(twin.model),
-      canvas: view(),
-    }));
-    this.pad = pad(this.cloud(), extent, (x, y) => this.move([x, y, this.z[2]]));
-    const pictures = this.twins.map(({ canvas, title }, i) => captioned(canvas, title, INKS[i]));
-    this.dials = start.map((value, j) => {
-      const change = (v) => this.move(this.z.with(j, v));
-      return dial({ name: indexed("u", j), min: -extent, max: extent, step: 0.05, value, change });
+  build(box, { twins, start, plane }) {
+    const { extent } = plane.points;
+    const decoders = twins.map(({ model }) => this.network(model));
+    this.twins = twins.map((twin, i) => ({ ...twin, decoder: decoders[i], canvas: view() }));
+    const control = (value, j) => [
+      `u${j + 1}`,
+      { name: indexed("u", j), value, min: -extent, max: extent, step: 0.05 },
+    ];
+    const { labels } = this.declare(Object.fromEntries(start.map(control)));
+    const change = ([u1, u2]) => this.set({ u1, u2 });
+    this.pad = new Pad({ ...this.plane(plane), axes: ["u₁", "u₂"], change });
+    this.outlines = this.twins.map((twin, i) => {
+      const decode = (u1, u2) => outline(this.decode(twin, [u1, u2, this.settings.values.u3]));
+      const look = { colour: INKS[i], strength: 0.55 };
+      return new Manifold(this, decode, HEATMAP, extent, look);
     });
-    this.facts = facts(
-      this.twins.flatMap(({ title }, i) => [
-        [`${title}: away from any heatmap`, INKS[i]],
-        ["nearest: variances, correlation"],
-      ]),
+    const pictures = this.twins.map(({ canvas, title }, i) => captioned(canvas, title, INKS[i]));
+    const titles = this.twins.map(({ title }, i) => [title, INKS[i]]);
+    this.facts = titles.map((title) =>
+      facts([title, ["away from any heatmap"], ["nearest: variances"], ["correlation"]]),
     );
-    box.append(
-      group("stage", this.pad.node, group("pictures", ...pictures)),
-      dials(this.dials),
-      this.facts.node,
+    box.classList.add("vaebook-live-twins");
+    this.lay(
+      [this.pad.node],
+      [group("pictures", ...pictures)],
+      group("dials", ...Object.values(labels), group("bar", this.resetButton())),
+      group("pair", ...this.facts.map(({ node }) => node)),
       note(
-        "u are the codes of each model along its own axes, in standard deviations. The map shows u₁ and u₂ of both.",
+        "u are the codes of each model along its own axes, in standard deviations. The map shows u₁ and u₂ of both; under them stand the outlines, at half of the largest pixel, of what each decodes at this u₃.",
       ),
     );
-    this.move(start);
+    this.update(["u3"]);
   }
 
-  move(u) {
-    this.z = Float32Array.from(u);
-    this.facts.show(this.twins.flatMap((twin) => this.draw(twin)));
-    this.dials.forEach(({ show }, j) => show(this.z[j]));
-    this.pad.show(this.z[0], this.z[1]);
+  move([u1, u2, u3]) {
+    this.set({ u1, u2, u3 });
+  }
+
+  decode({ decoder, centre, axes }, u) {
+    const z = centre.map((c, i) => c + axes[i].reduce((sum, a, j) => sum + a * u[j], 0));
+    return decoder.decode(Float32Array.from(z));
+  }
+
+  update(keys) {
+    this.z = Float32Array.from(Object.values(this.settings.values));
+    this.twins.forEach((twin, i) => this.facts[i].show(["", ...this.show(twin)]));
+    this.pad.hold(this.z);
+    if (keys.includes("u3")) for (const each of this.outlines) each.begin();
+    this.redraw();
     this.report(this.z);
   }
 
   // Draw what one of them decodes, and return what is to be said of it.
-  draw({ decoder, canvas, title, centre, axes }) {
-    const z = centre.map((c, i) => c + axes[i].reduce((sum, a, j) => sum + a * this.z[j], 0));
-    const image = decoder.decode(Float32Array.from(z));
+  show(twin) {
+    const { canvas, title } = twin;
+    const image = this.decode(twin, this.z);
     paint(canvas, image, HEATMAP);
     const { varX, varY, corr, relative } = fitHeatmap(image);
     const share = `${number(100 * relative, 1)} %`;
-    canvas.setAttribute(
-      "aria-label",
-      `Heatmap decoded by the ${title}, ${share} away from any true one`,
-    );
-    return [share, [varX, varY, corr].map((value) => number(value)).join(", ")];
+    const words = `Heatmap decoded by the ${title}, ${share} away from any true one`;
+    canvas.setAttribute("aria-label", words);
+    return [share, `${number(varX)}, ${number(varY)}`, number(corr)];
+  }
+
+  redraw() {
+    this.pad.draw(this.colours, null, this.outlines);
+    this.pad.describe(`Codes of both models, and a circle at u = ${tuple(this.z)}`);
   }
 }

@@ -1,0 +1,78 @@
+// Canvases that are as large as they are shown, and lines on them.
+
+import { make } from "./elements.js";
+
+export const FONT = "system-ui, sans-serif";
+
+// A canvas that knows its size without asking, and calls when it has another.
+export class Sheet {
+  constructor(className, resized) {
+    this.node = make("canvas", { role: "img", className });
+    this.context = this.node.getContext("2d");
+    this.scale = Math.min(Math.max(globalThis.devicePixelRatio || 1, 1.5), 2);
+    [this.width, this.height] = [0, 0];
+    new ResizeObserver(([{ contentRect }]) => {
+      [this.width, this.height] = [contentRect.width, contentRect.height];
+      this.node.width = Math.round(this.scale * this.width);
+      this.node.height = Math.round(this.scale * this.height);
+      resized();
+    }).observe(this.node);
+  }
+
+  // Clear it, and return its context in CSS pixels.
+  open() {
+    this.context.setTransform(this.scale, 0, 0, this.scale, 0, 0);
+    this.context.clearRect(0, 0, this.width, this.height);
+    return this.context;
+  }
+}
+
+export function stroke(context, points, colour, width = 1.5, dash = []) {
+  context.beginPath();
+  for (const [x, y] of points) context.lineTo(x, y);
+  Object.assign(context, { strokeStyle: colour, lineWidth: width, lineJoin: "round" });
+  context.setLineDash(dash);
+  context.stroke();
+  context.setLineDash([]);
+}
+
+// Ellipses about a place, with a rim in the colour of the ground.
+export function rings(context, [x, y], radii, ink, ground, width = 1.5) {
+  for (const [strokeStyle, lineWidth] of [
+    [ground, width + 2.5],
+    [ink, width],
+  ]) {
+    Object.assign(context, { strokeStyle, lineWidth });
+    for (const [across, down] of radii) {
+      context.beginPath();
+      context.ellipse(x, y, across, down, 0, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  }
+}
+
+// Words with a rim in the colour of the ground, readable on anything.
+export function word(context, text, [x, y], ink, ground) {
+  Object.assign(context, { strokeStyle: ground, fillStyle: ink, lineWidth: 4, lineJoin: "round" });
+  context.strokeText(text, x, y);
+  context.fillText(text, x, y);
+}
+
+// Push labels apart that lie on each other.
+export function spread(places, distance) {
+  for (let turn = 0; turn < 8; turn++) {
+    for (let i = 0; i < places.length; i++) {
+      for (let j = 0; j < i; j++) {
+        const [dx, dy] = [places[i][0] - places[j][0], places[i][1] - places[j][1]];
+        const apart = Math.hypot(dx, dy);
+        if (apart >= distance) continue;
+        // Labels in one place leave it in different directions.
+        const [ux, uy] = apart > 0.5 ? [dx / apart, dy / apart] : [Math.cos(i), Math.sin(i)];
+        const push = (distance - apart) / 2;
+        places[i] = [places[i][0] + push * ux, places[i][1] + push * uy];
+        places[j] = [places[j][0] - push * ux, places[j][1] - push * uy];
+      }
+    }
+  }
+  return places;
+}
