@@ -57,6 +57,36 @@ PICTURES = """() => [...document.querySelectorAll("main img")]
     || (image.closest("figure, .cell_output") && !image.alt.trim()))
   .map((image) => image.src.slice(0, 80))"""
 
+# Code, tables, captions and display formulas must fit their column; on a phone what does not
+# scrolls in a frame of its own, which the keyboard reaches.
+CUT_OFF = """() => {
+  const kinds = {
+    code: "pre", table: ".vaebook-table, .pst-scrollable-table-container, table.dataframe",
+    caption: "figcaption, caption", formula: "mjx-container[display=true]",
+  };
+  const phone = innerWidth < 600;
+  const found = [];
+  for (const [kind, selector] of Object.entries(kinds))
+    for (const element of document.querySelectorAll(`.bd-article :is(${selector})`)) {
+      const { overflowX } = getComputedStyle(element);
+      const scrolls = ["auto", "scroll"].includes(overflowX) && element.tabIndex === 0;
+      const wider = element.scrollWidth > element.clientWidth + 1;
+      const outside = element.getBoundingClientRect().right > innerWidth + 1;
+      if (outside || (wider && (!phone || kind === "caption" || !scrolls)))
+        found.push(`${kind}: ${element.textContent.trim().slice(0, 80)}`);
+    }
+  return found;
+}"""
+# A computed number has a true minus sign, and a range whose ends are alike is written once.
+MISWRITTEN = """() => {
+  const prose = document.querySelector(".bd-article")?.cloneNode(true);
+  prose?.querySelectorAll("pre, script, style, .math, .cell").forEach((part) => part.remove());
+  const computed = [...(prose?.querySelectorAll(".pasted-text") ?? [])];
+  const hyphens = computed.map((c) => c.textContent).filter((text) => /(^|[^\\w])-\\d/.test(text));
+  const alike = prose?.textContent.match(/(?<![\\w.,])([\\d.,]*\\d) to \\1(?![\\w]|[.,]\\d)/g);
+  return [...hyphens, ...(alike ?? [])];
+}"""
+
 
 @dataclass
 class Visit:
@@ -69,6 +99,8 @@ class Visit:
     raw_maths: list[str] = field(default_factory=list)
     bare_pictures: list[str] = field(default_factory=list)
     overflow: int = 0
+    cut_off: list[str] = field(default_factory=list)
+    miswritten: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
 
@@ -104,6 +136,8 @@ def look(page: Page, address: str, visit: Visit) -> None:
         visit.figures.append(box.evaluate(FIGURE))
     visit.raw_maths = page.evaluate(RAW_MATHS)
     visit.bare_pictures = page.evaluate(PICTURES)
+    visit.cut_off = page.evaluate(CUT_OFF)
+    visit.miswritten = page.evaluate(MISWRITTEN)
     visit.overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
 
 
@@ -164,6 +198,14 @@ def test_a_page_does_not_scroll_sideways(visit: Visit) -> None:
     assert visit.overflow <= 0
 
 
+def test_no_code_table_formula_or_caption_is_cut_off(visit: Visit) -> None:
+    assert visit.cut_off == []
+
+
+def test_numbers_are_written_as_a_reader_writes_them(visit: Visit) -> None:
+    assert visit.miswritten == []
+
+
 def test_a_page_has_no_wcag_a_or_aa_violation(visit: Visit) -> None:
     assert visit.violations == []
 
@@ -189,6 +231,35 @@ def test_raw_mathematics_and_bare_pictures_are_found(browser: Browser) -> None:
     page.set_content(r'<main><span class="math">\(x\)</span><img src="data:,"></main>')
     assert page.evaluate(RAW_MATHS) == [r"\(x\)"]
     assert page.evaluate(PICTURES) == ["data:,"]
+    page.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_what_is_cut_off_is_found(browser: Browser, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 600})
+    line = "x" * 300
+    page.set_content(
+        "<style>body { margin: 0 } pre, figcaption { width: 300px }</style>"
+        '<div class="bd-article" style="width: 340px">'
+        f'<pre style="overflow-x: hidden">hidden {line}</pre>'
+        f'<pre style="overflow-x: auto" tabindex="0">scrolls {line}</pre>'
+        f"<figure><figcaption>{line}</figcaption></figure><pre>short</pre></div>"
+    )
+    kinds = [fault.split(":")[0] for fault in page.evaluate(CUT_OFF)]
+    desktop = width == WIDTHS["desktop"]
+    assert kinds == ["code", *["code"] * desktop, "caption"]
+    page.close()
+
+
+def test_hyphens_and_equal_ends_in_prose_are_found(browser: Browser) -> None:
+    page = browser.new_page()
+    number = '<span class="pasted-text">{}</span>'
+    page.set_content(
+        f'<div class="bd-article"><p>{number.format("-0.5")}, {number.format("−0.5")}, '
+        f"{number.format('T-shirt')} and {number.format('0.21')} to {number.format('0.21')}, "
+        "3 to 30, 1.5 to 2.5.</p><pre>2 to 2</pre></div>"
+    )
+    assert page.evaluate(MISWRITTEN) == ["-0.5", "0.21 to 0.21"]
     page.close()
 
 
