@@ -29,6 +29,10 @@ PLACES = {
     "trainer": [0.25, -0.25],
 }
 TEXT = "A.\n\n```{prf:theorem} A claim\n:label: thm:claim\n$1 + 1 = 2$\n```"
+TEXT += (
+    "\n\n::::{admonition} A sum\n:class: check numeric\n\nWhat is 1 + 1?\n\n"
+    ":::{dropdown} 1\nOnce is not enough.\n:::\n:::{dropdown} 2\nRight: as claimed.\n:::\n::::"
+)
 READ = "import json\nprint(json.dumps({name: widget.z for name, widget in widgets.items()}))"
 CELLS = [
     f"import sys\nsys.path.insert(0, {os.path.dirname(__file__)!r})\n"
@@ -129,6 +133,13 @@ def read(lab: Page) -> dict[str, list[float]]:
 def test_a_theorem_is_shown_as_one(lab: Page) -> None:
     text = lab.locator(".jp-Notebook .jp-MarkdownCell").last
     expect(text.get_by_role("link", name="Link to this Theorem")).to_have_text("Theorem 1")
+
+
+def test_a_question_has_a_fold_for_each_answer(lab: Page) -> None:
+    folds = lab.locator(".jp-Notebook .jp-MarkdownCell").last.locator("details")
+    expect(folds).to_have_count(2)
+    folds.last.locator("summary").click()
+    expect(folds.last.get_by_text("Right: as claimed.")).to_be_visible()
 
 
 def test_all_figures_are_alive_as_they_are_and_as_widgets(lab: Page) -> None:
