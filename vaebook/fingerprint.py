@@ -4,7 +4,8 @@ Functions and classes of this package count by name and `version`, so that movin
 nothing; those of an installed package by name; those of a reader by their source and by what they
 reach. Partial applications are unrolled, tensors count by their numbers, image sets by their
 checksum, networks by their structure. What cannot be described is refused, and inside a reader's
-object or function, where much may lie that decides nothing, it counts by its class.
+object or function, where much may lie that decides nothing, it counts by its class. What a
+function imports within itself is not looked into.
 """
 
 __all__ = ["describe", "fingerprint", "version"]
@@ -18,6 +19,7 @@ import sys
 import sysconfig
 import textwrap
 import tokenize
+from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache, partial, reduce
@@ -62,7 +64,8 @@ def fingerprint(**parts: Any) -> str:
     """Return 16 hexadecimal digits that change when any part changes.
 
     They are the same on every machine and for every version of Python, except where a part is a
-    lambda or a function without a source file, whose compiled code is all that is known of it.
+    lambda or a function whose source file is not there or was edited since, so that its compiled
+    code is all that is known of it.
 
     Args:
         parts: numbers, texts, tensors, image sets, networks, functions, partial applications,
@@ -255,18 +258,20 @@ def _is_ours(thing: Any) -> bool:
 def _is_installed(thing: Any) -> bool:
     """Tell what came with Python or another package from what its reader wrote."""
     module = sys.modules.get(_home(thing))
-    if _home(thing).startswith("vaebook."):
-        return False  # wherever it lies: a wheel and a checkout must agree
-    if module is None or module.__name__ == "__main__" or not hasattr(thing, "__name__"):
+    if module is None or not hasattr(thing, "__name__"):
         return False
+    return _is_library(module) and _is_named(thing)
+
+
+def _is_library(module: ModuleType) -> bool:
+    if module.__name__.partition(".")[0] in ("vaebook", "__main__"):
+        return False  # wherever it lies: a wheel and a checkout must agree
     file = getattr(module, "__file__", None)
-    place = None if file is None else Path(file)
-    came = (
-        place is None
-        or place.is_relative_to(_LIBRARY)
-        or not {"site-packages", "dist-packages"}.isdisjoint(place.parts)
+    return (
+        file is None
+        or Path(file).is_relative_to(_LIBRARY)
+        or not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
     )
-    return came and _is_named(thing)
 
 
 def _builtin(function: Any, above: tuple[int, ...]) -> Any:
@@ -322,8 +327,8 @@ def _outside(function: FunctionType) -> Iterator[tuple[str, Any]]:
 
 
 def _reached(value: Any, name: str, rest: list[str]) -> Iterator[tuple[str, Any]]:
-    """Yield what is asked of a module of this package, as its name alone says little."""
-    inside = isinstance(value, ModuleType) and value.__name__.partition(".")[0] == "vaebook"
+    """Yield what is asked of a module of ours or of a reader: its name alone says little."""
+    inside = isinstance(value, ModuleType) and not _is_library(value)
     if inside and rest and hasattr(value, rest[0]):
         yield from _reached(getattr(value, rest[0]), f"{name}.{rest[0]}", rest[1:])
     else:
@@ -347,14 +352,29 @@ def _globals(code: CodeType) -> Iterator[str]:
 
 def _source(function: FunctionType, above: tuple[int, ...]) -> Any:
     # The source of a lambda is its whole line, which may hold another one.
+    # Of the code, as that of a wrapper would be what it wraps.
+    code = function.__code__
     if function.__name__ != "<lambda>":
         try:
-            # Of the code, as that of a wrapper would be what it wraps.
-            source = inspect.getsource(function.__code__)
-            return _digest(_bare_source(textwrap.dedent(source)).encode())
-        except (OSError, TypeError, tokenize.TokenError):
+            source = inspect.getsource(code)
+            if code in _codes("".join(inspect.findsource(code)[0]), code.co_filename):
+                return _digest(_bare_source(textwrap.dedent(source)).encode())
+        except (OSError, TypeError, SyntaxError, tokenize.TokenError):
             pass
-    return _compiled(function.__code__, above)
+    return _compiled(code, above)
+
+
+@cache
+def _codes(text: str, file: str) -> frozenset[CodeType]:
+    """Return the code of all functions in a file: one edited since it was read has others."""
+
+    def within(code: CodeType) -> Iterator[CodeType]:
+        yield code
+        for part in code.co_consts:
+            if isinstance(part, CodeType):
+                yield from within(part)
+
+    return frozenset(within(compile(text, file, "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT, True)))
 
 
 def _bare_source(source: str) -> str:

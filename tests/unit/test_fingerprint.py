@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import importlib
 import linecache
 import math
 import random
@@ -309,6 +310,32 @@ def test_a_helper_that_changes_changes_who_calls_it_however_deep(run, body):
     one, other = (typed(f"def helper(x):\n    return x + {n}\n", "helper") for n in (1, 2))
     assert same(run(source, helper=one), run(source, helper=one))
     assert not same(run(source, helper=one), run(source, helper=other))
+
+
+def test_what_is_asked_of_a_readers_module_counts(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    modules = []
+    for n in (1, 2):
+        (tmp_path / f"helpers_{n}.py").write_text(
+            f"def add(x):\n    return x + {n}\n\nSCALE = {n}\n"
+        )
+        modules.append(importlib.import_module(f"helpers_{n}"))
+    for body in ("helpers.add(x)", "helpers.SCALE"):
+        one, other = (typed(f"def f(x):\n    return {body}\n", helpers=m) for m in modules)
+        assert not same(one, other)
+
+
+def test_a_file_that_was_edited_does_not_speak_for_what_was_read_before(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "edited_later.py"
+    file.write_text("def f(x):\n    return x + 1\n")
+    module = importlib.import_module("edited_later")
+    file.write_text("def f(x):\n    return x + 20\n")
+    before = fingerprint(part=module.f)
+    importlib.reload(module)
+    assert module.f(0) == 20
+    assert fingerprint(part=module.f) != before
+    assert same(module.f, typed("def f(x):\n    return x + 20\n"))
 
 
 @pytest.mark.parametrize("run", [typed, nowhere])
