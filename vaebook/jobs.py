@@ -15,9 +15,10 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import islice
 from threading import Thread
 from typing import Any
 
@@ -26,6 +27,7 @@ import torch
 
 import vaebook
 from vaebook import _checks
+from vaebook.fingerprint import describe
 
 Point = Mapping[str, Any]
 _DEATHS = 3  # of workers, with no point finished between them
@@ -33,6 +35,10 @@ _DEATHS = 3  # of workers, with no point finished between them
 
 class WorkersLost(RuntimeError):
     """Nobody is left to compute."""
+
+
+class _OtherBuild(ValueError):
+    """A worker would compute something else."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +66,22 @@ def each(
     """Call a function at every point and yield what comes of each, as it comes.
 
     A point that raises is an outcome like others. A worker that dies is replaced, and only the
-    points that were under way are computed again; after three deaths without a result between
-    them it is given up.
+    points that were under way are computed again, after all others; after three deaths without a
+    result between them it is given up.
 
     Args:
-        function: called with a point's entries as keywords; what it returns must be picklable,
-            and so must it be itself where there is more than one process.
+        function: called with a point's entries as keywords. Where others than this process
+            compute, it and what it returns must be picklable.
         points: each the keywords of one call.
-        n_jobs: processes of this machine; 1 computes in this one.
+        n_jobs: processes of this machine, no more than there are points; 1 computes in this one.
         scheduler: address of a Dask cluster to use instead, such as "tcp://host:8786" (needs
-            ``pip install "vaebook[cluster]"``); its workers should have one thread each.
+            ``pip install "vaebook[cluster]"``). Its workers have one thread each; some may join
+            later.
 
     Raises:
-        ValueError: when `n_jobs` is no positive number, there is no such scheduler, or its
-            workers have other versions of Python, torch or this package.
+        ValueError: when `n_jobs` is no positive number, a function cannot be sent to others, there
+            is no such scheduler or it has no workers, or a worker has several threads, or another
+            version of Python, torch or this package.
         WorkersLost: when workers die again and again, or the scheduler is lost.
 
     Example:
@@ -89,11 +97,23 @@ def each(
         raise ValueError(f"points must be a sequence of mappings of keywords, got {points!r}")
     if not isinstance(scheduler, str | None):
         raise ValueError(f"scheduler must be an address, got {scheduler!r}")
+    if scheduler is None and min(n_jobs, len(points)) <= 1:
+        return _here(function, points)
+    _check_portable(function, points)
     if scheduler is not None:
         return _on_cluster(function, points, scheduler)
-    if n_jobs == 1:
-        return _here(function, points)
-    return _on_processes(function, points, n_jobs)
+    return _on_processes(function, points, min(n_jobs, len(points)))
+
+
+def _check_portable(function: Callable[..., Any], points: Sequence[Point]) -> None:
+    from joblib.externals.loky.backend.reduction import dumps
+
+    try:
+        dumps((function, points))
+    except Exception as error:
+        raise ValueError(
+            f"function and points must be picklable to reach another process: {error}"
+        ) from error
 
 
 def _here(function: Callable[..., Any], points: Sequence[Point]) -> Iterator[Outcome]:
@@ -107,20 +127,27 @@ def _on_processes(
     function: Callable[..., Any], points: Sequence[Point], n_jobs: int
 ) -> Iterator[Outcome]:
     from joblib import Parallel, delayed
+    from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     left = dict(enumerate(points))
     deaths = 0
     while left:
         parallel = Parallel(
-            n_jobs=n_jobs, batch_size=1, pre_dispatch=2 * n_jobs, return_as="generator_unordered"
+            n_jobs=n_jobs,
+            backend="loky",
+            batch_size=1,
+            pre_dispatch=2 * n_jobs,
+            max_nbytes=None,  # arrays arrive as they are, not as files that can't be written to
+            return_as="generator_unordered",
         )
-        tasks = [delayed(_in_child)(function, index, point) for index, point in left.items()]
+        tasks = [delayed(_in_child)(os.getpid(), function, *entry) for entry in left.items()]
         try:
-            for outcome in parallel(tasks):
-                deaths = 0
-                del left[outcome.index]
-                yield outcome
+            with closing(parallel(tasks)) as outcomes:
+                for outcome in outcomes:
+                    deaths = 0
+                    del left[outcome.index]
+                    yield outcome
         except BrokenProcessPool as error:
             deaths += 1
             if deaths == _DEATHS:
@@ -128,6 +155,12 @@ def _on_processes(
                     f"workers died {deaths} times with no point finished between them, perhaps "
                     f"for want of memory; {len(left)} of {len(points)} points are left"
                 ) from error
+            # A point that kills its worker each time must not keep the others from their turn.
+            for index in list(left)[: 2 * n_jobs]:
+                left[index] = left.pop(index)
+        finally:
+            # Processes that stayed would know the modules of today when these have changed.
+            get_reusable_executor().shutdown(kill_workers=True)
 
 
 def _on_cluster(
@@ -146,45 +179,73 @@ def _on_cluster(
             f"scheduler must be the address of a running Dask cluster, got {scheduler!r}: {error}"
         ) from error
     with client:
-        _check_builds(client.run(_build), scheduler)
-        n_threads = sum(client.nthreads().values())
+        try:
+            if not client.run(_check_build, _build()):
+                raise ValueError(f"scheduler {scheduler!r} has no workers yet")
+        except ImportError as error:
+            raise ValueError(f"a worker of {scheduler} lacks something: {error}") from error
+        call = partial(_on_worker, _build(), function)
+        waiting = iter(enumerate(points))
         under_way: dict[Any, int] = {}
 
-        def hand_out(start: int, stop: int) -> list[Any]:
-            """Hand out points, many at once, since each graph costs the scheduler much."""
-            chosen = range(start, min(stop, len(points)))
-            call = partial(_in_worker, function)
-            futures = client.map(call, chosen, points[start:stop], pure=False)
-            under_way.update(zip((future.key for future in futures), chosen, strict=True))
+        def hand_out(n_workers: int) -> list[Any]:
+            """Let each worker have two points, handed out many at once: each graph has its cost.
+
+            What waits at the scheduler takes memory there, and an idle worker takes time.
+            """
+            chosen = list(islice(waiting, max(0, 2 * n_workers - len(under_way))))
+            if not chosen:
+                return []
+            futures = client.map(call, *zip(*chosen, strict=True), pure=False)
+            keys = (future.key for future in futures)
+            under_way.update(zip(keys, (index for index, _ in chosen), strict=True))
             return futures
 
-        # What waits at the scheduler costs memory there, and an idle worker costs time.
-        handed_out = 2 * n_threads
+        n_workers = _n_workers(client)
         done = as_completed(
-            hand_out(0, handed_out), loop=client.loop, with_results=True, raise_errors=False
+            hand_out(n_workers), loop=client.loop, with_results=True, raise_errors=False
         )
         for batch in done.batches():
             for future, result in batch:
                 index = under_way.pop(future.key)
                 if future.status == "cancelled":
-                    left = len(under_way) + 1
-                    raise WorkersLost(
-                        f"lost the scheduler {scheduler} with {left} points under way"
-                    )
+                    raise _lost(scheduler, len(under_way) + 1)
                 if future.status == "error":
-                    result = Outcome(index, None, str(future.exception()))
+                    result = Outcome(index, None, _told(future.exception()))
                 yield result
-            if len(under_way) <= n_threads and handed_out < len(points):
-                done.update(hand_out(handed_out, handed_out + n_threads))
-                handed_out += n_threads
+            if len(under_way) <= n_workers:
+                try:
+                    n_workers = _n_workers(client)
+                except OSError as error:
+                    raise _lost(scheduler, len(under_way)) from error
+                done.update(hand_out(n_workers))
 
 
-def _check_builds(found: Mapping[str, dict[str, str]], scheduler: str) -> None:
-    if not found:
-        raise ValueError(f"scheduler {scheduler!r} has no workers")
-    for worker, build in found.items():
-        if build != _build():
-            raise ValueError(f"worker {worker} has {build}, and this process {_build()}")
+def _n_workers(client: Any) -> int:
+    """Return how many workers there are now, 1 while they are being replaced."""
+    threads = client.nthreads()
+    for worker, n in threads.items():
+        if n > 1:
+            raise ValueError(
+                f"worker {worker} must have one thread, since numbers drawn by one would show in "
+                f"another, got {n}: start it with --nthreads 1"
+            )
+    return max(1, len(threads))
+
+
+def _lost(scheduler: str, n_points: int) -> WorkersLost:
+    return WorkersLost(f"lost the scheduler {scheduler} with {n_points} points under way")
+
+
+def _told(error: BaseException) -> str:
+    """Return what keeps a worker from calling the function, as what the function raises is told.
+
+    Raises:
+        _OtherBuild: when the worker itself is wrong, whatever the point.
+    """
+    if isinstance(error, _OtherBuild):
+        raise error
+    return "".join(traceback.format_exception_only(error))
 
 
 def _build() -> dict[str, str]:
@@ -195,8 +256,27 @@ def _build() -> dict[str, str]:
     }
 
 
-def _in_child(function: Callable[..., Any], index: int, point: Point) -> Outcome:
-    _end_with(os.getppid())
+def _check_build(wanted: dict[str, str]) -> bool:
+    if _build() != wanted:
+        raise _OtherBuild(
+            f"a worker on {platform.node()} (process {os.getpid()}) has {_build()}, and who asks "
+            f"it has {wanted}"
+        )
+    return True
+
+
+def _on_worker(
+    build: dict[str, str], function: Callable[..., Any], index: int, point: Point
+) -> Outcome:
+    _check_build(build)  # it may have joined later than the others
+    return _in_worker(function, index, point)
+
+
+def _in_child(parent: int, function: Callable[..., Any], index: int, point: Point) -> Outcome:
+    if os.getpid() == parent:  # joblib makes no processes where it may not
+        with _one_thread():
+            return _call(function, index, point)
+    _end_with(parent)
     return _in_worker(function, index, point)
 
 
@@ -213,22 +293,30 @@ def _end_with(parent: int) -> None:
 
 
 def _in_worker(function: Callable[..., Any], index: int, point: Point) -> Outcome:
+    from joblib.externals.loky.backend.reduction import dumps
+
     _limit_threads()
-    return _call(function, index, point)
+    outcome = _call(function, index, point)
+    try:
+        dumps(outcome.value)
+    except Exception:
+        return Outcome(index, None, traceback.format_exc())
+    return outcome
 
 
 def _call(function: Callable[..., Any], index: int, point: Point) -> Outcome:
-    digest = hashlib.sha256(json.dumps(dict(point), sort_keys=True, default=repr).encode())
-    with _seeds(int.from_bytes(digest.digest()[:4], "big")):
-        try:
+    try:
+        with _seeds(point):
             return Outcome(index, function(**point))
-        except Exception:
-            return Outcome(index, None, traceback.format_exc())
+    except (Exception, SystemExit):
+        return Outcome(index, None, traceback.format_exc())
 
 
 @contextmanager
-def _seeds(seed: int) -> Iterator[None]:
+def _seeds(point: Point) -> Iterator[None]:
     """Seed what draws without a generator: what ran before in this process must not show."""
+    text = json.dumps(dict(point), sort_keys=True, default=describe)
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - what libraries draw from, not this package

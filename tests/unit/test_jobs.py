@@ -1,17 +1,22 @@
 """The same function at many points: the same results wherever, and deaths that cost little."""
 
+import importlib
 import os
 import random
 import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from tests.unit.cluster import Cluster
+import vaebook
+from tests.unit.cluster import Cluster, copied_package
 from vaebook import jobs
 
 pytestmark = pytest.mark.slow
@@ -40,6 +45,26 @@ def fragile(x: int, marks: str) -> int:
 def hopeless(x: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return x
+
+
+def deadly(x: int) -> int:
+    """Kill the own process at 0, each time."""
+    if x == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x * x
+
+
+def leaves(x: int) -> int:
+    return sys.exit(3) if x == 2 else x * x
+
+
+def nothing_to_send(x: int) -> Any:
+    return (n for n in range(x)) if x == 2 else x * x
+
+
+def filled(x: int, array: np.ndarray) -> float:
+    array[:] = x
+    return float(array.mean())
 
 
 def threads(x: int) -> int:
@@ -83,6 +108,44 @@ def test_what_raises_is_an_outcome_and_the_others_are_computed() -> None:
     assert "ZeroDivisionError" in str(outcomes[0].error)
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_what_wants_to_end_the_process_is_an_outcome(n_jobs: int) -> None:
+    outcomes = sorted(jobs.each(leaves, POINTS, n_jobs=n_jobs), key=lambda o: o.index)
+    assert [o.value for o in outcomes] == [0, 1, None, 9, 16, 25]
+    assert "SystemExit: 3" in str(outcomes[2].error)
+
+
+def test_a_result_that_cannot_come_back_is_an_outcome() -> None:
+    outcomes = sorted(jobs.each(nothing_to_send, POINTS, n_jobs=2), key=lambda o: o.index)
+    assert [o.value for o in outcomes] == [0, 1, None, 9, 16, 25]
+    assert "generator" in str(outcomes[2].error)
+
+
+@pytest.mark.parametrize("where", [{"n_jobs": 2}, {"scheduler": "tcp://127.0.0.1:1"}])
+def test_a_function_that_cannot_be_sent_is_refused_at_once(where: dict[str, Any]) -> None:
+    held = threading.Lock()
+    with pytest.raises(ValueError, match="function and points must be picklable"):
+        jobs.each(lambda x: held, POINTS, **where)
+
+
+def test_an_array_arrives_as_it_is_however_large() -> None:
+    points = [{"x": x, "array": np.zeros(300_000)} for x in range(3)]
+    assert values(jobs.each(filled, points, n_jobs=2)) == [0, 1, 2]
+
+
+def test_code_that_was_edited_since_the_last_call_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "edited_meanwhile.py"
+    file.write_text("def power(x):\n    return x**2\n")
+    module = importlib.import_module("edited_meanwhile")
+    assert values(jobs.each(module.power, POINTS, n_jobs=2)) == [0, 1, 4, 9, 16, 25]
+    file.write_text("def power(x):\n    return -x\n")
+    importlib.reload(module)
+    assert values(jobs.each(module.power, POINTS, n_jobs=2)) == [0, -1, -2, -3, -4, -5]
+
+
 def test_a_killed_process_costs_only_what_was_under_way(tmp_path: Path) -> None:
     points = [{"x": x, "marks": str(tmp_path)} for x in range(8)]
     assert values(jobs.each(fragile, points, n_jobs=2)) == [x * x for x in range(8)]
@@ -95,6 +158,13 @@ def test_a_killed_process_costs_only_what_was_under_way(tmp_path: Path) -> None:
 def test_a_point_that_kills_its_worker_every_time_is_given_up() -> None:
     with pytest.raises(RuntimeError, match="died 3 times"):
         list(jobs.each(hopeless, POINTS, n_jobs=2))
+
+
+def test_a_point_that_kills_its_worker_every_time_does_not_keep_the_others() -> None:
+    outcomes = jobs.each(deadly, [{"x": x} for x in range(12)], n_jobs=2)
+    assert {next(outcomes).index for _ in range(11)} == set(range(1, 12))
+    with pytest.raises(jobs.WorkersLost, match="1 of 12 points are left"):
+        next(outcomes)
 
 
 @pytest.mark.parametrize(
@@ -139,3 +209,54 @@ def test_a_killed_scheduler_ends_the_run_with_its_address(cluster: Cluster) -> N
     cluster.scheduler.kill()
     with pytest.raises(RuntimeError, match=f"lost the scheduler {cluster.address}"):
         list(outcomes)
+
+
+def who(x: int) -> str:
+    from distributed import get_worker
+
+    time.sleep(0.2)
+    return str(get_worker().address)
+
+
+def local(n_workers: int, **settings: Any) -> Any:
+    from distributed import LocalCluster
+
+    known = {"processes": False, "threads_per_worker": 1, "dashboard_address": None}
+    return LocalCluster(n_workers=n_workers, **known | settings)
+
+
+def test_workers_that_join_late_take_part() -> None:
+    with local(1) as cluster:
+        outcomes = jobs.each(
+            who, [{"x": x} for x in range(20)], scheduler=cluster.scheduler_address
+        )
+        first = next(outcomes)
+        cluster.scale(3)
+        cluster.wait_for_workers(3)
+        assert len({outcome.value for outcome in (first, *outcomes)}) == 3
+
+
+def test_a_cluster_whose_workers_are_too_few_or_too_broad_is_refused() -> None:
+    with local(0) as cluster, pytest.raises(ValueError, match="has no workers yet"):
+        list(jobs.each(square, POINTS, scheduler=cluster.scheduler_address))
+    with (
+        local(1, threads_per_worker=2) as cluster,
+        pytest.raises(ValueError, match=r"must have one thread.*start it with --nthreads 1"),
+    ):
+        list(jobs.each(square, POINTS, scheduler=cluster.scheduler_address))
+
+
+def test_a_worker_with_another_version_is_refused_whenever_it_joins(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    other = copied_package(tmp_path)
+    file = other / "vaebook" / "__init__.py"
+    file.write_text(file.read_text().replace(vaebook.__version__, "99.0"))
+    outcomes = jobs.each(powers, [{"x": x} for x in range(200)], scheduler=cluster.address)
+    next(outcomes)
+    cluster.workers.append(cluster.worker(first=str(other)))
+    cluster.wait_for_workers(3)
+    with pytest.raises(ValueError, match=r"'vaebook': '99\.0'"):
+        list(outcomes)
+    with pytest.raises(ValueError, match=r"'vaebook': '99\.0'"):
+        list(jobs.each(powers, POINTS, scheduler=cluster.address))
