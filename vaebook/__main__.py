@@ -58,26 +58,41 @@ def _parser() -> argparse.ArgumentParser:
         description="Run a study and write its table. Rows are kept as they come, and the same "
         "command goes on after a stop; rows whose code has changed are computed again.",
     )
-    experiment.add_argument("name", help="of a file in `experiments`, or a path to one")
-    experiment.add_argument("--into", help="folder of the table (default: vaebook/tables)")
+    experiment.add_argument("name", help="of a file in `experiments`, or the path of one's own")
+    experiment.add_argument(
+        "--into",
+        help="folder of the table (default: that of the package's tables for a name, this one for "
+        "a path)",
+    )
     for command in (train, experiment):
         where = command.add_mutually_exclusive_group()
         where.add_argument(
-            "--jobs", type=int, default=1, help="processes, of one thread (default: %(default)s)"
+            "--jobs",
+            type=_at_least_one,
+            default=1,
+            help="processes, of one thread (default: %(default)s)",
         )
         where.add_argument("--scheduler", help="a Dask cluster instead, such as tcp://HOST:8786")
     return parser
 
 
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, got {text!r}")
+    return int(text)
+
+
 def _experiment(name: str, into: str | None, n_jobs: int, scheduler: str | None) -> None:
-    path = Path(name) if name.endswith(".py") else Path("experiments", f"{name}.py")
+    own = name.endswith(".py")
+    path = Path(name) if own else Path("experiments", f"{name}.py")
     if not path.exists():
         known = sorted(file.stem for file in Path("experiments").glob("*.py"))
         there = ", ".join(known) or "no folder of that name here"
         raise ValueError(f"there is no study {path}; in experiments: {there}")
     experiment = tables.from_file(path)
-    found = tables.run(experiment, into or tables.FOLDER, n_jobs=n_jobs, scheduler=scheduler)
-    print(f"{found.name}: {len(found.rows)} rows, {json.dumps(found.made_with)}")
+    folder = Path(into or ("." if own else tables.FOLDER))
+    found = tables.run(experiment, folder, n_jobs=n_jobs, scheduler=scheduler)
+    print(f"{folder / found.name}.jsonl: {len(found.rows)} rows, {json.dumps(found.made_with)}")
 
 
 def _data(required: bool, offline: bool) -> int:
@@ -125,17 +140,20 @@ def _train(
     for name in there:
         print(f"{name} is there already")
     left = [name for name in names if name not in there]
-    if names == left and len(names) == 1:
+    if names == left and len(names) == 1 and scheduler is None:
         print(names[0], flush=True)
         metrics = recipes.train(names[0], directory, n_samples=n_samples).card["metrics"]
         print(json.dumps(metrics, indent=2))
         return 0
-    points = [{"name": name, "directory": directory, "n_samples": n_samples} for name in left]
+    # A worker may have been started in another folder.
+    folder = str(Path(directory).expanduser().resolve())
+    points = [{"name": name, "directory": folder, "n_samples": n_samples} for name in left]
     status = 0
     with _progress.bar(True, total=len(names), initial=len(there), unit="recipe") as bar:
         for outcome in jobs.each(_train_one, points, n_jobs=n_jobs, scheduler=scheduler):
             bar.update()
-            bar.write(f"{left[outcome.index]} {outcome.error or json.dumps(outcome.value)}")
+            said = f"{left[outcome.index]} {outcome.error or json.dumps(outcome.value)}"
+            bar.write(said, file=sys.stderr if outcome.error else sys.stdout)
             status = 2 if outcome.error else status
     return status
 

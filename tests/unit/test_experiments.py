@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.unit.cluster import Cluster
+from tests.unit.cluster import Cluster, copied_package
 from vaebook import tables
 from vaebook.__main__ import main
 from vaebook.tables import Experiment, Failed
@@ -176,7 +176,7 @@ def test_a_comment_costs_nothing_and_a_change_all_rows(study: Study) -> None:
 
 def test_what_a_row_uses_stales_that_row_alone() -> None:
     state = {"a": 1, "b": 1}
-    used = Experiment("used", lambda way: {}, {"way": "ab"}, uses=lambda way: [state[way]])
+    used = Experiment("used", lambda way: {}, {"way": ["a", "b"]}, uses=lambda way: [state[way]])
     before = {way: used.fingerprint(way=way) for way in "ab"}
     state["a"] = 2
     assert [used.fingerprint(way=way) == before[way] for way in "ab"] == [False, True]
@@ -199,12 +199,91 @@ def test_rows_that_raise_are_named_and_computed_again_alone(study: Study) -> Non
 
 
 @pytest.mark.parametrize(
-    "value", ["float('nan')", "torch.zeros(2)", "{1: object()}"], ids=["nan", "tensor", "object"]
+    ("value", "message"),
+    [
+        ("[1, float('nan')]", r"row\.way of it\[1\] must be plain JSON and finite, got nan"),
+        ("torch.zeros(2)", r"row\.way of it must be .*, a Tensor"),
+        ("{'one': torch.zeros(1).numpy()[0]}", r"row\.way of it\.one must be .*, a float32"),
+        ("{1: 2}", r"row\.way of it must be plain JSON, with texts as keys, got 1"),
+    ],
 )
-def test_a_row_that_is_no_plain_json_is_refused_by_name(study: Study, value: str) -> None:
+def test_a_row_that_is_no_plain_json_is_refused_with_the_place(
+    study: Study, value: str, message: str
+) -> None:
     study.path.write_text(study.path.read_text().replace("way * 2", value))
-    with pytest.raises(Failed, match=r"8 of 8 rows(.|\n)*plain JSON"):
+    with pytest.raises(Failed, match=rf"8 of 8 rows(.|\n)*{message}"):
         study.run()
+
+
+def test_a_run_without_a_bar_writes_nothing(study: Study, capfd: Any) -> None:
+    study.path.write_text(study.path.read_text().replace("way * 2", "way * {}"))
+    with pytest.raises(Failed):
+        study.run()
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(Failed):
+        study.run(progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert '{"way": "one", "seed": 0}: TypeError' in err
+
+
+@pytest.mark.parametrize(
+    ("row", "n_jobs"),
+    [("lambda way, seed: row(way, seed)", 2), ("partial(row)", 1), ("around(row)", 2)],
+    ids=["lambda", "partial", "closure"],
+)
+def test_a_study_may_make_its_row_as_it_likes(
+    study: Study, serial: Any, row: str, n_jobs: int
+) -> None:
+    expected = tables.run(tables.from_file(study.path), study.into / "serial", progress=False)
+    text = study.path.read_text()
+    helper = (
+        "from functools import partial\n\n\ndef around(function):\n"
+        "    def row(way, seed):\n        return function(way, seed)\n\n    return row\n\n\ntoy ="
+    )
+    study.path.write_text(text.replace("    row,\n", f"    {row},\n").replace("toy =", helper))
+    assert study.run(n_jobs=n_jobs).rows == expected.rows
+
+
+def test_a_summary_gets_rows_as_a_run_that_goes_on_finds_them(tmp_path: Path) -> None:
+    def kinds(rows: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"kinds": sorted({type(row["pair"]).__name__ for row in rows})}
+
+    pairs = Experiment("pairs", lambda x: {"pair": (x, x)}, {"x": range(3)}, summarize=kinds)
+    assert tables.run(pairs, tmp_path, progress=False).summary == {"kinds": ["list"]}
+
+
+def test_a_helper_that_is_written_anew_is_noticed_by_the_same_experiment(tmp_path: Path) -> None:
+    space: dict[str, Any] = {}
+    exec("def helper(x):\n    return x\n\ndef row(x):\n    return {'y': helper(x)}\n", space)
+    once = Experiment("once", space["row"], {"x": [1, 2]})
+    assert [row["y"] for row in tables.run(once, tmp_path, progress=False).rows] == [1, 2]
+    exec("def helper(x):\n    return -x\n", space)
+    assert [row["y"] for row in tables.run(once, tmp_path, progress=False).rows] == [-1, -2]
+
+
+def test_a_table_says_which_torch_computed_it_and_not_which_looked_at_it(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.run()
+    before = study.bytes()
+    monkeypatch.setattr(torch, "__version__", "99.0")
+    study.run()
+    assert study.bytes() == before
+    study.write(seeds=5)
+    assert study.run().made_with["torch"] == "99.0"
+
+
+def test_no_row_is_computed_that_could_not_be_kept(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def touch(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "touch", touch)
+    with pytest.raises(OSError, match=r"toy\.rows"):
+        study.run()
+    assert study.tries() == 0
 
 
 def test_an_entry_of_the_point_is_not_overwritten(study: Study) -> None:
@@ -305,6 +384,23 @@ def test_a_cluster_writes_the_bits_of_one_process_though_a_worker_is_killed(
     assert study.bytes() == serial()
 
 
+def test_a_worker_whose_package_would_compute_another_row_is_refused(
+    study: Study, serial: Any, cluster: Cluster, tmp_path: Path
+) -> None:
+    text = study.path.read_text().replace("import torch", "import torch\nfrom vaebook import jobs")
+    study.path.write_text(text.replace("    drawn", "    assert jobs.each\n    drawn"))
+    other = copied_package(tmp_path)
+    with (other / "vaebook" / "jobs.py").open("a") as file:
+        file.write("each.version = 2\n")
+    cluster.workers.append(cluster.worker(first=str(other)))
+    cluster.wait_for_workers(3)
+    with pytest.raises(Failed, match=r"of 8 rows(.|\n)*start the worker, or the run, again"):
+        study.run(scheduler=cluster.address)
+    assert study.tries() == study.kept()
+    study.run()
+    assert study.bytes() == serial()
+
+
 def test_a_killed_scheduler_loses_only_the_rows_under_way(
     study: Study, serial: Any, cluster: Cluster
 ) -> None:
@@ -339,6 +435,12 @@ def test_many_workers_write_each_of_many_rows_once_and_in_order(tmp_path: Path) 
         ({"grid": {"x": []}}, "at least one point"),
         ({"grid": {"x": [1, 1]}}, "twice"),
         ({"grid": {"x": [torch.ones(1)]}}, "texts, numbers and None"),
+        ({"grid": {"x": "linear"}}, "must map names to sequences"),
+        ({"grid": {"x": [1.0, float("nan")]}}, r"grid\.x must be .* finite, got nan"),
+        ({"grid": [{1: 2}]}, "texts as names"),
+        ({"row": lambda y: {}}, "row must take the entries of grid: .*'y'"),
+        ({"uses": lambda: []}, "uses must take the entries of grid: .*'x'"),
+        ({"about": {"rate": [float("inf")]}}, r"about\.rate\[0\] must be .* finite, got inf"),
         ({"grid": [{"x": 1}, {"x": 1}]}, "twice"),
     ],
 )
@@ -346,6 +448,26 @@ def test_an_experiment_that_makes_no_table_is_refused(wrong: dict[str, Any], mes
     settings: dict[str, Any] = {"name": "fine", "row": dict, "grid": {"x": [1]}} | wrong
     with pytest.raises(ValueError, match=message):
         Experiment(**settings)
+
+
+def test_a_study_of_ones_own_writes_its_table_here(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["experiment", str(study.path)]) == 0
+    assert capsys.readouterr().out.startswith("toy.jsonl: 8 rows")
+    assert len(tables.read("toy.jsonl").rows) == 8
+
+
+@pytest.mark.parametrize("jobs", ["0", "-2", "two", "1.5"])
+def test_a_number_of_processes_that_is_none_is_refused(
+    study: Study, jobs: str, capsys: Any
+) -> None:
+    for command in ("experiment", "train"):
+        with pytest.raises(SystemExit):
+            main([command, str(study.path), "--jobs", jobs])
+        assert "must be a whole number, 1 or more" in capsys.readouterr().err
+    assert study.tries() == 0
 
 
 def test_a_file_without_a_study_is_refused(tmp_path: Path, capsys: Any) -> None:

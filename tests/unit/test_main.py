@@ -210,6 +210,13 @@ def test_missing_data_gives_status_2_and_both_remedies(command, without_data, ca
     assert "set VAEBOOK_DATA" in error
 
 
+def test_a_scheduler_that_is_not_there_is_not_passed_over(tiny, tmp_path, capsys):
+    into = ["--into", str(tmp_path), "--scheduler", "tcp://127.0.0.1:1"]
+    assert main(["train", DIGITS, *into]) == 2
+    assert "scheduler must be the address of a running Dask cluster" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_negative_number_of_samples_gives_status_2(capsys):
     assert main(["evaluate", DIGITS, "--samples", "-1"]) == 2
     assert "n_samples must be a whole number, 0 or more, got -1" in capsys.readouterr().err

@@ -41,6 +41,13 @@ def test_loading_twice_gives_two_equal_tables() -> None:
     assert two.about["ways"]
 
 
+def test_a_row_without_an_entry_is_not_one_whose_entry_is_none() -> None:
+    table = tables.Table("two", {}, [{"x": 1, "seed": None}, {"x": 1}])
+    assert table.where(x=1, seed=None) == [{"x": 1, "seed": None}]
+    with pytest.raises(ValueError, match="two has no row with"):
+        table.where(other=None)
+
+
 @pytest.mark.parametrize("name", ["anealing", "", "../weights/mnist-mlp-2d", 3])
 def test_a_table_that_is_not_there_is_refused_with_those_near_it(name: str) -> None:
     with pytest.raises(ValueError, match="name must be a table"):

@@ -3,6 +3,7 @@
 __all__ = ["Table", "available", "load", "read"]
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Table:
             found there.
         summary: what was computed from all rows.
         fingerprints: of what computed each row.
-        made_with: versions of Python and torch.
+        made_with: versions of Python and torch where the last row was computed.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Table:
             >>> [row["seed"] for row in load("annealing").where(way="linear")]
             [0, 1, 2]
         """
-        found = [row for row in self.rows if all(row.get(k) == v for k, v in point.items())]
+        found = [row for row in self.rows if all(k in row and row[k] == point[k] for k in point)]
         if not found:
             raise ValueError(f"{self.name} has no row with {point}")
         return found
@@ -135,12 +136,27 @@ def scan(path: Path) -> Iterator[Line]:
 
 
 def encode(value: Any) -> str:
-    """Return a value as JSON on one line.
+    """Return plain JSON on one line."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def check(value: Any, name: str) -> None:
+    """Refuse what is not plain JSON and finite, with the place.
 
     Raises:
-        ValueError: when it is no plain JSON, or holds NaN or infinity.
+        ValueError: when it is of another class than JSON has, a key is no text, or a number is NaN
+            or infinite.
     """
-    try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False)
-    except TypeError as error:
-        raise ValueError(str(error)) from error
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ValueError(f"{name} must be plain JSON, with texts as keys, got {key!r}")
+            check(item, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for n, item in enumerate(value):
+            check(item, f"{name}[{n}]")
+    elif not isinstance(value, str | int | float | None) or (
+        isinstance(value, float) and not math.isfinite(value)
+    ):
+        kind = type(value).__name__
+        raise ValueError(f"{name} must be plain JSON and finite, got {value!r}, a {kind}")
