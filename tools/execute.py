@@ -45,8 +45,11 @@ def digest(path: Path) -> str:
 
 
 def stored(path: Path) -> dict[str, dict[str, Any]]:
-    """Return what a file holds about each chapter; nothing where there is no file."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    """Return what a file holds about each chapter; nothing where it is not there, or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def surroundings() -> str:

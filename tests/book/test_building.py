@@ -65,6 +65,17 @@ def test_a_chapter_is_executed_where_what_it_reads_has_changed_since(
     assert executed(path, capsys)  # the last one has read 2, and 3 stands there now
 
 
+def test_a_record_that_a_kill_has_cut_costs_an_execution(
+    chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = chapter("1 + 1")
+    assert executed(path, capsys)
+    text = execute.STATE.read_text(encoding="utf-8")
+    execute.STATE.write_text(text[: len(text) // 2], encoding="utf-8")
+    assert executed(path, capsys)
+    assert not executed(path, capsys)
+
+
 def test_a_chapter_is_executed_where_other_images_are_there(
     chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
