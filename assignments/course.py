@@ -478,6 +478,8 @@ def main(arguments: list[str] | None = None) -> int:
             nbformat.write(release(assignment), path)
             print(path)
         return 0
+    if options.jobs < 1:
+        parser.error(f"--jobs must be 1 or more, got {options.jobs}")
     if not options.submissions.is_dir():
         parser.error(f"SUBMISSIONS must be a folder, got {options.submissions}")
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
