@@ -71,5 +71,5 @@ def test_from_a_folder_to_a_map_a_file_and_figures_of_another_session(
     middle = decoded[:, :, 12:20, 12:20].mean((2, 3))
     assert middle[0, 2] > middle[0, 0] + 0.2
     assert middle[1, 0] > middle[1, 2] + 0.2
-    figures.image_grid(decoded, columns=2, alt="Two discs.")
+    figures.image_grid(decoded.clamp(0, 1), columns=2, alt="Two discs.")
     figures.scatter(codes.mu, codes.labels, names=trained.card["names"], alt="Two clouds.")
