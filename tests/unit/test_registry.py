@@ -79,7 +79,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_not_with_all(call):
     with pytest.raises(ValueError, match=r"got 'mnist-mlp-2'; near it are mnist-mlp-2d") as caught:
         call("mnist-mlp-2")
     assert len(str(caught.value)) < 200
-    with pytest.raises(ValueError, match=r"got 'zzz'; `trainable\(\)` lists the names"):
+    with pytest.raises(ValueError, match=r"got 'zzz'; `python -m vaebook list` shows them"):
         call("zzz")
     for other in (5, None, ["digits-mlp-2d"]):
         with pytest.raises(ValueError, match="recipe must be one, or the name of one"):

@@ -65,7 +65,7 @@ near it are mnist-mlp-2d, mnist-mlp-20d, mnist-mlp-8d
         return recipe
     if not isinstance(recipe, str) or recipe not in _recipes():
         near = get_close_matches(str(recipe), _recipes())
-        hint = f"near it are {', '.join(near)}" if near else "`trainable()` lists the names"
+        hint = f"near it are {', '.join(near)}" if near else "`python -m vaebook list` shows them"
         raise ValueError(
             f"recipe must be one, or the name of one of the book's, got {recipe!r}; {hint}"
         )
