@@ -72,6 +72,13 @@ def best_sigma(squared_error: float, pixels: int) -> float:
     return float(sigma[loss.argmin()])
 
 
+def rate(mean: float, variance: float) -> float:
+    """KL from N(mean, variance) to N(0, 1), as an average over q on a grid."""
+    z = mean + np.sqrt(variance) * np.linspace(-12, 12, 200_001)
+    q, p = stats.norm(mean, np.sqrt(variance)), stats.norm()
+    return float(np.trapezoid(q.pdf(z) * (q.logpdf(z) - p.logpdf(z)), z))
+
+
 def best_price(numbers: int) -> float:
     """The variance at which a Gaussian's loss is a multiple of the mean squared error plus KL."""
     sigma2 = np.arange(1, 20_000)
@@ -81,6 +88,11 @@ def best_price(numbers: int) -> float:
 
 # The right answer of every numeric question, by a formula or by trying.
 NUMBERS: dict[str, Callable[[], float]] = {
+    # 1, from autoencoders to VAEs
+    "What a linear autoencoder leaves": lambda: sum(sorted([5, 3, 1, 1])[:2]),
+    "Narrow and in the middle": lambda: (0.1**2 - 1 - math.log(0.1**2)) / 2,
+    # 2, the ELBO
+    "The price of a code": lambda: rate(2, 0.25),
     # 4, where the classes live
     "Two codes of one class": lambda: (0.2 + 0.4) / 2 + ((0 - 1.5) ** 2 + (3 - 1.5) ** 2) / 2,
     "Room for two classes": lambda: 1 - (0.3 * 0.7**2 + 0.7 * 0.3**2),
