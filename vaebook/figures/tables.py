@@ -47,10 +47,9 @@ class Table:
         for name, *cells in self.rows:
             line = f'<tr><th scope="row" style="text-align: start">{_html(name)}</th>'
             for side, text in zip(sides[1:], cells, strict=True):
-                if side == "end":  # a range may stand below its middle, and is not broken itself
-                    text = text.replace(" ", _FIXED).replace(f"{_FIXED}(", " (")
+                cell = _unbroken(text) if side == "end" else _html(text)
                 wide = "; min-width: 9rem" * (side == "start" and len(text) > _LONG)
-                line += f'<td style="text-align: {side}{wide}">{_html(text)}</td>'
+                line += f'<td style="text-align: {side}{wide}">{cell}</td>'
             lines.append(f"{line}</tr>")
         return (
             '<div class="vaebook-table" style="overflow-x: auto"><table>'
@@ -169,3 +168,9 @@ def _html(text: str) -> str:
     """Words with no other tags than those of slanted, lowered and raised letters."""
     parts = zip(_TAG.split(text), [*_TAG.findall(text), ""], strict=True)
     return "".join(escape(words) + tag for words, tag in parts)
+
+
+def _unbroken(text: str) -> str:
+    """Numbers on one line; a range in brackets may stand below what it belongs to."""
+    middle, bracket, rest = text.replace(" ", _FIXED).partition(f"{_FIXED}(")
+    return f"{middle} <small>({rest}</small>" if bracket else middle
