@@ -63,8 +63,12 @@ def bottleneck() -> Drawing:
         sheet.box(171, y, 18, 18, colour=_ORANGE, round=3)
     for x in (82, 161, 190, 269):
         sheet.arrow((x, middle), (x + 9, middle))
-    for x, name, size in ((44, "image", 784), (180, "code", 2), (316, "decoded", 784)):
-        sheet.words(x, 110, f"{name} <i>{'zx'[size > 2]}</i>" + "′" * (name == "decoded"))
+    for x, name, size in (
+        (44, "image <i>x</i>", 784),
+        (180, "code <i>z</i>", 2),
+        (316, "decoded <i>x\N{COMBINING CIRCUMFLEX ACCENT}</i>", 784),
+    ):
+        sheet.words(x, 110, name)
         sheet.words(x, 127, f"{size} numbers", soft=True)
     return sheet.done(
         "An image goes into a trapezoid, the encoder, which narrows to a code of two numbers; a "
