@@ -128,7 +128,7 @@ def _on_processes(
 ) -> Iterator[Outcome]:
     from joblib import Parallel, delayed
     from joblib.externals.loky import get_reusable_executor
-    from joblib.externals.loky.process_executor import BrokenProcessPool
+    from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
     left = dict(enumerate(points))
     deaths = 0
@@ -148,7 +148,7 @@ def _on_processes(
                     deaths = 0
                     del left[outcome.index]
                     yield outcome
-        except BrokenProcessPool as error:
+        except TerminatedWorkerError as error:
             deaths += 1
             if deaths == _DEATHS:
                 raise WorkersLost(
@@ -158,6 +158,12 @@ def _on_processes(
             # A point that kills its worker each time must not keep the others from their turn.
             for index in list(left)[: 2 * n_jobs]:
                 left[index] = left.pop(index)
+        except BrokenProcessPool as error:
+            reason = str(error.__cause__).rstrip(' "\n').splitlines()[-1]
+            raise ValueError(
+                "function must be readable in another process, where what functools.cache wraps "
+                f"is known only if it stands in a module: {reason}"
+            ) from error
         finally:
             # Processes that stayed would know the modules of today when these have changed.
             get_reusable_executor().shutdown(kill_workers=True)

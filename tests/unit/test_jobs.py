@@ -4,6 +4,7 @@ import importlib
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -126,6 +127,19 @@ def test_a_function_that_cannot_be_sent_is_refused_at_once(where: dict[str, Any]
     held = threading.Lock()
     with pytest.raises(ValueError, match="function and points must be picklable"):
         jobs.each(lambda x: held, POINTS, **where)
+
+
+def test_a_function_that_cannot_be_read_elsewhere_is_refused_and_no_death(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from functools import cache\nfrom vaebook import jobs\n\n"
+        "@cache\ndef base():\n    return 1\n\n"
+        "def row(x):\n    return x + base()\n\n"
+        "list(jobs.each(row, [{'x': 1}, {'x': 2}], n_jobs=2))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert "ValueError: function must be readable in another process" in done.stderr
+    assert "Can't get attribute 'base'" in done.stderr.splitlines()[-1]
 
 
 def test_an_array_arrives_as_it_is_however_large() -> None:
