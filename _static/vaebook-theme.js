@@ -29,7 +29,17 @@
     for (const element of document.querySelectorAll(selector)) reach.observe(element);
   }
 
+  // What needs a kernel starts the notebook of its page, where the page's own button does.
+  function leadToNotebook() {
+    const button = document.querySelector('a[href^="https://mybinder.org/"]');
+    for (const link of document.querySelectorAll(button ? "a.vaebook-launch" : "none")) {
+      link.href = button.href;
+      link.hidden = false;
+    }
+  }
+
   function start() {
+    leadToNotebook();
     mendCitations();
     mendReference();
     watchWidths(

@@ -18,8 +18,16 @@ def main(path: Path, target: Path, timeout: int) -> None:
 
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
-    # The cache knows a notebook by its cells' metadata too: times in there would hide it.
-    NotebookClient(notebook, timeout=timeout, resources=resources, record_timing=False).execute()
+    # The cache knows a notebook by its cells' metadata too: times in there would hide it. Widgets
+    # are shown as pictures, and with their state a page would ask another host for their script.
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        resources=resources,
+        record_timing=False,
+        store_widget_state=False,
+    )
+    client.execute()
     nbformat.write(notebook, target)
 
 

@@ -57,3 +57,16 @@ def figures() -> dict[str, live.Live]:
         "panel": live.heatmap_panel(alt="A heatmap."),
         "trainer": live.trainer(small_digits(), alt="A training."),
     }
+
+
+def with_kernel() -> dict[str, live.WithKernel]:
+    """What needs Python behind it."""
+    plane = recipes.load("mnist-mlp-2d")
+    images = datasets.digits().images[[0, 11, 22]]
+    codes = plane.codes
+    return {
+        "train": live.train_again(small_digits()[:300], alt="Train again."),
+        "chains": live.chains_on_drawing(
+            plane.model, codes.mu, codes.labels, images, alt="Chains on a drawing."
+        ),
+    }

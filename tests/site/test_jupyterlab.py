@@ -41,6 +41,8 @@ CELLS = [
     *(f"shown[{name!r}]" for name in PLACES),
     *(f"widgets[{name!r}]" for name in PLACES),
     *(f"widgets[{name!r}].z = {place}" for name, place in PLACES.items()),
+    "from gallery import with_kernel\nkernels = with_kernel()\nkernels['train']",
+    "kernels['chains']",
     READ,
 ]
 
@@ -103,8 +105,8 @@ def lab(browser: Browser, address: str) -> Iterator[Page]:
     expect(window.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible()
     window.get_by_role("menuitem", name="Run", exact=True).click()
     window.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    expect(window.get_by_text(f"[{len(CELLS)}]:").first).to_be_attached(timeout=90_000)
-    expect(window.locator(".vaebook-is-live")).to_have_count(2 * len(PLACES))
+    expect(window.get_by_text(f"[{len(CELLS)}]:").first).to_be_attached(timeout=300_000)
+    expect(window.locator(".vaebook-is-live")).to_have_count(2 * len(PLACES) + 2)
     yield window
     window.close()
     assert heard == []
@@ -143,7 +145,7 @@ def test_a_question_has_a_fold_for_each_answer(lab: Page) -> None:
 
 
 def test_all_figures_are_alive_as_they_are_and_as_widgets(lab: Page) -> None:
-    expect(lab.locator(".vaebook-is-live")).to_have_count(2 * len(PLACES))
+    expect(lab.locator(".vaebook-is-live")).to_have_count(2 * len(PLACES) + 2)
     expect(lab.locator(".vaebook-live-error")).to_have_count(0)
 
 
@@ -173,3 +175,33 @@ def test_python_reads_where_the_reader_has_moved_every_figure(lab: Page) -> None
             lab.keyboard.press("ArrowLeft")
         assert live(lab, "widgets")[name] != before
     assert read(lab) == {name: pytest.approx(z) for name, z in live(lab, "widgets").items()}
+
+
+def test_a_reader_trains_again_with_other_settings(lab: Page) -> None:
+    cell = lab.locator(".jp-CodeCell", has=lab.locator("vaebook-run"))
+    cell.scroll_into_view_if_needed()
+    terms = cell.locator("vaebook-run dd")
+    before = terms.all_text_contents()
+    beta = cell.get_by_role("slider").first
+    for _ in range(2):  # from 1 to 10
+        beta.press("ArrowRight")
+    cell.get_by_role("button", name="train again").click()
+    expect(cell.get_by_text("epoch 12 of 12")).to_be_visible(timeout=60_000)
+    expect(cell.get_by_role("button", name="train again")).to_be_enabled()
+    after = [float(text) for text in terms.all_text_contents()]
+    # A higher price is paid, and the pixels are worse for it.
+    assert after[0] > float(before[0])
+    assert after[0] + after[1] == pytest.approx(after[2], abs=0.11)
+
+
+def test_a_reader_runs_chains_on_a_drawing(lab: Page) -> None:
+    cell = lab.locator(".jp-CodeCell", has=lab.get_by_role("button", name="run chains"))
+    cell.scroll_into_view_if_needed()
+    picture = cell.locator("img.widget-image, .widget-image img, img").first
+    before = cell.locator("table").inner_text(), picture.get_attribute("src")
+    assert "effective sample size" in before[0]
+    cell.get_by_role("radio").nth(1).check()
+    cell.get_by_role("button", name="run chains").click()
+    expect(cell.locator("table")).not_to_have_text(before[0], timeout=60_000)
+    expect(cell.get_by_role("button", name="run chains")).to_be_enabled()
+    assert picture.get_attribute("src") != before[1]

@@ -107,6 +107,7 @@ EXEMPT = {
     "figures.tables.Table": _RECORD,
     "figures.drawing.Drawing": _RECORD,
     "figures.drawing.Sheet*": _INSIDE,
+    "live.kernel.WithKernel": _RECORD,
     "live.page.Live": _RECORD,
     "training.History": _RECORD,
     "figures.renderer.Figure": "plotly's own constructor",
@@ -1080,6 +1081,14 @@ def _live() -> dict[str, Callable[[], Call]]:
         "live.figures.trainer": lambda: (
             live.trainer,
             {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "A training."},
+        ),
+        "live.kernel.train_again": lambda: (
+            live.train_again,
+            {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "Train again."},
+        ),
+        "live.kernel.chains_on_drawing": lambda: (
+            live.chains_on_drawing,
+            told | codes() | {"model": vae(2, 28), "examples": grey(1, 1, 28, 28)},
         ),
         "live.page.Live.save": lambda: (
             live.elbo_bench(alt="A bench.").save,

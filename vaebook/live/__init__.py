@@ -1,4 +1,4 @@
-"""Figures that run a model in the reader's browser, without a kernel."""
+"""Figures that run a model in the reader's browser, and widgets for where a kernel is there."""
 
 from vaebook.live.figures import (
     BetaRun,
@@ -13,6 +13,7 @@ from vaebook.live.figures import (
     trainer,
     twins,
 )
+from vaebook.live.kernel import WithKernel, chains_on_drawing, train_again
 from vaebook.live.pack import pack
 from vaebook.live.page import Live
 
@@ -20,14 +21,17 @@ __all__ = [
     "BetaRun",
     "Live",
     "Twin",
+    "WithKernel",
     "beta_dial",
     "chains",
+    "chains_on_drawing",
     "draw_digit",
     "elbo_bench",
     "heatmap_panel",
     "latent_map",
     "pack",
     "pipeline",
+    "train_again",
     "trainer",
     "twins",
 ]

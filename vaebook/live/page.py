@@ -114,6 +114,7 @@ class Live:
         [number of the model, place on its map]. On the easel it draws the image decoded there; `z`
         is then the mean of q(z|x) of it. While a model is trained it chooses the image whose code
         is nearest, and is then that code. What a figure can't take is refused with a `TraitError`.
+        The easel's `drawn` is the image in MNIST's frame, one byte a pixel, in base64.
 
         Raises:
             ImportError: when anywidget isn't installed.
@@ -129,6 +130,7 @@ class Live:
             config = traitlets.Dict().tag(sync=True)
             models = traitlets.Dict().tag(sync=True)
             z = traitlets.List(traitlets.Float()).tag(sync=True)
+            drawn = traitlets.Unicode().tag(sync=True)
 
             @traitlets.validate("z")
             def _within_bounds(self, proposal: Any) -> list[float]:

@@ -1,6 +1,6 @@
 """The pictures of a live figure: what stands in its place in print, and the clouds behind it."""
 
-__all__ = ["bench", "bytes_of", "cloud", "five_bits", "half_side", "picture", "points"]
+__all__ = ["bands", "bench", "bytes_of", "cloud", "five_bits", "half_side", "picture", "points"]
 
 import base64
 from collections.abc import Sequence
@@ -101,6 +101,26 @@ def bench(x: float, noise: float, mu: float, sigma: float) -> str:
         density = np.exp(-0.5 * ((z - centre) / scale) ** 2) / (scale * np.sqrt(2 * np.pi))
         heights = height - 20 - (height - 40) * density * spread * np.sqrt(2 * np.pi)
         draw.line(list(zip(range(width), heights.tolist(), strict=True)), colour, 5)
+    return data_url(sheet)
+
+
+def bands(pixels: Sequence[float], price: Sequence[float], ceiling: float) -> str:
+    """Return the two parts of a loss over the epochs as bands on each other, as a data URL."""
+    side = 840
+    sheet = Image.new("RGBA", (side, side), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(sheet)
+    top = max(1.1 * ceiling, 1e-6)
+    edges = [
+        [0.0] * len(pixels),
+        list(pixels),
+        [a + b for a, b in zip(pixels, price, strict=True)],
+    ]
+    across = np.linspace(20, side - 20, len(pixels)).tolist()
+    for low, high, colour in zip(edges, edges[1:], CATEGORICAL, strict=False):
+        there = [*zip(across, high, strict=True), *zip(across[::-1], low[::-1], strict=True)]
+        draw.polygon([(x, side - 20 - (side - 40) * min(y / top, 1)) for x, y in there], colour)
+    level = side - 20 - (side - 40) * ceiling / top
+    draw.line([(20, level), (side - 20, level)], "#808080", 4)
     return data_url(sheet)
 
 

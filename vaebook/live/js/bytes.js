@@ -12,6 +12,10 @@ export function pixelsOf(base64) {
   return Float32Array.from(bytesOf(base64), (byte) => byte / 255);
 }
 
+export function base64Of(pixels) {
+  return btoa(String.fromCharCode(...pixels.map((pixel) => Math.round(255 * pixel))));
+}
+
 // The places of points on [-extent, extent]² and their classes, from three numbers of 16 bits each.
 export function pointsOf({ data, extent }) {
   const bytes = new DataView(bytesOf(data).buffer);

@@ -3,12 +3,12 @@
 import { INKS } from "./elements.js";
 import { FONT, Sheet } from "./sheet.js";
 
-const LEAST = 40; // epochs along the axis
 const [LEFT, FOOT, HEAD] = [4, 16, 14]; // CSS pixels about the bands
 
 export class Curve {
-  constructor(ceiling, resized) {
-    this.ceiling = ceiling;
+  // So many epochs along the axis at least.
+  constructor(ceiling, resized, least = 40) {
+    Object.assign(this, { ceiling, least });
     this.sheet = new Sheet("vaebook-live-curve", resized);
   }
 
@@ -17,7 +17,7 @@ export class Curve {
     const { width, height } = this.sheet;
     if (!width) return;
     const n = pixels.length;
-    const across = (i) => LEFT + ((width - 2 * LEFT) * (i + 1)) / Math.max(n, LEAST);
+    const across = (i) => LEFT + ((width - 2 * LEFT) * (i + 1)) / Math.max(n, this.least);
     const unit = (height - FOOT - HEAD) / this.ceiling;
     const up = (loss) => height - FOOT - unit * Math.min(loss, 1.1 * this.ceiling);
     const stride = Math.ceil(n / width) || 1;
@@ -60,7 +60,7 @@ export class Curve {
     context.setLineDash([]);
     context.textAlign = "right";
     context.fillText("the mean image", width - LEFT, top - 4);
-    context.fillText(`epoch ${Math.max(n, LEAST)}`, width - LEFT, height - 3);
+    context.fillText(`epoch ${Math.max(n, this.least)}`, width - LEFT, height - 3);
     context.textAlign = "left";
     context.fillText("0", LEFT, height - 3);
   }

@@ -114,7 +114,7 @@ export class LiveFigure extends HTMLElement {
   }
 
   // What a plane takes from Python, as the properties of one.
-  plane({ points, ...given }) {
+  planeOf({ points, ...given }) {
     return { ...given, ...pointsOf(points), resized: () => this.redraw() };
   }
 

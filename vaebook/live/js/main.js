@@ -11,6 +11,7 @@ import { ElboBench } from "./figures/elbo_bench.js";
 import { HeatmapPanel } from "./figures/heatmap_panel.js";
 import { LatentMap } from "./figures/latent_map.js";
 import { Pipeline } from "./figures/pipeline.js";
+import { Run } from "./figures/run.js";
 import { Trainer } from "./figures/trainer.js";
 import { Twins } from "./figures/twins.js";
 import { frame } from "./frame.js";
@@ -25,6 +26,7 @@ const FIGURES = {
   "vaebook-heatmap-panel": HeatmapPanel,
   "vaebook-latent-map": LatentMap,
   "vaebook-pipeline": Pipeline,
+  "vaebook-run": Run,
   "vaebook-trainer": Trainer,
   "vaebook-twins": Twins,
 };
@@ -45,15 +47,20 @@ function render({ model, el }) {
     if (z.length && String(z) !== String(figure.told)) figure.move(z);
   };
   const tell = () => {
-    if (String(figure.told) === String(model.get("z"))) return;
+    if (!figure.told || String(figure.told) === String(model.get("z"))) return;
     model.set("z", figure.told);
     model.save_changes();
   };
+  figure.addEventListener("vaebook-drawn", ({ detail }) => {
+    model.set("drawn", detail);
+    model.save_changes();
+  });
   figure.addEventListener("vaebook-live", () => {
     follow(); // Python may have set it before it was shown
     tell();
     figure.addEventListener("vaebook-z", tell);
     model.on("change:z", follow);
+    if (figure.renew) model.on("change:config", () => figure.renew(model.get("config")));
   });
   el.append(figure);
 }

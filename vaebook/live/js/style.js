@@ -85,6 +85,8 @@ const STYLE = `
 .vaebook-live-trainer.vaebook-live .vaebook-live-facts dd { text-align: start; }
 .vaebook-live-chosen { grid-area: chosen; }
 .vaebook-live-chosen .vaebook-live-pictures { --across: 2; }
+.vaebook-live-run .vaebook-live-side { flex: 1; }
+.vaebook-live-run .vaebook-live-curve { flex: 1; height: 0; min-height: 160px; }
 .vaebook-live-play { min-width: 5.5rem; }
 .vaebook-live-count { font-variant-numeric: tabular-nums; }
 @container (min-width: 300px) {

@@ -21,7 +21,7 @@ export class BetaDial extends LiveFigure {
     this.first = start[0];
     const { labels } = this.declare(this.controls(betas, extent));
     const change = (place) => this.drag(place);
-    this.pad = new Pad({ ...this.plane(plane), ...this.points[this.first], change });
+    this.pad = new Pad({ ...this.planeOf(plane), ...this.points[this.first], change });
     const decode = (x, y) => this.decode(this.at(x, y));
     this.manifold = new Manifold(this, decode, this.decoders[0].output, extent);
     this.arrange(box, labels);

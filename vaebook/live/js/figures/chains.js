@@ -51,7 +51,7 @@ export class Chains extends LiveFigure {
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.declare(controls(config));
     const change = ([z1, z2]) => this.set({ z1, z2 });
-    this.pad = new Pad({ ...this.plane(config.plane), axes: ["z₁", "z₂"], change });
+    this.pad = new Pad({ ...this.planeOf(config.plane), axes: ["z₁", "z₂"], change });
     const decode = (...z) => this.decoder.decode(Float32Array.from(z));
     this.manifold = new Manifold(this, decode, this.decoder.output, this.pad.extent);
     this.trace = new Sheet("vaebook-live-trace", () => this.redraw());

@@ -1,6 +1,6 @@
 // Draw a digit: framed as MNIST frames its own, encoded, and redrawn.
 
-import { pixelsOf } from "../bytes.js";
+import { base64Of, pixelsOf } from "../bytes.js";
 import { paint, thumbnail, view } from "../canvas.js";
 import { Easel } from "../easel.js";
 import { klToPrior } from "../elbo.js";
@@ -25,7 +25,7 @@ export class DrawDigit extends LiveFigure {
     const words = (i) => `example ${i + 1}`;
     const example = { name: "or begin with", pictures, value: 0, min: OWN, words };
     this.declare({ example });
-    this.map = new Plane({ ...this.plane(plane), axes: ["z₁", "z₂"] });
+    this.map = new Plane({ ...this.planeOf(plane), axes: ["z₁", "z₂"] });
     const decode = (...z) => this.decoder.decode(Float32Array.from(z));
     this.manifold = new Manifold(this, decode, SHAPE, this.map.extent);
     this.easel = new Easel((ink) => {
@@ -113,6 +113,8 @@ export class DrawDigit extends LiveFigure {
     this.redrawn.setAttribute("aria-label", `Image decoded at the mean of q, ${tuple(mu)}`);
     this.z = mu;
     this.report(mu);
+    const detail = base64Of(this.image);
+    this.dispatchEvent(new CustomEvent("vaebook-drawn", { detail }));
   }
 
   showTerms(mu, sigma) {

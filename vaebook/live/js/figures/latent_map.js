@@ -32,7 +32,7 @@ export class LatentMap extends LiveFigure {
 
   drawMap(plane) {
     const change = ([z1, z2]) => this.set({ z1, z2 });
-    this.pad = new Pad({ ...this.plane(plane), axes: ["z₁", "z₂"], change });
+    this.pad = new Pad({ ...this.planeOf(plane), axes: ["z₁", "z₂"], change });
     const decode = (...z) => this.decoder.decode(Float32Array.from(z));
     this.manifold = new Manifold(this, decode, this.decoder.output, this.pad.extent);
   }

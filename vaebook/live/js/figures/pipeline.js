@@ -66,7 +66,7 @@ export class Pipeline extends LiveFigure {
 
   // The plane of codes, and the close-up of q(z|x) in units of its standard deviations.
   plan(plane) {
-    this.map = new Plane({ ...this.plane(plane), axes: ["z₁", "z₂"] });
+    this.map = new Plane({ ...this.planeOf(plane), axes: ["z₁", "z₂"] });
     const decode = (...z) => this.decoder.decode(Float32Array.from(z));
     this.manifold = new Manifold(this, decode, this.shape, this.map.extent);
     const none = { codes: [], labels: [], names: [], colours: plane.colours };

@@ -21,7 +21,7 @@ export class Twins extends LiveFigure {
     ];
     const { labels } = this.declare(Object.fromEntries(start.map(control)));
     const change = ([u1, u2]) => this.set({ u1, u2 });
-    this.pad = new Pad({ ...this.plane(plane), axes: ["u₁", "u₂"], change });
+    this.pad = new Pad({ ...this.planeOf(plane), axes: ["u₁", "u₂"], change });
     this.outlines = this.twins.map((twin, i) => {
       const decode = (u1, u2) => outline(this.decode(twin, [u1, u2, this.settings.values.u3]));
       const look = { colour: INKS[i], strength: 0.55 };
