@@ -93,6 +93,9 @@ NUMBERS: dict[str, Callable[[], float]] = {
     "Narrow and in the middle": lambda: (0.1**2 - 1 - math.log(0.1**2)) / 2,
     # 2, the ELBO
     "The price of a code": lambda: rate(2, 0.25),
+    # 3, training
+    "A network that knows nothing": lambda: 784 * math.log(2),
+    "Half-way in fifty dimensions": lambda: math.sqrt(50 / 2),
     # 4, where the classes live
     "Two codes of one class": lambda: (0.2 + 0.4) / 2 + ((0 - 1.5) ** 2 + (3 - 1.5) ** 2) / 2,
     "Room for two classes": lambda: 1 - (0.3 * 0.7**2 + 0.7 * 0.3**2),
