@@ -21,7 +21,7 @@ _NUMBER = r"[+−]?[\d,]*\.?\d+(?:\s?%)?"
 _RANGE = rf"{_NUMBER}(?: (?:to|±) {_NUMBER})?"
 _NUMBERS = re.compile(rf"{_RANGE}(?: \({_RANGE}\))?")
 _FIXED = "\N{NO-BREAK SPACE}"
-_LONG = 24  # letters: a cell of more is not squeezed on a phone
+_LONG = 24  # letters
 _NOTHING = "\N{EN DASH}"
 
 
@@ -45,11 +45,10 @@ class Table:
         )
         lines = []
         for name, *cells in self.rows:
-            line = f'<tr><th scope="row" style="text-align: start">{_html(name)}</th>'
+            line = f'<tr><th scope="row" style="{_style("start", name)}">{_html(name)}</th>'
             for side, text in zip(sides[1:], cells, strict=True):
                 cell = _unbroken(text) if side == "end" else _html(text)
-                wide = "; min-width: 9rem" * (side == "start" and len(text) > _LONG)
-                line += f'<td style="text-align: {side}{wide}">{cell}</td>'
+                line += f'<td style="{_style(side, text)}">{cell}</td>'
             lines.append(f"{line}</tr>")
         return (
             '<div class="vaebook-table" style="overflow-x: auto"><table>'
@@ -168,6 +167,12 @@ def _html(text: str) -> str:
     """Words with no other tags than those of slanted, lowered and raised letters."""
     parts = zip(_TAG.split(text), [*_TAG.findall(text), ""], strict=True)
     return "".join(escape(words) + tag for words, tag in parts)
+
+
+def _style(side: str, text: str) -> str:
+    """Where the words of a cell stand; long ones are not squeezed on a phone."""
+    wide = side == "start" and len(text) > _LONG
+    return f"text-align: {side}" + "; min-width: 9rem" * wide
 
 
 def _unbroken(text: str) -> str:
