@@ -174,7 +174,10 @@ def test_the_pipeline_carries_both_networks_and_the_images(plane, cloud):
         kept = (255 * images[i]).round().byte().flatten().tolist()
         assert list(base64.b64decode(text)) == kept
     with torch.no_grad():
-        decoded = 255 * plane.decode(plane.codes(images).mu[:1])[0, 0].numpy()
+        decoded = 255 * plane.decode(torch.tensor([figure.config["start"]]))[0, 0].numpy()
+        mu, logvar = plane.encode(images[:1])
+    noise = (torch.tensor(figure.config["start"]) - mu[0]) / (logvar[0] / 2).exp()
+    assert noise.tolist() == pytest.approx(figure.config["noise"], abs=1e-4)
     found = pixels(figure.pictures["decoded image"])[::6, ::6]
     assert abs(found - decoded).max() <= 0.51
 

@@ -41,6 +41,7 @@ _DIGITS = "0123456789"
 _SHOWN = 2000  # codes of a cloud
 _BATCH = 64  # images of a step on the page
 _ANY = (-math.inf, math.inf)
+_NOISE = (1.2, -0.8)  # of the pipeline's first draw
 
 
 def latent_map(
@@ -142,16 +143,21 @@ def pipeline(
     (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
     mu, labels, names = _codes(model, mu, labels, names)
     extent = pictures.half_side(mu)
+    codes = model.codes(images[:1])
+    assert codes.logvar is not None
+    z = codes.mu + (codes.logvar / 2).exp() * codes.mu.new_tensor(_NOISE)
     config = {
         "encoder": encoder_name,
         "decoder": name,
+        "start": z[0].tolist(),
+        "noise": _NOISE,
         "images": [pictures.bytes_of(image) for image in images],
         "plane": _plane(mu, labels, names, extent),
     }
     drawn = {
         "cloud": _cloud(mu, labels, names, extent),
         "image": pictures.picture(images[0]),
-        "decoded image": pictures.picture(_decode(model, model.codes(images[:1]).mu[0])),
+        "decoded image": pictures.picture(_decode(model, z[0])),
     }
     models = {encoder_name: encoder_text, name: text}
     return Live("vaebook-pipeline", config, models, drawn, 2 * [_ANY], alt)

@@ -135,7 +135,7 @@ class Live:
             @traitlets.validate("z")
             def _within_bounds(self, proposal: Any) -> list[float]:
                 z: list[float] = proposal["value"]
-                # Easel and pipeline have no code before their page has encoded an image.
+                # An easel has no code before its page has encoded the first drawing.
                 if z and not (
                     len(z) == len(bounds)
                     and all(map(math.isfinite, z))

@@ -25,14 +25,13 @@ import { rings } from "../sheet.js";
 import { Stack } from "../stack.js";
 
 const REACH = 4; // standard deviations that the close-up holds
-const START = [1.2, -0.8]; // of ε
 const DRAWS = 64;
 const LEAP = 400; // milliseconds from one image or draw to the next
 
-const controls = (pictures) => {
+const controls = (pictures, noise) => {
   const epsilon = (j) => ({
     name: indexed("ε", j),
-    value: START[j],
+    value: noise[j],
     min: -REACH,
     max: REACH,
     step: 0.05,
@@ -57,7 +56,8 @@ export class Pipeline extends LiveFigure {
     this.means = [];
     this.drawn = [];
     this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.declare(controls(this.images.map((pixels) => thumbnail(pixels, this.shape))));
+    const pictures = this.images.map((pixels) => thumbnail(pixels, this.shape));
+    this.declare(controls(pictures, config.noise));
     this.plan(config.plane);
     this.arrange(box);
     this.now = this.goal;
