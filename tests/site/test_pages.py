@@ -83,7 +83,7 @@ MISWRITTEN = """() => {
   prose?.querySelectorAll("pre, script, style, .math, .cell").forEach((part) => part.remove());
   const computed = [...(prose?.querySelectorAll(".pasted-text") ?? [])];
   const hyphens = computed.map((c) => c.textContent).filter((text) => /(^|[^\\w])-\\d/.test(text));
-  const alike = prose?.textContent.match(/(?<![\\w.,])([\\d.,]*\\d) to \\1(?![\\w]|[.,]\\d)/g);
+  const alike = prose?.textContent.match(/(?<![\\w.,−-])([\\d.,]*\\d) to \\1(?![\\w]|[.,]\\d)/g);
   return [...hyphens, ...(alike ?? [])];
 }"""
 
@@ -257,7 +257,7 @@ def test_hyphens_and_equal_ends_in_prose_are_found(browser: Browser) -> None:
     page.set_content(
         f'<div class="bd-article"><p>{number.format("-0.5")}, {number.format("−0.5")}, '
         f"{number.format('T-shirt')} and {number.format('0.21')} to {number.format('0.21')}, "
-        "3 to 30, 1.5 to 2.5.</p><pre>2 to 2</pre></div>"
+        "3 to 30, 1.5 to 2.5, −3 to 3.</p><pre>2 to 2</pre></div>"
     )
     assert page.evaluate(MISWRITTEN) == ["-0.5", "0.21 to 0.21"]
     page.close()
