@@ -4,7 +4,10 @@ A test bears the label of its result. Principal components come from scikit-lear
 SciPy's optimiser.
 """
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +16,11 @@ from scipy import optimize
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from vaebook import models, objectives
+from vaebook import models, objectives, tables
 from vaebook.datasets import ImageSet
 from vaebook.models import networks
+
+CHAPTER = Path(__file__).parents[2] / "chapters" / "01_from_autoencoders_to_vaes.ipynb"
 
 
 @pytest.fixture(autouse=True)
@@ -136,3 +141,78 @@ def test_prop_code_scale() -> None:
             theirs = objectives.reconstruction_only(other, batch)["loss"]
             ours = objectives.reconstruction_only(plain, batch)["loss"]
             torch.testing.assert_close(theirs, ours)
+
+
+def defined_in_the_chapter(*names: str) -> dict[str, Any]:
+    """What the cells of the chapter define that define one of the names."""
+    space: dict[str, Any] = {"torch": torch, "nn": nn}
+    for cell in json.loads(CHAPTER.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if any(f"{kind} {name}" in source for kind in ("def", "class") for name in names):
+            exec(source, space)
+    return space
+
+
+def small_images(n: int) -> ImageSet:
+    generator = torch.Generator().manual_seed(3)
+    return ImageSet(torch.rand(n, 1, 28, 28, generator=generator, dtype=torch.float32))
+
+
+def test_the_ten_lines_of_the_chapter_are_the_packages_autoencoder() -> None:
+    chapter = defined_in_the_chapter("small_networks", "cross_entropy")
+    torch.manual_seed(0)
+    pair = chapter["small_networks"](2, 2)
+    batch = small_images(5)
+    mine = chapter["TinyAutoencoder"](*pair)
+    package = models.Autoencoder(*pair, 2, models.Bernoulli())
+    x = batch.images.double()
+    torch.testing.assert_close(mine.decode(mine.encode(x)), package.decode(package.encode(x)))
+    theirs = objectives.reconstruction_only(package, batch)["loss"]
+    torch.testing.assert_close(mine.loss(x), theirs, rtol=1e-6, atol=1e-4)
+
+
+def test_the_vae_of_the_chapter_is_the_packages_and_its_price_is_that_of_torch() -> None:
+    chapter = defined_in_the_chapter("small_networks", "cross_entropy", "TinyVAE")
+    torch.manual_seed(0)
+    pair = chapter["small_networks"](2, 4)
+    batch = small_images(5)
+    x = batch.images.double()
+    mine, package = chapter["TinyVAE"](*pair), models.VAE(*pair, 2, models.Bernoulli())
+    loss = mine.loss(x, torch.Generator().manual_seed(1))
+    same_noise = torch.Generator().manual_seed(1)
+    terms = objectives.negative_elbo(package, batch, generator=same_noise)
+    torch.testing.assert_close(loss, terms["loss"], rtol=1e-6, atol=1e-4)
+
+    mu, logvar = mine.encode(x)
+    posterior = torch.distributions.Normal(mu, (0.5 * logvar).exp())
+    prior = torch.distributions.Normal(torch.zeros(2), torch.ones(2))
+    kl = torch.distributions.kl_divergence(posterior, prior).sum(1)
+    reconstruction = chapter["cross_entropy"](mine.decode(posterior.mean), x)
+    decoded = package.decode(posterior.mean)
+    by_hand = -(x * decoded.log() + (1 - x) * (1 - decoded).log()).flatten(1).sum(1)
+    torch.testing.assert_close(reconstruction, by_hand)
+    torch.testing.assert_close(terms["kl"], kl)
+
+
+def test_what_the_chapter_calls_reproduced_came_out_every_time_and_the_rest_did_not() -> None:
+    """Not a truth about the kinds, but about the table that the prose is written for."""
+    study = tables.load("two_planes")
+
+    def values(kind: str, measure: str) -> list[float]:
+        return [row[measure] for row in study.where(kind=kind)]
+
+    for measure in (
+        "long", "short", "empty_0", "empty_1", "empty_5", "largest_step", "response",
+        "wrong_prior", "wrong_fitted",
+    ):  # fmt: skip
+        assert max(values("vae", measure)) < min(values("ae", measure)), measure
+    for measure in ("empty_1", "empty_5"):
+        assert min(values("vae", measure)) > study.summary[measure]
+    assert max(values("ae", "lines")) < min(values("vae", "lines")) < 1.1
+    undecided = [
+        (values("ae", "error"), values("vae", "error")),
+        (values("ae", "wrong_fitted"), values("vae", "wrong_prior")),
+    ]
+    for one, other in undecided:
+        assert max(one) >= min(other)
+        assert max(other) >= min(one)
