@@ -941,6 +941,9 @@ def _figures() -> dict[str, Callable[[], Call]]:
         "figures.numbers.number": lambda: (
             figures.number, {"value": 0.5, "digits": 2, "sign": False}
         ),
+        "figures.numbers.ranged": lambda: (
+            figures.ranged, {"value": 1.0, "low": 0.5, "high": 1.5, "digits": 2}
+        ),
         "figures.numbers.between": lambda: (
             figures.between, {"low": 0.5, "high": 1.5, "digits": 2}
         ),

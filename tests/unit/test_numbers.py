@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vaebook.figures import between, number
+from vaebook.figures import between, number, ranged
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -70,3 +70,11 @@ def test_a_range_is_read_in_words_and_equal_ends_once():
     assert between(-0.001, 0.001, 2) == "0.00"
     with pytest.raises(ValueError, match="low must not be above high, got 2"):
         between(2, 1)
+
+
+def test_a_range_stands_in_brackets_where_it_says_more():
+    assert ranged(1234.5, -1.0, 2000.0, 0) == "1,234 (−1 to 2,000)"
+    assert ranged(0.3, 0.298, 0.302) == "0.30"
+    assert ranged(0.31, 0.298, 0.302) == "0.31 (0.30)"
+    with pytest.raises(ValueError, match="low must not be above high"):
+        ranged(1.5, 2, 1)

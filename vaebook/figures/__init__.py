@@ -3,7 +3,7 @@
 from vaebook.figures import schematics
 from vaebook.figures.drawing import Drawing
 from vaebook.figures.notes import Note, stand_in_note
-from vaebook.figures.numbers import between, number
+from vaebook.figures.numbers import between, number, ranged
 from vaebook.figures.plots import (
     curves,
     film_strip,
@@ -31,6 +31,7 @@ __all__ = [
     "image_grid",
     "manifold",
     "number",
+    "ranged",
     "scatter",
     "schematics",
     "slider",

@@ -1,6 +1,6 @@
 """Numbers as a page writes them."""
 
-__all__ = ["between", "number", "plain"]
+__all__ = ["between", "number", "plain", "ranged"]
 
 import numpy as np
 from torch import Tensor
@@ -54,6 +54,27 @@ def between(low: float | Tensor, high: float | Tensor, digits: int = 2) -> str:
         raise ValueError(f"low must not be above high, got {ends[0]} and {ends[1]}")
     first, last = (number(end, digits) for end in ends)
     return first if first == last else f"{first} to {last}"
+
+
+def ranged(
+    value: float | Tensor, low: float | Tensor, high: float | Tensor, digits: int = 2
+) -> str:
+    """Return a number with a range in brackets, and one number where all are written alike.
+
+    Args:
+        value: a mean or median, say, finite as in :func:`number`.
+        low, high: the range, finite.
+        digits: after the point.
+
+    Raises:
+        ValueError: for what is no number, and where low is above high.
+
+    Example:
+        >>> ranged(1.5, -1, 2, 1), ranged(3.01, 2.96, 3.04, 1)
+        ('1.5 (−1.0 to 2.0)', '3.0')
+    """
+    middle, ends = number(value, digits), between(low, high, digits)
+    return middle if middle == ends else f"{middle} ({ends})"
 
 
 def plain(value: object) -> object:

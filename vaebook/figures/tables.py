@@ -85,8 +85,8 @@ def table(
 ) -> Table:
     """Set words and numbers in rows and columns; what is wider than the page scrolls by itself.
 
-    Columns of numbers, also written as by :func:`number` and :func:`between` or as "1.5 ± 0.1" or
-    "1.5 (1 to 2)", are aligned on the right. Words take ``<i>``, ``<sub>`` and ``<sup>``.
+    Columns of numbers, also as :func:`number`, :func:`between` and :func:`ranged` write them, or
+    "1.5 ± 0.1", are aligned on the right. Words take ``<i>``, ``<sub>`` and ``<sup>``.
 
     Args:
         rows: one sequence of cells each, or one mapping. A cell is words, a number (whole numbers
