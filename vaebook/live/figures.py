@@ -149,7 +149,7 @@ def pipeline(
     config = {
         "encoder": encoder_name,
         "decoder": name,
-        "start": z[0].tolist(),
+        "start": [round(value, 4) for value in z[0].tolist()],
         "noise": _NOISE,
         "images": [pictures.bytes_of(image) for image in images],
         "plane": _plane(mu, labels, names, extent),
@@ -472,18 +472,19 @@ def beta_dial(
         used.append((mu.var(0, unbiased=False) > 0.01).nonzero()[:, 0].tolist())
     extent = max(pictures.half_side(plane) for plane in planes)
     first = min(range(len(runs)), key=lambda i: abs(betas[i] - 1))
+    rounded = [[[round(v, 4) for v in code] for code in group.tolist()] for group in codes]
     config = {
         "models": order,
         "betas": betas,
         "rates": [run.rate for run in runs],
         "distortions": [run.distortion for run in runs],
         "used": used,
-        "codes": [[[round(v, 4) for v in code] for code in group.tolist()] for group in codes],
+        "codes": rounded,
         "axes": axes,
         "planes": [pictures.points(plane[:_SHOWN], labels, extent) for plane in planes],
         "plane": _plane(planes[0][:0], labels, names, extent),
         "originals": [pictures.bytes_of(image) for image in images],
-        "start": [float(first), *codes[first][0, axes[first]].tolist()],
+        "start": [float(first), *(rounded[first][0][j] for j in axes[first])],
     }
     drawn = {
         "cloud": _cloud(planes[first], labels, names, extent),

@@ -48,7 +48,7 @@ const STYLE = `
 .vaebook-live-idle { opacity: 0.55; }
 .vaebook-live-trace { height: 96px; width: 100%; }
 .vaebook-live-plot { aspect-ratio: 1.25; touch-action: pan-y; width: 100%; }
-.vaebook-live-levels { flex: 1; height: 0; min-height: 150px; width: 100%; }
+.vaebook-live-levels { flex: 1 1 0px; height: 0; min-height: 150px; width: 100%; }
 .vaebook-live-pair { display: grid; gap: 0.5rem 1.25rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 14rem), 1fr)); }
 .vaebook-live-chains { --main: 1.2fr; }
 .vaebook-live-chains .vaebook-live-pictures { --across: 2; }
@@ -73,7 +73,7 @@ const STYLE = `
 .vaebook-live-pipeline .vaebook-live-net + div .vaebook-live-facts { grid-template-columns: minmax(0, 1fr); line-height: 1.3; }
 .vaebook-live.vaebook-live-pipeline .vaebook-live-net + div dd { padding: 0; text-align: start; }
 .vaebook-live-net { align-items: center; background: var(--pst-color-surface, #8883); clip-path: polygon(0 0, 100% 28%, 100% 72%, 0 100%); display: flex; font-size: 0.9rem; height: 7rem; justify-content: center; text-align: center; }
-.vaebook-live-stack { flex: 1; height: 0; min-height: 120px; width: 100%; }
+.vaebook-live-stack { flex: 1 1 0px; height: 0; min-height: 120px; width: 100%; }
 .vaebook-live-trainer { grid-template: "plane side" auto "bar bar" auto "controls chosen" auto / minmax(0, 1.6fr) minmax(0, 1fr); }
 .vaebook-live-trainer > .vaebook-live-plane { cursor: pointer; grid-area: plane; touch-action: manipulation; }
 .vaebook-live-trainer > .vaebook-live-bar { grid-area: bar; }
@@ -86,7 +86,7 @@ const STYLE = `
 .vaebook-live-chosen { grid-area: chosen; }
 .vaebook-live-chosen .vaebook-live-pictures { --across: 2; }
 .vaebook-live-run .vaebook-live-side { flex: 1; }
-.vaebook-live-run .vaebook-live-curve { flex: 1; height: 0; min-height: 160px; }
+.vaebook-live-run .vaebook-live-curve { flex: 1 1 0px; height: 0; min-height: 160px; }
 .vaebook-live-play { min-width: 5.5rem; }
 .vaebook-live-count { font-variant-numeric: tabular-nums; }
 @container (min-width: 300px) {
@@ -107,7 +107,7 @@ const STYLE = `
   .vaebook-live-pipeline { grid-template: "strip strip strip" auto "image encoder plane" auto "rebuilt decoder lens" auto "terms terms terms" 10rem / minmax(0, 1.4fr) minmax(0, 0.8fr) minmax(0, 1.4fr); }
   .vaebook-live-at-terms { flex-direction: row; }
   .vaebook-live-at-terms > * { flex: 1 1 50%; min-width: 0; }
-  .vaebook-live-at-terms > .vaebook-live-stack { height: auto; width: 50%; }
+  .vaebook-live-at-terms > .vaebook-live-stack { height: 10rem; width: 50%; }
   .vaebook-live-trainer { grid-template: "plane" auto "bar" auto "side" auto "chosen" auto "controls" auto / minmax(0, 1fr); }
   .vaebook-live-trainer > .vaebook-live-side { grid-area: side; grid-template-rows: auto 110px auto; }
   .vaebook-live-chosen .vaebook-live-pictures { grid-template-columns: repeat(2, min(8rem, 45%)); }
