@@ -52,10 +52,16 @@ FIGURE = """(box) => {
     error: box.querySelector(".vaebook-plot-error")?.textContent ?? "",
   };
 }"""
-PICTURES = """() => [...document.querySelectorAll("main img")]
-  .filter((image) => !image.hasAttribute("alt") || !image.complete || !image.naturalWidth
-    || (image.closest("figure, .cell_output") && !image.alt.trim()))
-  .map((image) => image.src.slice(0, 80))"""
+PICTURES = """() => [
+  ...[...document.querySelectorAll("main img")]
+    .filter((image) => !image.hasAttribute("alt") || !image.complete || !image.naturalWidth
+      || (image.closest("figure, .cell_output") && !image.alt.trim()))
+    .map((image) => image.src.slice(0, 80)),
+  ...[...document.querySelectorAll("main .vaebook-schematic")]
+    .filter((drawing) => !drawing.querySelector("svg[role=img]")?.ariaLabel?.trim()
+      || !drawing.closest("figure")?.querySelector("figcaption")?.textContent.trim())
+    .map((drawing) => drawing.textContent.slice(0, 80)),
+]"""
 
 # Code, tables, captions and display formulas must fit their column; on a phone what does not
 # scrolls in a frame of its own, which the keyboard reaches.
@@ -228,9 +234,10 @@ def test_a_page_works_from_a_file(browser: Browser, name: str) -> None:
 
 def test_raw_mathematics_and_bare_pictures_are_found(browser: Browser) -> None:
     page = browser.new_page()
-    page.set_content(r'<main><span class="math">\(x\)</span><img src="data:,"></main>')
+    bare = '<div class="vaebook-schematic"><svg role="img"><text>a box</text></svg></div>'
+    page.set_content(rf'<main><span class="math">\(x\)</span><img src="data:,">{bare}</main>')
     assert page.evaluate(RAW_MATHS) == [r"\(x\)"]
-    assert page.evaluate(PICTURES) == ["data:,"]
+    assert page.evaluate(PICTURES) == ["data:,", "a box"]
     page.close()
 
 
