@@ -61,7 +61,7 @@ class WithKernel:
     def _html(self) -> str:
         alt = html.escape(read_alt(self.alt))
         images = "".join(
-            f'<img src="{source}" alt="{html.escape(part) if i else alt}">'
+            f'<img class="dark-light" src="{source}" alt="{html.escape(part) if i else alt}">'
             for i, (part, source) in enumerate(self.pictures.items())
         )
         return (
@@ -245,12 +245,12 @@ def chains_on_drawing(
         >>> digits = torch.zeros(1, 1, 28, 28)
         >>> found = chains_on_drawing(model, torch.randn(9, 2), None, digits, alt="Chains.")
         >>> list(found.pictures)
-        ['drawing', 'chains']
+        ['chains', 'drawing']
     """
     easel = draw_digit(model, mu, labels, examples, alt=alt, names=names)
     settings = {"start": "prior", "chains": 8, "steps": 500, "step": 0.05}
     cloud, words = _run_chains(model, examples[0], settings)
-    drawn = {"drawing": pictures.picture(examples[0]), "chains": cloud}
+    drawn = {"chains": cloud, "drawing": pictures.picture(examples[0])}
     build = partial(_chain_widgets, model, easel, examples[0], (cloud, words))
     return WithKernel(drawn, alt, build)
 

@@ -52,7 +52,7 @@ const STYLE = `
 .vaebook-live-pair { display: grid; gap: 0.5rem 1.25rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 14rem), 1fr)); }
 .vaebook-live-chains { --main: 1.2fr; }
 .vaebook-live-chains .vaebook-live-pictures { --across: 2; }
-.vaebook-live-chains .vaebook-live-facts { font-size: 0.85rem; gap: 0 0.5rem; }
+.vaebook-live-near { aspect-ratio: 1; border: 1px solid var(--edge); width: 100%; }
 .vaebook-live-panel { --main: 0.8fr; max-width: 620px; }
 .vaebook-live-twins, .vaebook-live-beta { --main: 2.2fr; }
 .vaebook-live-beta > .vaebook-live-dials { --dial: 9.5rem; }
@@ -80,9 +80,10 @@ const STYLE = `
 .vaebook-live-trainer > .vaebook-live-dials { --dial: 100%; align-content: start; grid-area: controls; }
 .vaebook-live-trainer > .vaebook-live-side { display: grid; gap: 0.5rem; grid-area: side; grid-template: auto minmax(80px, 1fr) auto / minmax(0, 1fr); }
 .vaebook-live-curve { height: 0; min-height: 100%; width: 100%; }
-.vaebook-live-trainer .vaebook-live-facts { font-size: 0.85rem; gap: 0 0.5rem; grid-auto-flow: column; grid-template: auto auto / none; justify-content: space-between; }
+:is(.vaebook-live-chains, .vaebook-live-trainer) .vaebook-live-facts { font-size: 0.85rem; gap: 0 0.5rem; grid-auto-flow: column; grid-template: auto auto / none; justify-content: space-between; }
 .vaebook-live .vaebook-live-side .vaebook-live-facts dd { padding: 0; }
-.vaebook-live-trainer.vaebook-live .vaebook-live-facts dd { text-align: start; }
+:is(.vaebook-live-chains, .vaebook-live-trainer).vaebook-live .vaebook-live-facts dd { text-align: start; }
+.vaebook-live-chains.vaebook-live dd { padding-inline-start: 0.75rem; }
 .vaebook-live-chosen { grid-area: chosen; }
 .vaebook-live-chosen .vaebook-live-pictures { --across: 2; }
 .vaebook-live-run .vaebook-live-side { flex: 1; }

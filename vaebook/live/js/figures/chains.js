@@ -24,6 +24,7 @@ import { FONT, Sheet, rings, stroke } from "../sheet.js";
 const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1];
 const SHORT = ["pCN", "walk"];
 const OPENING = 300; // steps that are shown at first
+const NEAR = 80; // steps in the close-up
 const MARKED = 6; // moves of a chain that are marked
 
 const controls = ({ start, step, seed, plane }) => {
@@ -55,6 +56,7 @@ export class Chains extends LiveFigure {
     const decode = (...z) => this.decoder.decode(Float32Array.from(z));
     this.manifold = new Manifold(this, decode, this.decoder.output, this.pad.extent);
     this.trace = new Sheet("vaebook-live-trace", () => this.redraw());
+    this.near = new Sheet("vaebook-live-near", () => this.redraw());
     this.arrange(box);
     this.update();
     this.whenNear(() => this.advance(OPENING));
@@ -73,16 +75,19 @@ export class Chains extends LiveFigure {
     this.run.classList.add("vaebook-live-play");
     const more = button("500 steps", () => this.advance(500));
     const again = button("start again", () => this.update());
-    const pictures = group("pictures", captioned(seen, "observed"), ...decoded, this.facts.node);
+    const near = captioned(this.near.node, "");
+    this.scale = near.lastChild;
+    const pictures = group("pictures", captioned(seen, "observed"), near, ...decoded);
     box.classList.add("vaebook-live-chains");
     this.lay(
       [this.pad.node],
       [pictures],
       this.trace.node,
+      this.facts.node,
       group("bar", this.run, more, again, this.resetButton()),
       dials(this.settings.labels),
       note(
-        `The paths are those of the last ${KEPT} steps, the dots where the last accepted moves led. The traces are of log p(x|z), nats. Drag the circle to start elsewhere.`,
+        `The paths are those of the last ${KEPT} steps, in the close-up of ${NEAR}; the dots are where the last accepted moves led. The traces are of log p(x|z), nats. Drag the circle to start elsewhere.`,
       ),
     );
   }
@@ -143,7 +148,11 @@ export class Chains extends LiveFigure {
     if (!this.chains) return;
     const { colours } = this;
     this.drawTraces(colours);
-    this.pad.draw(colours, (context) => this.drawPaths(context, colours), [this.manifold]);
+    this.drawNear(colours);
+    const paths = this.chains.map(({ path }) => path);
+    const place = (z) => this.pad.place(z);
+    const over = (context) => this.drawPaths(context, colours, paths, place);
+    this.pad.draw(colours, over, [this.manifold]);
     this.pad.describe(`Codes of images, and two chains that start at ${tuple(this.z)}`);
   }
 
@@ -167,10 +176,29 @@ export class Chains extends LiveFigure {
     this.trace.node.setAttribute("aria-label", words);
   }
 
-  drawPaths(context, { ground }) {
+  // Both paths in the least square about the last steps, which may be far smaller than the plane.
+  drawNear(colours) {
+    const paths = this.chains.map(({ path }) => path.slice(-NEAR));
+    const ends = [0, 1].map((j) => {
+      const values = paths.flat().map((z) => z[j]);
+      return [Math.min(...values), Math.max(...values)];
+    });
+    const half = 0.55 * Math.max(0.02, ...ends.map(([low, high]) => high - low));
+    const [x, y] = ends.map(([low, high]) => (low + high) / 2);
+    const context = this.near.open();
+    const { width } = this.near;
+    const unit = width / (2 * half);
+    const place = ([u, v]) => [width / 2 + unit * (u - x), width / 2 - unit * (v - y)];
+    this.drawPaths(context, colours, paths, place);
+    this.scale.textContent = `close-up, ${number(2 * half)} wide`;
+    const words = `Paths of both chains near ${tuple([x, y])}, in a square ${number(2 * half)} wide`;
+    this.near.node.setAttribute("aria-label", words);
+  }
+
+  drawPaths(context, { ground }, paths, place) {
     for (const k of [1, 0]) {
-      const { path, z } = this.chains[k];
-      const places = path.map((place) => this.pad.place(place));
+      const path = paths[k];
+      const places = path.map(place);
       stroke(context, places, ground, 3.5);
       stroke(context, places, INKS[k], 1.8);
       const moves = places.filter((_, i) => i && path[i] !== path[i - 1]).slice(-MARKED);
@@ -180,7 +208,7 @@ export class Chains extends LiveFigure {
         context.arc(x, y, 3.2, 0, 2 * Math.PI);
         context.fill();
       }
-      if (path.length > 1) rings(context, this.pad.place(z), [[6, 6]], INKS[k], ground, 2.5);
+      if (path.length > 1) rings(context, places.at(-1), [[6, 6]], INKS[k], ground, 2.5);
     }
   }
 }
