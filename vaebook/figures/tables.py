@@ -172,7 +172,7 @@ def _html(text: str) -> str:
 def _style(side: str, text: str) -> str:
     """Where the words of a cell stand; long ones are not squeezed on a phone."""
     wide = side == "start" and len(text) > _LONG
-    return f"text-align: {side}" + "; min-width: 9rem" * wide
+    return f"text-align: {side}" + "; min-width: 7rem" * wide
 
 
 def _unbroken(text: str) -> str:
