@@ -25,11 +25,46 @@ _HEADING = re.compile(
 )
 _ELSEWHERE = re.compile(r'<a class="reference internal" href="([\w./-]+\.html)#([^"]+)"')
 _TAGS = re.compile(r"<[^>]*>")
+_FORMULA = re.compile(
+    r'<span class="math notranslate nohighlight">(\\\(.*?\\\))</span>', re.DOTALL
+)
+# What TeX says of a formula's form, and what takes more room than a letter.
+_FORM = re.compile(
+    r"\\(?:bar|big[lr]?|bigg[lr]?|boldsymbol|frac|hat|left|math\w+|operatorname|right|sqrt|text|tilde"
+    r"|underbrace)(?![a-zA-Z])|\\[,;:!(){}]|[{}^_&\s]"
+)
+_WIDE = re.compile(
+    r"[=<>+-]|\\(?:approx|cdot|ge|in|le|mid|ne|pm|propto|sim|times|to|\|)(?![a-zA-Z])"
+)
+_WORD = re.compile(r"\\(?:cos|det|exp|log|max|min|Pr|sin)(?![a-zA-Z])")
 
 
 def plain(markup: str) -> str:
     """Return what HTML says, without its tags."""
     return html.unescape(_TAGS.sub("", markup)).strip()
+
+
+def room(formula: str) -> float:
+    r"""Return about how wide a formula will be, in em, from its source.
+
+    Example:
+        >>> room(r"\(\beta\)"), room(r"\(q(z \mid x)\)")
+        (0.6, 3.6)
+    """
+    words = _WORD.sub("xxx", formula)
+    wide = len(_WIDE.findall(words))
+    letters = re.sub(r"\\(?:[a-zA-Z]+|.)", "x", html.unescape(_FORM.sub("", words)))
+    return round(0.6 * len(letters) + 0.6 * wide, 1)
+
+
+def rooms(body: str) -> str:
+    """Return a page's HTML in which formulas keep about their room until they are typeset."""
+
+    def keep(match: re.Match[str]) -> str:
+        style = f'style="--room: {room(match[1])}em"'
+        return f'<span class="math notranslate nohighlight" {style}>{match[1]}</span>'
+
+    return _FORMULA.sub(keep, body)
 
 
 def reports(body: str, page: str, title: str, repository: str) -> str:
@@ -142,7 +177,7 @@ def add(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree:
     title = plain(context["title"])
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     repository = app.config.html_theme_options["repository_url"]
-    context["body"] = reports(context["body"], page, title, repository)
+    context["body"] = reports(rooms(context["body"]), page, title, repository)
     context["body"] += cite(bibtex(page, title, citation))
 
 

@@ -196,6 +196,15 @@ def test_what_stands_on_another_page_comes_as_a_preview(built: tuple[Path, str])
     assert previews(page(built, "second")) == {}
 
 
+def test_a_formula_keeps_its_room_and_its_source(built: tuple[Path, str]) -> None:
+    text = page(built, "second")
+    (span,) = re.findall(r'<span class="math notranslate nohighlight"[^>]*>[^<]*</span>', text)
+    assert span.endswith(r">\(x = \frac12\)</span>")
+    assert 'style="--room: ' in span
+    narrow, wide = reading.room(r"\(z\)"), reading.room(r"\(\mathcal{N}(z; \mu, \Lambda)\)")
+    assert 0 < narrow < 1 < wide < 8
+
+
 def test_a_preview_has_no_names_and_no_links(built: tuple[Path, str]) -> None:
     for markup in previews(page(built, "index")).values():
         for tag, attributes in _Parser(markup).found:

@@ -69,7 +69,7 @@ def test_a_page_is_light(browser: Browser, base: str, name: str) -> None:
 
 
 def test_a_jump_is_seen(page: Page) -> None:
-    page.set_content("<p id='late'></p><p>" + "Words. " * 400 + "</p>")
+    page.goto("data:text/html,<p id='late'></p><p>" + "Words. " * 400 + "</p>")
     page.wait_for_timeout(100)
     page.evaluate("document.getElementById('late').style.height = '600px'")
     page.wait_for_timeout(300)
