@@ -67,7 +67,7 @@ class Live:
         )
         alt = html.escape(read_alt(self.alt))
         images = "".join(
-            f'<img data-part="{html.escape(part)}" src="{source}" '
+            f'<img class="dark-light" data-part="{html.escape(part)}" src="{source}" '
             f'alt="{html.escape(part) if i else alt}">'
             for i, (part, source) in enumerate(self.pictures.items())
         )

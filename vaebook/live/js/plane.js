@@ -51,7 +51,7 @@ export class Plane {
     return best;
   }
 
-  // From the ground up: what is decoded, the prior, the codes, what a figure draws over them, names.
+  // From the ground up: what is decoded, the prior, the codes, names, what a figure draws over them.
   draw({ ink, ground }, over, under = []) {
     const context = this.sheet.open();
     if (!this.sheet.width) return;
@@ -60,8 +60,8 @@ export class Plane {
     this.drawPrior(context, ink);
     for (const layer of under) layer.draw(context, this, ink);
     context.globalCompositeOperation = "source-over";
-    over?.(context);
     this.drawNames(context, { ink, ground });
+    over?.(context);
   }
 
   // Dots are stamped pixel by pixel: a picture of two thousand costs less than as many commands.
