@@ -121,7 +121,7 @@ wheel: .venv/installed ## build the package into _build/wheel
 zip: book ## pack the pages for reading without a network
 	$(BIN)/python tools/pack.py _build/html _build/latent-space.zip
 
-pdf: book ## print the pages into one PDF (needs Chromium)
+pdf: book ## print the pages into one PDF with bookmarks (needs Chromium)
 	$(BIN)/python tools/print_pdf.py _build/html _build/latent-space.pdf
 
 slides: book ## make a deck of slides of each chapter, in _build/slides
