@@ -33,7 +33,7 @@ pages := $(shell find intro.ipynb chapters _config.yml _toc.yml references.bib _
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help book chapter serve notebooks quick test test-all lint types spelling unit chapters site \
-  coverage clean FORCE experiment assignments grade wheel zip pdf slides links measure
+  coverage clean FORCE experiment assignments grade wheel zip pdf slides figures links measure
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1	/p' Makefile | expand -t 14
@@ -126,6 +126,9 @@ pdf: book ## print the pages into one PDF with bookmarks (needs Chromium)
 
 slides: book ## make a deck of slides of each chapter, in _build/slides
 	$(BIN)/python tools/slides.py _build/html _build/slides
+
+figures: book ## save every figure as PNG and SVG, in _build/figures (needs Chromium)
+	$(BIN)/python tools/save_figures.py _build/html _build/figures
 
 links: .venv/installed ## try every link that leads out of the book (needs the network)
 	rm -rf _build/links/_build/html
