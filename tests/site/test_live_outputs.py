@@ -300,3 +300,20 @@ def test_every_live_figure_of_the_book_comes_to_life_of_one_script(
     expect(window.locator(".vaebook-live-error")).to_have_count(0)
     expect(window.locator("script[data-vaebook-live]")).to_have_count(1)
     window.close()
+
+
+@pytest.mark.parametrize("name", ["chapters/03_training", "chapters/09_pcn"])
+def test_what_needs_a_kernel_shows_its_picture_and_starts_the_notebook(
+    browser: Browser, base: str, name: str
+) -> None:
+    window = browser.new_page()
+    window.goto(f"{base}{name}.html")
+    box = window.locator(".vaebook-kernel")
+    expect(box.locator("img")).to_have_count(2)
+    link = box.get_by_role("link", name="Start this chapter as a notebook")
+    expect(link).to_be_visible()
+    address = link.get_attribute("href") or ""
+    assert address.startswith("https://mybinder.org/")
+    assert address.endswith(f"{name}.ipynb")
+    assert "widget-state" not in window.content()
+    window.close()
