@@ -36,7 +36,7 @@ def widgets(figure):
 
     bundle = figure._repr_mimebundle_()
     box: Widget = _instances[bundle[WIDGET]["model_id"]]
-    found = {}
+    found: dict[str, Widget] = {}
 
     def walk(widget):
         found.setdefault(getattr(widget, "description", "") or type(widget).__name__, widget)
