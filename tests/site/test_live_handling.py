@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,21 @@ def test_every_figure_obeys_the_keyboard(page: Page) -> None:
         page.keyboard.press("Enter")
         page.wait_for_timeout(50)
         assert spoken(page, name) != before, name
+
+
+def test_the_terms_that_are_shown_add_up(page: Page) -> None:
+    """To the last digit, at every step of a dial."""
+    shown = "(box) => [...box.querySelectorAll('dd')].map((node) => node.textContent)"
+    for name, first in (("bench", 0), ("easel", 0), ("pipeline", -3)):
+        figure = page.locator(f"#{name}")
+        figure.locator("input[type=radio], input[type=range]").first.focus()
+        for _ in range(8):
+            page.keyboard.press("ArrowRight")
+            words = figure.evaluate(shown)
+            found = [Decimal(word.replace("\N{MINUS SIGN}", "-")) for word in words[first:]]
+            assert found[0] + found[1] == found[2], (name, found)
+            if name == "bench":
+                assert found[2] + found[4] == found[3], found
 
 
 @pytest.mark.parametrize("name", ["pipeline", "beta", "easel"])

@@ -25,6 +25,12 @@ export function number(value, digits = 2) {
   return (value < 0 && Number(fixed) ? "−" : "") + fixed;
 }
 
+// Two terms and their sum in words that add up: the first takes what rounding leaves.
+export function addUp(first, second, digits = 2) {
+  const [added, total] = [second, first + second].map((value) => Number(value.toFixed(digits)));
+  return [total - added, added, total].map((value) => number(value, digits));
+}
+
 export const tuple = (z) => `(${Array.from(z, (value) => number(value)).join(", ")})`;
 
 // A letter with an index that counts from 1.

@@ -4,7 +4,7 @@ import { base64Of, pixelsOf } from "../bytes.js";
 import { paint, thumbnail, view } from "../canvas.js";
 import { Easel } from "../easel.js";
 import { klToPrior } from "../elbo.js";
-import { INKS, button, captioned, facts, group, note, number, tuple } from "../elements.js";
+import { INKS, addUp, button, captioned, facts, group, note, tuple } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { Manifold } from "../manifold.js";
 import { Plane } from "../plane.js";
@@ -125,7 +125,7 @@ export class DrawDigit extends LiveFigure {
       reconstruction += this.decoder.logProb(this.image, z) / DRAWS;
     }
     const kl = mu.reduce((sum, centre, j) => sum + klToPrior(centre, sigma[j]), 0);
-    this.facts.show([reconstruction, -kl, reconstruction - kl].map((value) => number(value, 1)));
+    this.facts.show(addUp(reconstruction, -kl, 1));
   }
 
   redraw() {

@@ -2,7 +2,7 @@
 
 import { drag } from "../canvas.js";
 import { DECODERS, GRID, bestQ, elboTerms, logNormal } from "../elbo.js";
-import { INKS, button, dials, facts, group, note, number } from "../elements.js";
+import { INKS, addUp, button, dials, facts, group, note, number } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { Levels } from "../levels.js";
 import { FONT, Sheet, rings, stroke } from "../sheet.js";
@@ -89,9 +89,10 @@ export class ElboBench extends LiveFigure {
     this.z = Float32Array.of(mu, sigma);
     this.terms = elboTerms(this.model, mu, sigma);
     const { reconstruction, kl, elbo, evidence, gap } = this.terms;
-    this.facts.show([reconstruction, -kl, elbo, evidence, gap].map((value) => number(value)));
+    const [left] = addUp(gap, elbo);
+    this.facts.show([...addUp(reconstruction, -kl), number(evidence), left]);
     const q = `q with mean ${number(mu)} and standard deviation ${number(sigma)}`;
-    const words = `${q} beside the exact posterior; gap ${number(gap)} nats`;
+    const words = `${q} beside the exact posterior; gap ${left} nats`;
     this.plot.node.setAttribute("aria-label", words);
     this.redraw();
     this.report([mu, sigma]);

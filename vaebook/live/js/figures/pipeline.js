@@ -6,6 +6,7 @@ import { paint, thumbnail, view } from "../canvas.js";
 import { klToPrior } from "../elbo.js";
 import {
   INKS,
+  addUp,
   button,
   captioned,
   dials,
@@ -213,12 +214,13 @@ export class Pipeline extends LiveFigure {
     this.q.show([pair(goal.mu), pair(goal.sigma)]);
     this.draw.show([pair(goal.e), pair(z)]);
     const [fit, rate] = this.costs(goal, z);
-    this.terms.show([fit, rate, fit + rate].map((nats) => number(nats, 1)));
+    const terms = addUp(fit, rate, 1);
+    this.terms.show(terms);
     this.seen.setAttribute("aria-label", `Image ${image + 1}`);
     this.rebuilt.setAttribute("aria-label", `Image decoded at z = ${tuple(z)}`);
     this.map.describe(`Codes of images, and q(z|x) of this one at ${tuple(goal.mu)}`);
     this.lens.describe(`Standard normal ε, and the one drawn, ${tuple(goal.e)}`);
-    const bars = `${number(fit, 1)} nats of the image and ${number(rate, 1)} of the code`;
+    const bars = `${terms[0]} nats of the image and ${terms[1]} of the code`;
     this.stack.sheet.node.setAttribute("aria-label", `The two terms as bars, ${bars}`);
   }
 

@@ -2,7 +2,7 @@
 
 import { pointsOf } from "../bytes.js";
 import { Curve } from "../curve.js";
-import { INKS, facts, number } from "../elements.js";
+import { INKS, addUp, facts } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { LearningPlane } from "../learning.js";
 
@@ -24,7 +24,7 @@ export class Run extends LiveFigure {
     this.plane.codes = pointsOf(plane.points).codes;
     this.plane.axes = axes;
     const [pixels, price] = [history.pixels.at(-1), history.price.at(-1)];
-    const words = [pixels, price, pixels + price].map((nats) => number(nats, 1));
+    const words = addUp(pixels, price, 1);
     this.facts.show(words);
     const epochs = `${history.pixels.length} epochs`;
     this.plane.describe(`Codes of images after ${epochs}, by class`);

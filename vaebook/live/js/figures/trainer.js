@@ -3,7 +3,18 @@
 import { fiveBitsOf } from "../bytes.js";
 import { paint, view } from "../canvas.js";
 import { Curve } from "../curve.js";
-import { INKS, button, captioned, dials, facts, group, make, number, tuple } from "../elements.js";
+import {
+  INKS,
+  addUp,
+  button,
+  captioned,
+  dials,
+  facts,
+  group,
+  make,
+  number,
+  tuple,
+} from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { LearningPlane } from "../learning.js";
 import { Mosaic } from "../mosaic.js";
@@ -208,7 +219,7 @@ export class Trainer extends LiveFigure {
     const { history, epochs } = this.training;
     const { image, noise } = this.settings.values;
     const [pixels, price] = [history.pixels.at(-1), history.price.at(-1)];
-    const words = epochs ? [pixels, price, pixels + price].map((value) => number(value)) : "–––";
+    const words = epochs ? addUp(pixels, price) : "–––";
     this.settings.labels.beta.querySelector("input").disabled = !noise;
     this.facts.show([words[0], noise ? words[1] : "–", words[2]]);
     this.count.textContent = `epoch ${epochs}`;
