@@ -959,7 +959,8 @@ def _figures() -> dict[str, Callable[[], Call]]:
             f"figures.schematics.{name}": lambda name=name: (
                 getattr(figures.schematics, name), {}
             )
-            for name in set(figures.schematics.__all__) - {"elbo_bars"}
+            for name in figures.schematics.__all__
+            if name != "elbo_bars"
         },
         "figures.tables.table": lambda: (
             figures.table,
