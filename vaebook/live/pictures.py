@@ -99,7 +99,7 @@ def bench(x: float, noise: float, mu: float, sigma: float) -> str:
     )
     for centre, scale, colour in curves:
         density = np.exp(-0.5 * ((z - centre) / scale) ** 2) / (scale * np.sqrt(2 * np.pi))
-        heights = height - 20 - (height - 40) * density * spread * np.sqrt(2 * np.pi)
+        heights = height - 20 - (height - 40) * density * spread * np.sqrt(2 * np.pi) / 1.3
         draw.line(list(zip(range(width), heights.tolist(), strict=True)), colour, 5)
     return data_url(sheet)
 

@@ -7,13 +7,15 @@ import { LiveFigure } from "../figure.js";
 import { Levels } from "../levels.js";
 import { FONT, Sheet, rings, stroke } from "../sheet.js";
 
-const FLOOR = 18; // CSS pixels below the curves, for the numbers of the axis
+const HEAD = 12; // CSS pixels above the curves, for a handle
+const FLOOR = 18; // and below them, for the numbers of the axis
 const GRIP = 22; // CSS pixels about a handle
+const ROOM = 1.3; // a q that fits one hump of two stands higher than the posterior
 const REACH = { mu: [-3, 3], sigma: [0.05, 2] };
 const GREY = "#808080";
 
 const controls = ({ x, mu, sigma }) => ({
-  bent: { name: "decoder g(z)", value: 0, on: "bent: (z² + z)/2", off: "straight: z" },
+  bent: { name: "bent decoder", value: 0, on: "g(z) = (z² + z)/2", off: "g(z) = z" },
   x: { name: "datum x", value: x, min: -3, max: 3, step: 0.05 },
   mu: { name: "μ of q", value: mu, min: REACH.mu[0], max: REACH.mu[1], step: 0.01 },
   sigma: { name: "σ of q", value: sigma, min: REACH.sigma[0], max: REACH.sigma[1], step: 0.01 },
@@ -105,9 +107,9 @@ export class ElboBench extends LiveFigure {
     const { width, height } = this.plot;
     if (!width) return;
     const { mu, sigma } = this.settings.values;
-    const tall = Math.max(...this.terms.posterior, 0.6);
+    const tall = Math.max(ROOM * Math.max(...this.terms.posterior), 0.6);
     const across = (z) => (width * (z + 4)) / 8;
-    const up = (density) => height - FLOOR - (height - FLOOR - 12) * Math.min(density / tall, 1);
+    const up = (density) => height - FLOOR - ((height - FLOOR - HEAD) * density) / tall;
     const curve = (densities) =>
       Array.from(densities, (density, i) => [across(GRID[i]), up(density)]);
     const normal = (mean, scale) => curve(GRID.map((z) => Math.exp(logNormal(z, mean, scale))));
@@ -131,7 +133,9 @@ export class ElboBench extends LiveFigure {
     context.globalAlpha = 1;
     stroke(context, normal(0, 1), GREY, 1.5, [5, 4]);
     stroke(context, normal(mu, sigma), INKS[0], 2.5);
-    this.handles = [mu, mu + sigma].map((z) => [across(z), up(Math.exp(logNormal(z, mu, sigma)))]);
+    // A narrow q leaves the frame, its handles don't.
+    const hold = (z) => [across(z), Math.max(up(Math.exp(logNormal(z, mu, sigma))), HEAD)];
+    this.handles = [mu, mu + sigma].map(hold);
     for (const handle of this.handles) {
       rings(context, handle, [[7, 7]], INKS[0], colours.ground, 3);
     }
