@@ -939,6 +939,9 @@ def test_prop_iw_narrow() -> None:
         law = stats.pareto(1 / (1 - c), scale=c)
         assert stats.kstest(ratio, law.cdf).pvalue > 1e-4
         assert stats.kstest(ratio * 1.1, law.cdf).pvalue < 1e-4
+        # The inverse of the index from the 2,000 largest; the limit is 5 standard errors.
+        largest = np.sort(np.log(ratio))[-2001:]
+        assert (largest[1:] - largest[0]).mean() == pytest.approx(1 - c, rel=5 / math.sqrt(2000))
 
 
 @pytest.mark.slow
