@@ -35,7 +35,6 @@
     return {
       ink: pick("text-base"),
       soft: pick("text-muted"),
-      page: pick("background"),
       panel: pick("surface"),
       rule: pick("border"),
     };
@@ -43,7 +42,7 @@
 
   // The book's template in the colours of the theme.
   function dressed(template) {
-    const { ink, soft, page, panel, rule } = colours();
+    const { ink, soft, panel, rule } = colours();
     const layout = structuredClone(template?.layout ?? {});
     layout.font = {
       ...layout.font,
@@ -67,9 +66,10 @@
         color: soft,
       };
     }
+    // The page's style gives them a rim in its colour instead of a ground.
     layout.annotationdefaults = {
       ...layout.annotationdefaults,
-      bgcolor: `${page}c0`,
+      bgcolor: "rgba(0, 0, 0, 0)",
       font: { ...layout.annotationdefaults?.font, color: ink },
     };
     return { ...template, layout };

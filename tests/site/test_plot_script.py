@@ -146,6 +146,19 @@ def test_the_legend_hides_a_class_together_with_its_name(show: Show) -> None:
     expect(page.locator(".annotation-text")).to_have_count(2)
 
 
+@pytest.mark.parametrize(
+    ("theme", "rim"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(18, 18, 18)")]
+)
+def test_a_name_on_dots_has_a_rim_in_the_colour_of_the_page(
+    show: Show, theme: str, rim: str
+) -> None:
+    page = show(markup(figures.scatter(CLOUD, LABELS, names=["a", "b", "c"], alt="Three.")))
+    page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+    name = page.locator(".annotation-text").first
+    expect(name).to_have_css("stroke", rim)
+    expect(name).to_have_css("paint-order", "stroke")
+
+
 def test_a_figure_keeps_to_the_width_of_the_page(show: Show) -> None:
     images = np.zeros((2, 10, 1, 8, 8))
     page = show(

@@ -1008,7 +1008,8 @@ def _figures() -> dict[str, Callable[[], Call]]:
         ),
         "figures.plots.slider": lambda: (
             figures.slider,
-            titled | {"images": grey(2, 1, 4, 4), "values": [0.0, 0.5], "label": "t"},
+            titled | {"images": grey(2, 1, 4, 4), "values": [0.0, 0.5], "label": "t"}
+            | {"active": 1},
         ),
         "figures.plots.violins": lambda: (
             figures.violins,

@@ -43,9 +43,15 @@ def test_a_scatter_splits_the_points_by_class_and_keeps_float32() -> None:
         assert trace.name == name
         assert trace.x.dtype == np.float32
         assert_allclose(np.c_[trace.x, trace.y], points[labels == label], rtol=1e-6)
-    medians = [(a.text, a.x, a.y) for a in figure.layout.annotations]
-    for text, x, y in medians:
-        assert_allclose([x, y], np.median(points[labels == "abc".index(text)], axis=0), rtol=1e-5)
+
+
+def test_a_name_stands_on_the_point_nearest_to_the_median_of_its_class() -> None:
+    angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    ring = 5 * np.c_[np.cos(angles), np.sin(angles)]
+    figure = figures.scatter([*ring, [7, 7], [8, 8], [9, 9]], [0] * 40 + [1] * 3, alt="Two.")
+    on_ring, among_three = [(a.x, a.y) for a in figure.layout.annotations]
+    assert_allclose(np.hypot(*on_ring), 5, rtol=1e-5)
+    assert among_three == (8, 8)
 
 
 def test_no_names_are_those_of_a_set_without_names() -> None:
@@ -180,6 +186,12 @@ def test_every_frame_of_a_slider_is_its_image_and_every_step_its_frame(images: n
         assert_array_equal(pixels(frame.data[0])[..., :3], eight_bits(image))
 
 
+def test_a_slider_opens_at_the_image_that_is_asked_for() -> None:
+    figure = figures.slider(STRIP, range(12), label="t", alt="Noise.", active=7)
+    assert figure.layout.sliders[0].active == 7
+    assert_array_equal(pixels(figure.data[0])[..., :3], eight_bits(STRIP[7]))
+
+
 # --- Lines and fields ---------------------------------------------------------------------------
 
 
@@ -242,6 +254,10 @@ def test_a_heatmap_puts_values_at_their_coordinates() -> None:
         (lambda: figures.curves({"a": ([1], [1], [1])}, alt="x"), "low, high"),
         (lambda: figures.curves({"a": ([1], [1, 2])}, alt="x"), "of one length"),
         (lambda: figures.slider(STRIP, [1], label="t", alt="x"), "values must be 12"),
+        (
+            lambda: figures.slider(STRIP, range(12), label="t", alt="x", active=12),
+            "active must be less than 12",
+        ),
         (lambda: figures.heatmap(np.eye(3), [1, 2], [1, 2, 3], alt="x"), "values must be"),
         (lambda: figures.heatmap(np.eye(2), [1, 1], alt="x"), "x must rise, or fall"),
     ],

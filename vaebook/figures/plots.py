@@ -316,14 +316,23 @@ def curves(
     return describe(figure, alt, aspect=0.55)
 
 
-def slider(images: Array, values: Texts, *, label: str, alt: str, title: str = "") -> Figure:
+def slider(
+    images: Array,
+    values: Texts,
+    *,
+    label: str,
+    alt: str,
+    active: int = 0,
+    title: str = "",
+) -> Figure:
     """Draw one of the images [T, C, H, W] at a time, chosen by a slider over values [T].
 
     Args:
         label: name of the quantity that the slider sets.
+        active: number of the image that is shown first, from 0.
 
     Raises:
-        ValueError: where images and values differ in number.
+        ValueError: where images and values differ in number, or no image has the number active.
 
     Example:
         >>> figure = slider(np.zeros((2, 1, 8, 8)), [0.0, 0.5], label="t", alt="Black squares.")
@@ -332,11 +341,14 @@ def slider(images: Array, values: Texts, *, label: str, alt: str, title: str = "
     """
     frames = read_images(images)
     steps = read_texts(values, "values", len(frames), "image")
+    count(active, "active", 0)
+    if active >= len(frames):
+        raise ValueError(f"active must be less than {len(frames)}, the images, got {active}")
     height, width = frames.shape[-2:]
     pictures = [picture(frame[None, None], 0) for frame in frames]
     jump = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
     figure = go.Figure(
-        data=[pictures[0]],
+        data=[pictures[active]],
         frames=[go.Frame(data=[p], name=str(t)) for t, p in enumerate(pictures)],
     )
     bare_axes(figure, height, width)
@@ -345,6 +357,7 @@ def slider(images: Array, values: Texts, *, label: str, alt: str, title: str = "
         margin={"l": 8, "r": 8, "t": 8, "b": 84},
         sliders=[
             {
+                "active": active,
                 "currentvalue": {"prefix": f"{label} = "},
                 "pad": {"t": 12},
                 "transition": {"duration": 0},
@@ -544,8 +557,9 @@ def _entitle(figure: go.Figure, title: str) -> None:
 
 
 def _name_cloud(figure: go.Figure, name: str, points: NDArray[np.float32]) -> None:
-    """The class's name at the median of its points: colour alone does not tell ten apart."""
-    x, y = np.median(points, axis=0)
+    """The class's name at the point nearest to their median: colour does not tell ten apart."""
+    away = np.square(points - np.median(points, axis=0)).sum(1)
+    x, y = points[away.argmin()]
     # The page's script hides the annotation together with the class of this name.
     figure.add_annotation(x=float(x), y=float(y), text=name, name=name, showarrow=False)
 

@@ -101,6 +101,8 @@ _RULE = faded("#7f7f7f", 0.25)
 def _template() -> go.layout.Template:
     axis = {
         "automargin": True,
+        "exponentformat": "none",  # 0.0001 and 10,000, not 100µ and 10k
+        "separatethousands": True,
         "gridcolor": _RULE,
         "linecolor": _RULE,
         "ticks": "outside",
