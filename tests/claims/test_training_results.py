@@ -4,6 +4,7 @@ A test that bears the label of a result holds it against draws with a fixed seed
 errors, which a right result exceeds once in 1.7 million times a number.
 """
 
+import copy
 import math
 
 import pytest
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Normal
 
-from vaebook import objectives, recipes, tables
-from vaebook.latent import paths
-from vaebook.models import Bernoulli, Gaussian
+from vaebook import datasets, objectives, recipes, tables
+from vaebook.latent import mixtures, paths
+from vaebook.models import VAE, Bernoulli, Gaussian
 from vaebook.models.likelihoods import Likelihood
+from vaebook.models.networks import MLPDecoder, MLPEncoder
+from vaebook.training import Recorder, fit
 
 
 @pytest.mark.parametrize("likelihood", [Bernoulli(), Gaussian(0.3)], ids=["bernoulli", "gaussian"])
@@ -172,6 +175,71 @@ def test_draws_with_more_latents_are_crisper_and_more_doubtful() -> None:
         doubt[dim] = torch.special.entr(judge(images).softmax(1)).sum(1).mean().item()
     assert grey[2] > 1.2 * grey[8] > 1.2 * grey[20]
     assert doubt[2] + 0.08 < min(doubt[8], doubt[20])
+
+
+@pytest.mark.slow
+def test_draws_of_the_prior_are_doubtful_wherever_they_lie_and_codes_are_not() -> None:
+    judge = recipes.load("mnist-classifier").model
+    model, _, _, codes, _ = recipes.load("mnist-mlp-20d")
+    generator = torch.Generator().manual_seed(104)
+    prior = torch.randn(1000, 20, generator=generator)
+    others = model.reparameterize(codes.mu[5000:6000], codes.logvar[5000:6000], generator)
+
+    def doubts(z: Tensor) -> Tensor:
+        return torch.special.entr(judge(model.decode(z)).softmax(1)).sum(1)
+
+    # Three standard deviations of a mean of 1,000 doubts are about 0.05.
+    assert doubts(prior).mean() > doubts(others).mean() + 0.2
+    log_q = mixtures.log_density(prior, codes.mu[:5000], codes.logvar[:5000])
+    empty = Normal(0.0, 1.0).log_prob(prior).sum(1) - log_q
+    ranks = [v.argsort().argsort().double() for v in (empty, doubts(prior))]
+    # Of independent draws it is within 4 / sqrt(1000), but for once in 16,000 times.
+    assert abs(torch.corrcoef(torch.stack(ranks))[0, 1]) < 0.13
+
+
+@pytest.mark.slow
+def test_overfitting_to_a_few_digits_is_the_encoders() -> None:
+    # Other digits than the page's, easier ones, so fewer of them; and another seed.
+    digits = datasets.digits()
+    order = torch.randperm(len(digits), generator=torch.Generator().manual_seed(105))
+    few, others = digits[order[:20]], digits[order[20:220]]
+    torch.manual_seed(105)
+    hidden = {"initial": "torch"}
+    best = VAE(
+        MLPEncoder(40, (400, 100), **hidden), MLPDecoder(20, (100, 400), **hidden), 20, Bernoulli()
+    )
+    film = Recorder(copy.deepcopy, [1200])
+    fit(
+        best,
+        objectives.negative_elbo,
+        few,
+        others,
+        epochs=300,
+        batch_size=5,
+        learning_rate=2e-3,
+        observers=[film],
+        progress=False,
+    )
+
+    def loss(model: VAE, mu: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:
+        z = model.reparameterize(mu, logvar, generator)
+        kl = objectives.kl_divergence(mu, logvar)
+        return (kl - model.log_prob(others.images, z)).mean()
+
+    encoded, fitted = [], []
+    for model in (best, film.values[1200]):
+        model.requires_grad_(False)
+        generator = torch.Generator().manual_seed(0)
+        codes = [c.clone().requires_grad_() for c in model.encode(others.images)]
+        encoded.append(loss(model, *codes, generator).item())
+        adam = torch.optim.Adam(codes, lr=0.05)
+        for _ in range(200):
+            adam.zero_grad()
+            (len(others) * loss(model, *codes, generator)).backward()
+            adam.step()
+        fitted.append(loss(model, *codes, generator).item())
+    assert encoded[1] > encoded[0] + 5
+    assert fitted[1] < fitted[0] - 2
 
 
 def test_skip_connections_empty_the_code_in_every_seed() -> None:
