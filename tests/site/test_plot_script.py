@@ -93,6 +93,20 @@ def test_a_figure_far_below_is_drawn_only_when_it_comes_near(show: Show) -> None
     assert page.locator(".point").count() == len(CLOUD)
 
 
+def test_nothing_moves_when_the_drawing_takes_the_place_of_its_description(show: Show) -> None:
+    grid = figures.image_grid(np.zeros((2, 10, 1, 8, 8)), alt="Black. " * 20)
+    page = show(f'<div class="gap"></div>{markup(grid)}', viewport={"width": 600, "height": 800})
+    plot = page.locator(".vaebook-plot")
+    kept = plot.bounding_box()
+    expect(plot.locator(".vaebook-plot-fallback")).to_be_attached()
+    plot.scroll_into_view_if_needed()
+    expect(page.locator(DRAWN)).to_have_count(1)
+    drawn = plot.bounding_box()
+    assert kept is not None
+    assert drawn is not None
+    assert drawn["height"] == pytest.approx(kept["height"], abs=2)
+
+
 def test_damaged_data_leave_a_message_in_the_figures_place(show: Show) -> None:
     good = markup(figures.scatter(CLOUD, alt="A cloud."))
     bad = good.replace('{"data"', "{data", 1)
