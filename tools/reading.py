@@ -24,6 +24,8 @@ _HEADING = re.compile(
     r'<h2>(.*?)(<a class="headerlink" href="#([^"]*)"[^>]*>#</a>)</h2>', re.DOTALL
 )
 _ELSEWHERE = re.compile(r'<a class="reference internal" href="([\w./-]+\.html)#([^"]+)"')
+# After a number, or the element that holds one; not in what is shown or kept as it is.
+_PER_CENT = re.compile(r"<(code|pre|script|style)\b.*?</\1>|(?<=[\d>]) (?=%)", re.DOTALL)
 _TAGS = re.compile(r"<[^>]*>")
 _FORMULA = re.compile(
     r'<span class="math notranslate nohighlight">(\\\(.*?\\\))</span>', re.DOTALL
@@ -55,6 +57,16 @@ def room(formula: str) -> float:
     wide = len(_WIDE.findall(words))
     letters = re.sub(r"\\(?:[a-zA-Z]+|.)", "x", html.unescape(_FORM.sub("", words)))
     return round(0.6 * len(letters) + 0.6 * wide, 1)
+
+
+def bound(body: str) -> str:
+    r"""Return a page's HTML in which no line breaks between a number and its per cent sign.
+
+    Example:
+        >>> bound("<p>95 % of <code>5 % 3</code></p>")
+        '<p>95\xa0% of <code>5 % 3</code></p>'
+    """
+    return _PER_CENT.sub(lambda match: "\xa0" if match[0] == " " else match[0], body)
 
 
 def rooms(body: str) -> str:
@@ -177,7 +189,7 @@ def add(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree:
     title = plain(context["title"])
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     repository = app.config.html_theme_options["repository_url"]
-    context["body"] = reports(rooms(context["body"]), page, title, repository)
+    context["body"] = reports(rooms(bound(context["body"])), page, title, repository)
     context["body"] += cite(bibtex(page, title, citation))
 
 
