@@ -45,7 +45,7 @@ def test_a_scatter_splits_the_points_by_class_and_keeps_float32() -> None:
         assert_allclose(np.c_[trace.x, trace.y], points[labels == label], rtol=1e-6)
 
 
-def test_a_name_stands_on_the_point_nearest_to_the_median_of_its_class() -> None:
+def test_a_name_stands_above_the_point_nearest_to_the_median_of_its_class() -> None:
     angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
     ring = 5 * np.c_[np.cos(angles), np.sin(angles)]
     figure = figures.scatter([*ring, [7, 7], [8, 8], [9, 9]], [0] * 40 + [1] * 3, alt="Two.")

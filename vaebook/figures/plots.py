@@ -557,11 +557,12 @@ def _entitle(figure: go.Figure, title: str) -> None:
 
 
 def _name_cloud(figure: go.Figure, name: str, points: NDArray[np.float32]) -> None:
-    """The class's name at the point nearest to their median: colour does not tell ten apart."""
+    """The class's name above the point nearest to their median: colour does not tell ten apart."""
     away = np.square(points - np.median(points, axis=0)).sum(1)
     x, y = points[away.argmin()]
     # The page's script hides the annotation together with the class of this name.
-    figure.add_annotation(x=float(x), y=float(y), text=name, name=name, showarrow=False)
+    place = {"x": float(x), "y": float(y), "yanchor": "bottom", "showarrow": False}
+    figure.add_annotation(text=name, name=name, **place)
 
 
 def _name(names: list[str] | None, label: int) -> str:
