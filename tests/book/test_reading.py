@@ -85,6 +85,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         index.write("\n```{toctree}\nsecond\nterms\n```\n")
     (source / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>', encoding="utf-8")
     settings = {
+        # Said here, since another book built in this process leaves its own suffixes behind.
+        "source_suffix": {".rst": "restructuredtext", ".md": "markdown"},
         "extensions": ["myst_parser", "sphinx_proof", "reading", "register"],
         "myst_enable_extensions": ["dollarmath"],
         "html_theme_options": {},
