@@ -8,8 +8,8 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.book.test_self_checks import FOUND
 from tests.book.test_labels import LABELS
+from tests.book.test_self_checks import FOUND
 from tests.site.built_site import RAW_MATHS, SITE, pages
 from tests.site.test_pages import AUDIT, AXE, RULES, THIN
 
