@@ -15,7 +15,7 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
@@ -118,9 +118,7 @@ def _check_portable(function: Callable[..., Any], points: Sequence[Point]) -> No
 
 def _here(function: Callable[..., Any], points: Sequence[Point]) -> Iterator[Outcome]:
     for index, point in enumerate(points):
-        with _one_thread():
-            outcome = _call(function, index, point)
-        yield outcome
+        yield _in_this(function, index, point)
 
 
 def _on_processes(
@@ -280,8 +278,7 @@ def _on_worker(
 
 def _in_child(parent: int, function: Callable[..., Any], index: int, point: Point) -> Outcome:
     if os.getpid() == parent:  # joblib makes no processes where it may not
-        with _one_thread():
-            return _call(function, index, point)
+        return _in_this(function, index, point)
     _end_with(parent)
     return _in_worker(function, index, point)
 
@@ -296,6 +293,11 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
+
+
+def _in_this(function: Callable[..., Any], index: int, point: Point) -> Outcome:
+    with _one_thread():
+        return _call(function, index, point)
 
 
 def _in_worker(function: Callable[..., Any], index: int, point: Point) -> Outcome:
@@ -336,11 +338,12 @@ def _seeds(point: Point) -> Iterator[None]:
 
 
 @cache
-def _limit_threads() -> ExitStack:
+def _limit_threads() -> None:
     """Give this process one thread for good; once, as a search for libraries takes a while."""
-    stack = ExitStack()
-    stack.enter_context(_one_thread())
-    return stack
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 @contextmanager
