@@ -187,26 +187,18 @@ def _training_widgets(shown: _Shown, alt: str) -> Any:
         "latents": ("latents", [2, 3, 5, 8], 2),
         "seed": ("seed", list(range(10)), 0),
     }
-    dials = {
-        key: ipywidgets.SelectionSlider(description=name, options=options, value=value)
-        for key, (name, options, value) in choices.items()
-    }
+    dials = _dials(choices)
     drawn = Live("vaebook-run", shown.config, {}, {}, [], alt).widget()
-    button = ipywidgets.Button(description="train again")
     said = ipywidgets.Label(f"{_EPOCHS} epochs")
 
     def follow(config: dict[str, Any]) -> None:
         drawn.config = config
         said.value = f"epoch {len(config['history']['pixels'])} of {_EPOCHS}"
 
-    def train(_: object) -> None:
-        button.disabled = True
-        try:
-            shown.run({key: dial.value for key, dial in dials.items()}, follow)
-        finally:
-            button.disabled = False
+    def train() -> None:
+        shown.run(_values(dials), follow)
 
-    button.on_click(train)
+    button = _button("train again", train)
     rows = [ipywidgets.HBox([dials["beta"], dials["width"]])]
     rows += [ipywidgets.HBox([dials["latents"], dials["seed"]])]
     return ipywidgets.VBox([*rows, ipywidgets.HBox([button, said]), drawn])
@@ -304,32 +296,53 @@ def _chain_widgets(model: VAE, easel: Live, image: Tensor, first: tuple[str, str
         "steps": ("steps", [500, 2000, 8000], 500),
         "step": ("step", [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0], 0.05),
     }
-    dials = {
-        key: ipywidgets.SelectionSlider(description=name, options=options, value=value)
-        for key, (name, options, value) in choices.items()
-    }
+    dials = _dials(choices)
     drawing = easel.widget()
-    button = ipywidgets.Button(description="run chains")
     shown = ipywidgets.Image(value=_bytes(first[0]), width=360)
     words = ipywidgets.HTML(first[1])
 
-    def run(_: object) -> None:
-        button.disabled = True
+    def run() -> None:
         seen = image
         if drawing.drawn:
             pixels = bytearray(base64.b64decode(drawing.drawn))
             seen = torch.frombuffer(pixels, dtype=torch.uint8).view(1, 28, 28) / 255
+        cloud, words.value = _run_chains(model, seen, _values(dials))
+        shown.value = _bytes(cloud)
+
+    button = _button("run chains", run)
+    column = ipywidgets.VBox([*dials.values(), button, words])
+    return ipywidgets.VBox([drawing, ipywidgets.HBox([column, shown])])
+
+
+def _dials(choices: Mapping[str, tuple[str, Any, Any]]) -> dict[str, Any]:
+    """Sliders by key, each of a name, its options and the value it begins with."""
+    import ipywidgets
+
+    return {
+        key: ipywidgets.SelectionSlider(description=name, options=options, value=value)
+        for key, (name, options, value) in choices.items()
+    }
+
+
+def _values(dials: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: dial.value for key, dial in dials.items()}
+
+
+def _button(words: str, action: Callable[[], None]) -> Any:
+    """A button that can't be pressed again while its action runs."""
+    import ipywidgets
+
+    button = ipywidgets.Button(description=words)
+
+    def press(_: object) -> None:
+        button.disabled = True
         try:
-            cloud, words.value = _run_chains(
-                model, seen, {key: dial.value for key, dial in dials.items()}
-            )
-            shown.value = _bytes(cloud)
+            action()
         finally:
             button.disabled = False
 
-    button.on_click(run)
-    column = ipywidgets.VBox([*dials.values(), button, words])
-    return ipywidgets.VBox([drawing, ipywidgets.HBox([column, shown])])
+    button.on_click(press)
+    return button
 
 
 def _bytes(url: str) -> bytes:

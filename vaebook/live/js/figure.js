@@ -33,6 +33,7 @@ export class LiveFigure extends HTMLElement {
 
   begin() {
     dress();
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.box = make("div", { className: "vaebook-live" });
     this.said = make("p", { className: "vaebook-live-note", role: "status" });
     try {

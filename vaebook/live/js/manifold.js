@@ -22,6 +22,12 @@ export class Manifold {
     });
   }
 
+  // What a decoder of two latents makes of a plane.
+  static of(figure, decoder, plane) {
+    const decode = (...z) => decoder.decode(Float32Array.from(z));
+    return new Manifold(figure, decode, decoder.output, plane.extent);
+  }
+
   // Decode anew, a little in each frame, once nothing has changed for a while.
   begin(wait = SETTLED) {
     if (!this.near) return;

@@ -49,12 +49,10 @@ export class Chains extends LiveFigure {
   build(box, config) {
     this.decoder = this.network(config.model);
     this.image = pixelsOf(config.image);
-    this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.declare(controls(config));
     const change = ([z1, z2]) => this.set({ z1, z2 });
     this.pad = new Pad({ ...this.planeOf(config.plane), axes: ["z₁", "z₂"], change });
-    const decode = (...z) => this.decoder.decode(Float32Array.from(z));
-    this.manifold = new Manifold(this, decode, this.decoder.output, this.pad.extent);
+    this.manifold = Manifold.of(this, this.decoder, this.pad);
     this.trace = new Sheet("vaebook-live-trace", () => this.redraw());
     this.near = new Sheet("vaebook-live-near", () => this.redraw());
     this.arrange(box);

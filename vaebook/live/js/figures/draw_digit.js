@@ -26,8 +26,7 @@ export class DrawDigit extends LiveFigure {
     const example = { name: "or begin with", pictures, value: 0, min: OWN, words };
     this.declare({ example });
     this.map = new Plane({ ...this.planeOf(plane), axes: ["z₁", "z₂"] });
-    const decode = (...z) => this.decoder.decode(Float32Array.from(z));
-    this.manifold = new Manifold(this, decode, SHAPE, this.map.extent);
+    this.manifold = Manifold.of(this, this.decoder, this.map);
     this.easel = new Easel((ink) => {
       if (!this.taking) this.settings.set({ example: OWN });
       this.image = frame(ink, this.easel.side);

@@ -33,8 +33,7 @@ export class LatentMap extends LiveFigure {
   drawMap(plane) {
     const change = ([z1, z2]) => this.set({ z1, z2 });
     this.pad = new Pad({ ...this.planeOf(plane), axes: ["z₁", "z₂"], change });
-    const decode = (...z) => this.decoder.decode(Float32Array.from(z));
-    this.manifold = new Manifold(this, decode, this.decoder.output, this.pad.extent);
+    this.manifold = Manifold.of(this, this.decoder, this.pad);
   }
 
   // A live notebook sets the point.

@@ -56,7 +56,6 @@ export class Pipeline extends LiveFigure {
     this.random = new Random(0);
     this.means = [];
     this.drawn = [];
-    this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const pictures = this.images.map((pixels) => thumbnail(pixels, this.shape));
     this.declare(controls(pictures, config.noise));
     this.plan(config.plane);
@@ -68,13 +67,12 @@ export class Pipeline extends LiveFigure {
   // The plane of codes, and the close-up of q(z|x) in units of its standard deviations.
   plan(plane) {
     this.map = new Plane({ ...this.planeOf(plane), axes: ["z₁", "z₂"] });
-    const decode = (...z) => this.decoder.decode(Float32Array.from(z));
-    this.manifold = new Manifold(this, decode, this.shape, this.map.extent);
+    this.manifold = Manifold.of(this, this.decoder, this.map);
     const none = { codes: [], labels: [], names: [], colours: plane.colours };
     const change = ([e1, e2]) => this.set({ e1, e2 });
     const resized = () => this.redraw();
     this.lens = new Pad({ ...none, extent: REACH, axes: ["ε₁", "ε₂"], resized, change });
-    const near = (...e) => decode(...this.place({ ...this.goal, e }));
+    const near = (...e) => this.decoder.decode(Float32Array.from(this.place({ ...this.goal, e })));
     this.close = new Manifold(this, near, this.shape, REACH);
   }
 

@@ -9,7 +9,6 @@ import { LearningPlane } from "../learning.js";
 export class Run extends LiveFigure {
   build(box, config) {
     this.declare({});
-    this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.plane = new LearningPlane({ ...this.planeOf(config.plane), axes: config.axes });
     this.curve = new Curve(config.ceiling, () => this.redraw(), config.epochs);
     this.facts = facts([["reconstruction", INKS[0]], ["β KL", INKS[1]], ["loss, nats"]]);

@@ -44,7 +44,6 @@ export class Trainer extends LiveFigure {
     this.training = new Training(pixels.subarray(0, this.labels.length * size), size);
     this.image = new Float32Array(size);
     this.lastRead = -Infinity;
-    this.calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.declare(controls(this.labels.length));
     this.arrange(box, names, colours);
     this.restart();
