@@ -9,6 +9,7 @@ import html
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlencode
@@ -94,7 +95,7 @@ def reports(body: str, page: str, title: str, repository: str) -> str:
     return _HEADING.sub(link, body)
 
 
-def bibtex(page: str, title: str, citation: dict[str, Any]) -> str:
+def bibtex(page: str, title: str, book: dict[str, Any]) -> str:
     """Return the entry of a page: of a chapter, or of the book for the home page.
 
     Example:
@@ -114,18 +115,25 @@ def bibtex(page: str, title: str, citation: dict[str, Any]) -> str:
     number, _, slug = posixpath.basename(page).partition("_")
     whole = page == "intro"
     key = "vaebook" if whole else f"vaebook-{slug or number}".replace("_", "-")
-    authors = " and ".join(f"{{{author['name']}}}" for author in citation["authors"])
+    authors = " and ".join(f"{{{author['name']}}}" for author in book["authors"])
     fields = {
         "author": authors,
-        "title": f"{{{citation['title'] if whole else title}}}".replace("&", r"\&"),
-        "booktitle": "" if whole else f"{{{citation['title']}}}",
+        "title": f"{{{book['title'] if whole else title}}}".replace("&", r"\&"),
+        "booktitle": "" if whole else f"{{{book['title']}}}",
         "chapter": str(int(number)) if number.isdigit() else "",
-        "year": str(citation["date-released"])[:4],
-        "note": f"Version {citation['version']}",
-        "url": citation["repository-code"],
+        "year": str(book["date-released"])[:4],
+        "note": f"Version {book['version']}",
+        "url": book["repository-code"],
     }
     lines = [f"  {name:9} = {{{value}}}," for name, value in fields.items() if value]
     return "\n".join([f"@{'misc' if whole else 'incollection'}{{{key},", *lines, "}"])
+
+
+@cache
+def citation() -> dict[str, Any]:
+    """Return what `CITATION.cff` says of the book."""
+    read: dict[str, Any] = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    return read
 
 
 def cite(entry: str) -> str:
@@ -173,7 +181,7 @@ def preview(page: str, name: str) -> str:
 def templates(page: str, pages: dict[str, str]) -> str:
     """Return the previews of what a page, one of these, refers to on the others."""
     found = {}
-    for path, name in _ELSEWHERE.findall(pages[page]):
+    for path, name in dict.fromkeys(_ELSEWHERE.findall(pages[page])):
         other = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
         if markup := preview(pages.get(other, ""), unquote(html.unescape(name))):
             found[f"{path}#{name}"] = markup
@@ -187,10 +195,9 @@ def add(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree:
     if doctree is None:
         return
     title = plain(context["title"])
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     repository = app.config.html_theme_options["repository_url"]
     context["body"] = reports(rooms(bound(context["body"])), page, title, repository)
-    context["body"] += cite(bibtex(page, title, citation))
+    context["body"] += cite(bibtex(page, title, citation()))
 
 
 def written(app: Sphinx) -> Iterator[Path]:
