@@ -14,7 +14,9 @@ PAGES = [
     *sorted((ROOT / "chapters").glob("*.md")),
 ]
 
-RATED = "bits|draws|evaluations|Gaussian|Gaussians|nats|numbers|parameters|seconds|steps|violin"
+RATED = (
+    "bits|draws|evaluations|Gaussian|Gaussians|nats|numbers|parameters|pixels|seconds|steps|violin"
+)
 UNITS = "class|dimension|draw|epoch|image|latent|pixel|seed|second|step|unit"
 RULES = {
     "British spelling": (
