@@ -130,6 +130,10 @@ def test_compared_cells_have_count_and_output_and_no_other_cell_has(path: Path) 
         if compared:
             assert cell.execution_count, f"never compared, no count: {cell.source[:60]}"
             assert cell.outputs, f"never compared, no output: {cell.source[:60]}"
+            glued = {
+                node.id for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)
+            }
+            assert not glued & {"put", "glue"}, f"what is glued differs: {cell.source[:60]}"
         else:
             assert not cell.outputs, f"strip the output (make notebooks): {cell.source[:60]}"
             assert cell.execution_count is None, f"strip the count: {cell.source[:60]}"
