@@ -238,6 +238,8 @@ def first_weight(network: nn.Module, otherwise: Tensor) -> Tensor:
 
 def double(value: Tensor) -> Tensor:
     """Return a tensor in float64, on the CPU where its device has no float64 (MPS)."""
+    if value.dtype == torch.float64:
+        return value
     if value.device.type == "mps":
         value = value.cpu()
     return value.double()

@@ -10,6 +10,7 @@ function imports within itself is not looked into.
 
 __all__ = ["describe", "fingerprint", "version"]
 
+import ast
 import dis
 import hashlib
 import inspect
@@ -378,8 +379,18 @@ def _codes(text: str, file: str) -> frozenset[CodeType]:
 
 
 def _bare_source(source: str) -> str:
-    """Return source without comments, which decide nothing."""
+    """Return source without comments and docstrings, which decide nothing."""
     lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            first = node.body[0]
+            rows = slice(first.lineno - 1, first.end_lineno)
+            text = "\n".join(lines[rows]).strip()
+            # One that shares its line with code stays: it is not worth the care.
+            if ast.get_docstring(node) is not None and text == ast.get_source_segment(
+                source, first
+            ):
+                lines[rows] = [""] * len(lines[rows])
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start

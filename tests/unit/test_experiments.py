@@ -163,10 +163,16 @@ def test_only_new_points_are_computed_and_old_ones_leave(study: Study, serial: A
     assert study.bytes() == serial()
 
 
-def test_a_comment_costs_nothing_and_a_change_all_rows(study: Study) -> None:
+def test_a_comment_or_docstring_costs_nothing_and_a_change_all_rows(study: Study) -> None:
     study.run()
     text = study.path.read_text()
     study.path.write_text(text.replace("    drawn", "    # a word\n    drawn"))
+    study.run()
+    assert study.tries() == 8
+    head = "def row(way, seed):\n"
+    assert head in text
+    described = text.replace(head, f'{head}    """Two\n\n    lines."""\n')
+    study.path.write_text(described)
     study.run()
     assert study.tries() == 8
     study.path.write_text(text.replace("arange(5.0)", "arange(6.0)"))  # what the row calls

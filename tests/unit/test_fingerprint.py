@@ -281,6 +281,22 @@ def test_a_function_that_is_typed_again_is_the_same_and_a_changed_one_is_not(run
     assert not same(run(source), run(source.replace("x + 1", "x.sum() + 1")))
 
 
+def test_comments_and_docstrings_do_not_count_and_what_shares_their_line_does():
+    plain = typed("def f(x):\n    return x + 1")
+    described = """
+        def f(x):
+            '''Add one,
+
+            and nothing else.'''
+            # So much for that.
+            return x + 1  # one
+    """
+    assert same(plain, typed(described))
+    assert not same(plain, typed("def f(x):\n    'Add.'; x += 1\n    return x + 1"))
+    assert not same(typed("def f(x): 'a'"), typed("def f(x): 'b'"))
+    assert not same(plain, typed("def f(x):\n    'a'\n    'b'\n    return x + 1"))
+
+
 @pytest.mark.parametrize("run", [typed, nowhere])
 def test_what_a_function_finds_outside_counts(run):
     source = "def f(x):\n    return scale * x\n"

@@ -667,6 +667,8 @@ def _metropolis(
 
 
 def _where(moved: Tensor, new: State, old: State) -> State:
+    if moved.shape[0] == 1:  # to ask is four times as fast as to mix
+        return new if moved else old
     column = moved.unsqueeze(1)
     if moved.is_cpu != new.position.is_cpu:
         column = column.to(new.position.device)
@@ -718,14 +720,15 @@ def _gradient_evaluator(function: LogDensity, name: str) -> Callable[[Tensor], S
 
 
 def _checked(values: Tensor, position: Tensor, name: str) -> Tensor:
-    chains = len(position)
+    chains = position.shape[0]
     if not isinstance(values, Tensor) or values.shape != (chains,):
         found = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise ValueError(f"{name} must return one value per chain, [{chains}], got {found}")
     if values.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"{name} must return float32 or float64, got {values.dtype}")
     # The maximum is NaN if any value is: one reduction finds NaN and +inf alike.
-    if not values.max().item() < math.inf:
+    largest = values if chains == 1 else values.max()
+    if not largest.item() < math.inf:
         chain = _first(~(values < math.inf))
         raise ValueError(
             f"{name} must return numbers or -inf, got {values[chain].item()} in chain {chain} "
