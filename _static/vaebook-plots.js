@@ -260,7 +260,7 @@
       layout.height = heightFor(plot, plot.box.clientWidth);
       delete layout.width;
       plot.box.querySelector(".vaebook-plot-fallback")?.remove();
-      plot.canvas.style.minHeight = "";
+      plot.canvas.style.minHeight = "0"; // what was kept until now
       await Plotly.newPlot(plot.canvas, {
         data,
         layout,
@@ -309,10 +309,9 @@
     const width = plot.box.clientWidth;
     if (!width || width === plot.width) return;
     plot.width = width;
+    if (!plot.box.dataset.drawn) return;
     const height = heightFor(plot, width);
-    if (plot.box.dataset.drawn) {
-      window.Plotly.relayout(plot.canvas, { width, height }).then(() => fit(plot));
-    } else plot.canvas.style.minHeight = `${height}px`;
+    window.Plotly.relayout(plot.canvas, { width, height }).then(() => fit(plot));
   }
 
   const plots = new Map();
@@ -331,8 +330,6 @@
     try {
       plot.figure = JSON.parse(box.querySelector('script[type="application/json"]').textContent);
       plot.template = plot.figure.layout.template;
-      const widest = plot.figure.layout.meta?.max_width;
-      if (widest) box.style.maxWidth = `${widest}px`;
       control(plot);
       pictures(plot);
     } catch {

@@ -107,6 +107,34 @@ def test_nothing_moves_when_the_drawing_takes_the_place_of_its_description(show:
     assert drawn["height"] == pytest.approx(kept["height"], abs=2)
 
 
+LATE = {
+    "pictures": figures.image_grid(np.zeros((2, 10, 1, 8, 8)), alt="Black."),
+    "slider": figures.slider(np.zeros((4, 1, 8, 8)), range(4), label="t", alt="Black."),
+    "narrow": figures.describe(go.Figure(go.Bar(y=[1, 2])), "Two bars.", max_width=300),
+    "curve": figures.curves({"a": ([1, 2], [3, 4])}, alt="A line."),
+    "low": figures.describe(go.Figure(go.Bar(y=[1, 2])), "Two bars.", aspect=0.2),
+    "own": figures.Figure(go.Figure(go.Bar(y=[1, 2])).update_layout(height=333)),
+}
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("figure", LATE.values(), ids=LATE)
+def test_the_style_alone_keeps_the_room_of_a_drawing(
+    show: Show, figure: figures.Figure, width: int
+) -> None:
+    view = {"width": width, "height": 800}
+    before = show(markup(figure), viewport=view, java_script_enabled=False)
+    kept = before.locator(".vaebook-plot-canvas").bounding_box()
+    after = show(markup(figure), viewport=view)
+    expect(after.locator(DRAWN)).to_have_count(1)
+    drawn = after.locator(".vaebook-plot-canvas").bounding_box()
+    assert kept is not None
+    assert drawn is not None
+    assert kept["width"] == drawn["width"]
+    # Plotly widens a margin by what the labels of an axis need.
+    assert kept["height"] == pytest.approx(drawn["height"], abs=20)
+
+
 def test_damaged_data_leave_a_message_in_the_figures_place(show: Show) -> None:
     good = markup(figures.scatter(CLOUD, alt="A cloud."))
     bad = good.replace('{"data"', "{data", 1)

@@ -22,7 +22,7 @@ from plotly.offline import get_plotlyjs, get_plotlyjs_version
 from plotly.subplots import make_subplots
 from pypdf import PdfReader
 
-from tests.unit.figures_checks import GRID, RNG
+from tests.unit.figures_checks import GRID, RNG, STRIP
 from vaebook import figures
 from vaebook.figures import CATEGORICAL
 from vaebook.figures.renderer import faded, script_json
@@ -148,6 +148,15 @@ def test_describing_a_figure_leaves_it_as_it_is() -> None:
     assert described.alt == "Two bars, the second higher."
     assert described.layout.width == 400
     assert described.layout.height > 0
+
+
+def test_describing_again_keeps_what_else_was_noted_in_a_figure() -> None:
+    cloud = figures.scatter(np.eye(12)[:, :2], images=STRIP, alt="Points.")
+    again = figures.describe(cloud, "The same points.")
+    assert again.layout.meta["album"] == cloud.layout.meta["album"]
+    assert again.alt == "The same points."
+    strange = go.Figure(layout={"meta": "mine"})
+    assert 'class="vaebook-plot-canvas"' in figures.Figure(strange)._repr_html_()
 
 
 def test_subplots_stay_subplots_and_frames_stay_frames() -> None:

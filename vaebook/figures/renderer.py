@@ -197,9 +197,11 @@ class Figure(go.Figure):
         """The figure as HTML, drawn by the page's script or by its own."""
         alt = html.escape(self.alt)
         label = f' role="group" aria-label="{alt}"' if alt else ""
+        widest = _meta(content).get("max_width")
+        narrow = f' style="max-width:{widest}px"' if widest else ""
         return (
-            '<div class="vaebook-plot">'
-            f'<div class="vaebook-plot-canvas"{label}></div>'
+            f'<div class="vaebook-plot"{narrow}>'
+            f'<div class="vaebook-plot-canvas" style="{_room(content)}"{label}></div>'
             f'<p class="vaebook-plot-fallback">{alt or "A figure drawn by script."}</p>'
             f'<script type="application/json">{script_json(content)}</script>'
             f"<script>{_elsewhere()}</script></div>"
@@ -302,11 +304,36 @@ def describe(
     if described.layout.title.text:
         margin["t"] = max(margin["t"], 44)
     width = min(max_width or _WIDTH, _WIDTH) - margin["l"] - margin["r"]
+    noted = figure.layout.meta if isinstance(figure.layout.meta, dict) else {}
     return described.update_layout(
-        meta={"alt": alt, "aspect": aspect, "max_width": max_width},
+        meta=noted | {"alt": alt, "aspect": aspect, "max_width": max_width},
         margin=margin,
         height=round(width * aspect + margin["t"] + margin["b"]),
         width=max_width,
+    )
+
+
+def _meta(content: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`describe` noted in a figure, nothing where somebody put in something else."""
+    meta = content["layout"].get("meta")
+    return meta if isinstance(meta, dict) else {}
+
+
+def _room(content: dict[str, Any]) -> str:
+    """What the page's style needs to keep room for a drawing that comes later.
+
+    The height that this makes is that of ``heightFor`` in the page's script.
+    """
+    layout, data, meta = content["layout"], content["data"], _meta(content)
+    if "aspect" not in meta:
+        return f"min-height:{layout.get('height', 420)}px"
+    margin = layout["margin"]
+    # The page's script puts a range input in place of plotly's slider.
+    below = 8 if layout.get("sliders") and content.get("frames") else margin["b"]
+    least = 0 if data and data[0]["type"] == "image" else 210
+    return (
+        f"--aspect:{meta['aspect']};--least:{least}px;"
+        f"--across:{margin['l'] + margin['r']}px;--down:{margin['t'] + below}px"
     )
 
 
