@@ -407,10 +407,10 @@ def emptiness(model: Model, cloud: Cloud, rng: np.random.Generator) -> dict[str,
     scale = model.mu.std(0)
     draws = torch.Generator().manual_seed(0)
     moved = {}
-    for size in (0.1, 0.3):
+    for name, size in (("little", 0.1), ("more", 0.3)):
         noise = torch.randn(10, len(corners), 3, generator=draws)
         z = model.mu[corners.tolist()] + size * scale * noise
-        moved[f"moved_{size}"] = 1 - model.invalid(z.flatten(0, 1))
+        moved[name] = 1 - model.invalid(z.flatten(0, 1))
     return {
         "cloud": {
             "uneven": math.log(cloud.reach / median),
