@@ -241,6 +241,34 @@ def test_the_circle_keeps_its_distance_from_the_pointer_and_the_left_button_move
     assert figure.evaluate(read) == pytest.approx(moved, abs=0.02 * extent)
 
 
+@pytest.mark.parametrize("name", ["map", "chains", "twins", "beta", "pipeline"])
+def test_the_arrow_keys_move_the_circle_of_a_plane_and_stay_inside(page: Page, name: str) -> None:
+    pad = page.locator(f"#{name} .vaebook-live-pad")
+    figure = page.locator(f"#{name} > [role=group]")
+    here = "(figure) => [...(figure.pad ?? figure.lens).here]"
+    extent = figure.evaluate("(figure) => (figure.pad ?? figure.lens).extent")
+    ring = "(node) => getComputedStyle(node).outlineStyle"
+    assert pad.evaluate(ring) == "none"
+    pad.press("Shift")  # a key that moves nothing, so that the focus is the keyboard's
+    assert pad.evaluate(ring) == "solid"
+    before = figure.evaluate(here)
+    for key, axis, sign in (
+        ("ArrowRight", 0, 1), ("ArrowUp", 1, 1), ("ArrowLeft", 0, -1), ("ArrowDown", 1, -1)
+    ):  # fmt: skip
+        pad.press(key)
+        after = figure.evaluate(here)
+        assert sign * (after[axis] - before[axis]) == pytest.approx(extent / 30, abs=0.03)
+        assert after[1 - axis] == pytest.approx(before[1 - axis], abs=1e-6)
+        before = after
+    label = pad.get_attribute("aria-label")
+    for _ in range(70):
+        pad.press("ArrowRight")
+    assert figure.evaluate(here)[0] == pytest.approx(extent, abs=0.03)
+    assert pad.get_attribute("aria-label") != label
+    kind = figure.evaluate("(figure) => figure.localName.replace('vaebook-', '')")
+    assert page.evaluate("location.hash").startswith(f"#{kind}?")
+
+
 def test_each_circle_of_the_bench_is_held_where_it_was_taken(page: Page) -> None:
     figure = page.locator("#bench vaebook-elbo-bench")
     figure.scroll_into_view_if_needed()

@@ -16,6 +16,7 @@ const STYLE = `
 .vaebook-live-plane { aspect-ratio: 1; border: 1px solid var(--edge); overflow: hidden; position: relative; width: 100%; }
 .vaebook-live-points { height: 100%; width: 100%; }
 .vaebook-live-pad { cursor: crosshair; touch-action: none; user-select: none; }
+.vaebook-live-pad:focus-visible { outline: 3px solid var(--pst-color-primary, #4177dc); outline-offset: 2px; }
 .vaebook-live-handle { border: 3px solid currentColor; border-radius: 50%; box-shadow: 0 0 0 2px var(--ground), inset 0 0 0 2px var(--ground); cursor: grab; height: 18px; margin: -9px; position: absolute; width: 18px; }
 .vaebook-live-handle:active { cursor: grabbing; }
 .vaebook-live-dials { display: grid; gap: 0.15rem 1.5rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--dial, 15rem)), 1fr)); }
@@ -52,6 +53,7 @@ const STYLE = `
 .vaebook-live-pair { display: grid; gap: 0.5rem 1.25rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 14rem), 1fr)); }
 .vaebook-live-chains { --main: 1.2fr; }
 .vaebook-live-chains .vaebook-live-pictures { --across: 2; }
+.vaebook-live-chains.vaebook-live :is(dt:nth-of-type(2), .vaebook-live-pictures > :last-child > .vaebook-live-inked) { border-inline-start-style: dashed; }
 .vaebook-live-near { aspect-ratio: 1; border: 1px solid var(--edge); width: 100%; }
 .vaebook-live-panel { --main: 0.8fr; max-width: 620px; }
 .vaebook-live-twins, .vaebook-live-beta { --main: 2.2fr; }
@@ -104,6 +106,13 @@ const STYLE = `
   .vaebook-live-panel .vaebook-live-view { max-width: 16rem; }
   .vaebook-live-twins .vaebook-live-pictures, .vaebook-live-beta .vaebook-live-pictures { --across: 2; }
   .vaebook-live-levels { height: 150px; }
+  .vaebook-live.vaebook-live-chains { gap: 0.5rem; }
+  .vaebook-live-chains .vaebook-live-pictures { --across: 4; column-gap: 0.5rem; }
+  .vaebook-live-chains .vaebook-live-note { line-height: 1.35; }
+  .vaebook-live-chains .vaebook-live-trace { height: 64px; }
+  .vaebook-live-chains .vaebook-live-bar { gap: 0.5rem; justify-content: space-between; }
+  .vaebook-live-chains .vaebook-live-bar button { min-width: 0; padding-inline: 0.5rem; }
+  .vaebook-live-chains .vaebook-live-play { min-width: 4rem !important; }
   .vaebook-live-drawing > .vaebook-live-pictures, .vaebook-live-rest { grid-column: 1 !important; }
   .vaebook-live-pipeline { grid-template: "strip strip strip" auto "image encoder plane" auto "rebuilt decoder lens" auto "terms terms terms" 10rem / minmax(0, 1.4fr) minmax(0, 0.8fr) minmax(0, 1.4fr); }
   .vaebook-live-at-terms { flex-direction: row; }
@@ -115,7 +124,7 @@ const STYLE = `
 }
 @container (max-width: 300px) {
   .vaebook-live-dial { flex-wrap: wrap; }
-  .vaebook-live-chains .vaebook-live-pictures { --across: 1; }
+  .vaebook-live-chains .vaebook-live-pictures { --across: 2; }
   .vaebook-live-at-terms { flex-direction: column; }
   .vaebook-live-at-terms > .vaebook-live-stack { width: 100%; }
 }
