@@ -38,6 +38,7 @@ from vaebook.live.pack import pack, pack_decoder
 from vaebook.measures import agreement, bounds, disentanglement, heatmaps
 from vaebook.models import networks, priors
 from vaebook.recipes import measure
+from vaebook.tables import claims
 
 Call = tuple[Callable[..., Any], dict[str, Any]]
 
@@ -99,6 +100,10 @@ EXEMPT = {
     "jobs.Outcome": _RECORD,
     "jobs.WorkersLost": "raised by each",
     "tables.table.Table": _RECORD,
+    "tables.claims.Claim": _RECORD,
+    "tables.claims.Decision": _RECORD,
+    "tables.claims.Part": _RECORD,
+    "tables.claims.Tally": _RECORD,
     "tables.experiment.Failed": "raised by run",
     "datasets.downloads.DatasetUnavailable": "raised by the data sets",
     "models.latent.Codes": _RECORD,
@@ -123,6 +128,7 @@ EXEMPT = {
     "figures.renderer.faded": _INSIDE,
     "figures.renderer.script_json": _INSIDE,
     "live.pictures.*": _INSIDE,
+    "live.widgets.*": _INSIDE,
     "live.bundle.bundle": _INSIDE,
     "live.pack.seal": _INSIDE,
     "recipes.weights.write": _INSIDE,
@@ -884,6 +890,19 @@ def _experiments() -> dict[str, Callable[[], Call]]:
     def table() -> tables.Table:
         return tables.run(experiment(), folder(), progress=False)
 
+    def claim() -> claims.Claim:
+        part = claims.Part("x", "vae", None, {"kind": "vae"}, "at_least", 0.5, "half")
+        return claims.Claim("1", "one", "X is large.", "x", "toy", (part,))
+
+    def seeds() -> tables.Table:
+        rows = [{"kind": "vae", "seed": seed, "x": 1.0} for seed in range(12)]
+        return tables.Table("toy", {}, rows)
+
+    def claims_file() -> Path:
+        path = folder() / "claims.toml"
+        path.write_bytes((tables.FOLDER / "claims.toml").read_bytes())
+        return path
+
     def file() -> Path:
         into = folder()
         tables.run(experiment(), into, progress=False)
@@ -899,6 +918,16 @@ def _experiments() -> dict[str, Callable[[], Call]]:
         "tables.pictures.unpack_images": lambda: (
             tables.unpack_images, {"packed": tables.pack_images(torch.zeros(2, 1, 3, 4))}
         ),
+        "tables.claims.sign_test": lambda: (claims.sign_test, {"holds": 11, "n": 12}),
+        "tables.claims.detectable": lambda: (
+            claims.detectable, {"n": 12, "tests": 3, "alpha": 0.05, "power": 0.8}
+        ),
+        "tables.claims.register": lambda: (claims.register, {"path": claims_file()}),
+        "tables.claims.decide": lambda: (
+            claims.decide, {"claims": [claim()], "found": {"toy": seeds()}, "alpha": 0.05}
+        ),
+        "tables.claims.Claim.readings": lambda: (claim().readings, {}),
+        "tables.claims.Part.values": lambda: (claim().parts[0].values, {"table": seeds()}),
         "tables.table.available": lambda: (tables.available, {}),
         "tables.table.load": lambda: (tables.load, {"name": "annealing"}),
         "tables.table.read": lambda: (tables.read, {"path": file()}),
@@ -1087,13 +1116,16 @@ def _live() -> dict[str, Callable[[], Call]]:
             live.trainer,
             {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "A training."},
         ),
-        "live.kernel.train_again": lambda: (
-            live.train_again,
-            {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "Train again."},
-        ),
         "live.kernel.chains_on_drawing": lambda: (
             live.chains_on_drawing,
             told | codes() | {"model": vae(2, 28), "examples": grey(1, 1, 28, 28)},
+        ),
+        "live.retraining.train_again": lambda: (
+            live.train_again,
+            {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "Train again."},
+        ),
+        "live.retraining.train_on_own": lambda: (
+            live.train_on_own, {"example": ImageSet(grey(32, 1, 4, 4)), "alt": "My own."}
         ),
         "live.page.Live.save": lambda: (
             live.elbo_bench(alt="A bench.").save,

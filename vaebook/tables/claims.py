@@ -1,0 +1,332 @@
+"""What the sources claim, and what comes out: a register, and a verdict from the seeds.
+
+The register says before the runs by which numbers a claim is decided. Seeds are the unit: a part
+of a claim holds when significantly more than half of all seeds would lie on its side of the
+margin, by an exact sign test, and fails when they would lie on the other. All parts of a family
+are corrected together by Holm's method. What neither holds nor fails is undecided.
+"""
+
+__all__ = ["Claim", "Decision", "Part", "Tally", "decide", "detectable", "register", "sign_test"]
+
+import math
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Literal
+
+from vaebook import _checks
+from vaebook.tables import table as tables
+from vaebook.tables.table import Table
+
+Verdict = Literal["reproduced", "in part", "refuted", "undecided"]
+Side = Literal["at_least", "at_most", "within"]
+SIDES: tuple[Side, ...] = ("at_least", "at_most", "within")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One number that a claim turns on, in one reading of what its source leaves open.
+
+    Attributes:
+        of: where it stands in a row, a path such as "height.corr_range".
+        kind: of the rows, one for each seed.
+        against: kind of the rows whose number is subtracted, seed by seed; None for none.
+        reading: the choices that this one stands for, by name.
+        side: on which side of the margin the claim is; within is between it and its negative.
+        margin: in the number's own unit.
+        why: this margin.
+    """
+
+    of: str
+    kind: str
+    against: str | None
+    reading: Mapping[str, str]
+    side: Side
+    margin: float
+    why: str
+
+    def values(self, table: Table) -> list[float | None]:
+        """Return the number of each seed; None where a row does not have it, as of a dead model.
+
+        Raises:
+            ValueError: when no row has it.
+        """
+        _checks.instance(table, "table", Table)
+        found = [_at(row, self.of) for row in table.where(kind=self.kind)]
+        if self.against is not None:
+            others = {r["seed"]: _at(r, self.of) for r in table.where(kind=self.against)}
+            pairs = zip(
+                found, (others[r["seed"]] for r in table.where(kind=self.kind)), strict=True
+            )
+            found = [None if None in pair else pair[0] - pair[1] for pair in pairs]  # type: ignore[operator]
+        if all(value is None for value in found):
+            raise ValueError(f"{table.name} has no {self.of} of {self.kind}")
+        return found
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of a source that can be tested.
+
+    Attributes:
+        id: its number in the list of its source.
+        family: whose parts are corrected for many tests together.
+        says: the claim, in its source's terms.
+        form: what is computed.
+        table: the name of the experiment that has the numbers.
+        parts: all of them together make the claim; in each reading.
+    """
+
+    id: str
+    family: str
+    says: str
+    form: str
+    table: str
+    parts: tuple[Part, ...]
+
+    def readings(self) -> list[tuple[Part, ...]]:
+        """Return the parts by reading, in the register's order."""
+        found: dict[tuple[tuple[str, str], ...], list[Part]] = {}
+        for part in self.parts:
+            found.setdefault(tuple(part.reading.items()), []).append(part)
+        return [tuple(parts) for parts in found.values()]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How the seeds decide a part.
+
+    Attributes:
+        part: what is decided.
+        values: of the seeds, None where there is none.
+        holds: how many lie on the claim's side of the margin.
+        fails: how many lie on the other; for a part within margins, on the fuller other side.
+        p: of the sign test, two-sided, not corrected.
+        p_holm: corrected for all parts of the family.
+        verdict: reproduced, refuted or undecided.
+    """
+
+    part: Part
+    values: tuple[float | None, ...]
+    holds: int
+    fails: int
+    p: float
+    p_holm: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The verdict on a claim.
+
+    Attributes:
+        claim: what is decided.
+        readings: the tallies of its parts, reading by reading.
+        verdicts: on each reading. It is reproduced when all parts are, in part when some are,
+            refuted when some are refuted and none is reproduced.
+        verdict: that of all readings where they agree, else in part.
+    """
+
+    claim: Claim
+    readings: tuple[tuple[Tally, ...], ...]
+    verdicts: tuple[Verdict, ...]
+    verdict: Verdict
+
+
+def register(path: str | os.PathLike[str] = tables.FOLDER / "claims.toml") -> list[Claim]:
+    """Return all claims of a register, the book's own if none is named.
+
+    Raises:
+        ValueError: when it is none, with what is missing or too much.
+        OSError: when it can't be read.
+
+    Example:
+        >>> seventh = next(claim for claim in register() if claim.id == "7")
+        >>> [(part.of, part.side, part.margin) for part in seventh.readings()[0]]
+        [('height.rank', 'at_least', 0.95), ('height.corr_range', 'at_least', 1.62)]
+    """
+    path = _checks.path(path, "path")
+    try:
+        text = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = [_claim(entry, text.get("readings", {})) for entry in text["claim"]]
+    except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path} is no register of claims: {error!r}") from error
+    ids = [claim.id for claim in found]
+    if twice := {name for name in ids if ids.count(name) > 1}:
+        raise ValueError(f"{path} has claims twice: {sorted(twice)}")
+    return found
+
+
+def _claim(entry: dict[str, Any], readings: Mapping[str, Sequence[str]]) -> Claim:
+    parts = tuple(part for each in entry["part"] for part in _parts(dict(each), readings))
+    named = {name: entry[name] for name in ("id", "family", "says", "form", "table")}
+    return Claim(**named, parts=parts)
+
+
+def _parts(entry: dict[str, Any], readings: Mapping[str, Sequence[str]]) -> Iterator[Part]:
+    """Yield a part in each of its readings."""
+    sides = [side for side in SIDES if side in entry]
+    if len(sides) != 1:
+        raise ValueError(f"a part must have one margin, of {', '.join(SIDES)}, got {entry}")
+    margin, of, why = float(entry.pop(sides[0])), entry.pop("of"), entry.pop("why")
+    kinds, against = entry.pop("kind"), entry.pop("against", None)
+    if entry:
+        raise ValueError(f"a part has no {sorted(entry)}")
+    if not math.isfinite(margin) or (sides[0] == "within" and margin <= 0):
+        raise ValueError(f"a margin must be finite, and positive to lie within, got {margin}")
+    others = against if isinstance(against, list) else [against]
+    names = [name for name in readings if f"{{{name}}}" in of]
+    for kind, other, *choices in product(kinds, others, *(readings[name] for name in names)):
+        chosen = dict(zip(names, choices, strict=True))
+        path = of.format(**chosen)
+        reading = {"kind": kind} | ({} if other is None else {"against": other}) | chosen
+        yield Part(path, kind, other, reading, sides[0], margin, why)
+
+
+def _at(row: Mapping[str, Any], path: str) -> float | None:
+    found: Any = row
+    for name in path.split("."):
+        if not isinstance(found, Mapping) or name not in found:
+            return None
+        found = found[name]
+    return float(found)
+
+
+def sign_test(holds: int, n: int) -> float:
+    r"""Return the one-sided p-value of so many seeds of n on one side.
+
+    .. math:: P(K \ge k), \qquad K \sim \mathrm{Bin}(n, 1/2)
+
+    the greatest when no more than half of all seeds lie there.
+
+    Raises:
+        ValueError: when `n` is no positive number, or `holds` is not between 0 and it.
+
+    Example:
+        >>> sign_test(11, 12), sign_test(12, 12)
+        (0.003173828125, 0.000244140625)
+    """
+    _checks.count(n, "n")
+    _checks.count(holds, "holds", 0)
+    if holds > n:
+        raise ValueError(f"holds must be at most n, {n}, got {holds}")
+    return sum(math.comb(n, k) for k in range(holds, n + 1)) / 2**n
+
+
+def detectable(n: int, tests: int, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Return the least share of all seeds on a side that n of them would show, by the sign test.
+
+    Args:
+        n: seeds.
+        tests: of the family, against all of which it must hold.
+        alpha: chance of a wrong verdict in the family.
+        power: chance of a right one on the part.
+
+    Returns:
+        The share; infinity where n seeds can't show any.
+
+    Example:
+        >>> round(detectable(12, 1), 2), round(detectable(12, 90), 2), detectable(5, 90)
+        (0.87, 0.98, inf)
+    """
+    from scipy.special import betaincinv
+
+    _checks.count(n, "n")
+    _checks.count(tests, "tests")
+    _checks.number(alpha, "alpha", 0, 1, open=True)
+    _checks.number(power, "power", 0, 1, open=True)
+    enough = [k for k in range(n // 2 + 1, n + 1) if 2 * sign_test(k, n) <= alpha / tests]
+    return float(betaincinv(enough[0], n - enough[0] + 1, power)) if enough else math.inf
+
+
+def decide(
+    claims: Sequence[Claim], found: Mapping[str, Table], alpha: float = 0.05
+) -> list[Decision]:
+    """Decide claims, each family of which is whole, by the tables that they name.
+
+    The chance that a part of a family is judged at all though its seeds fall to either side alike
+    is at most `alpha`; for parts that are independent so is that of a part judged wrongly
+    (Shaffer, 1980).
+
+    Args:
+        claims: of a register.
+        found: tables by name.
+        alpha: the chance.
+
+    Raises:
+        ValueError: when a table, or a number in it, is missing.
+
+    Source:
+        A Simple Sequentially Rejective Multiple Test Procedure (Holm, 1979) |
+        https://www.jstor.org/stable/4615733
+
+    Example:
+        >>> part = Part("x", "vae", None, {}, "at_least", 0.5, "half")
+        >>> claim = Claim("1", "one", "x is large.", "x", "toy", (part,))
+        >>> rows = [{"kind": "vae", "seed": seed, "x": 0.6 + seed / 100} for seed in range(12)]
+        >>> decide([claim], {"toy": Table("toy", {}, rows)})[0].verdict
+        'reproduced'
+    """
+    _checks.number(alpha, "alpha", 0, 1, open=True)
+    if not isinstance(claims, Sequence) or not all(isinstance(c, Claim) for c in claims):
+        raise ValueError(f"claims must be a sequence of claims, got {claims!r}")
+    _checks.instance(found, "found", Mapping)
+    counted: dict[str, list[Tally]] = {}
+    for claim in claims:
+        if claim.table not in found:
+            raise ValueError(f"found must hold the table {claim.table} of claim {claim.id}")
+        _checks.instance(found[claim.table], f"found[{claim.table!r}]", Table)
+        tallies = [_count(part, found[claim.table]) for part in claim.parts]
+        counted.setdefault(claim.family, []).extend(tallies)
+    judged = {id(t.part): t for family in counted.values() for t in _corrected(family, alpha)}
+    return [_decision(claim, judged) for claim in claims]
+
+
+def _count(part: Part, table: Table) -> Tally:
+    values = part.values(table)
+    sign = -1.0 if part.side == "at_most" else 1.0
+    known = [sign * value for value in values if value is not None]
+    n, margin = len(values), sign * part.margin
+    if part.side == "within":
+        holds = min(sum(v < margin for v in known), sum(v > -margin for v in known))
+        fails = max(sum(v > margin for v in known), sum(v < -margin for v in known))
+        against = 2 * sign_test(fails, n)  # it may fail on two sides
+    else:
+        holds, fails = sum(v > margin for v in known), sum(v < margin for v in known)
+        against = sign_test(fails, n)
+    p = min(1.0, 2 * min(sign_test(holds, n), against))
+    return Tally(part, tuple(values), holds, fails, p, p, "undecided")
+
+
+def _corrected(family: Sequence[Tally], alpha: float) -> list[Tally]:
+    """Holm's method, and the verdict on each part."""
+    order = sorted(range(len(family)), key=lambda i: family[i].p)
+    so_far, found = 0.0, {}
+    for step, i in enumerate(order):
+        tally = family[i]
+        so_far = max(so_far, min(1.0, (len(family) - step) * tally.p))
+        verdict: Verdict = "undecided"
+        if so_far <= alpha:
+            verdict = "reproduced" if tally.holds > tally.fails else "refuted"
+        found[i] = Tally(
+            tally.part, tally.values, tally.holds, tally.fails, tally.p, so_far, verdict
+        )
+    return [found[i] for i in range(len(family))]
+
+
+def _decision(claim: Claim, judged: Mapping[int, Tally]) -> Decision:
+    readings = tuple(tuple(judged[id(part)] for part in parts) for parts in claim.readings())
+    verdicts = tuple(_together([tally.verdict for tally in tallies]) for tallies in readings)
+    return Decision(
+        claim, readings, verdicts, verdicts[0] if len(set(verdicts)) == 1 else "in part"
+    )
+
+
+def _together(verdicts: Sequence[Verdict]) -> Verdict:
+    if len(set(verdicts)) == 1:
+        return verdicts[0]
+    if "reproduced" in verdicts:
+        return "in part"
+    return "refuted" if "refuted" in verdicts else "undecided"
