@@ -71,6 +71,17 @@ def test_a_range_is_not_broken_but_may_stand_below_its_middle():
     assert text == "1.5 (1\xa0to\xa02)"
 
 
+def test_each_cell_names_its_column_and_a_wide_table_says_that_it_is_wide():
+    narrow = figures.table(ROWS, COLUMNS)
+    for _, *cells in Reader(narrow).rows[1:]:
+        assert [attributes["data-heading"] for _, attributes, _ in cells] == [
+            "ESS", "calls", "z1"
+        ]  # fmt: skip
+    assert "vaebook-table-wide" not in narrow._repr_html_()
+    wide = figures.table([["a", *["1.25 (1.00 to 1.50)"] * 5]], list("uvwxyz"))
+    assert "vaebook-table-wide" in wide._repr_html_()
+
+
 def test_mappings_are_read_by_key_and_the_rest_is_left_out():
     rows = [{"beta": 0.5, "kl": 3.25, "seed": 7}, {"kl": 1, "beta": 10}]
     table = figures.table(rows, {"beta": "β", "kl": "KL"}, digits=1)

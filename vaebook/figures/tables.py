@@ -22,6 +22,7 @@ _RANGE = rf"{_NUMBER}(?: (?:to|±) {_NUMBER})?"
 _NUMBERS = re.compile(rf"{_RANGE}(?: \({_RANGE}\))?")
 _FIXED = "\N{NO-BREAK SPACE}"
 _LONG = 24  # letters
+_PHONE = 50  # letters that stand beside each other on a phone
 _NOTHING = "\N{EN DASH}"
 
 
@@ -46,12 +47,14 @@ class Table:
         lines = []
         for name, *cells in self.rows:
             line = f'<tr><th scope="row" style="{_style("start", name)}">{_html(name)}</th>'
-            for side, text in zip(sides[1:], cells, strict=True):
+            for side, heading, text in zip(sides[1:], self.headings[1:], cells, strict=True):
                 cell = _unbroken(text) if side == "end" else _html(text)
-                line += f'<td style="{_style(side, text)}">{cell}</td>'
+                label = escape(_TAG.sub("", heading))
+                line += f'<td style="{_style(side, text)}" data-heading="{label}">{cell}</td>'
             lines.append(f"{line}</tr>")
+        kind = "vaebook-table vaebook-table-wide" if self._wide() else "vaebook-table"
         return (
-            '<div class="vaebook-table" style="overflow-x: auto"><table>'
+            f'<div class="{kind}" style="overflow-x: auto"><table>'
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
         )
 
@@ -70,6 +73,11 @@ class Table:
     def _inner(self) -> range:
         """The columns after the first."""
         return range(1, len(self.headings))
+
+    def _wide(self) -> bool:
+        """Whether the columns do not fit beside each other on a phone."""
+        columns = zip(self.headings, *self.rows, strict=True)
+        return sum(max(map(_least, column)) + 2 for column in columns) > _PHONE
 
     def _numeric(self, column: int) -> bool:
         """Whether all cells of a column are numbers or ranges, or nothing."""
@@ -173,6 +181,14 @@ def _style(side: str, text: str) -> str:
     """Where the words of a cell stand; long ones are not squeezed on a phone."""
     wide = side == "start" and len(text) > _LONG
     return f"text-align: {side}" + "; min-width: 7rem" * wide
+
+
+def _least(text: str) -> int:
+    """Letters of what a line of a cell cannot be shorter than."""
+    text = _TAG.sub("", text)
+    if _NUMBERS.fullmatch(text):
+        return max(map(len, text.split(" (")))
+    return max(16 * (len(text) > _LONG), *map(len, text.split()), 0)
 
 
 def _unbroken(text: str) -> str:

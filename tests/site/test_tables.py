@@ -1,0 +1,51 @@
+"""Tables on the width of a phone and of a desktop, in the style of the pages."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from vaebook import figures
+
+STYLE = (Path(__file__).parents[2] / "_static" / "vaebook.css").read_text(encoding="utf-8")
+PAGE = (
+    '<!doctype html><meta name="viewport" content="width=device-width"><style>body {{ font: 16px '
+    'system-ui, sans-serif; margin: 16px }}{}</style><main class="bd-content">{}</main>'
+)
+WORDS = "what was found, and by which measure it was found, in whole words"
+EVERY = {
+    "ranges": figures.table(
+        [[beta, *["1,076.5 (1,040.1 to 1,112.9)"] * 6] for beta in (0.1, 1.0)],
+        ["β", "rate", "error", "latents", "ELBO at β = 1", "calibrated ELBO", "distance"],
+    ),
+    "words": figures.table(
+        [[f"claim {i}", WORDS, WORDS, "not reproduced"] for i in (1, 2)],
+        ["claim", "measured by", "result", "verdict"],
+    ),
+    "narrow": figures.table([["pCN", 0.5, 12], ["walk", 0.1, 12]], ["kernel", "ESS", "calls"]),
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_no_table_is_cut_on_a_phone_and_every_number_has_its_heading(
+    browser: Browser, name: str
+) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 700})
+    page.set_content(PAGE.format(STYLE, EVERY[name]._repr_html_()))
+    frame = page.locator(".vaebook-table")
+    assert frame.evaluate("(box) => box.scrollWidth - box.clientWidth") <= 0
+    label = "(cell) => getComputedStyle(cell, '::before').content"
+    labels = page.locator("td").evaluate_all(f"(cells) => cells.map({label})")
+    headings = EVERY[name].headings[1:]
+    stacked = [f'"{heading}"' for _ in EVERY[name].rows for heading in headings]
+    assert labels == (["none"] * len(stacked) if name == "narrow" else stacked)
+    page.close()
+
+
+def test_on_a_desktop_a_wide_table_has_rows_and_columns(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 700})
+    page.set_content(PAGE.format(STYLE, EVERY["ranges"]._repr_html_()))
+    tops = "(cells) => [...new Set(cells.map((cell) => cell.getBoundingClientRect().top))]"
+    assert len(page.locator("tbody td").evaluate_all(tops)) == 2
+    assert page.locator("thead").is_visible()
+    page.close()
