@@ -6,6 +6,7 @@
   const root = document.documentElement;
   const MOST_WEBGL = 5; // browsers drop the oldest of about 16 contexts, plotly takes up to 3 each
   const PICTURE = 96; // of the image beside a cloud, in CSS pixels
+  const NARROW = 500; // CSS pixels, below which a box in space steps back
   const drawn = new Set();
   let library = null;
 
@@ -86,6 +87,21 @@
     const { margin, meta, height } = plot.figure.layout;
     if (!meta?.aspect) return height ?? 420;
     return Math.round(areaHeight(plot, width - margin.l - margin.r)) + margin.t + margin.b;
+  }
+
+  // The words at the axes of a box in space do not shrink with it: where it is small they need
+  // more room about it, and fewer of them.
+  function stepBack(layout, width) {
+    if (width >= NARROW) return;
+    for (const name of Object.keys(layout).filter((key) => /^scene\d*$/.test(key))) {
+      const scene = layout[name];
+      const { x = 1.25, y = 1.25, z = 1.25 } = scene.camera?.eye ?? {};
+      const eye = { x: 1.3 * x, y: 1.3 * y, z: 1.3 * z };
+      scene.camera = { ...scene.camera, eye };
+      for (const axis of ["xaxis", "yaxis", "zaxis"]) {
+        scene[axis] = { nticks: 4, tickfont: { size: 11 }, ...scene[axis] };
+      }
+    }
   }
 
   // Legends and labels take room that is known only after drawing.
@@ -259,6 +275,8 @@
       layout.template = dressed(plot.template);
       layout.height = heightFor(plot, plot.box.clientWidth);
       delete layout.width;
+      if (!plot.far) stepBack(layout, plot.box.clientWidth);
+      plot.far = true; // it may be drawn again
       plot.box.querySelector(".vaebook-plot-fallback")?.remove();
       plot.canvas.style.minHeight = "0"; // what was kept until now
       await Plotly.newPlot(plot.canvas, {

@@ -298,6 +298,21 @@ def test_points_in_space_have_images_too_and_keep_them_when_drawn_again(show: Sh
     assert grey_of(page) < 250
 
 
+@pytest.mark.parametrize("width", [390, 900])
+def test_no_word_at_the_axes_of_a_box_in_space_is_cut_off(show: Show, width: int) -> None:
+    cloud = RNG.normal(size=(100, 3))
+    titles = {"x_title": "east", "y_title": "north", "z_title": "up"}
+    figure = figures.scatter(cloud, colour=cloud[:, 0], alt="A cloud.", **titles)
+    page = show(markup(figure), viewport={"width": width, "height": 900})
+    page.wait_for_selector(DRAWN)
+    seen = page.locator(".vaebook-plot canvas").first.screenshot()
+    pixels = np.asarray(Image.open(io.BytesIO(seen)).convert("L")).astype(int)
+    left = pixels[:, : pixels.shape[1] // 2]  # the colour bar is on the right
+    edges = np.concatenate([left[:2].ravel(), left[-2:].ravel(), left[:, :2].ravel()])
+    assert (edges > 250).all()
+    assert (left < 200).any()
+
+
 def test_without_scripts_no_empty_picture_is_left(show: Show) -> None:
     page = show(pictured(CLOUD), java_script_enabled=False)
     expect(page.locator(".vaebook-plot-fallback")).to_have_text("A cloud.")
