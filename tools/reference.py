@@ -28,7 +28,14 @@ import floors
 import vaebook
 
 # Their public names serve other rooms.
-INSIDE = ("figures.pictures", "live.bundle", "live.pictures", "recipes.book", "recipes.structure")
+INSIDE = (
+    "figures.pictures",
+    "live.bundle",
+    "live.pictures",
+    "live.widgets",
+    "recipes.book",
+    "recipes.structure",
+)
 
 
 def rooms() -> list[str]:

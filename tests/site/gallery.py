@@ -69,4 +69,5 @@ def with_kernel() -> dict[str, live.WithKernel]:
         "chains": live.chains_on_drawing(
             plane.model, codes.mu, codes.labels, images, alt="Chains on a drawing."
         ),
+        "own": live.train_on_own(small_digits()[:300], alt="My own."),
     }

@@ -1,11 +1,13 @@
 """A real JupyterLab with a real kernel: its live figures, and the text between them."""
 
+import io
 import json
 import os
 import secrets
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
@@ -13,7 +15,8 @@ from urllib.request import urlopen
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
 
 # Where Python puts each figure.
 PLACES = {
@@ -43,8 +46,12 @@ CELLS = [
     *(f"widgets[{name!r}].z = {place}" for name, place in PLACES.items()),
     "from gallery import with_kernel\nkernels = with_kernel()\nkernels['train']",
     "kernels['chains']",
+    "kernels['own']",
     READ,
 ]
+
+
+KERNELS = 3  # live figures among their widgets
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +113,7 @@ def lab(browser: Browser, address: str) -> Iterator[Page]:
     window.get_by_role("menuitem", name="Run", exact=True).click()
     window.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     expect(window.get_by_text(f"[{len(CELLS)}]:").first).to_be_attached(timeout=300_000)
-    expect(window.locator(".vaebook-is-live")).to_have_count(2 * len(PLACES) + 2)
+    expect(window.locator(".vaebook-is-live")).to_have_count(2 * len(PLACES) + KERNELS)
     yield window
     window.close()
     assert heard == []
@@ -145,7 +152,7 @@ def test_a_question_has_a_fold_for_each_answer(lab: Page) -> None:
 
 
 def test_all_figures_are_alive_as_they_are_and_as_widgets(lab: Page) -> None:
-    expect(lab.locator(".vaebook-is-live")).to_have_count(2 * len(PLACES) + 2)
+    expect(lab.locator(".vaebook-is-live")).to_have_count(2 * len(PLACES) + KERNELS)
     expect(lab.locator(".vaebook-live-error")).to_have_count(0)
 
 
@@ -205,3 +212,53 @@ def test_a_reader_runs_chains_on_a_drawing(lab: Page) -> None:
     expect(cell.locator("table")).not_to_have_text(table, timeout=60_000)
     expect(cell.get_by_role("button", name="run chains")).to_be_enabled()
     expect(picture).not_to_have_attribute("src", source)
+
+
+def picture(i: int) -> bytes:
+    """One of a row of colours, as a file."""
+    file = io.BytesIO()
+    Image.new("RGB", (20, 20), (i % 256, 90, 200)).save(file, "PNG")
+    return file.getvalue()
+
+
+def hand_over(cell: Locator, name: str, content: bytes) -> None:
+    with cell.page.expect_file_chooser() as chooser:
+        cell.get_by_role("button", name="a zip or pictures").click()
+    chooser.value.set_files({"name": name, "mimeType": "", "buffer": content})
+
+
+def packed(n: int) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as inside:
+        for i in range(n):
+            inside.writestr(f"mine/{i:03}.png", picture(i))
+    return file.getvalue()
+
+
+def test_a_reader_trains_on_pictures_of_their_own(lab: Page) -> None:
+    cell = lab.locator(".jp-CodeCell", has=lab.get_by_text("a zip or pictures"))
+    cell.scroll_into_view_if_needed()
+    button = cell.get_by_role("button", name="train", exact=True)
+    hand_over(cell, "one.png", picture(0))
+    button.click()
+    expect(cell.get_by_text("pictures must be 32 or more, got 1")).to_be_visible()
+    hand_over(cell, "mine.zip", packed(40))
+    button.click()
+    expect(cell.get_by_text("40 pictures of 1 class")).to_be_visible(timeout=60_000)
+    expect(cell.locator("vaebook-latent-map.vaebook-is-live")).to_have_count(1)
+    expect(cell.get_by_role("img", name="their reconstructions")).to_be_visible()
+
+
+def test_a_training_can_be_stopped(lab: Page) -> None:
+    cell = lab.locator(".jp-CodeCell", has=lab.get_by_text("a zip or pictures"))
+    button = cell.get_by_role("button", name="train", exact=True)
+    expect(button).to_be_enabled(timeout=60_000)
+    hand_over(cell, "many.zip", packed(400))
+    for dial in (0, 3):  # as many pixels and epochs as can be
+        for _ in range(4):
+            cell.get_by_role("slider").nth(dial).press("ArrowRight")
+    button.click()
+    expect(cell.get_by_text("of 96")).to_be_visible(timeout=60_000)
+    cell.get_by_role("button", name="stop", exact=True).click()
+    expect(cell.get_by_text("stopped")).to_be_visible(timeout=60_000)
+    expect(button).to_be_enabled()

@@ -13,9 +13,10 @@ from vaebook.live.figures import (
     trainer,
     twins,
 )
-from vaebook.live.kernel import WithKernel, chains_on_drawing, train_again
+from vaebook.live.kernel import WithKernel, chains_on_drawing
 from vaebook.live.pack import pack
 from vaebook.live.page import Live
+from vaebook.live.retraining import train_again, train_on_own
 
 __all__ = [
     "BetaRun",
@@ -32,6 +33,7 @@ __all__ = [
     "pack",
     "pipeline",
     "train_again",
+    "train_on_own",
     "trainer",
     "twins",
 ]

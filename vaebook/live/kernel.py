@@ -1,10 +1,10 @@
-r"""What a page can't do: train again, run many chains on a drawing. Widgets with a kernel behind.
+r"""What needs a kernel: widgets in a notebook; on a page their picture, and a link to start it.
 
-Each function returns a :class:`WithKernel`: widgets in a live notebook, and on a page a picture of
-what they show first, with a link that starts the notebook.
+Each function returns a :class:`WithKernel`. Here a trained model is asked for what takes many
+draws; :mod:`vaebook.live.retraining` trains small ones again.
 """
 
-__all__ = ["WithKernel", "chains_on_drawing", "train_again"]
+__all__ = ["WithKernel", "chains_on_drawing"]
 
 import base64
 import html
@@ -19,22 +19,15 @@ import torch
 from torch import Tensor
 
 from vaebook import _checks
-from vaebook.datasets import ImageSet
-from vaebook.figures.renderer import CATEGORICAL, read_alt
+from vaebook.figures.renderer import read_alt
 from vaebook.latent import samplers
-from vaebook.live import pictures
+from vaebook.live import pictures, widgets
 from vaebook.live.figures import draw_digit
 from vaebook.live.page import Live
 from vaebook.measures import bounds
-from vaebook.models import VAE, Bernoulli
-from vaebook.models.networks import MLPDecoder, MLPEncoder
-from vaebook.objectives import negative_elbo
-from vaebook.training import fit
+from vaebook.models import VAE
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-_EPOCHS = 12
-_BATCH = 64
-_SHOWN = 1000  # images whose codes are drawn
 
 
 @dataclass(frozen=True)
@@ -71,139 +64,6 @@ class WithKernel:
         )
 
 
-def train_again(train: ImageSet, *, alt: str) -> WithKernel:
-    r"""Train a small VAE anew with other settings, and see its plane and its loss move.
-
-    The reader chooses :math:`\beta`, the width of the hidden layer, the number of latents and the
-    seed. Codes and the terms of the loss, of a thousand images at most, are drawn after each of
-    twelve epochs; where there are more latents than two, in the two most active. The first run,
-    with a :math:`\beta` of 1, 64 hidden units, two latents and seed 0, is there at once.
-
-    Args:
-        train: 64 labelled images or more, in [0, 1]; some thousands take seconds.
-        alt: what is to be seen.
-
-    Raises:
-        ValueError: for fewer images, or without labels.
-
-    Example:
-        >>> images = torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0)).round()
-        >>> again = train_again(ImageSet(images, torch.arange(64) % 2), alt="Train again.")
-        >>> list(again.pictures)
-        ['codes', 'loss']
-    """
-    _checks.instance(train, "train", ImageSet)
-    if train.labels is None or len(train) < _BATCH:
-        raise ValueError(f"train must be {_BATCH} labelled images or more, got {train}")
-    shown = _Shown(train)
-    shown.run({"beta": 1.0, "width": 64, "latents": 2, "seed": 0})
-    return WithKernel(shown.pictures(), alt, partial(_training_widgets, shown, alt))
-
-
-class _Shown:
-    """A run whose codes and loss are drawn: on a page's picture, and in a widget."""
-
-    def __init__(self, train: ImageSet) -> None:
-        self.train, self.some = train, train[:_SHOWN]
-        flat = self.some.images.flatten(1).double()
-        mean = train.images.flatten(1).double().mean(0).clamp(1e-3, 1 - 1e-3)
-        entropy = torch.special.entr(flat) + torch.special.entr(1 - flat)
-        self.floor = entropy.sum(1).mean().item()  # the least that grey pixels allow
-        cost = -(flat * mean.log() + (1 - flat) * (1 - mean).log()).sum(1).mean().item()
-        self.ceiling = cost - self.floor
-        self.config: dict[str, Any] = {}
-
-    def run(
-        self,
-        settings: Mapping[str, Any],
-        follow: Callable[[dict[str, Any]], None] = lambda _: None,
-    ) -> None:
-        """Train, and hand over what is to be drawn after each epoch."""
-        beta, width, n, seed = (settings[key] for key in ("beta", "width", "latents", "seed"))
-        shape = tuple(self.train.images.shape[1:])
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            networks = MLPEncoder(2 * n, (width,), shape), MLPDecoder(n, (width,), shape)
-            model = VAE(*networks, n, Bernoulli()).to(self.train.images.device)
-        history: dict[str, list[float]] = {"pixels": [], "price": []}
-        an_epoch = math.ceil(len(self.train) / _BATCH)
-
-        def look(step: int, model: VAE) -> None:
-            if step and step % an_epoch == 0:
-                self.look(model, beta, history)
-                follow(self.config)
-
-        fit(
-            model,
-            partial(negative_elbo, beta=beta),
-            self.train,
-            epochs=_EPOCHS,
-            batch_size=_BATCH,
-            learning_rate=2e-3,
-            seed=seed,
-            observers=[look],
-            progress=False,
-        )
-
-    @torch.no_grad()
-    def look(self, model: VAE, beta: float, history: dict[str, list[float]]) -> None:
-        """Note the codes in the two most active latents, and the terms of the loss."""
-        generator = torch.Generator(self.some.images.device).manual_seed(0)
-        terms = negative_elbo(model, self.some, generator=generator)
-        history["pixels"].append(terms["reconstruction"].mean().item() - self.floor)
-        history["price"].append(beta * terms["kl"].mean().item())
-        mu = model.codes(self.some).mu.detach().cpu()
-        axes = mu.var(0, unbiased=False).topk(2).indices.sort().values
-        self.mu = mu[:, axes]
-        assert self.some.labels is not None
-        extent = max(3.0, self.mu.abs().max().item())
-        names = self.some.names or [str(k) for k in range(int(self.some.labels.max()) + 1)]
-        self.config = {
-            "plane": {
-                "points": pictures.points(self.mu, self.some.labels.cpu(), extent),
-                "names": list(names),
-                "colours": CATEGORICAL,
-            },
-            "axes": [f"z{'₁₂₃₄₅₆₇₈'[j]}" for j in axes.tolist()],
-            "ceiling": self.ceiling,
-            "epochs": _EPOCHS,
-            "history": {key: list(values) for key, values in history.items()},
-        }
-
-    def pictures(self) -> dict[str, str]:
-        """What is drawn, as pictures."""
-        assert self.some.labels is not None
-        plane, history = self.config["plane"], self.config["history"]
-        cloud = pictures.cloud(self.mu, self.some.labels.cpu(), plane["names"], 3.0)
-        return {"codes": cloud, "loss": pictures.bands(**history, ceiling=self.ceiling)}
-
-
-def _training_widgets(shown: _Shown, alt: str) -> Any:
-    import ipywidgets
-
-    choices = {
-        "beta": ("β", [0.0, 0.3, 1.0, 3.0, 10.0], 1.0),
-        "width": ("hidden units", [8, 16, 64, 256], 64),
-        "latents": ("latents", [2, 3, 5, 8], 2),
-        "seed": ("seed", list(range(10)), 0),
-    }
-    dials = _dials(choices)
-    drawn = Live("vaebook-run", shown.config, {}, {}, [], alt).widget()
-    said = ipywidgets.Label(f"{_EPOCHS} epochs")
-
-    def follow(config: dict[str, Any]) -> None:
-        drawn.config = config
-        said.value = f"epoch {len(config['history']['pixels'])} of {_EPOCHS}"
-
-    def train() -> None:
-        shown.run(_values(dials), follow)
-
-    button = _button("train again", train)
-    rows = [ipywidgets.HBox([dials["beta"], dials["width"]])]
-    rows += [ipywidgets.HBox([dials["latents"], dials["seed"]])]
-    return ipywidgets.VBox([*rows, ipywidgets.HBox([button, said]), drawn])
-
-
 def chains_on_drawing(
     model: VAE,
     mu: Tensor,
@@ -232,6 +92,8 @@ def chains_on_drawing(
         ValueError: for another model or examples of another size.
 
     Example:
+        >>> from vaebook.models import Bernoulli
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
         >>> networks = MLPEncoder(4), MLPDecoder(2)
         >>> model = VAE(*networks, 2, Bernoulli())
         >>> digits = torch.zeros(1, 1, 28, 28)
@@ -283,67 +145,47 @@ def _run_chains(model: VAE, image: Tensor, settings: Mapping[str, Any]) -> tuple
         rows["gap log p(x) − ELBO"] = f"{gap.item():.1f} nats"
     except ValueError:  # the posterior is narrower than the grid
         rows["gap log p(x) − ELBO"] = "the posterior is too narrow for the grid"
-    cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
-    return cloud, f"<table>{cells}</table>"
+    return cloud, widgets.table(rows)
 
 
 def _chain_widgets(model: VAE, easel: Live, image: Tensor, first: tuple[str, str]) -> Any:
-    import ipywidgets
-
     choices = {
         "start": ("start", ["prior", "q(z|x)"], "prior"),
         "chains": ("chains", [2, 4, 8, 16], 8),
         "steps": ("steps", [500, 2000, 8000], 500),
         "step": ("step", [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0], 0.05),
     }
-    dials = _dials(choices)
-    drawing = easel.widget()
-    shown = ipywidgets.Image(value=_bytes(first[0]), width=360)
-    words = ipywidgets.HTML(first[1])
+    dials = widgets.dials(choices)
+    run = partial(_run_chains, model)
+    return _drawing_widgets("run chains", "the chains", easel, image, dials, run, first)
 
-    def run() -> None:
-        seen = image
+
+def _drawing_widgets(
+    words: str,
+    seen: str,
+    easel: Live,
+    image: Tensor,
+    dials: Mapping[str, Any],
+    run: Callable[[Tensor, Mapping[str, Any]], tuple[str, str]],
+    first: tuple[str, str],
+) -> Any:
+    """An easel, dials with a button and a table below them, and a picture."""
+    import ipywidgets
+
+    drawing = easel.widget()
+    shown, told = ipywidgets.HTML(), ipywidgets.HTML()
+
+    def show(found: tuple[str, str]) -> None:
+        shown.value, told.value = widgets.picture(found[0], seen), found[1]
+
+    def ask(say: widgets.Say) -> None:
+        drawn = image
         if drawing.drawn:
             pixels = bytearray(base64.b64decode(drawing.drawn))
-            seen = torch.frombuffer(pixels, dtype=torch.uint8).view(1, 28, 28) / 255
-        cloud, words.value = _run_chains(model, seen, _values(dials))
-        shown.value = _bytes(cloud)
+            drawn = torch.frombuffer(pixels, dtype=torch.uint8).view(1, 28, 28) / 255
+        show(run(drawn, widgets.values(dials)))
+        say("")
 
-    button = _button("run chains", run)
-    column = ipywidgets.VBox([*dials.values(), button, words])
+    show(first)
+    column = ipywidgets.VBox([*dials.values(), widgets.runner(words, ask), told])
     return ipywidgets.VBox([drawing, ipywidgets.HBox([column, shown])])
-
-
-def _dials(choices: Mapping[str, tuple[str, Any, Any]]) -> dict[str, Any]:
-    """Sliders by key, each of a name, its options and the value it begins with."""
-    import ipywidgets
-
-    return {
-        key: ipywidgets.SelectionSlider(description=name, options=options, value=value)
-        for key, (name, options, value) in choices.items()
-    }
-
-
-def _values(dials: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: dial.value for key, dial in dials.items()}
-
-
-def _button(words: str, action: Callable[[], None]) -> Any:
-    """A button that can't be pressed again while its action runs."""
-    import ipywidgets
-
-    button = ipywidgets.Button(description=words)
-
-    def press(_: object) -> None:
-        button.disabled = True
-        try:
-            action()
-        finally:
-            button.disabled = False
-
-    button.on_click(press)
-    return button
-
-
-def _bytes(url: str) -> bytes:
-    return base64.b64decode(url.partition(",")[2])

@@ -1,6 +1,16 @@
 """The pictures of a live figure: what stands in its place in print, and the clouds behind it."""
 
-__all__ = ["bands", "bench", "bytes_of", "cloud", "five_bits", "half_side", "picture", "points"]
+__all__ = [
+    "bands",
+    "bench",
+    "bytes_of",
+    "cloud",
+    "five_bits",
+    "grid",
+    "half_side",
+    "picture",
+    "points",
+]
 
 import base64
 from collections.abc import Sequence
@@ -24,6 +34,16 @@ def picture(image: Tensor) -> str:
     """
     drawn = to_picture(image.detach().cpu().numpy())
     fold = max(1, _SIDE // max(drawn.size))
+    size = (fold * drawn.width, fold * drawn.height)
+    return data_url(drawn.resize(size, Image.Resampling.NEAREST))
+
+
+def grid(images: Tensor) -> str:
+    """Return images [R, K, C, H, W] in [0, 1], side by side, as the data URL of a PNG."""
+    cells = torch.nn.functional.pad(images.detach().cpu(), (0, 1, 0, 1), value=0.5)
+    sheet = cells.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
+    drawn = to_picture(sheet[:, :-1, :-1].numpy())
+    fold = max(1, 840 // drawn.width)
     size = (fold * drawn.width, fold * drawn.height)
     return data_url(drawn.resize(size, Image.Resampling.NEAREST))
 
