@@ -12,7 +12,7 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 from tests.site.gallery import NAMES, PAGE, figures
-from vaebook import recipes
+from vaebook import live, recipes
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
@@ -309,25 +309,54 @@ def test_what_is_decoded_lies_under_the_map_where_it_is_decoded(page: Page) -> N
     assert (torch.tensor(alpha) - expected).abs().max() <= 26  # of the weights in 8 bits
 
 
+WRITTEN = """(figure, pattern) => {
+  const { sheet } = figure.map ?? figure.pad;
+  const seen = [];
+  const write = sheet.context.fillText.bind(sheet.context);
+  sheet.context.fillText = (text, x, y) => {
+    if (new RegExp(pattern).test(text)) seen.push([x, y, sheet.context.measureText(text).width]);
+    write(text, x, y);
+  };
+  figure.redraw();
+  sheet.context.fillText = write;
+  return seen;
+}"""
+
+
 def test_names_of_classes_do_not_lie_on_each_other(page: Page) -> None:
     for name in ("map", "chains", "beta", "pipeline", "easel"):
-        places = page.locator(f"#{name} > [role=group]").evaluate(
-            """(figure) => {
-              const { sheet } = figure.map ?? figure.pad;
-              const seen = [];
-              const write = sheet.context.fillText.bind(sheet.context);
-              sheet.context.fillText = (text, x, y) => {
-                if (/^[0-9]$/.test(text)) seen.push([x, y]);
-                write(text, x, y);
-              };
-              figure.redraw();
-              sheet.context.fillText = write;
-              return seen;
-            }"""
-        )
+        places = page.locator(f"#{name} > [role=group]").evaluate(WRITTEN, "^[0-9]$")
         assert len(places) == 10, name
-        apart = torch.pdist(torch.tensor(places, dtype=torch.float64))
+        apart = torch.pdist(torch.tensor(places, dtype=torch.float64)[:, :2])
         assert apart.min() > 12, name
+
+
+def test_long_names_of_classes_do_not_lie_on_each_other(browser: Browser, tmp_path: Path) -> None:
+    plane = recipes.load("fashion-mlp-2d")
+    names = [
+        "T-shirt",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+    ]
+    names.append("Boot")
+    path = tmp_path / "page.html"
+    live.latent_map(
+        plane.model, plane.codes.mu, plane.codes.labels, names=names, alt="A map."
+    ).save(path)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(path.as_uri())
+    words = page.locator("main > [role=group]").evaluate(WRITTEN, "^[A-Z]")
+    assert len(words) == 10
+    for i, (x, y, wide) in enumerate(words):
+        for left, top, width in words[:i]:
+            assert abs(x - left) > (wide + width) / 2 or abs(y - top) > 14
+    page.close()
 
 
 @pytest.mark.alone

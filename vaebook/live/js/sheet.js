@@ -58,19 +58,18 @@ export function word(context, text, [x, y], ink, ground) {
   context.fillText(text, x, y);
 }
 
-// Push labels apart that lie on each other.
-export function spread(places, distance) {
-  for (let turn = 0; turn < 8; turn++) {
+// Push labels apart that lie on each other, the shorter way; each is as wide and as high as told.
+export function spread(places, sizes) {
+  for (let turn = 0; turn < 16; turn++) {
     for (let i = 0; i < places.length; i++) {
       for (let j = 0; j < i; j++) {
-        const [dx, dy] = [places[i][0] - places[j][0], places[i][1] - places[j][1]];
-        const apart = Math.hypot(dx, dy);
-        if (apart >= distance) continue;
-        // Labels in one place leave it in different directions.
-        const [ux, uy] = apart > 0.5 ? [dx / apart, dy / apart] : [Math.cos(i), Math.sin(i)];
-        const push = (distance - apart) / 2;
-        places[i] = [places[i][0] + push * ux, places[i][1] + push * uy];
-        places[j] = [places[j][0] - push * ux, places[j][1] - push * uy];
+        const away = [0, 1].map((k) => places[i][k] - places[j][k]);
+        const over = [0, 1].map((k) => (sizes[i][k] + sizes[j][k]) / 2 - Math.abs(away[k]));
+        if (over[0] <= 0 || over[1] <= 0) continue;
+        const k = over[0] < over[1] ? 0 : 1;
+        const push = ((away[k] < 0 ? -1 : 1) * over[k]) / 2;
+        places[i][k] += push;
+        places[j][k] -= push;
       }
     }
   }
