@@ -68,6 +68,15 @@ def test_the_map_holds_nearly_all_codes(plane):
     assert one.config["extent"] > 0
 
 
+def test_a_map_opens_where_codes_lie_densest_and_not_in_the_hole_of_a_ring(plane):
+    generator = torch.Generator().manual_seed(2)
+    angle = 2 * torch.pi * torch.rand(500, generator=generator)
+    ring = torch.stack([angle.cos(), angle.sin()], 1)
+    crowd = torch.tensor([1.0, 0.0]) + 0.01 * torch.randn(30, 2, generator=generator)
+    figure = live.latent_map(plane, torch.cat([ring, crowd]), alt="A ring.")
+    assert figure.config["start"] == pytest.approx([1.0, 0.0], abs=0.05)
+
+
 def test_pictures_are_in_the_colours_of_the_image():
     image = torch.rand(3, 10, 14)
     drawn = pixels(pictures.picture(image))
