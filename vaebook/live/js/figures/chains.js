@@ -4,7 +4,6 @@ import { pixelsOf } from "../bytes.js";
 import { paint, view } from "../canvas.js";
 import { Chain, KEPT, KERNELS } from "../chain.js";
 import {
-  INKS,
   button,
   captioned,
   dials,
@@ -26,6 +25,12 @@ const SHORT = ["pCN", "walk"];
 const OPENING = 300; // steps that are shown at first
 const NEAR = 80; // steps in the close-up
 const MARKED = 6; // moves of a chain that are marked
+const MARK = "currentColor"; // beside the words about a chain, in the style of its line
+// The classes have the colours: the chains are told apart by their lines.
+const LINES = [
+  { width: 2, dash: [], solid: true },
+  { width: 1.6, dash: [5, 3], solid: false },
+];
 
 const controls = ({ start, step, seed, plane }) => {
   const { extent } = plane.points;
@@ -66,9 +71,9 @@ export class Chains extends LiveFigure {
     paint(seen, this.image, this.decoder.output);
     this.views = Object.keys(KERNELS).map(() => view());
     const decoded = Object.keys(KERNELS).map((kind, k) =>
-      captioned(this.views[k], `decoded, ${SHORT[k]}`, INKS[k]),
+      captioned(this.views[k], `decoded, ${SHORT[k]}`, MARK),
     );
-    this.facts = facts([["pCN accepted", INKS[0]], ["walk accepted", INKS[1]], ["steps"]]);
+    this.facts = facts([["pCN accepted", MARK], ["walk accepted", MARK], ["steps"]]);
     this.run = button("run", () => this.toggle());
     this.run.classList.add("vaebook-live-play");
     const more = button("500 steps", () => this.advance(500));
@@ -85,7 +90,7 @@ export class Chains extends LiveFigure {
       group("bar", this.run, more, again, this.resetButton()),
       dials(this.settings.labels),
       note(
-        `The paths are those of the last ${KEPT} steps, in the close-up of ${NEAR}; the dots are where the last accepted moves led. The traces are of log p(x|z), nats. Drag the circle to start elsewhere.`,
+        `Solid: pCN; dashed: the random walk. The paths show the last ${KEPT} steps, the close-up ${NEAR}; dots mark the last accepted moves. The traces are of log p(x|z), in nats. Drag the circle to start elsewhere.`,
       ),
     );
   }
@@ -164,7 +169,9 @@ export class Chains extends LiveFigure {
       4 + ((width - 88) * i) / KEPT,
       8 + ((height - 16) * (top - level)) / (top - bottom),
     ];
-    this.chains.forEach(({ trace }, k) => stroke(context, trace.map(at), INKS[k]));
+    this.chains.forEach(({ trace }, k) => {
+      stroke(context, trace.map(at), ink, 1.5, LINES[k].dash);
+    });
     Object.assign(context, { fillStyle: ink, font: `12px ${FONT}`, textAlign: "right" });
     if (this.chains[0].steps) {
       context.fillText(`${number(top, 1)} nats`, width - 2, 12);
@@ -193,20 +200,22 @@ export class Chains extends LiveFigure {
     this.near.node.setAttribute("aria-label", words);
   }
 
-  drawPaths(context, { ground }, paths, place) {
+  drawPaths(context, { ink, ground }, paths, place) {
     for (const k of [1, 0]) {
       const path = paths[k];
+      const { width, dash, solid } = LINES[k];
       const places = path.map(place);
       stroke(context, places, ground, 3.5);
-      stroke(context, places, INKS[k], 1.8);
+      stroke(context, places, ink, width, dash);
       const moves = places.filter((_, i) => i && path[i] !== path[i - 1]).slice(-MARKED);
-      context.fillStyle = INKS[k];
+      Object.assign(context, { fillStyle: solid ? ink : ground, strokeStyle: ink, lineWidth: 1.5 });
       for (const [x, y] of moves) {
         context.beginPath();
         context.arc(x, y, 3.2, 0, 2 * Math.PI);
         context.fill();
+        context.stroke();
       }
-      if (path.length > 1) rings(context, places.at(-1), [[6, 6]], INKS[k], ground, 2.5);
+      if (path.length > 1) rings(context, places.at(-1), [[6, 6]], ink, ground, 2.5);
     }
   }
 }
