@@ -208,7 +208,11 @@ export class Chains extends LiveFigure {
       stroke(context, places, ground, 3.5);
       stroke(context, places, ink, width, dash);
       const moves = places.filter((_, i) => i && path[i] !== path[i - 1]).slice(-MARKED);
-      Object.assign(context, { fillStyle: solid ? ink : ground, strokeStyle: ink, lineWidth: 1.5 });
+      Object.assign(context, {
+        fillStyle: solid ? ink : ground,
+        strokeStyle: ink,
+        lineWidth: 1.5,
+      });
       for (const [x, y] of moves) {
         context.beginPath();
         context.arc(x, y, 3.2, 0, 2 * Math.PI);
