@@ -8,6 +8,7 @@ import pytest
 from vaebook import figures
 from vaebook.figures import schematics
 from vaebook.figures.drawing import Drawing, Sheet
+from vaebook.figures.renderer import CATEGORICAL
 
 SVG = "{http://www.w3.org/2000/svg}"
 EVERY = {
@@ -120,3 +121,29 @@ def test_pcn_stays_on_the_circle_and_the_random_walk_leaves_it():
     assert abs(walk - centre) == pytest.approx(radius * math.hypot(1, step), rel=1e-2)
     c = math.sqrt(1 - step**2)
     assert abs(circle - centre - c * (z - centre) - step * (xi - centre)) < 1
+
+
+def test_each_skip_passes_the_code_by_and_the_code_is_the_only_other_way():
+    drawing = EVERY["skips"]
+    codes = [
+        box for box in elements(drawing).iter(f"{SVG}rect") if box.get("stroke") == CATEGORICAL[1]
+    ]
+    top = min(float(box.get("y")) for box in codes)
+    dashed = [
+        path for path in elements(drawing).iter(f"{SVG}path") if "stroke-dasharray" in path.attrib
+    ]
+    assert len(dashed) == 3
+    for path in dashed:
+        (start, y), (end, level) = pairs(path.get("d"))
+        assert y == level < top
+        assert start < drawing.width / 2 < end
+    solid = [path for path in elements(drawing).iter(f"{SVG}path") if path not in dashed]
+    across = [path.get("d") for path in solid if len(pairs(path.get("d"))) == 3]
+    assert len(across) == 2
+    assert all(float(y) > top for d in across for _, y in pairs(d)[1:2])
+
+
+def pairs(path: str) -> list[tuple[float, float]]:
+    """The places of a path of straight lines."""
+    numbers = [float(n) for n in path.removeprefix("M").split()]
+    return list(zip(numbers[::2], numbers[1::2], strict=True))

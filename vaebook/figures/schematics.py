@@ -14,8 +14,10 @@ __all__ = [
     "graphical_model",
     "pcn_circle",
     "reparameterisation",
+    "skips",
 ]
 
+import itertools
 import math
 
 from vaebook import _checks
@@ -303,6 +305,49 @@ def anchored_prior() -> Drawing:
         "A plane with three round Gaussians on its diagonal. That of images without a score, "
         "N(0, I), is in the middle; that of round images has been moved down to the left, and "
         "that of straight ones up to the right, each as far as rate times score."
+    )
+
+
+def skips() -> Drawing:
+    """Draw a U-Net as a decoder: feature maps of the image reach it past the latent code.
+
+    Example:
+        >>> skips().width
+        360
+    """
+    sheet = Sheet(_WIDTH, 286)
+    levels = ((44, 22, 28), (102, 18, 14), (160, 14, 7))  # height, half a side, pixels
+    middle = _WIDTH / 2
+    for name, x in (("encoder", 66.0), ("decoder", _WIDTH - 66.0)):
+        sheet.words(x, 10, f"<b>{name}</b>")
+        for y, half, _ in levels:
+            sheet.box(x - half, y - half, 2 * half, 2 * half, colour=_BLUE, round=3)
+        for (high, half, _), (low, under, _) in itertools.pairwise(levels):
+            ends = [(x, high + half + 2), (x, low - under - 2)]
+            sheet.arrow(*(ends if name == "encoder" else ends[::-1]))
+    sheet.words(24, 31, "<i>x</i>")
+    sheet.arrow((10, 44), (42, 44))
+    sheet.arrow((_WIDTH - 42, 44), (_WIDTH - 10, 44))
+    sheet.words(_WIDTH - 24, 31, "<i>x\N{COMBINING CIRCUMFLEX ACCENT}</i>")
+    for y, half, pixels in levels:
+        sheet.arrow((68 + half, y), (_WIDTH - 68 - half, y), colour=_RED, dashed=True)
+        sheet.words(middle, y - 12, f"{pixels} × {pixels}", soft=True)
+    sheet.words(middle, 178, "skips: maps <i>s</i>(<i>x</i>), at no cost")
+
+    for y in (210, 230):
+        sheet.box(middle - 9, y, 18, 18, colour=_ORANGE, round=3)
+    sheet.arrow((66, 176), (66, 229), (middle - 12, 229))
+    sheet.arrow((middle + 12, 229), (_WIDTH - 66, 229), (_WIDTH - 66, 176))
+    sheet.words(middle, 258, "code <i>z</i>, which costs its rate")
+    sheet.words(
+        middle, 276, "decoder: <i>p</i>(<i>x</i> | <i>z</i>, <i>s</i>(<i>x</i>))", soft=True
+    )
+    return sheet.done(
+        "Left, the encoder: three boxes, from 28 by 28 down to 7 by 7 pixels; right, the decoder, "
+        "three boxes from 7 by 7 up to 28 by 28. At the bottom an arrow leads from the encoder "
+        "through the code z, which is small and costs its rate, to the decoder. At each of the "
+        "three sizes a dashed arrow, a skip, leads straight across from the encoder to the "
+        "decoder and passes the code by."
     )
 
 
