@@ -1,6 +1,8 @@
 """Schematics: what they say, what is to scale in them, and what is refused."""
 
 import math
+import re
+from importlib.resources import files
 from xml.etree import ElementTree
 
 import pytest
@@ -147,3 +149,9 @@ def pairs(path: str) -> list[tuple[float, float]]:
     """The places of a path of straight lines."""
     numbers = [float(n) for n in path.removeprefix("M").split()]
     return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
+def test_the_terms_of_the_elbo_have_the_same_colours_in_live_figures() -> None:
+    script = files("vaebook.live").joinpath("js/elements.js").read_text(encoding="utf-8")
+    declared = script.partition("export const TERMS = {")[2].partition("}")[0]
+    assert dict(re.findall(r'(\w+): "(#[0-9a-f]{6})"', declared)) == schematics.TERMS

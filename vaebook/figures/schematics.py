@@ -27,6 +27,8 @@ from vaebook.figures.renderer import CATEGORICAL
 
 _BLUE, _ORANGE, _GREEN, _MAGENTA = CATEGORICAL[:4]
 _RED = CATEGORICAL[9]
+# The terms of the ELBO, here and in the live figures.
+TERMS = {"reconstruction": _BLUE, "kl": _ORANGE, "elbo": _GREEN, "gap": _MAGENTA}
 _WIDTH = 360  # of a phone's column, in CSS pixels
 
 _SEVEN = (
@@ -199,12 +201,12 @@ def elbo_bars(reconstruction: float, kl: float, log_evidence: float) -> Drawing:
         return left + (value - low) * unit
 
     rows = (
-        ("reconstruction", reconstruction, 0.0, reconstruction, _BLUE),
-        (f"−KL({q} ‖ <i>p</i>(<i>z</i>))", -kl, elbo, reconstruction, _ORANGE),
-        ("<b>ELBO</b>", elbo, 0.0, elbo, _GREEN),
+        ("reconstruction", reconstruction, 0.0, reconstruction, TERMS["reconstruction"]),
+        (f"−KL({q} ‖ <i>p</i>(<i>z</i>))", -kl, elbo, reconstruction, TERMS["kl"]),
+        ("<b>ELBO</b>", elbo, 0.0, elbo, TERMS["elbo"]),
         ("log <i>p</i>(<i>x</i>)", log_evidence, 0.0, log_evidence, ""),
         (f"gap: KL({q} ‖ <i>p</i>(<i>z</i> | <i>x</i>))", log_evidence - elbo, elbo,
-         log_evidence, _MAGENTA),
+         log_evidence, TERMS["gap"]),
     )  # fmt: skip
     sheet = Sheet(_WIDTH, len(rows) * step + 6)
     for place, first, last in (

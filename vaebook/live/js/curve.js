@@ -1,6 +1,6 @@
 // The loss over the epochs as two bands on each other, below the level of the mean image.
 
-import { INKS } from "./elements.js";
+import { TERMS } from "./elements.js";
 import { FONT, Sheet } from "./sheet.js";
 
 const [LEFT, FOOT, HEAD] = [4, 16, 14]; // CSS pixels about the bands
@@ -33,12 +33,12 @@ export class Curve {
     band(
       () => 0,
       (i) => pixels[i],
-      INKS[0],
+      TERMS.reconstruction,
     );
     band(
       (i) => pixels[i],
       (i) => pixels[i] + price[i],
-      INKS[1],
+      TERMS.kl,
     );
     this.drawAxes(context, ink, { floor: up(0), top: up(this.ceiling), n });
   }

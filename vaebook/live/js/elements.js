@@ -2,6 +2,13 @@
 
 // The two methods, models or curves that a figure compares.
 export const INKS = ["#4177dc", "#d28015"];
+// The terms of the ELBO, in the whole book: TERMS of figures.schematics.
+export const TERMS = {
+  reconstruction: "#4177dc",
+  kl: "#d28015",
+  elbo: "#27750d",
+  gap: "#b61a9c",
+};
 
 export function make(tag, properties = {}, ...children) {
   const node = document.createElement(tag);

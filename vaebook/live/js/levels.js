@@ -1,12 +1,11 @@
 // The terms of the ELBO as levels on one axis, nats: from the fit down by the rate to the ELBO, and
 // from the evidence down by the gap.
 
-import { INKS, number } from "./elements.js";
+import { TERMS, number } from "./elements.js";
 import { FONT, Sheet, stroke } from "./sheet.js";
 
 const SPANS = [2, 5, 10, 20, 50, 100, 200, 500, 1000]; // nats from top to bottom
 const [HEAD, FOOT] = [16, 10]; // CSS pixels
-const GREY = "#808080";
 
 export class Levels {
   constructor(resized) {
@@ -38,15 +37,15 @@ export class Levels {
       if (high > 18) context.fillText(name, middle, down(from) + high / 2 + 4);
     };
     Object.assign(context, { font: `12px ${FONT}`, textAlign: "center" });
-    bar(width * 0.27, reconstruction, ["E log p(x|z)", "KL", GREY]);
-    bar(width * 0.73, evidence, ["log p(x)", "gap", INKS[1]]);
+    bar(width * 0.27, reconstruction, ["E log p(x|z)", "KL", TERMS.kl]);
+    bar(width * 0.73, evidence, ["log p(x)", "gap", TERMS.gap]);
     stroke(
       context,
       [
         [0, down(elbo)],
         [width, down(elbo)],
       ],
-      INKS[0],
+      TERMS.elbo,
       2.5,
     );
     const words = `Levels: the ELBO ${number(kl)} nats below E log p(x|z) and ${number(gap)} below log p(x)`;

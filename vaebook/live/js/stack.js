@@ -1,6 +1,6 @@
 // The two terms of the ELBO as bars on each other, nats.
 
-import { INKS } from "./elements.js";
+import { TERMS } from "./elements.js";
 import { FONT, Sheet, stroke } from "./sheet.js";
 
 const SPANS = [50, 100, 200, 300, 500, 1000, 2000, 5000, 1e4, 1e5]; // nats
@@ -37,8 +37,8 @@ export class Stack {
     }
     const [left, thick] = [EDGE + 8, Math.min(width - EDGE - 16, 90)];
     for (const [from, to, colour] of [
-      [0, terms[0], INKS[0]],
-      [terms[0], sum, INKS[1]],
+      [0, terms[0], TERMS.reconstruction],
+      [terms[0], sum, TERMS.kl],
     ]) {
       context.fillStyle = colour;
       context.fillRect(left, up(to), thick, up(from) - up(to));

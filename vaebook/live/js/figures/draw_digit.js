@@ -4,7 +4,7 @@ import { base64Of, pixelsOf } from "../bytes.js";
 import { paint, thumbnail, view } from "../canvas.js";
 import { Easel } from "../easel.js";
 import { klToPrior } from "../elbo.js";
-import { INKS, addUp, button, captioned, facts, group, note, tuple } from "../elements.js";
+import { INKS, TERMS, addUp, button, captioned, facts, group, note, tuple } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { Manifold } from "../manifold.js";
 import { Plane } from "../plane.js";
@@ -40,8 +40,8 @@ export class DrawDigit extends LiveFigure {
     [this.framed, this.redrawn] = [view(), view()];
     this.facts = facts([
       ["E log p(x|z)"],
-      ["− KL(q ‖ prior)", INKS[1]],
-      ["= ELBO, nats", INKS[0]],
+      ["− KL(q ‖ prior)", TERMS.kl],
+      ["= ELBO, nats", TERMS.elbo],
     ]);
     const pictures = group(
       "pictures",

@@ -2,7 +2,7 @@
 
 import { drag } from "../canvas.js";
 import { DECODERS, GRID, bestQ, elboTerms, logNormal } from "../elbo.js";
-import { INKS, addUp, button, dials, facts, group, note, number } from "../elements.js";
+import { TERMS, addUp, button, dials, facts, group, note, number } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { Levels } from "../levels.js";
 import { FONT, Sheet, rings, stroke } from "../sheet.js";
@@ -32,11 +32,11 @@ export class ElboBench extends LiveFigure {
       this.move(bestQ(this.model, mu, sigma));
     });
     this.facts = facts([
-      ["E log p(x|z)"],
-      ["− KL(q ‖ prior)", GREY],
-      ["= ELBO", INKS[0]],
+      ["E log p(x|z)", TERMS.reconstruction],
+      ["− KL(q ‖ prior)", TERMS.kl],
+      ["= ELBO", TERMS.elbo],
       ["log p(x)"],
-      ["gap = KL(q ‖ posterior)", INKS[1]],
+      ["gap = KL(q ‖ posterior)", TERMS.gap],
     ]);
     box.classList.add("vaebook-live-bench");
     this.lay(
@@ -45,7 +45,7 @@ export class ElboBench extends LiveFigure {
       dials(labels),
       group("bar", best, this.resetButton()),
       note(
-        "Filled: the exact posterior p(z|x). Blue: q. Dashed: the prior. Drag one circle to move q, the other to make it wider. The terms are in nats.",
+        "Filled: the exact posterior p(z|x). Solid: q. Dashed: the prior. Drag one circle to move q, the other to make it wider. The terms are in nats.",
       ),
     );
     this.listen();
@@ -128,16 +128,16 @@ export class ElboBench extends LiveFigure {
     for (const [x, y] of [[0, up(0)], ...curve(this.terms.posterior), [width, up(0)]]) {
       context.lineTo(x, y);
     }
-    Object.assign(context, { fillStyle: INKS[1], globalAlpha: 0.35 });
+    Object.assign(context, { fillStyle: GREY, globalAlpha: 0.35 });
     context.fill();
     context.globalAlpha = 1;
     stroke(context, normal(0, 1), GREY, 1.5, [5, 4]);
-    stroke(context, normal(mu, sigma), INKS[0], 2.5);
+    stroke(context, normal(mu, sigma), colours.ink, 2.5);
     // A narrow q leaves the frame, its handles don't.
     const hold = (z) => [across(z), Math.max(up(Math.exp(logNormal(z, mu, sigma))), HEAD)];
     this.handles = [mu, mu + sigma].map(hold);
     for (const handle of this.handles) {
-      rings(context, handle, [[7, 7]], INKS[0], colours.ground, 3);
+      rings(context, handle, [[7, 7]], colours.ink, colours.ground, 3);
     }
   }
 }

@@ -6,6 +6,7 @@ import { paint, thumbnail, view } from "../canvas.js";
 import { klToPrior } from "../elbo.js";
 import {
   INKS,
+  TERMS,
   addUp,
   button,
   captioned,
@@ -81,7 +82,11 @@ export class Pipeline extends LiveFigure {
     this.stack = new Stack(() => this.redraw());
     this.q = facts([["μ"], ["σ"]]);
     this.draw = facts([["ε"], ["z"]]);
-    this.terms = facts([["−log p(x|z)", INKS[0]], ["KL(q ‖ prior)", INKS[1]], ["sum, nats"]]);
+    this.terms = facts([
+      ["−log p(x|z)", TERMS.reconstruction],
+      ["KL(q ‖ prior)", TERMS.kl],
+      ["sum, nats"],
+    ]);
     for (const { node } of [this.q, this.draw]) node.removeAttribute("role"); // one speaks for all
     const { image, ...epsilons } = this.settings.labels;
     const net = (name) => group("net", name);

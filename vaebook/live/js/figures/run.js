@@ -2,7 +2,7 @@
 
 import { pointsOf } from "../bytes.js";
 import { Curve } from "../curve.js";
-import { INKS, addUp, facts } from "../elements.js";
+import { TERMS, addUp, facts } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { LearningPlane } from "../learning.js";
 
@@ -11,7 +11,11 @@ export class Run extends LiveFigure {
     this.declare({});
     this.plane = new LearningPlane({ ...this.planeOf(config.plane), axes: config.axes });
     this.curve = new Curve(config.ceiling, () => this.redraw(), config.epochs);
-    this.facts = facts([["reconstruction", INKS[0]], ["β KL", INKS[1]], ["loss, nats"]]);
+    this.facts = facts([
+      ["reconstruction", TERMS.reconstruction],
+      ["β KL", TERMS.kl],
+      ["loss, nats"],
+    ]);
     box.classList.add("vaebook-live-run");
     this.lay([this.plane.node], [this.curve.sheet.node, this.facts.node]);
     this.renew(config);

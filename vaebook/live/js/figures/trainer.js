@@ -4,7 +4,7 @@ import { fiveBitsOf } from "../bytes.js";
 import { paint, view } from "../canvas.js";
 import { Curve } from "../curve.js";
 import {
-  INKS,
+  TERMS,
   addUp,
   button,
   captioned,
@@ -59,7 +59,11 @@ export class Trainer extends LiveFigure {
     this.curve = new Curve(ceiling, resized);
     this.mosaic = new Mosaic(this.shape);
     [this.original, this.rebuilt] = [view(), view()];
-    this.facts = facts([["reconstruction", INKS[0]], ["β KL", INKS[1]], ["loss, nats"]]);
+    this.facts = facts([
+      ["reconstruction", TERMS.reconstruction],
+      ["β KL", TERMS.kl],
+      ["loss, nats"],
+    ]);
     this.facts.node.removeAttribute("role"); // many a second: what is said stands in `said`
     this.count = make("span", { className: "vaebook-live-count" });
     this.play = button("run", () => (this.running ? this.pause() : this.run()));
