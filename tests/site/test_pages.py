@@ -83,6 +83,11 @@ CUT_OFF = """() => {
     }
   return found;
 }"""
+# Displays that are wider than their column on a phone, and have to be scrolled.
+SCROLLED = """() => [...document.querySelectorAll(".bd-article mjx-container[display=true]")]
+  .filter((display) => display.scrollWidth > display.clientWidth + 1)
+  .map((display) => `${display.scrollWidth} for ${display.clientWidth} pixels: `
+    + display.textContent.slice(0, 80))"""
 # A computed number has a true minus sign, and a range whose ends are alike is written once.
 MISWRITTEN = """() => {
   const prose = document.querySelector(".bd-article")?.cloneNode(true);
@@ -230,6 +235,35 @@ def test_a_page_works_from_a_file(browser: Browser, name: str) -> None:
     errors = [text for text in seen.errors if icons not in text and text != unloaded]
     assert (seen.foreign, failed, errors, seen.raw_maths) == ([], [], [], [])
     assert all(figure["marks"] and not figure["error"] for figure in seen.figures)
+
+
+# The pages of the package are left out: its docstrings are written to be read in an editor too.
+@pytest.mark.parametrize(
+    "name", [n for n in pages() if n.startswith(("intro", "chapters/")) and "/api" not in n]
+)
+def test_no_formula_scrolls_on_a_phone(browser: Browser, base: str, name: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
+    page.goto(base + name)
+    page.evaluate("() => window.MathJax?.startup?.promise.then(() => true)")
+    page.evaluate(UNFOLD)
+    assert page.evaluate(SCROLLED) == []
+    page.close()
+
+
+def test_a_formula_that_scrolls_is_found(browser: Browser) -> None:
+    page = browser.new_page()
+    style = "display: block; width: 100px; overflow-x: auto"
+    wide, narrow = "x" * 40, "x"
+    page.set_content(
+        "".join(
+            f'<div class="bd-article"><mjx-container display="true" style="{style}">{words}'
+            "</mjx-container></div>"
+            for words in (wide, narrow)
+        )
+    )
+    (found,) = page.evaluate(SCROLLED)
+    assert found.endswith(wide)
+    page.close()
 
 
 def test_raw_mathematics_and_bare_pictures_are_found(browser: Browser) -> None:
