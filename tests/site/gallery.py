@@ -69,5 +69,10 @@ def with_kernel() -> dict[str, live.WithKernel]:
         "chains": live.chains_on_drawing(
             plane.model, codes.mu, codes.labels, images, alt="Chains on a drawing."
         ),
+        "evidence": live.evidence_of_drawing(
+            plane.model, codes.mu, codes.labels, images, alt="Bounds of a drawing."
+        ),
+        "islands": live.embed_again(codes.mu[:100], codes.labels[:100], alt="Islands."),
+        "anchors": live.train_anchored(small_digits()[:300], alt="Anchors."),
         "own": live.train_on_own(small_digits()[:300], alt="My own."),
     }

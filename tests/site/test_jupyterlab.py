@@ -46,12 +46,12 @@ CELLS = [
     *(f"widgets[{name!r}].z = {place}" for name, place in PLACES.items()),
     "from gallery import with_kernel\nkernels = with_kernel()\nkernels['train']",
     "kernels['chains']",
-    "kernels['own']",
+    *(f"kernels[{name!r}]" for name in ("evidence", "islands", "anchors", "own")),
     READ,
 ]
 
 
-KERNELS = 3  # live figures among their widgets
+KERNELS = 5  # live figures among their widgets
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def test_python_reads_where_the_reader_has_moved_every_figure(lab: Page) -> None
 
 
 def test_a_reader_trains_again_with_other_settings(lab: Page) -> None:
-    cell = lab.locator(".jp-CodeCell", has=lab.locator("vaebook-run"))
+    cell = lab.locator(".jp-CodeCell", has=lab.locator("vaebook-run")).first
     cell.scroll_into_view_if_needed()
     terms = cell.locator("vaebook-run dd")
     before = terms.all_text_contents()
@@ -212,6 +212,40 @@ def test_a_reader_runs_chains_on_a_drawing(lab: Page) -> None:
     expect(cell.locator("table")).not_to_have_text(table, timeout=60_000)
     expect(cell.get_by_role("button", name="run chains")).to_be_enabled()
     expect(picture).not_to_have_attribute("src", source)
+
+
+def test_a_reader_compares_the_bounds_of_a_drawing(lab: Page) -> None:
+    cell = lab.locator(".jp-CodeCell", has=lab.get_by_role("button", name="compare"))
+    cell.scroll_into_view_if_needed()
+    before = cell.locator("table").inner_text()
+    assert "gap of the ELBO" in before
+    cell.get_by_role("radio").nth(1).check()
+    cell.get_by_role("button", name="compare").click()
+    expect(cell.locator("table")).not_to_have_text(before, timeout=60_000)
+    expect(cell.get_by_role("button", name="compare")).to_be_enabled()
+    expect(cell.get_by_role("img", name="the bounds")).to_be_visible()
+
+
+def test_a_reader_embeds_again(lab: Page) -> None:
+    cell = lab.locator(".jp-CodeCell", has=lab.get_by_role("button", name="embed again"))
+    cell.scroll_into_view_if_needed()
+    picture = cell.get_by_role("img", name="Islands.")
+    source = picture.get_attribute("src") or ""
+    cell.get_by_role("slider").nth(0).press("ArrowLeft")
+    cell.get_by_role("button", name="embed again").click()
+    expect(picture).not_to_have_attribute("src", source, timeout=60_000)
+    expect(cell.get_by_text("neighbours kept")).to_be_visible()
+
+
+def test_a_reader_moves_an_anchor(lab: Page) -> None:
+    cell = lab.locator(".jp-CodeCell", has=lab.locator("vaebook-run")).last
+    cell.scroll_into_view_if_needed()
+    terms = cell.locator("vaebook-run dd")
+    before = terms.all_text_contents()
+    cell.get_by_role("combobox").first.select_option("↗ top right")
+    cell.get_by_role("button", name="train again").click()
+    expect(cell.get_by_text("epoch 12 of 12")).to_be_visible(timeout=60_000)
+    assert terms.all_text_contents() != before
 
 
 def picture(i: int) -> bytes:

@@ -303,19 +303,20 @@ def test_every_live_figure_of_the_book_comes_to_life_of_one_script(
 
 
 @pytest.mark.parametrize(
-    "name", ["chapters/03_training", "chapters/09_pcn", "chapters/19_your_own_images"]
+    "name",
+    [n.removesuffix(".html") for n in pages() if "vaebook-kernel" in (SITE / n).read_text()],
 )
 def test_what_needs_a_kernel_shows_its_picture_and_starts_the_notebook(
     browser: Browser, base: str, name: str
 ) -> None:
     window = browser.new_page()
-    window.goto(f"{base}{name}.html")
+    window.goto(base + name)
     box = window.locator(".vaebook-kernel")
-    expect(box.locator("img")).to_have_count(2)
+    expect(box.locator("img")).not_to_have_count(0)
     link = box.get_by_role("link", name="Start this chapter as a notebook")
     expect(link).to_be_visible()
     address = link.get_attribute("href") or ""
     assert address.startswith("https://mybinder.org/")
-    assert address.endswith(f"{name}.ipynb")
+    assert address.endswith(name.removesuffix(".html") + ".ipynb")
     assert "widget-state" not in window.content()
     window.close()

@@ -3,9 +3,22 @@
 import time
 from typing import Any
 
+import torch
+
+from vaebook.datasets import ImageSet
 from vaebook.live import WithKernel
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def blobs(n: int = 96) -> ImageSet:
+    """Two classes of images of 4 × 4 pixels: light on the left, and on the right."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(n) % 2
+    light = torch.zeros(2, 4, 4)
+    light[0, :, :2] = light[1, :, 2:] = 0.8
+    noise = 0.2 * torch.rand(n, 4, 4, generator=generator)
+    return ImageSet((light[labels] + noise)[:, None], labels)
 
 
 def widgets(figure: WithKernel) -> dict[str, Any]:

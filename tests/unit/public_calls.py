@@ -976,6 +976,9 @@ def _figures() -> dict[str, Callable[[], Call]]:
         "figures.numbers.between": lambda: (
             figures.between, {"low": 0.5, "high": 1.5, "digits": 2}
         ),
+        "figures.drawing.Drawing.data_url": lambda: (
+            figures.schematics.bottleneck().data_url, {}
+        ),
         "figures.drawing.Drawing.save": lambda: (
             figures.schematics.bottleneck().save,
             {"path": Path(tempfile.mkdtemp(prefix="vaebook-tests-")) / "bottleneck.svg"},
@@ -1120,11 +1123,23 @@ def _live() -> dict[str, Callable[[], Call]]:
             live.chains_on_drawing,
             told | codes() | {"model": vae(2, 28), "examples": grey(1, 1, 28, 28)},
         ),
+        "live.kernel.evidence_of_drawing": lambda: (
+            live.evidence_of_drawing,
+            told | codes() | {"model": vae(2, 28), "examples": grey(1, 1, 28, 28)},
+        ),
+        "live.kernel.embed_again": lambda: (
+            live.embed_again,
+            {"mu": normal(50, 3), "labels": classes(50, 3), "alt": "Islands.", "names": "012"},
+        ),
+        "live.retraining.train_anchored": lambda: (
+            live.train_anchored,
+            {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "Anchors."},
+        ),
         "live.retraining.train_again": lambda: (
             live.train_again,
             {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "Train again."},
         ),
-        "live.retraining.train_on_own": lambda: (
+        "live.handed.train_on_own": lambda: (
             live.train_on_own, {"example": ImageSet(grey(32, 1, 4, 4)), "alt": "My own."}
         ),
         "live.page.Live.save": lambda: (

@@ -38,6 +38,7 @@ _ON_THE_CPU = {
     "datasets.own.folder": "makes a set",
     "datasets.images.ImageSet.to": "moves a set where it is told to",
     "live.kernel.*": "makes generators on the device, which a pretended one has none of",
+    "live.handed.*": "makes generators on the device, which a pretended one has none of",
     "live.retraining.*": "makes generators on the device, which a pretended one has none of",
     "models.latent.Classifier": "makes weights, which are moved as torch's are",
     "recipes.*": "runs on the CPU, where a recipe gives the same bits again",

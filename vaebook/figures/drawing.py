@@ -7,6 +7,7 @@ on a phone, where a drawing is as wide as the page; on a desktop it is enlarged 
 
 __all__ = ["Drawing", "Point", "Sheet"]
 
+import base64
 import math
 import re
 from collections.abc import Sequence
@@ -50,6 +51,16 @@ class Drawing:
 
     def __repr__(self) -> str:
         return self.alt
+
+    def data_url(self) -> str:
+        """Return the drawing as the source of an image, in dark ink on white.
+
+        Example:
+            >>> Drawing("", 10, 10, "Nothing.").data_url()[:30]
+            'data:image/svg+xml;base64,PHN2'
+        """
+        svg = self._svg(f"background: #ffffff; color: {PRINT_INK}")
+        return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
     def _svg(self, style: str) -> str:
         return (

@@ -13,10 +13,16 @@ from vaebook.live.figures import (
     trainer,
     twins,
 )
-from vaebook.live.kernel import WithKernel, chains_on_drawing
+from vaebook.live.handed import train_on_own
+from vaebook.live.kernel import (
+    WithKernel,
+    chains_on_drawing,
+    embed_again,
+    evidence_of_drawing,
+)
 from vaebook.live.pack import pack
 from vaebook.live.page import Live
-from vaebook.live.retraining import train_again, train_on_own
+from vaebook.live.retraining import train_again, train_anchored
 
 __all__ = [
     "BetaRun",
@@ -28,11 +34,14 @@ __all__ = [
     "chains_on_drawing",
     "draw_digit",
     "elbo_bench",
+    "embed_again",
+    "evidence_of_drawing",
     "heatmap_panel",
     "latent_map",
     "pack",
     "pipeline",
     "train_again",
+    "train_anchored",
     "train_on_own",
     "trainer",
     "twins",

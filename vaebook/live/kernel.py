@@ -4,7 +4,7 @@ Each function returns a :class:`WithKernel`. Here a trained model is asked for w
 draws; :mod:`vaebook.live.retraining` trains small ones again.
 """
 
-__all__ = ["WithKernel", "chains_on_drawing"]
+__all__ = ["WithKernel", "chains_on_drawing", "embed_again", "evidence_of_drawing"]
 
 import base64
 import html
@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 
 from vaebook import _checks
+from vaebook.figures.numbers import number
+from vaebook.figures.pictures import read_texts
 from vaebook.figures.renderer import read_alt
 from vaebook.latent import samplers
 from vaebook.live import pictures, widgets
@@ -110,7 +112,9 @@ def chains_on_drawing(
 
 
 @torch.no_grad()
-def _run_chains(model: VAE, image: Tensor, settings: Mapping[str, Any]) -> tuple[str, str]:
+def _run_chains(
+    model: VAE, image: Tensor, settings: Mapping[str, Any], say: widgets.Say = lambda _: None
+) -> tuple[str, str]:
     """A picture of the chains, and in words what they are worth."""
     n, steps = settings["chains"], settings["steps"]
     weight = _checks.first_weight(model, torch.zeros(()))
@@ -128,6 +132,7 @@ def _run_chains(model: VAE, image: Tensor, settings: Mapping[str, Any]) -> tuple
     which = torch.arange(n).repeat_interleave(len(chain))
     thin = max(1, len(places) // 4000)
     cloud = pictures.cloud(places[::thin], which[::thin], (), pictures.half_side(places))
+    say("judging them")
     half = chain[len(chain) // 2 :]
     with warnings.catch_warnings():  # of chains that never moved, which the table tells
         warnings.simplefilter("ignore")
@@ -166,7 +171,7 @@ def _drawing_widgets(
     easel: Live,
     image: Tensor,
     dials: Mapping[str, Any],
-    run: Callable[[Tensor, Mapping[str, Any]], tuple[str, str]],
+    run: Callable[[Tensor, Mapping[str, Any], widgets.Say], tuple[str, str]],
     first: tuple[str, str],
 ) -> Any:
     """An easel, dials with a button and a table below them, and a picture."""
@@ -183,9 +188,226 @@ def _drawing_widgets(
         if drawing.drawn:
             pixels = bytearray(base64.b64decode(drawing.drawn))
             drawn = torch.frombuffer(pixels, dtype=torch.uint8).view(1, 28, 28) / 255
-        show(run(drawn, widgets.values(dials)))
+        show(run(drawn, widgets.values(dials), say))
         say("")
 
     show(first)
     column = ipywidgets.VBox([*dials.values(), widgets.runner(words, ask), told])
     return ipywidgets.VBox([drawing, ipywidgets.HBox([column, shown])])
+
+
+def evidence_of_drawing(
+    model: VAE,
+    mu: Tensor,
+    labels: Tensor | None,
+    examples: Tensor,
+    *,
+    alt: str,
+    names: Sequence[str] = "0123456789",
+) -> WithKernel:
+    r"""Compare, for an image that the reader has drawn, :math:`\log p(x)` with bounds from below.
+
+    The first is integrated over the plane; the others are the ELBO and importance-weighted
+    estimates from more and more draws, each the mean of repeated ones.
+
+    Args:
+        model: a VAE of 28 × 28 images with two latent dimensions, the prior N(0, I) and Bernoulli
+            pixels.
+        mu: codes of images for the background of the easel, [N, 2].
+        labels: their classes, [N], from 0 on; None where there are none.
+        examples: images to begin with, [E, 1, 28, 28] in [0, 1]; of the first all is there at
+            once.
+        alt: what is to be seen.
+        names: of the classes.
+
+    Raises:
+        ValueError: for another model or examples of another size, or a first example whose
+            posterior is too narrow for the grid.
+
+    Example:
+        >>> from vaebook.models import Bernoulli
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = VAE(MLPEncoder(4, (8,)), MLPDecoder(2, (8,)), 2, Bernoulli())
+        >>> digits = torch.zeros(1, 1, 28, 28)
+        >>> found = evidence_of_drawing(model, torch.randn(9, 2), None, digits, alt="Bounds.")
+        >>> list(found.pictures)
+        ['bounds', 'drawing']
+    """
+    easel = draw_digit(model, mu, labels, examples, alt=alt, names=names)
+    first = _compare(model, examples[0], {"draws": 300, "seed": 0})
+    drawn = {"bounds": first[0], "drawing": pictures.picture(examples[0])}
+    return WithKernel(drawn, alt, partial(_bound_widgets, model, easel, examples[0], first))
+
+
+@torch.no_grad()
+def _compare(
+    model: VAE, image: Tensor, settings: Mapping[str, Any], say: widgets.Say = lambda _: None
+) -> tuple[str, str]:
+    """A picture of the bounds against the draws, and in words how far below they are."""
+    weight = _checks.first_weight(model, torch.zeros(()))
+    image = image.to(weight)[None]
+    generator = torch.Generator(weight.device).manual_seed(settings["seed"])
+    try:
+        exact = bounds.log_evidence_grid(model, image).item()
+    except ValueError:
+        raise ValueError("the posterior of this image is too narrow for the grid") from None
+    elbo = bounds.elbo(model, image, 1000, generator).elbo.item()
+    counts = [k for k in (1, 3, 10, 30, 100, 300, 1000, 3000) if k <= settings["draws"]]
+    means = [elbo]  # which is the mean of estimates from one draw
+    for k in counts[1:]:
+        say(f"estimates from {k:,} draws")
+        repeats = image.expand(max(10, min(300, 10_000 // k)), -1, -1, -1)
+        means.append(bounds.log_evidence(model, repeats, k, generator).mean().item())
+    step = _round_step(max(exact - min(means), 1e-3) / 4)
+    low, high = (
+        math.floor(min(means) / step),
+        math.ceil((exact + 0.2 * step) / step),
+    )
+    lines = {
+        "mean of the estimates": list(zip(counts, means, strict=True)),
+        "log p(x), by the grid": [(1, exact), (counts[-1], exact)],
+        "ELBO": [(1, elbo), (counts[-1], elbo)],
+    }
+    drawn = pictures.chart(
+        lines,
+        {},
+        x_title="draws K",
+        y_title="nats",
+        x_ticks=[10**e for e in range(len(str(counts[-1])))] + [counts[-1]],
+        y_ticks=[step * k for k in range(low, high + 1)],
+        log_x=True,
+    )
+    rows = {
+        "log p(x), by the grid": f"{number(exact, 1)} nats",
+        "ELBO": f"{number(elbo, 1)} nats",
+        "gap of the ELBO": f"{number(exact - elbo, 1)} nats",
+        f"{counts[-1]:,} draws are short by": f"{number(exact - means[-1], 2)} nats",
+    }
+    return drawn, widgets.table(rows)
+
+
+def _round_step(least: float) -> float:
+    """The smallest of 1, 2, 5, 10, … and their tenths that is no less."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
+
+
+def _bound_widgets(model: VAE, easel: Live, image: Tensor, first: tuple[str, str]) -> Any:
+    choices = {
+        "draws": ("draws", [30, 100, 300, 1000, 3000], 300),
+        "seed": ("seed", list(range(10)), 0),
+    }
+    dials = widgets.dials(choices)
+    run = partial(_compare, model)
+    return _drawing_widgets("compare", "the bounds", easel, image, dials, run, first)
+
+
+def embed_again(
+    mu: Tensor, labels: Tensor, *, alt: str, names: Sequence[str] = "0123456789"
+) -> WithKernel:
+    """Draw codes by t-SNE again, at a perplexity and from a start that the reader chooses.
+
+    Beside the picture stands what it keeps: neighbours, and the order of the classes' distances.
+
+    Args:
+        mu: codes of images, [N, D] with N of 50 or more; some hundreds take seconds.
+        labels: their classes, [N], from 0 on.
+        alt: what is to be seen.
+        names: of the classes.
+
+    Raises:
+        ValueError: for fewer codes, fewer than three classes, a label without a name, or
+            classes of equal distances.
+
+    Source:
+        Visualizing Data using t-SNE (van der Maaten and Hinton, 2008) |
+        https://www.jmlr.org/papers/v9/vandermaaten08a.html
+
+    Example:
+        >>> mu = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
+        >>> list(embed_again(mu, torch.arange(60) % 3, alt="Islands.").pictures)
+        ['codes']
+    """
+    _checks.floats(mu, "mu", ("N", "D"))
+    _checks.rows(mu, "mu", 50)
+    _checks.integers(labels, "labels", (len(mu),))
+    _checks.same_device(mu=mu, labels=labels)
+    names = read_texts(names, "names")
+    there = labels.unique()
+    if len(there) < 3 or not 0 <= int(there[0]) <= int(there[-1]) < len(names):
+        raise ValueError(
+            f"labels must be of three classes or more from 0 to {len(names) - 1}, which have "
+            f"names, got {there.tolist()}"
+        )
+    mu, labels = mu.detach().cpu().float(), labels.cpu()
+    gaps = _gaps(mu, labels)
+    if not bool(gaps.isfinite().all()) or bool((gaps == gaps[0]).all()):
+        raise ValueError("mu must have classes at different distances from one another")
+    run = partial(_embed, mu, labels, names)
+    first = run({"perplexity": 30, "seed": 0})
+    most = (len(mu) - 1) / 3
+    offered = [2, 5, 15, 30, *(p for p in (60, 120) if p < most)]
+    choices = {
+        "perplexity": ("perplexity", [p for p in offered if p < len(mu)], 30),
+        "seed": ("seed", list(range(10)), 0),
+    }
+    build = partial(_embed_widgets, partial(widgets.dials, choices), run, first, alt)
+    return WithKernel({"codes": first[0]}, alt, build)
+
+
+def _gaps(points: Tensor, labels: Tensor) -> Tensor:
+    """The distances between the means of the classes."""
+    means = [points[labels == kind].mean(0) for kind in labels.unique()]
+    return torch.pdist(torch.stack(means))
+
+
+def _embed(
+    mu: Tensor, labels: Tensor, names: Sequence[str], settings: Mapping[str, Any]
+) -> tuple[str, str]:
+    """A picture of the embedding, and in words what it keeps."""
+    from scipy.stats import spearmanr
+    from sklearn.manifold import TSNE, trustworthiness
+
+    embedding = TSNE(
+        2,
+        perplexity=settings["perplexity"],
+        init="random",
+        random_state=settings["seed"],
+        max_iter=500,
+        n_jobs=1,
+    )
+    found = torch.from_numpy(embedding.fit_transform(mu.numpy()))
+    low, high = found.aminmax(dim=0)
+    half = 0.52 * (high - low).max().item()
+    order = spearmanr(_gaps(mu, labels), _gaps(found, labels)).statistic
+    rows = {
+        "neighbours kept (trustworthiness)": number(
+            trustworthiness(mu.numpy(), found.numpy(), n_neighbors=10), 3
+        ),
+        "order of the classes’ distances (rank correlation)": number(float(order)),
+    }
+    cloud = pictures.cloud(found - (low + high) / 2, labels, names, half)
+    return cloud, widgets.table(rows)
+
+
+def _embed_widgets(
+    build: Callable[[], dict[str, Any]],
+    run: Callable[[Mapping[str, Any]], tuple[str, str]],
+    first: tuple[str, str],
+    alt: str,
+) -> Any:
+    import ipywidgets
+
+    dials = build()
+    shown, told = ipywidgets.HTML(), ipywidgets.HTML()
+
+    def show(found: tuple[str, str]) -> None:
+        shown.value, told.value = widgets.picture(found[0], alt), found[1]
+
+    def embed(say: widgets.Say) -> None:
+        show(run(widgets.values(dials)))
+        say("")
+
+    show(first)
+    column = [*dials.values(), widgets.runner("embed again", embed), told]
+    return ipywidgets.HBox([ipywidgets.VBox(column), shown])

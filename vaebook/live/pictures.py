@@ -4,6 +4,7 @@ __all__ = [
     "bands",
     "bench",
     "bytes_of",
+    "chart",
     "cloud",
     "five_bits",
     "grid",
@@ -13,7 +14,7 @@ __all__ = [
 ]
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from vaebook.figures.drawing import Sheet
 from vaebook.figures.pictures import data_url, to_picture
 from vaebook.figures.renderer import CATEGORICAL
 
@@ -155,3 +157,57 @@ def five_bits(images: Tensor) -> tuple[int, str]:
     levels = np.rint(white * pixels).astype(np.uint8)
     bits = np.unpackbits(levels[:, None], axis=1)[:, 3:]
     return white, base64.b64encode(np.packbits(bits).tobytes()).decode()
+
+
+def chart(
+    lines: Mapping[str, Sequence[tuple[float, float]]],
+    words: Mapping[tuple[float, float], str],
+    *,
+    x_title: str,
+    y_title: str,
+    x_ticks: Sequence[float],
+    y_ticks: Sequence[float],
+    log_x: bool = False,
+    log_y: bool = False,
+) -> str:
+    """Return lines through points with a legend, words beside points, as a data URL.
+
+    Args:
+        lines: the points (x, y) of each line by its name, all within the ticks.
+        words: what to write beside a point.
+        x_ticks, y_ticks: numbers at the axes, of which the first and the last are their ends.
+    """
+    width, height, left, right, top, foot = 380, 330, 52, 16, 18 * len(lines) + 14, 44
+    sheet = Sheet(width, height)
+    across, up = (np.log if log else np.asarray for log in (log_x, log_y))
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        share = (across(x) - across(x_ticks[0])) / (across(x_ticks[-1]) - across(x_ticks[0]))
+        rise = (up(y) - up(y_ticks[0])) / (up(y_ticks[-1]) - up(y_ticks[0]))
+        low = height - foot
+        return float(left + share * (width - left - right)), float(low - rise * (low - top))
+
+    for x in x_ticks:
+        spot = place(x, y_ticks[0])
+        sheet.line(spot, (spot[0], spot[1] + 4))
+        sheet.words(spot[0], spot[1] + 13, f"{x:,g}".replace("-", "−"), soft=True)
+    for y in y_ticks:
+        spot = place(x_ticks[0], y)
+        sheet.line(spot, place(x_ticks[-1], y), soft=True)
+        sheet.words(spot[0] - 6, spot[1], f"{y:,g}".replace("-", "−"), anchor="end", soft=True)
+    sheet.words((left + width - right) / 2, height - 9, x_title)
+    sheet.words(6, 8, f"↑ {y_title}", anchor="start")
+    for k, (name, points) in enumerate(lines.items()):
+        spots = [place(*point) for point in points]
+        sheet.line(*spots, colour=CATEGORICAL[k])
+        if len(spots) > 2:
+            for spot in spots:
+                sheet.dot(*spot, colour=CATEGORICAL[k])
+        level = 8 + 18 * k
+        sheet.line((width - 150, level), (width - 128, level), colour=CATEGORICAL[k])
+        sheet.words(width - 122, level, name, anchor="start", soft=True)
+    for point, text in words.items():
+        x, y = place(*point)
+        sheet.dot(x, y, colour=CATEGORICAL[3], radius=4.5)
+        sheet.words(x + 8, y - 8, text, anchor="start")
+    return sheet.done(f"{y_title} against {x_title}.").data_url()

@@ -1,0 +1,180 @@
+"""A small VAE for the pictures that a reader hands over."""
+
+__all__ = ["train_on_own"]
+
+import io
+import warnings
+import zipfile
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from vaebook import _checks, datasets
+from vaebook.datasets import ImageSet
+from vaebook.live import pictures, widgets
+from vaebook.live.figures import latent_map
+from vaebook.live.kernel import WithKernel
+from vaebook.live.retraining import _train
+from vaebook.models import VAE, Bernoulli, OptimalGaussian
+from vaebook.models.networks import for_images
+
+_LEAST = 32  # pictures
+_UNPACKED = 2**30  # bytes
+
+
+def train_on_own(example: ImageSet, *, alt: str) -> WithKernel:
+    """Train a VAE with two latents on pictures that the reader hands over.
+
+    They are a zip, of a folder as :func:`vaebook.datasets.folder` reads it, or some picture files;
+    without any, those of the example. A tenth is set aside: when the training is done, their
+    reconstructions stand under the map of all, with its decoder alive in it.
+
+    Args:
+        example: 32 images or more, in [0, 1], on which the first run is trained at once.
+        alt: what is to be seen.
+
+    Raises:
+        ValueError: for fewer images.
+
+    Example:
+        >>> images = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> list(train_on_own(ImageSet(images), alt="My own.").pictures)
+        ['codes', 'pictures that were set aside, and below them their reconstructions']
+    """
+    _checks.instance(example, "example", ImageSet)
+    if len(example) < _LEAST or not example.in_unit_range:
+        raise ValueError(f"example must be {_LEAST} images or more in [0, 1], got {example}")
+    choices = {
+        "side": ("pixels a side", [16, 24, 32, 48, 64], 24),
+        "colour": ("read as", [("grey", 1), ("colour", 3)], 3),
+        "noise": ("likelihood", ["Bernoulli", "optimal Gaussian"], "Bernoulli"),
+        "epochs": ("epochs", [12, 24, 48, 96], 12),
+        "seed": ("seed", list(range(10)), 0),
+    }
+    own = _Own(example, alt)
+    own.run(example, {key: value for key, (_, _, value) in choices.items()})
+    return WithKernel(own.pictures, alt, partial(_own_widgets, own, choices))
+
+
+class _Own:
+    """A map of pictures and some reconstructions, of the pictures that were trained on last."""
+
+    def __init__(self, example: ImageSet, alt: str) -> None:
+        self.example, self.alt = example, alt
+
+    def run(
+        self, images: ImageSet, settings: Mapping[str, Any], say: widgets.Say = lambda _: None
+    ) -> None:
+        """Train, and say how far it is."""
+        epochs, seed = settings["epochs"], settings["seed"]
+        train, aside = images.split(0.9, seed=0)
+        bernoulli = settings["noise"] == "Bernoulli"
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            networks = for_images(tuple(images.images.shape[1:]), 2)
+        model = VAE(*networks, 2, Bernoulli() if bernoulli else OptimalGaussian())
+
+        def follow(epoch: int) -> None:
+            say(f"epoch {epoch} of {epochs}")
+
+        model.to(images.images.device)
+        history = _train(model, train, aside, epochs=epochs, seed=seed, follow=follow)
+        mu, labels, names = model.codes(images).mu, images.labels, images.names
+        self.map = latent_map(model, mu, labels, names=names, alt=self.alt)
+        low, high = mu.cpu().aminmax(dim=0)
+        half = 0.52 * (high - low).max().item()
+        labels = None if labels is None else labels.cpu()
+        some = aside.images[:8]
+        with torch.no_grad():
+            pairs = torch.stack([some, model.decode(model.codes(some).mu).clamp(0, 1)])
+        self.pictures = {
+            "codes": pictures.cloud(mu.cpu() - (low + high) / 2, labels, names, half),
+            "pictures that were set aside, and below them their reconstructions": (
+                pictures.grid(pairs)
+            ),
+        }
+        kinds = f" of {len(names)} class{'es' * (len(names) > 1)}" if names else ""
+        loss = min(history.epochs["validation_loss"])
+        say(f"{len(images)} pictures{kinds}; loss of those set aside {loss:.0f} nats per picture")
+
+
+def _own_widgets(own: _Own, choices: Mapping[str, tuple[str, Any, Any]]) -> Any:
+    import ipywidgets
+
+    kinds = ".zip,.png,.jpg,.jpeg,.webp"
+    handed = ipywidgets.FileUpload(accept=kinds, multiple=True, description="a zip or pictures")
+    handed.layout.width = "auto"
+    dials = widgets.dials(choices)
+    pairs = ipywidgets.HTML()
+    shown = ipywidgets.VBox()
+
+    def show() -> None:
+        _, (words, url) = own.pictures.items()
+        pairs.value = widgets.picture(url, words)
+        shown.children = [own.map.widget(), pairs]
+
+    def train(say: widgets.Say) -> None:
+        settings = widgets.values(dials)
+        images, left_out = own.example, ""
+        if handed.value:
+            say("reading")
+            images, left_out = _handed_over(handed.value, settings["side"], settings["colour"])
+
+        def tell(text: str) -> None:
+            say(f"{text}{left_out}")
+
+        own.run(images, settings, tell)
+        show()
+
+    show()
+    rows = [[handed, dials["side"]], [dials["colour"], dials["noise"]]]
+    rows += [[dials["epochs"], dials["seed"]]]
+    button = widgets.runner("train", train)
+    return ipywidgets.VBox([*map(ipywidgets.HBox, rows), button, shown])
+
+
+def _handed_over(
+    files: Sequence[Mapping[str, Any]], side: int, channels: int
+) -> tuple[ImageSet, str]:
+    """The pictures of a zip or of some files, and in words which files were left out."""
+    with TemporaryDirectory() as place, warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        root = Path(place)
+        for file in files:
+            name, content = Path(file["name"]).name, bytes(file["content"])
+            if name.lower().endswith(".zip"):
+                _unpack(name, content, root)
+            else:
+                (root / name).write_bytes(content)
+        try:
+            images = datasets.folder(_inside(root), side, channels, progress=False)
+        except ValueError as refusal:
+            words = str(refusal).replace(f"in {_inside(root)}", "in what you have handed over")
+            raise ValueError(words) from None
+    if len(images) < _LEAST:
+        raise ValueError(f"pictures must be {_LEAST} or more, got {len(images)}")
+    return images, "".join(f"\n{warning.message}" for warning in heard)
+
+
+def _unpack(name: str, content: bytes, root: Path) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+            if size > _UNPACKED:
+                raise ValueError(f"{name} must hold {_UNPACKED:,} bytes at most, got {size:,}")
+            packed.extractall(root)
+    # A password, or a way of packing that Python hasn't.
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise ValueError(f"{name} can't be unpacked: {error}") from None
+
+
+def _inside(root: Path) -> Path:
+    """Where the classes are: zips often hold one folder around everything, and a Mac's own."""
+    shown = [part for part in root.iterdir() if part.name[0] not in "._"]
+    if len(shown) == 1 and shown[0].is_dir():
+        return _inside(shown[0]) if any(part.is_dir() for part in shown[0].iterdir()) else root
+    return root
