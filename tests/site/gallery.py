@@ -74,5 +74,8 @@ def with_kernel() -> dict[str, live.WithKernel]:
         ),
         "islands": live.embed_again(codes.mu[:100], codes.labels[:100], alt="Islands."),
         "anchors": live.train_anchored(small_digits()[:300], alt="Anchors."),
+        "price": live.train_at_price(
+            small_digits()[:300], {1.0: (9.0, 2.0), 9.0: (3.0, 5.0)}, noise=0.1, alt="A price."
+        ),
         "own": live.train_on_own(small_digits()[:300], alt="My own."),
     }

@@ -46,7 +46,7 @@ CELLS = [
     *(f"widgets[{name!r}].z = {place}" for name, place in PLACES.items()),
     "from gallery import with_kernel\nkernels = with_kernel()\nkernels['train']",
     "kernels['chains']",
-    *(f"kernels[{name!r}]" for name in ("evidence", "islands", "anchors", "own")),
+    *(f"kernels[{name!r}]" for name in ("evidence", "islands", "anchors", "price", "own")),
     READ,
 ]
 
@@ -246,6 +246,18 @@ def test_a_reader_moves_an_anchor(lab: Page) -> None:
     cell.get_by_role("button", name="train again").click()
     expect(cell.get_by_text("epoch 12 of 12")).to_be_visible(timeout=60_000)
     assert terms.all_text_contents() != before
+
+
+def test_a_reader_pays_another_price(lab: Page) -> None:
+    cell = lab.locator(".jp-CodeCell", has=lab.get_by_role("button", name="train at this price"))
+    cell.scroll_into_view_if_needed()
+    before = cell.locator("table").inner_text()
+    for _ in range(3):
+        cell.get_by_role("slider").first.press("ArrowRight")
+    cell.get_by_role("button", name="train at this price").click()
+    expect(cell.get_by_text("epoch 12 of 12")).to_be_visible(timeout=60_000)
+    expect(cell.locator("table")).not_to_have_text(before)
+    expect(cell.get_by_role("img", name="A price.")).to_be_visible()
 
 
 def picture(i: int) -> bytes:

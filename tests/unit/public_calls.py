@@ -1139,6 +1139,13 @@ def _live() -> dict[str, Callable[[], Call]]:
             live.train_again,
             {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "Train again."},
         ),
+        "live.retraining.train_at_price": lambda: (
+            live.train_at_price,
+            {
+                "train": ImageSet(grey(64, 1, 4, 4)), "known": {1.0: (5.0, 1.0), 9.0: (1.0, 2.0)},
+                "noise": 0.1, "alt": "A price.",
+            },
+        ),
         "live.handed.train_on_own": lambda: (
             live.train_on_own, {"example": ImageSet(grey(32, 1, 4, 4)), "alt": "My own."}
         ),

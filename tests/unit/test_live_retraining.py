@@ -1,6 +1,7 @@
 """Small VAEs that a notebook trains anew, and the pictures that stand for them on a page."""
 
 import base64
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 from tests.unit.kernel_widgets import blobs, press, widgets
 from vaebook import live
 from vaebook.datasets import ImageSet
-from vaebook.live.retraining import _Anchored, _Shown, _small
+from vaebook.live.retraining import _Anchored, _Priced, _Shown, _small
 
 pytestmark = pytest.mark.slow
 
@@ -97,3 +98,50 @@ def test_classes_that_have_no_menu_each_are_refused(kinds):
     images = ImageSet(torch.rand(64, 1, 4, 4), torch.arange(64) % kinds)
     with pytest.raises(ValueError, match=f"two to twelve classes, got {kinds}"):
         live.train_anchored(images, alt="x")
+
+
+KNOWN = {1.0: (5.0, 1.0), 10.0: (1.0, 2.0)}
+
+
+def test_a_higher_price_lands_further_to_the_left():
+    priced = _Priced(blobs(640), sorted(KNOWN.values()), noise=0.1)
+    landed = []
+    for beta in (1.0, 300.0):
+        priced.run({"beta": beta, "latents": 3, "seed": 0})
+        landed.append((priced.rate, priced.error))
+        assert sum(priced.rates) == pytest.approx(priced.rate, rel=1e-4)
+    assert landed[1][0] < landed[0][0] / 2
+    # With next to no code the best picture is the mean: noise and variance of the pixels remain.
+    x = priced.noisy.images
+    mean = (x - priced.train.images.mean(0)).square().flatten(1).sum(1).mean().item()
+    noise = 0.01 * x[0].numel()
+    assert noise < landed[0][1] < landed[1][1] < 1.2 * mean
+    assert list(priced.landed.values()) == ["β = 1", "β = 300"]
+
+
+def test_each_price_leaves_its_point_in_the_picture():
+    found = widgets(live.train_at_price(blobs(), KNOWN, noise=0.1, alt="A price."))
+    before = found["HTML 2"].value, found["HTML 3"].value
+    found["β"].value, found["latents"].value = 10.0, 2
+    press(found, "train at this price")
+    assert found["HTML"].value == "epoch 12 of 12"
+    assert found["HTML 2"].value.count("latent ") == 2
+    assert before[0].count("latent ") == 6
+    drawn = re.search('base64,([^"]*)"', found["HTML 3"].value).group(1)
+    assert all(f"β = {beta}<" in base64.b64decode(drawn).decode() for beta in (1, 10))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train": blobs(63)}, "train must be 64 images or more"),
+        ({"known": {1.0: (5.0, 1.0)}}, "two models or more, got 1"),
+        ({"known": {1.0: 5.0, 2.0: 3.0}}, r"must map beta to \(rate, squared error\), got 5.0"),
+        ({"noise": 0.0}, "noise must"),
+    ],
+)
+def test_what_gives_no_curve_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        live.train_at_price(
+            **{"train": blobs(), "known": KNOWN, "noise": 0.1, "alt": "x"} | change
+        )

@@ -22,7 +22,7 @@ from vaebook.live.kernel import (
 )
 from vaebook.live.pack import pack
 from vaebook.live.page import Live
-from vaebook.live.retraining import train_again, train_anchored
+from vaebook.live.retraining import train_again, train_anchored, train_at_price
 
 __all__ = [
     "BetaRun",
@@ -42,6 +42,7 @@ __all__ = [
     "pipeline",
     "train_again",
     "train_anchored",
+    "train_at_price",
     "train_on_own",
     "trainer",
     "twins",

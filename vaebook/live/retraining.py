@@ -1,9 +1,9 @@
 """Small VAEs that a notebook trains anew as the reader wants; a page shows the first run."""
 
-__all__ = ["train_again", "train_anchored"]
+__all__ = ["train_again", "train_anchored", "train_at_price"]
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,16 +11,17 @@ import torch
 from torch import Generator, Tensor
 
 from vaebook import _checks
-from vaebook.datasets import ImageSet
+from vaebook.datasets import ImageSet, add_noise
+from vaebook.figures.numbers import number
 from vaebook.figures.renderer import CATEGORICAL
 from vaebook.live import pictures, widgets
-from vaebook.live.kernel import WithKernel
+from vaebook.live.kernel import WithKernel, _round_step
 from vaebook.live.page import Live
-from vaebook.models import VAE, Bernoulli
+from vaebook.models import VAE, Bernoulli, Gaussian
 from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.models.priors import Prior, StandardNormal
-from vaebook.objectives import negative_elbo
-from vaebook.training import History, fit
+from vaebook.objectives import kl_per_latent, negative_elbo
+from vaebook.training import History, Transform, fit
 
 _EPOCHS = 12
 _BATCH = 64
@@ -37,6 +38,7 @@ def _train(
     beta: float = 1.0,
     epochs: int = _EPOCHS,
     seed: int = 0,
+    transform: Transform | None = None,
     follow: Follow = lambda _: None,
 ) -> History:
     """Train, and call `follow` with the number of each epoch that is done."""
@@ -55,20 +57,27 @@ def _train(
         batch_size=_BATCH,
         learning_rate=2e-3,
         seed=seed,
+        transform=transform,
         observers=[look],
         progress=False,
     )
 
 
 def _small(
-    train: ImageSet, width: int, latents: int, seed: int, prior: Prior | None = None
+    train: ImageSet,
+    width: int,
+    latents: int,
+    seed: int,
+    prior: Prior | None = None,
+    variance: float | None = None,
 ) -> VAE:
     """A VAE with one hidden layer, made without the random numbers of the process."""
     shape = tuple(train.images.shape[1:])
+    likelihood = Bernoulli() if variance is None else Gaussian(variance)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         networks = MLPEncoder(2 * latents, (width,), shape), MLPDecoder(latents, (width,), shape)
-        return VAE(*networks, latents, Bernoulli(), prior).to(train.images.device)
+        return VAE(*networks, latents, likelihood, prior).to(train.images.device)
 
 
 def train_again(train: ImageSet, *, alt: str) -> WithKernel:
@@ -279,3 +288,136 @@ def train_anchored(train: ImageSet, *, alt: str) -> WithKernel:
     first = {f"class {k}": place for k, place in enumerate(begin)}
     run(first | {key: value for key, (_, _, value) in choices.items()})
     return WithKernel(shown.pictures(), alt, partial(_run_widgets, shown, run, build, alt))
+
+
+def train_at_price(
+    train: ImageSet, known: Mapping[float, tuple[float, float]], *, noise: float, alt: str
+) -> WithKernel:
+    r"""Train a small VAE of noisy images at a price, and see where it lands among known models.
+
+    The reader chooses :math:`\beta`, the number of latents and the seed. Each run leaves its rate
+    and squared error in the picture; a table has the rate of each latent. A tenth of the images is
+    set aside for both. The first run, with a :math:`\beta` of 1, is there at once.
+
+    Args:
+        train: 64 images or more in [0, 1], without noise; some thousands take seconds.
+        known: rate and expected squared error, in nats and summed over pixels, by :math:`\beta`.
+        noise: standard deviation of what is added to each pixel, anew in each batch, in (0, 1].
+        alt: what is to be seen.
+
+    Raises:
+        ValueError: for fewer images, fewer than two known models, or noise out of range.
+
+    Example:
+        >>> images = ImageSet(torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0)))
+        >>> known = {1.0: (5.0, 1.0), 10.0: (1.0, 2.0)}
+        >>> list(train_at_price(images, known, noise=0.1, alt="A price.").pictures)
+        ['rate and error', 'noisy images that were set aside, and below them reconstructions']
+    """
+    _checks.instance(train, "train", ImageSet)
+    if len(train) < _BATCH or not train.in_unit_range:
+        raise ValueError(f"train must be {_BATCH} images or more in [0, 1], got {train}")
+    _checks.instance(known, "known", Mapping)
+    for beta, point in known.items():
+        _checks.number(beta, "beta in known", 0)
+        if not isinstance(point, Sequence) or len(point) != 2:
+            raise ValueError(f"known must map beta to (rate, squared error), got {point!r}")
+        for value in point:
+            _checks.number(value, f"known[{beta:g}]", 0, 1e6)
+    if len(known) < 2:
+        raise ValueError(f"known must have two models or more, got {len(known)}")
+    _checks.number(noise, "noise", 1e-3, 1)
+    choices = {
+        "beta": ("β", [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 10_000.0], 1.0),
+        "latents": ("latents", [2, 3, 6, 10], 6),
+        "seed": ("seed", list(range(10)), 0),
+    }
+    priced = _Priced(train, sorted(known.values()), float(noise))
+    priced.run({key: value for key, (_, _, value) in choices.items()})
+    drawn, build = priced.pictures, partial(_price_widgets, priced, choices, alt)
+    return WithKernel(drawn, alt, build)
+
+
+class _Priced:
+    """Runs at several prices, drawn among known models."""
+
+    def __init__(
+        self, train: ImageSet, known: Sequence[tuple[float, float]], noise: float
+    ) -> None:
+        self.train, aside = train.split(0.9, seed=0)
+        self.aside = aside[:500]
+        generator = torch.Generator(train.images.device).manual_seed(0)
+        self.noisy = self.aside.with_images(add_noise(self.aside.images, noise, generator))
+        self.known, self.noise = known, noise
+        self.landed: dict[tuple[float, float], str] = {}
+
+    def run(self, settings: Mapping[str, Any], follow: Follow = lambda _: None) -> None:
+        """Train at one price, and draw where it lands."""
+        beta, seed, variance = settings["beta"], settings["seed"], self.noise**2
+        model = _small(self.train, 128, settings["latents"], seed, variance=variance)
+        spread = partial(add_noise, scale=self.noise)
+        _train(model, self.train, beta=beta, seed=seed, transform=spread, follow=follow)
+        generator = torch.Generator(self.noisy.images.device).manual_seed(0)
+        with torch.no_grad():
+            terms = negative_elbo(model, self.noisy, generator=generator)
+            codes = model.codes(self.noisy)
+            again = model.decode(codes.mu[:8]).clamp(0, 1)
+        assert codes.logvar is not None
+        self.rates = kl_per_latent(codes.mu, codes.logvar).mean(0).tolist()
+        pixels = self.noisy.images[0].numel()
+        constant = pixels / 2 * math.log(2 * math.pi * variance)
+        self.rate = terms["kl"].mean().item()
+        self.error = 2 * variance * (terms["reconstruction"].mean().item() - constant)
+        self.landed[self.rate, self.error] = f"β = {beta:g}"
+        points = [*self.known, *self.landed]
+        x_ticks, y_ticks = (_ticks(max(column)) for column in zip(*points, strict=True))
+        self.pictures = {
+            "rate and error": pictures.chart(
+                {"known models": self.known},
+                self.landed,
+                x_title="rate, nats",
+                y_title="squared error",
+                x_ticks=x_ticks,
+                y_ticks=y_ticks,
+            ),
+            "noisy images that were set aside, and below them reconstructions": pictures.grid(
+                torch.stack([self.noisy.images[: len(again)].clamp(0, 1), again])
+            ),
+        }
+
+    def words(self) -> str:
+        """A table of what came of the last run."""
+        rows = {"rate": f"{number(self.rate, 1)} nats", "squared error": number(self.error, 1)}
+        for j, rate in enumerate(self.rates, 1):
+            idle = ", idle" if rate < 0.1 else ""
+            rows[f"latent {j}"] = f"{number(rate)} nats{idle}"
+        return widgets.table(rows)
+
+
+def _ticks(most: float) -> list[float]:
+    """Round numbers from 0 to one beyond all."""
+    step = _round_step(max(most, 1e-3) / 4)
+    return [step * k for k in range(math.floor(most / step) + 2)]
+
+
+def _price_widgets(priced: _Priced, choices: Mapping[str, tuple[str, Any, Any]], alt: str) -> Any:
+    import ipywidgets
+
+    dials = widgets.dials(choices)
+    curve, pairs, told = (ipywidgets.HTML() for _ in range(3))
+
+    def show() -> None:
+        (_, drawn), (words, url) = priced.pictures.items()
+        curve.value, pairs.value = widgets.picture(drawn, alt), widgets.picture(url, words)
+        told.value = priced.words()
+
+    def train(say: widgets.Say) -> None:
+        def follow(epoch: int) -> None:
+            say(f"epoch {epoch} of {_EPOCHS}")
+
+        priced.run(widgets.values(dials), follow)
+        show()
+
+    show()
+    column = ipywidgets.VBox([*dials.values(), widgets.runner("train at this price", train), told])
+    return ipywidgets.HBox([column, ipywidgets.VBox([curve, pairs])])
