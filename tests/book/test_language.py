@@ -27,12 +27,18 @@ RULES = {
     ),
     "compare with": r"\b[Hh](?:old|olding|eld) (?:\w+ ){0,4}against\b",
     "per image": rf"\b(?:{RATED}) an? (?:{UNITS})\b",
+    "idioms": (
+        r"\bbelongs? into\b|\b(?:is|are|was|were) owed to\b|\blets? one \w+"
+        r"|\bfor the greater part\b|\b[Ww]ith which probability\b"
+        r"|\b[Ww]hich \w+ ha(?:s|ve) (?:each|every)\b"
+        r"|\bcan be said exactly\b|\bthe (\w+er), the \1\b"
+    ),
     "a true minus sign": r"(?<![\w\u2212-])-\d",
     "no bold numbers": r"\*\*(?:[\d.,\u2212]+|\{glue:text\})\*\*",
 }
 # What is no prose, beside listings.
 NO_PROSE = re.compile(
-    r"\$\$.*?\$\$|\$[^$]*\$|`[^`\n]*`|^\(\S+\)=$|https?://\S+|\]\([^)]*\)|^:[\w-]+:.*$",
+    r"\$\$.*?\$\$|\$[^$]*\$|`[^`\n]*`|^\(\S+\)=$|https?://\S+|\]\([^)]*\)|^:[\w-]+:[^\n]*$",
     re.DOTALL | re.MULTILINE,
 )
 
@@ -53,7 +59,7 @@ def prose(text: str) -> str:
     kept, listing = [], False
     for line in text.split("\n"):
         if re.match(r"\s*(`{3,}|:{3,})", line):
-            listing = not listing and bool(re.match(r"\s*`{3,}\w", line))
+            listing = not listing and bool(re.match(r"\s*`{3,}(\w|\{math\})", line))
         elif not listing:
             kept.append(line)
     return "\n".join(kept)
@@ -81,6 +87,10 @@ def test_a_page_keeps_to_the_style(path: Path) -> None:
         "The cells are gray.",
         "Hold the curve against the bound.",
         "It costs three nats an image.",
+        ":label: thm:first\n\nIt costs three nats an image.",
+        "The point belongs into the numerator.",
+        "The gap is owed to the family.",
+        "Which variance has each coordinate?",
         "They lie between -3 and 3.",
         "It is **12.5** nats.",
         "It is **{glue:text}`a:.1f`** nats.",
