@@ -88,6 +88,7 @@ SCROLLED = """() => [...document.querySelectorAll(".bd-article mjx-container[dis
   .filter((display) => display.scrollWidth > display.clientWidth + 1)
   .map((display) => `${display.scrollWidth} for ${display.clientWidth} pixels: `
     + display.textContent.slice(0, 80))"""
+TOP, END = (f"(element) => element.getBoundingClientRect().{end}" for end in ("top", "bottom"))
 # A computed number has a true minus sign, and a range whose ends are alike is written once.
 MISWRITTEN = """() => {
   const prose = document.querySelector(".bd-article")?.cloneNode(true);
@@ -247,6 +248,18 @@ def test_no_formula_scrolls_on_a_phone(browser: Browser, base: str, name: str) -
     page.evaluate("() => window.MathJax?.startup?.promise.then(() => true)")
     page.evaluate(UNFOLD)
     assert page.evaluate(SCROLLED) == []
+    page.close()
+
+
+def test_the_running_chains_and_their_dials_fit_on_the_screen_of_a_phone(
+    browser: Browser, base: str
+) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
+    page.goto(base + "chapters/09_pcn.html")
+    page.locator("vaebook-chains").scroll_into_view_if_needed()
+    top = page.locator("vaebook-chains .vaebook-live-main").evaluate(TOP)
+    end = page.locator("vaebook-chains .vaebook-live-dials").evaluate(END)
+    assert end - top < 844 - page.locator(".bd-header-article").evaluate(END)
     page.close()
 
 
