@@ -45,11 +45,12 @@ class Table:
             for side, text in zip(sides, self.headings, strict=True)
         )
         lines = []
+        corner, *labels = (escape(_TAG.sub("", heading)) for heading in self.headings)
         for name, *cells in self.rows:
-            line = f'<tr><th scope="row" style="{_style("start", name)}">{_html(name)}</th>'
-            for side, heading, text in zip(sides[1:], self.headings[1:], cells, strict=True):
+            line = f'<tr><th scope="row" style="{_style("start", name)}" data-heading="{corner}">'
+            line += f"{_html(name)}</th>"
+            for side, label, text in zip(sides[1:], labels, cells, strict=True):
                 cell = _unbroken(text) if side == "end" else _html(text)
-                label = escape(_TAG.sub("", heading))
                 line += f'<td style="{_style(side, text)}" data-heading="{label}">{cell}</td>'
             lines.append(f"{line}</tr>")
         kind = "vaebook-table vaebook-table-wide" if self._wide() else "vaebook-table"
