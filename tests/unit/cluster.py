@@ -26,7 +26,7 @@ class Cluster:
         self.file = folder / "scheduler.json"
         self.folder = folder
         self.scheduler = self.start("scheduler", "--no-dashboard", "--port", "0")
-        self.wait(self.file.exists)
+        self.wait(self.written)
         self.address = f"tcp://127.0.0.1:{self.port()}"
         self.workers = [self.worker() for _ in range(2)]
         self.wait_for_workers()
@@ -45,6 +45,10 @@ class Cluster:
 
     def worker(self, first: str = "") -> subprocess.Popen[bytes]:
         return self.start("worker", "--no-nanny", "--nthreads", "1", first=first)
+
+    def written(self) -> bool:
+        """Tell whether the scheduler has said where it is; its file is there before its text."""
+        return self.file.exists() and self.file.read_text().rstrip().endswith("}")
 
     def port(self) -> str:
         address: str = json.loads(self.file.read_text())["address"]
