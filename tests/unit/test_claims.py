@@ -92,6 +92,10 @@ def test_equivalence_needs_the_margin_on_both_sides_and_fails_on_either():
     assert verdict([-0.3] * 12, "within", 0.2) == "refuted"
     wide = [0.19, 0.21] * 6  # no proof of a difference is no proof of equality
     assert verdict(wide, "within", 0.2) == "undecided"
+    ((tally,),) = decide(
+        [claim(part("within", 0.2))], study(vae=[0.3] * 5 + [-0.3] * 4 + [0.0] * 3)
+    )[0].readings
+    assert (tally.holds, tally.fails) == (3, 9)
 
 
 def test_pairs_are_compared_seed_by_seed():
@@ -165,9 +169,15 @@ def test_parts_and_readings_are_put_together_as_was_said():
     assert of("u", "d") == of("u", "e") == "in part"
     assert of("d", "d") == of("d", "e") == "refuted"
     assert of("e", "e") == "undecided"
-    two = decide([claim(part(kind="u"), part(kind="d"))], found)[0]
-    assert two.verdicts == ("reproduced", "refuted")
-    assert two.verdict == "in part"  # it hangs on the reading
+
+    def readings(*kinds):
+        two = decide([claim(*(part(kind=kind) for kind in kinds))], found)[0]
+        assert len(two.verdicts) == len(kinds)
+        return two.verdict
+
+    assert readings("u", "d") == readings("u", "e") == "in part"  # it hangs on the reading
+    assert readings("d", "e") == "refuted"
+    assert readings("e") == "undecided"
 
 
 def test_what_can_be_detected_is_detected_so_often():
@@ -231,6 +241,7 @@ def test_readings_are_spelt_out(tmp_path: Path):
         ),
         (WAYS + HEAD + PART.replace("at_least = 1", "at_least = nan"), "must be finite"),
         (HEAD + PART, "is no register of claims.*way"),
+        (WAYS + HEAD + 'weight = "much"\n' + PART, "is no register of claims.*weight"),
     ],
 )
 def test_what_is_no_register_is_refused(tmp_path: Path, text: str, message: str):

@@ -2,7 +2,8 @@
 
 The register says before the runs by which numbers a claim is decided. Seeds are the unit: a part
 of a claim holds when significantly more than half of all seeds would lie on its side of the
-margin, by an exact sign test, and fails when they would lie on the other. All parts of a family
+margin, by an exact sign test, and fails when they would lie on the other; so it speaks of the
+median seed. All parts of a family
 are corrected together by Holm's method. What neither holds nor fails is undecided.
 """
 
@@ -12,7 +13,7 @@ import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
@@ -102,9 +103,10 @@ class Tally:
         part: what is decided.
         values: of the seeds, None where there is none.
         holds: how many lie on the claim's side of the margin.
-        fails: how many lie on the other; for a part within margins, on the fuller other side.
+        fails: how many lie on the other; for a part within margins, on both.
         p: of the sign test, two-sided, not corrected.
         p_holm: corrected for all parts of the family.
+        towards: whether the seeds speak for the claim rather than against it.
         verdict: reproduced, refuted or undecided.
     """
 
@@ -114,6 +116,7 @@ class Tally:
     fails: int
     p: float
     p_holm: float
+    towards: bool
     verdict: Verdict
 
 
@@ -126,7 +129,7 @@ class Decision:
         readings: the tallies of its parts, reading by reading.
         verdicts: on each reading. It is reproduced when all parts are, in part when some are,
             refuted when some are refuted and none is reproduced.
-        verdict: that of all readings where they agree, else in part.
+        verdict: of the readings together, by the same rule.
     """
 
     claim: Claim
@@ -160,8 +163,8 @@ def register(path: str | os.PathLike[str] = tables.FOLDER / "claims.toml") -> li
 
 
 def _claim(entry: dict[str, Any], readings: Mapping[str, Sequence[str]]) -> Claim:
-    parts = tuple(part for each in entry["part"] for part in _parts(dict(each), readings))
-    named = {name: entry[name] for name in ("id", "family", "says", "form", "table")}
+    named = dict(entry)
+    parts = tuple(part for each in named.pop("part") for part in _parts(dict(each), readings))
     return Claim(**named, parts=parts)
 
 
@@ -290,14 +293,16 @@ def _count(part: Part, table: Table) -> Tally:
     known = [sign * value for value in values if value is not None]
     n, margin = len(values), sign * part.margin
     if part.side == "within":
-        holds = min(sum(v < margin for v in known), sum(v > -margin for v in known))
-        fails = max(sum(v > margin for v in known), sum(v < -margin for v in known))
-        against = 2 * sign_test(fails, n)  # it may fail on two sides
+        beyond = [sum(v > margin for v in known), sum(v < -margin for v in known)]
+        short = [sum(v < margin for v in known), sum(v > -margin for v in known)]
+        # It must hold on both sides, and may fail on either.
+        towards, against = sign_test(min(short), n), 2 * sign_test(max(beyond), n)
+        holds, fails = sum(abs(v) < margin for v in known), sum(beyond)
     else:
         holds, fails = sum(v > margin for v in known), sum(v < margin for v in known)
-        against = sign_test(fails, n)
-    p = min(1.0, 2 * min(sign_test(holds, n), against))
-    return Tally(part, tuple(values), holds, fails, p, p, "undecided")
+        towards, against = sign_test(holds, n), sign_test(fails, n)
+    p = min(1.0, 2 * min(towards, against))
+    return Tally(part, tuple(values), holds, fails, p, p, towards < against, "undecided")
 
 
 def _corrected(family: Sequence[Tally], alpha: float) -> list[Tally]:
@@ -305,28 +310,23 @@ def _corrected(family: Sequence[Tally], alpha: float) -> list[Tally]:
     order = sorted(range(len(family)), key=lambda i: family[i].p)
     so_far, found = 0.0, {}
     for step, i in enumerate(order):
-        tally = family[i]
-        so_far = max(so_far, min(1.0, (len(family) - step) * tally.p))
+        so_far = max(so_far, min(1.0, (len(family) - step) * family[i].p))
         verdict: Verdict = "undecided"
         if so_far <= alpha:
-            verdict = "reproduced" if tally.holds > tally.fails else "refuted"
-        found[i] = Tally(
-            tally.part, tally.values, tally.holds, tally.fails, tally.p, so_far, verdict
-        )
+            verdict = "reproduced" if family[i].towards else "refuted"
+        found[i] = replace(family[i], p_holm=so_far, verdict=verdict)
     return [found[i] for i in range(len(family))]
 
 
 def _decision(claim: Claim, judged: Mapping[int, Tally]) -> Decision:
     readings = tuple(tuple(judged[id(part)] for part in parts) for parts in claim.readings())
     verdicts = tuple(_together([tally.verdict for tally in tallies]) for tallies in readings)
-    return Decision(
-        claim, readings, verdicts, verdicts[0] if len(set(verdicts)) == 1 else "in part"
-    )
+    return Decision(claim, readings, verdicts, _together(verdicts))
 
 
 def _together(verdicts: Sequence[Verdict]) -> Verdict:
     if len(set(verdicts)) == 1:
         return verdicts[0]
-    if "reproduced" in verdicts:
+    if {"reproduced", "in part"} & set(verdicts):
         return "in part"
     return "refuted" if "refuted" in verdicts else "undecided"
