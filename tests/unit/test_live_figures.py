@@ -175,6 +175,25 @@ def test_names_of_classes_that_lie_on_each_other_are_drawn_apart():
     assert dark(labels < 2) > 0.95 * apart > 100
 
 
+def test_a_loss_above_that_of_the_mean_image_is_not_cut_off():
+    shown = pixels(pictures.bands([30.0, 10.0], [0.0, 0.0], 10.0))
+    filled = (shown[..., 3] > 0).sum(0)
+    assert filled[30] > 2.5 * filled[-30] > 0  # from three times the level down to it
+
+
+def test_chains_have_no_colour_and_their_ends_are_marked():
+    generator = torch.Generator().manual_seed(0)
+    chains = torch.randn(50, 8, 2, generator=generator)
+    url = pictures.paths(chains)
+    shown = Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGBA")
+    *colours, alpha = np.asarray(shown).transpose(2, 0, 1).astype(int)
+    seen = alpha > 250
+    spread = np.max(colours, 0) - np.min(colours, 0)
+    assert spread[seen].max() < 8  # greys
+    assert ((np.max(colours, 0) < 30) & seen).sum() > 100
+    assert ((np.min(colours, 0) > 225) & seen).sum() > 100
+
+
 def test_the_pipeline_carries_both_networks_and_the_images(plane, cloud):
     images = torch.rand(3, 1, 28, 28)
     figure = live.pipeline(plane, images, *cloud, alt="A pipeline.")

@@ -128,10 +128,7 @@ def _run_chains(
     chain = samplers.pcn(
         model.target(image), start, steps, settings["step"], generator=generator, progress=False
     )
-    places = chain.positions.transpose(0, 1).flatten(0, 1).cpu()
-    which = torch.arange(n).repeat_interleave(len(chain))
-    thin = max(1, len(places) // 4000)
-    cloud = pictures.cloud(places[::thin], which[::thin], (), pictures.half_side(places))
+    cloud = pictures.paths(torch.cat([start[None], chain.positions]).cpu())
     say("judging them")
     half = chain[len(chain) // 2 :]
     with warnings.catch_warnings():  # of chains that never moved, which the table tells

@@ -9,6 +9,7 @@ __all__ = [
     "five_bits",
     "grid",
     "half_side",
+    "paths",
     "picture",
     "points",
 ]
@@ -107,6 +108,26 @@ def _spread(middles: list[list[float]], distance: float) -> list[list[float]]:
     return found
 
 
+def paths(places: Tensor) -> str:
+    """Return chains in a plane [T, K, 2] as a data URL, transparent, from rings to dots."""
+    side, edge = 840, 20
+    low, high = places.flatten(0, 1).aminmax(dim=0)
+    reach = max((high - low).max().item() / 2, 1e-6)
+    unit = (side / 2 - edge) / reach
+    spots = side / 2 + (places - (low + high) / 2) * places.new_tensor([unit, -unit])
+    sheet = Image.new("RGBA", (side, side), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(sheet)
+    chains = [[(x, y) for x, y in chain] for chain in spots.transpose(0, 1).tolist()]
+    for chain in chains:
+        draw.line(chain, "#808080", 2)
+    # A chain that never moved is a dot in its ring.
+    for k, radius, fill, rim in ((0, 11, "#ffffff", "#111111"), (-1, 8, "#111111", "#ffffff")):
+        for chain in chains:
+            x, y = chain[k]
+            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill, rim, 2)
+    return data_url(sheet.quantize(24, method=Image.Quantize.FASTOCTREE))
+
+
 def bench(x: float, noise: float, mu: float, sigma: float) -> str:
     """Return prior, posterior and q of a straight decoder, which are Gaussians, as a data URL."""
     width, height = 1400, 480
@@ -131,16 +152,16 @@ def bands(pixels: Sequence[float], price: Sequence[float], ceiling: float) -> st
     side = 840
     sheet = Image.new("RGBA", (side, side), (0, 0, 0, 0))
     draw = ImageDraw.Draw(sheet)
-    top = max(1.1 * ceiling, 1e-6)
     edges = [
         [0.0] * len(pixels),
         list(pixels),
         [a + b for a, b in zip(pixels, price, strict=True)],
     ]
+    top = max(1.1 * ceiling, *edges[-1], 1e-6)
     across = np.linspace(20, side - 20, len(pixels)).tolist()
     for low, high, colour in zip(edges, edges[1:], CATEGORICAL, strict=False):
         there = [*zip(across, high, strict=True), *zip(across[::-1], low[::-1], strict=True)]
-        draw.polygon([(x, side - 20 - (side - 40) * min(y / top, 1)) for x, y in there], colour)
+        draw.polygon([(x, side - 20 - (side - 40) * y / top) for x, y in there], colour)
     level = side - 20 - (side - 40) * ceiling / top
     draw.line([(20, level), (side - 20, level)], "#808080", 4)
     return data_url(sheet)

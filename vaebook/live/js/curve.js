@@ -18,8 +18,12 @@ export class Curve {
     if (!width) return;
     const n = pixels.length;
     const across = (i) => LEFT + ((width - 2 * LEFT) * (i + 1)) / Math.max(n, this.least);
-    const unit = (height - FOOT - HEAD) / this.ceiling;
-    const up = (loss) => height - FOOT - unit * Math.min(loss, 1.1 * this.ceiling);
+    const highest = pixels.reduce(
+      (most, loss, i) => Math.max(most, loss + price[i]),
+      this.ceiling,
+    );
+    const unit = (height - FOOT - HEAD) / highest;
+    const up = (loss) => height - FOOT - unit * loss;
     const stride = Math.ceil(n / width) || 1;
     const band = (from, to, colour) => {
       context.beginPath();
