@@ -61,6 +61,16 @@ def folder(
         >>> images.names, list(images.images.shape)
         (('cats', 'dogs'), [2, 3, 32, 32])
     """
+    images, left_out = _read_folder(path, size, channels, progress=progress)
+    if left_out:
+        warnings.warn(left_out, stacklevel=2)
+    return images
+
+
+def _read_folder(
+    path: str | os.PathLike[str], size: int, channels: int, *, progress: bool
+) -> tuple[ImageSet, str]:
+    """Return the pictures of a folder, and in words which files were left out."""
     _checks.count(size, "size")
     if channels not in (1, 3) or isinstance(channels, bool):
         raise ValueError(f"channels must be 1 or 3, got {channels!r}")
@@ -68,7 +78,7 @@ def folder(
     if not root.is_dir():
         found = "a file" if root.exists() else "nothing there"
         raise ValueError(f"path must be a folder of pictures, got {str(path)!r}: {found}")
-    files, labels, names = _pictures(root)
+    files, labels, names, left_out = _pictures(root)
     images = torch.empty(len(files), channels, size, size)
     broken = []
     for i, file in enumerate(_progress.bar(progress, files, unit="picture")):
@@ -81,11 +91,11 @@ def folder(
             f"path must hold pictures that can be read, but {len(broken)} of {len(files)} in "
             f"{root} can't be. Delete or replace\n" + "\n".join(broken)
         )
-    return ImageSet(images, labels, names=names, title=root.resolve().name)
+    return ImageSet(images, labels, names=names, title=root.resolve().name), left_out
 
 
-def _pictures(root: Path) -> tuple[list[Path], Tensor | None, tuple[str, ...]]:
-    """Return the files of a folder, with labels and names where it has class folders."""
+def _pictures(root: Path) -> tuple[list[Path], Tensor | None, tuple[str, ...], str]:
+    """Return the files of a folder, labels and names of class folders, and what is left out."""
     flat, folders, others = _listed(root)
     classes = {}
     for part in folders:
@@ -113,15 +123,12 @@ def _pictures(root: Path) -> tuple[list[Path], Tensor | None, tuple[str, ...]]:
             + (f", but {left_out}" if others else "")
         )
     if others:
-        warnings.warn(
-            f"not PNG, JPEG or WebP by name, and left out: {left_out}",
-            stacklevel=3,
-        )
+        left_out = f"not PNG, JPEG or WebP by name, and left out: {left_out}"
     if flat:
-        return flat, None, ()
+        return flat, None, (), left_out
     labels = [k for k, files in enumerate(classes.values()) for _ in files]
     files = [file for part in classes.values() for file in part]
-    return files, torch.tensor(labels), tuple(classes)
+    return files, torch.tensor(labels), tuple(classes), left_out
 
 
 def _listed(place: Path) -> tuple[list[Path], list[Path], list[Path]]:
