@@ -18,11 +18,8 @@ export class Curve {
     if (!width) return;
     const n = pixels.length;
     const across = (i) => LEFT + ((width - 2 * LEFT) * (i + 1)) / Math.max(n, this.least);
-    const highest = pixels.reduce(
-      (most, loss, i) => Math.max(most, loss + price[i]),
-      this.ceiling,
-    );
-    const unit = (height - FOOT - HEAD) / highest;
+    const losses = pixels.map((loss, i) => loss + price[i]).filter(Number.isFinite);
+    const unit = (height - FOOT - HEAD) / Math.max(this.ceiling, ...losses);
     const up = (loss) => height - FOOT - unit * loss;
     const stride = Math.ceil(n / width) || 1;
     const band = (from, to, colour) => {
