@@ -1,8 +1,14 @@
 """Widgets that ask a trained model, and the pictures that stand for them on a page."""
 
+import atexit
 import base64
 import re
+import subprocess
+import sys
+import time
+import warnings
 from functools import partial
+from threading import Event
 
 import pytest
 import torch
@@ -12,6 +18,7 @@ from vaebook import live
 from vaebook.figures import number
 from vaebook.latent import samplers
 from vaebook.live.kernel import _compare, _embed, _run_chains
+from vaebook.live.widgets import runner
 from vaebook.measures import bounds
 from vaebook.models import VAE, Bernoulli
 from vaebook.models.networks import MLPDecoder, MLPEncoder
@@ -23,6 +30,104 @@ pytestmark = pytest.mark.slow
 def plane():
     torch.manual_seed(0)
     return VAE(MLPEncoder(4, (16,)), MLPDecoder(2, (16,)), 2, Bernoulli()).eval()
+
+
+COUNT = """
+import time, torch
+from vaebook.live import widgets
+
+def count(n, say):
+    for i in range(n):
+        say(str(i))
+        x = torch.randn(300, 300)
+        for _ in range(20):
+            x = torch.softmax(x @ x, 1).requires_grad_()
+            x.sum().backward()
+            x = x.detach()
+
+widgets.runner("count", lambda: 100_000, count).children[0].click()
+time.sleep(0.1)
+"""
+
+
+def test_python_exits_in_peace_during_a_run():
+    done = subprocess.run(
+        [sys.executable, "-c", COUNT], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_run_leaves_nothing_to_be_done_at_the_exit(monkeypatch):
+    left, most = [], []
+    monkeypatch.setattr(atexit, "register", left.append)
+    monkeypatch.setattr(atexit, "unregister", left.remove)
+    button, *_ = runner("count", lambda: 3, lambda n, say: most.append(len(left))).children
+    press({"count": button}, "count")
+    assert (most, left) == ([1], [])
+
+
+def test_a_second_click_starts_no_second_run():
+    started, go = [], Event()
+
+    def wait(n, say):
+        started.append(n)
+        go.wait(10)
+
+    button, *_ = runner("count", lambda: 3, wait).children
+    button.click()
+    button.click()
+    go.set()
+    while button.disabled:
+        time.sleep(0.01)
+    assert started == [3]
+
+
+def test_a_run_that_ends_before_it_is_stopped_is_not_called_stopped():
+    go = Event()
+
+    def wait(_, say):
+        say("at work on it")
+        go.wait(10)
+        return "done"
+
+    button, stop, said = runner("count", lambda: 3, wait).children
+    button.click()
+    while said.value != "at work on it":
+        time.sleep(0.001)
+    stop.click()
+    assert said.value == "stopping"
+    go.set()
+    while button.disabled:
+        time.sleep(0.001)
+    assert (said.value, stop.disabled) == ("done", True)
+
+
+def test_an_embedding_has_no_button_to_stop():
+    found = widgets(live.embed_again(*clouds(), alt="Three islands."))
+    assert "embed again" in found
+    assert "stop" not in found
+
+
+@pytest.mark.parametrize("where", ["prepare", "action"])
+@pytest.mark.parametrize(
+    ("error", "words", "traces"),
+    [
+        (ValueError("n must be 3"), "n must be 3", False),
+        (KeyError("beta"), "KeyError: &#x27;beta&#x27;", True),
+        (SystemExit(), "SystemExit", True),
+    ],
+)
+def test_an_error_is_told_with_its_type_unless_it_is_a_refusal(
+    where, error, words, traces, capsys
+):
+    def fail(*_):
+        raise error
+
+    steps = (fail, lambda *_: None) if where == "prepare" else (lambda: 3, fail)
+    button, stop, said = runner("count", *steps).children
+    press({"count": button}, "count")
+    assert (said.value, stop.disabled) == (words, True)
+    assert ("Traceback" in capsys.readouterr().err) == traces
 
 
 def test_a_page_gets_pictures_and_a_link_and_a_notebook_widgets():
@@ -50,6 +155,18 @@ def test_the_chains_are_those_of_the_sampler(plane):
         chain = run(generator=generator)
     assert f">{100 * chain.acceptance_rate.mean():.0f} %<" in words
     assert f">{chain[250:].rhat().max():.2f}<" in words
+
+
+def test_chains_that_never_move_are_told_without_a_warning(plane):
+    image = torch.rand(1, 28, 28, generator=torch.Generator().manual_seed(1))
+
+    settings = {"start": "prior", "chains": 2, "steps": 500, "step": 1e-12}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, words = _run_chains(plane, image, settings)
+    assert "nan" not in words
+    assert ">–<" in words
+    assert "never moved in the second half</th><td>2 of 2 chains: take smaller steps<" in words
 
 
 def test_chains_run_on_what_has_been_drawn(plane):

@@ -2,6 +2,8 @@
 
 import base64
 import re
+import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,9 +13,84 @@ from torch.nn import functional as F
 from tests.unit.kernel_widgets import blobs, press, widgets
 from vaebook import live
 from vaebook.datasets import ImageSet
+from vaebook.live import handed, retraining
 from vaebook.live.retraining import _Anchored, _Priced, _Shown, _small
 
 pytestmark = pytest.mark.slow
+
+KNOWN = {1.0: (5.0, 1.0), 10.0: (1.0, 2.0)}
+
+
+@pytest.mark.parametrize(
+    ("make", "words", "slow"),
+    [
+        (live.train_again, "train again", (retraining, "MLPEncoder")),
+        (live.train_anchored, "train again", (retraining, "MLPEncoder")),
+        (
+            partial(live.train_at_price, known=KNOWN, noise=0.1),
+            "train at this price",
+            (retraining, "MLPEncoder"),
+        ),
+        (live.train_on_own, "train", (handed, "for_images")),
+    ],
+)
+def test_a_cell_that_draws_during_a_run_draws_what_it_draws_alone(make, words, slow, monkeypatch):
+    network = getattr(*slow)
+
+    def tarry(*args):
+        made = network(*args)
+        time.sleep(0.05)  # the numbers of the process are the model's for so long
+        return made
+
+    found = widgets(make(blobs(), alt="Train."))
+    monkeypatch.setattr(*slow, tarry)
+    torch.manual_seed(3)
+    found[words].click()
+    drawn = []
+    while found[words].disabled:
+        drawn.append(torch.rand(()).item())
+        time.sleep(1e-3)
+    torch.manual_seed(3)
+    assert len(drawn) > 20
+    assert drawn == [torch.rand(()).item() for _ in drawn]
+
+
+def test_a_set_that_is_sorted_by_class_is_shown_whole():
+    images = torch.rand(1500, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    shown = _Shown(ImageSet(images, torch.arange(1500) // 500))
+    assert shown.names == ["0", "1", "2"]
+    # A thousand of them drawn at random: a third of each class, give or take four errors.
+    assert all(abs(n - 1000 / 3) < 35 for n in shown.labels.bincount().tolist())
+
+
+def test_a_figure_that_is_shown_again_begins_with_its_first_run():
+    again = live.train_again(blobs(), alt="Train again.")
+    priced = live.train_at_price(blobs(), KNOWN, noise=0.1, alt="A price.")
+    for figure, words, part, value in (
+        (again, "train again", "LiveWidget", "config"),
+        (priced, "train at this price", "HTML 3", "value"),
+    ):
+        found = widgets(figure)
+        first = getattr(found[part], value)
+        found["β"].value = 10.0
+        press(found, words)
+        assert getattr(found[part], value) != first
+        assert getattr(widgets(figure)[part], value) == first
+
+
+def test_a_run_that_is_stopped_shows_no_more():
+    found = widgets(live.train_again(blobs(), alt="Train again."))
+    found["hidden units"].value = 256
+    shown = []
+    found["LiveWidget"].observe(lambda _: shown.append(1), "config")
+
+    def stop_in_the_first(change):
+        if change["new"] == "epoch 1 of 12":
+            found["stop"].click()
+
+    found["HTML"].observe(stop_in_the_first, "value")
+    press(found, "train again")
+    assert (found["HTML"].value, len(shown)) == ("stopped", 1)
 
 
 def test_the_curve_lies_between_the_least_loss_there_is_and_that_of_the_mean_image():
@@ -100,14 +177,12 @@ def test_classes_that_have_no_menu_each_are_refused(kinds):
         live.train_anchored(images, alt="x")
 
 
-KNOWN = {1.0: (5.0, 1.0), 10.0: (1.0, 2.0)}
-
-
 def test_a_higher_price_lands_further_to_the_left():
     priced = _Priced(blobs(640), sorted(KNOWN.values()), noise=0.1)
     landed = []
     for beta in (1.0, 300.0):
-        priced.run({"beta": beta, "latents": 3, "seed": 0})
+        settings = {"beta": beta, "latents": 3, "seed": 0}
+        priced.run(priced.make(settings), settings)
         landed.append((priced.rate, priced.error))
         assert sum(priced.rates) == pytest.approx(priced.rate, rel=1e-4)
     assert landed[1][0] < landed[0][0] / 2
@@ -124,7 +199,7 @@ def test_each_price_leaves_its_point_in_the_picture():
     before = found["HTML 2"].value, found["HTML 3"].value
     found["β"].value, found["latents"].value = 10.0, 2
     press(found, "train at this price")
-    assert found["HTML"].value == "epoch 12 of 12"
+    assert found["HTML"].value == ""
     assert found["HTML 2"].value.count("latent ") == 2
     assert before[0].count("latent ") == 6
     drawn = re.search('base64,([^"]*)"', found["HTML 3"].value).group(1)

@@ -3,10 +3,8 @@
 __all__ = ["train_on_own"]
 
 import io
-import lzma
-import re
+import warnings
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,9 +13,9 @@ from typing import Any
 
 import torch
 
-from vaebook import _checks
+from vaebook import _checks, datasets
 from vaebook.datasets import ImageSet
-from vaebook.datasets.own import _is_picture, _read_folder
+from vaebook.figures.numbers import number
 from vaebook.live import pictures, widgets
 from vaebook.live.figures import latent_map
 from vaebook.live.kernel import WithKernel
@@ -26,19 +24,15 @@ from vaebook.models import VAE, Bernoulli, OptimalGaussian
 from vaebook.models.networks import for_images
 
 _LEAST = 32  # pictures
-_UNPACKED = 2**30  # bytes of all files together
-_ENTRIES = 10_000
-# Damaged zips, names that no file can have, and ways of packing that Python hasn't.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
+_UNPACKED = 2**30  # bytes
 
 
 def train_on_own(example: ImageSet, *, alt: str) -> WithKernel:
     """Train a VAE with two latents on pictures that the reader hands over.
 
-    They are a zip, of a folder as :func:`vaebook.datasets.folder` reads it, a zip for each class,
-    or some picture files; without any, those of the example. A tenth is set aside: when the
-    training is done, their reconstructions stand under the map of all, with its decoder alive in
-    it.
+    They are a zip, of a folder as :func:`vaebook.datasets.folder` reads it, or some picture files;
+    without any, those of the example. A tenth is set aside: when the training is done, their
+    reconstructions stand under the map of all, with its decoder alive in it.
 
     Args:
         example: 32 images or more, in [0, 1], on which the first run is trained at once.
@@ -63,7 +57,8 @@ def train_on_own(example: ImageSet, *, alt: str) -> WithKernel:
         "seed": ("seed", list(range(10)), 0),
     }
     own = _Own(example, alt)
-    own.run(example, {key: value for key, (_, _, value) in choices.items()})
+    first = {key: value for key, (_, _, value) in choices.items()}
+    own.run(_make(example.images.shape[1:], first), example, first)
     return WithKernel(own.pictures, alt, partial(_own_widgets, own, choices))
 
 
@@ -74,16 +69,15 @@ class _Own:
         self.example, self.alt = example, alt
 
     def run(
-        self, images: ImageSet, settings: Mapping[str, Any], say: widgets.Say = lambda _: None
-    ) -> None:
-        """Train, and say how far it is."""
+        self,
+        model: VAE,
+        images: ImageSet,
+        settings: Mapping[str, Any],
+        say: widgets.Say = lambda _: None,
+    ) -> str:
+        """Train, say how far it is, and return what came of it."""
         epochs, seed = settings["epochs"], settings["seed"]
         train, aside = images.split(0.9, seed=0)
-        bernoulli = settings["noise"] == "Bernoulli"
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            networks = for_images(tuple(images.images.shape[1:]), 2)
-        model = VAE(*networks, 2, Bernoulli() if bernoulli else OptimalGaussian())
 
         def follow(epoch: int) -> None:
             say(f"epoch {epoch} of {epochs}")
@@ -106,15 +100,24 @@ class _Own:
         }
         kinds = f" of {len(names)} class{'es' * (len(names) > 1)}" if names else ""
         loss = min(history.epochs["validation_loss"])
-        say(f"{len(images)} pictures{kinds}; loss of those set aside {loss:.0f} nats per picture")
+        told = f"loss of those set aside {number(loss, 0)} nats per picture"
+        return f"{len(images)} pictures{kinds}; {told}"
+
+
+def _make(shape: Sequence[int], settings: Mapping[str, Any]) -> VAE:
+    """A model of pictures of a shape that is to be trained, from the seed."""
+    bernoulli = settings["noise"] == "Bernoulli"
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings["seed"])
+        networks = for_images((shape[0], shape[1], shape[2]), 2)
+    return VAE(*networks, 2, Bernoulli() if bernoulli else OptimalGaussian())
 
 
 def _own_widgets(own: _Own, choices: Mapping[str, tuple[str, Any, Any]]) -> Any:
     import ipywidgets
 
     kinds = ".zip,.png,.jpg,.jpeg,.webp"
-    words = "a zip or pictures, at most 10 MB"
-    handed = ipywidgets.FileUpload(accept=kinds, multiple=True, description=words)
+    handed = ipywidgets.FileUpload(accept=kinds, multiple=True, description="a zip or pictures")
     handed.layout.width = "auto"
     dials = widgets.dials(choices)
     pairs = ipywidgets.HTML()
@@ -125,104 +128,70 @@ def _own_widgets(own: _Own, choices: Mapping[str, tuple[str, Any, Any]]) -> Any:
         pairs.value = widgets.picture(url, words)
         shown.children = [own.map.widget(), pairs]
 
-    def train(say: widgets.Say) -> None:
+    def prepare() -> tuple[VAE, dict[str, Any], Sequence[Mapping[str, Any]]]:
         settings = widgets.values(dials)
-        images, left_out = own.example, ""
+        shape: Sequence[int] = own.example.images.shape[1:]
         if handed.value:
+            shape = settings["colour"], settings["side"], settings["side"]
+        return _make(shape, settings), settings, handed.value
+
+    def train(
+        made: tuple[VAE, dict[str, Any], Sequence[Mapping[str, Any]]], say: widgets.Say
+    ) -> str:
+        model, settings, files = made
+        images, left_out = own.example, ""
+        if files:
             say("reading")
-            images, left_out = _handed_over(handed.value, settings["side"], settings["colour"])
-
-        def tell(text: str) -> None:
-            say(f"{text}{left_out}")
-
-        own.run(images, settings, tell)
+            images, left_out = _handed_over(files, settings["side"], settings["colour"])
+        told = own.run(model, images, settings, say)
         show()
+        return told + left_out
 
     show()
     rows = [[handed, dials["side"]], [dials["colour"], dials["noise"]]]
     rows += [[dials["epochs"], dials["seed"]]]
-    button = widgets.runner("train", train)
+    button = widgets.runner("train", prepare, train)
     return ipywidgets.VBox([*map(ipywidgets.HBox, rows), button, shown])
 
 
 def _handed_over(
     files: Sequence[Mapping[str, Any]], side: int, channels: int
 ) -> tuple[ImageSet, str]:
-    """The pictures of zips or of some files, and in words which files were left out."""
-    with TemporaryDirectory() as place:
-        root = Path(place) / "pictures"
-        root.mkdir()
-        _lay_out(files, root)
-        found = _inside(root)
+    """The pictures of a zip or of some files, and in words which files were left out."""
+    with TemporaryDirectory() as place, warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        root = Path(place)
+        for file in files:
+            name, content = Path(file["name"]).name, bytes(file["content"])
+            if name.lower().endswith(".zip"):
+                _unpack(name, content, root)
+            else:
+                (root / name).write_bytes(content)
         try:
-            # Its words, not its warning: to catch one would catch those of other threads too.
-            images, left_out = _read_folder(found, side, channels, progress=False)
+            images = datasets.folder(_inside(root), side, channels, progress=False)
         except ValueError as refusal:
-            words = str(refusal).replace(f"in {found}", "in what you have handed over")
-            raise ValueError(re.sub("^path must", "pictures must", words)) from None
+            words = str(refusal).replace(f"in {_inside(root)}", "in what you have handed over")
+            raise ValueError(words) from None
     if len(images) < _LEAST:
         raise ValueError(f"pictures must be {_LEAST} or more, got {len(images)}")
-    return images, left_out and f"\n{left_out}"
+    return images, "".join(f"\n{warning.message}" for warning in heard)
 
 
-def _lay_out(files: Sequence[Mapping[str, Any]], root: Path) -> None:
-    """Write files into a folder; a zip beside others becomes a class, which has its name."""
-    size = entries = 0
-    for i, file in enumerate(files):
-        name, content = Path(file["name"]).name, bytes(file["content"])
-        packed = name.lower().endswith(".zip")
-        try:
-            place = root / (Path(name).stem if packed else name)
-            if place.exists():
-                raise ValueError(f"pictures must have names of their own, got two {place.name}")
-            if not packed:
-                size, entries = size + len(content), entries + 1
-                _check_room(size, entries)
-                place.write_bytes(content)
-                continue
-            with zipfile.ZipFile(io.BytesIO(content)) as opened:
-                inside = opened.infolist()
-                size += sum(part.file_size for part in inside)
-                entries += len(inside)
-                _check_room(size, entries)
-                if any(part.flag_bits & 1 for part in inside):
-                    raise ValueError(f"{name} has a password")
-                apart = root if len(files) == 1 else root.with_name(f"{i}")
-                opened.extractall(apart)
-            if apart != root:
-                _innermost(apart).rename(place)
-        except _UNREADABLE as error:
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise ValueError(f"{name} can't be read: {reason}") from None
-
-
-def _check_room(size: int, entries: int) -> None:
-    if size > _UNPACKED:
-        raise ValueError(f"pictures must be {_UNPACKED:,} bytes at most, unpacked, got {size:,}")
-    if entries > _ENTRIES:
-        raise ValueError(f"pictures must be {_ENTRIES:,} files at most, got {entries:,}")
+def _unpack(name: str, content: bytes, root: Path) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            size = sum(entry.file_size for entry in packed.infolist())
+            if size > _UNPACKED:
+                raise ValueError(f"{name} must hold {_UNPACKED:,} bytes at most, got {size:,}")
+            packed.extractall(root)
+    # A password, or a way of packing that Python hasn't.
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise ValueError(f"{name} can't be unpacked: {error}") from None
 
 
 def _inside(root: Path) -> Path:
-    """Where the classes are: zips often hold one folder around everything."""
-    shown = _shown(root)
-    if len(shown) == 1 and any(map(_holds_pictures, _shown(shown[0]))):
-        return _inside(shown[0])
+    """Where the classes are: zips often hold one folder around everything, and a Mac's own."""
+    shown = [part for part in root.iterdir() if part.name[0] not in "._"]
+    if len(shown) == 1 and shown[0].is_dir():
+        return _inside(shown[0]) if any(part.is_dir() for part in shown[0].iterdir()) else root
     return root
-
-
-def _innermost(place: Path) -> Path:
-    """The pictures of one class, without the folders that a zip has around them."""
-    shown = _shown(place)
-    return _innermost(shown[0]) if len(shown) == 1 and shown[0].is_dir() else place
-
-
-def _holds_pictures(place: Path) -> bool:
-    """Whether it is a folder with a picture in it, or further down."""
-    return any(_is_picture(part.name) or _holds_pictures(part) for part in _shown(place))
-
-
-def _shown(place: Path) -> list[Path]:
-    """What is in a folder, without what is hidden and a Mac's own; nothing of a file."""
-    parts = place.iterdir() if place.is_dir() else ()
-    return [part for part in parts if part.name[0] != "." and part.name != "__MACOSX"]

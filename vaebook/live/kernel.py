@@ -9,7 +9,6 @@ __all__ = ["WithKernel", "chains_on_drawing", "embed_again", "evidence_of_drawin
 import base64
 import html
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -131,20 +130,24 @@ def _run_chains(
     cloud = pictures.paths(torch.cat([start[None], chain.positions]).cpu())
     say("judging them")
     half = chain[len(chain) // 2 :]
-    with warnings.catch_warnings():  # of chains that never moved, which the table tells
-        warnings.simplefilter("ignore")
+    moved = (half.positions != half.positions[0]).any(dim=0).all(dim=1)
+    rhat = ess = math.nan
+    if moved.all():
         rhat, ess = half.rhat().max().item(), half.ess().min().item()
     rows = {
-        "accepted": f"{100 * chain.acceptance_rate.mean():.0f} %",
-        "largest R̂, second half": f"{rhat:.2f}",
-        "smallest effective sample size": f"{ess:.0f} of {len(half) * n}",
+        "accepted": f"{number(100 * chain.acceptance_rate.mean(), 0)} %",
+        "largest R̂, second half": number(rhat) if math.isfinite(rhat) else "–",
+        "smallest effective sample size": (
+            f"{number(ess, 0)} of {number(len(half) * n, 0)}" if math.isfinite(ess) else "–"
+        ),
     }
-    if math.isnan(rhat):
-        rows["a chain never moved"] = "take smaller steps"
+    still = n - int(moved.sum())
+    if still:
+        rows["never moved in the second half"] = f"{still} of {n} chains: take smaller steps"
     try:
         evidence = bounds.log_evidence_grid(model, image[None])
         gap = evidence - bounds.elbo(model, image[None], 100, generator).elbo
-        rows["gap log p(x) − ELBO"] = f"{gap.item():.1f} nats"
+        rows["gap log p(x) − ELBO"] = f"{number(gap, 1)} nats"
     except ValueError:  # the posterior is narrower than the grid
         rows["gap log p(x) − ELBO"] = "the posterior is too narrow for the grid"
     return cloud, widgets.table(rows)
@@ -180,16 +183,18 @@ def _drawing_widgets(
     def show(found: tuple[str, str]) -> None:
         shown.value, told.value = widgets.picture(found[0], seen), found[1]
 
-    def ask(say: widgets.Say) -> None:
+    def read() -> tuple[Tensor, dict[str, Any]]:
         drawn = image
         if drawing.drawn:
             pixels = bytearray(base64.b64decode(drawing.drawn))
             drawn = torch.frombuffer(pixels, dtype=torch.uint8).view(1, 28, 28) / 255
-        show(run(drawn, widgets.values(dials), say))
-        say("")
+        return drawn, widgets.values(dials)
+
+    def ask(asked: tuple[Tensor, dict[str, Any]], say: widgets.Say) -> None:
+        show(run(*asked, say))
 
     show(first)
-    column = ipywidgets.VBox([*dials.values(), widgets.runner(words, ask), told])
+    column = ipywidgets.VBox([*dials.values(), widgets.runner(words, read, ask), told])
     return ipywidgets.VBox([drawing, ipywidgets.HBox([column, shown])])
 
 
@@ -401,10 +406,10 @@ def _embed_widgets(
     def show(found: tuple[str, str]) -> None:
         shown.value, told.value = widgets.picture(found[0], alt), found[1]
 
-    def embed(say: widgets.Say) -> None:
-        show(run(widgets.values(dials)))
-        say("")
+    def embed(settings: dict[str, Any], _: widgets.Say) -> None:
+        show(run(settings))
 
     show(first)
-    column = [*dials.values(), widgets.runner("embed again", embed), told]
+    read = partial(widgets.values, dials)
+    column = [*dials.values(), widgets.runner("embed again", read, embed, stops=False), told]
     return ipywidgets.HBox([ipywidgets.VBox(column), shown])

@@ -4,6 +4,7 @@ __all__ = ["train_again", "train_anchored", "train_at_price"]
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -103,10 +104,9 @@ def train_again(train: ImageSet, *, alt: str) -> WithKernel:
     """
     shown = _Shown(train)
 
-    def run(settings: Mapping[str, Any], follow: Follow = lambda _: None) -> None:
-        beta, seed = settings["beta"], settings["seed"]
-        model = _small(train, settings["width"], settings["latents"], seed)
-        shown.run(model, beta, seed, follow)
+    def make(settings: Mapping[str, Any]) -> tuple[VAE, float, int]:
+        seed = settings["seed"]
+        return _small(train, settings["width"], settings["latents"], seed), settings["beta"], seed
 
     choices = {
         "beta": ("β", [0.0, 0.3, 1.0, 3.0, 10.0], 1.0),
@@ -114,8 +114,8 @@ def train_again(train: ImageSet, *, alt: str) -> WithKernel:
         "latents": ("latents", [2, 3, 5, 8], 2),
         "seed": ("seed", list(range(10)), 0),
     }
-    run({key: value for key, (_, _, value) in choices.items()})
-    build = partial(_run_widgets, shown, run, partial(widgets.dials, choices), alt)
+    shown.run(*make({key: value for key, (_, _, value) in choices.items()}))
+    build = partial(_run_widgets, shown, make, partial(widgets.dials, choices), alt)
     return WithKernel(shown.pictures(), alt, build)
 
 
@@ -126,7 +126,10 @@ class _Shown:
         _checks.instance(train, "train", ImageSet)
         if train.labels is None or len(train) < _BATCH:
             raise ValueError(f"train must be {_BATCH} labelled images or more, got {train}")
-        self.train, self.some = train, train[:_SHOWN]
+        self.train = train
+        # Of a set that is sorted by class the first would lack classes.
+        order = torch.randperm(len(train), generator=Generator().manual_seed(0))
+        self.some = train[order[:_SHOWN].sort().values]
         flat = self.some.images.flatten(1).double()
         mean = train.images.flatten(1).double().mean(0).clamp(1e-3, 1 - 1e-3)
         entropy = torch.special.entr(flat) + torch.special.entr(1 - flat)
@@ -135,7 +138,7 @@ class _Shown:
         self.ceiling = cost - self.floor
         assert self.some.labels is not None
         self.labels = self.some.labels.cpu()
-        self.names = self.some.names or [str(k) for k in range(int(self.labels.max()) + 1)]
+        self.names = self.some.names or [str(k) for k in range(int(train.labels.max()) + 1)]
         self.config: dict[str, Any] = {}
 
     def run(self, model: VAE, beta: float, seed: int, follow: Follow = lambda _: None) -> None:
@@ -180,26 +183,29 @@ class _Shown:
 
 def _run_widgets(
     shown: _Shown,
-    run: Callable[[Mapping[str, Any], Follow], None],
+    make: Callable[[Mapping[str, Any]], tuple[VAE, float, int]],
     build: Callable[[], dict[str, Any]],
     alt: str,
 ) -> Any:
     """Dials in two columns, a button to train, and the run in the page's own figure."""
     import ipywidgets
 
-    dials = build()
+    dials, shown = build(), copy(shown)  # later runs are of this display alone
     drawn = Live("vaebook-run", shown.config, {}, {}, [], alt).widget()
 
-    def train(say: widgets.Say) -> None:
-        def follow(epoch: int) -> None:
-            drawn.config = shown.config
-            say(f"epoch {epoch} of {_EPOCHS}")
+    def prepare() -> tuple[VAE, float, int]:
+        return make(widgets.values(dials))
 
-        run(widgets.values(dials), follow)
+    def train(made: tuple[VAE, float, int], say: widgets.Say) -> None:
+        def follow(epoch: int) -> None:
+            say(f"epoch {epoch} of {_EPOCHS}")
+            drawn.config = shown.config
+
+        shown.run(*made, follow)
 
     chosen = list(dials.values())
     pairs = [ipywidgets.HBox(chosen[i : i + 2]) for i in range(0, len(chosen), 2)]
-    return ipywidgets.VBox([*pairs, widgets.runner("train again", train), drawn])
+    return ipywidgets.VBox([*pairs, widgets.runner("train again", prepare, train), drawn])
 
 
 class _Anchored(StandardNormal):
@@ -262,11 +268,11 @@ def train_anchored(train: ImageSet, *, alt: str) -> WithKernel:
     if not 2 <= len(names) <= 12:
         raise ValueError(f"train must have two to twelve classes, got {len(names)}")
 
-    def run(settings: Mapping[str, Any], follow: Follow = lambda _: None) -> None:
+    def make(settings: Mapping[str, Any]) -> tuple[VAE, float, int]:
         places = torch.tensor([_PLACES[settings[f"class {k}"]] for k in range(len(names))])
         prior = _Anchored(settings["distance"] / 2**0.5 * places)
         seed = settings["seed"]
-        shown.run(_small(train, 64, 2, seed, prior), 1.0, seed, follow)
+        return _small(train, 64, 2, seed, prior), 1.0, seed
 
     begin = ["↙ bottom left", "↗ top right", *("free" for _ in names[2:])]
     choices = {
@@ -286,8 +292,8 @@ def train_anchored(train: ImageSet, *, alt: str) -> WithKernel:
         return menus | widgets.dials(choices)
 
     first = {f"class {k}": place for k, place in enumerate(begin)}
-    run(first | {key: value for key, (_, _, value) in choices.items()})
-    return WithKernel(shown.pictures(), alt, partial(_run_widgets, shown, run, build, alt))
+    shown.run(*make(first | {key: value for key, (_, _, value) in choices.items()}))
+    return WithKernel(shown.pictures(), alt, partial(_run_widgets, shown, make, build, alt))
 
 
 def train_at_price(
@@ -333,7 +339,8 @@ def train_at_price(
         "seed": ("seed", list(range(10)), 0),
     }
     priced = _Priced(train, sorted(known.values()), float(noise))
-    priced.run({key: value for key, (_, _, value) in choices.items()})
+    first = {key: value for key, (_, _, value) in choices.items()}
+    priced.run(priced.make(first), first)
     drawn, build = priced.pictures, partial(_price_widgets, priced, choices, alt)
     return WithKernel(drawn, alt, build)
 
@@ -351,10 +358,16 @@ class _Priced:
         self.known, self.noise = known, noise
         self.landed: dict[tuple[float, float], str] = {}
 
-    def run(self, settings: Mapping[str, Any], follow: Follow = lambda _: None) -> None:
+    def make(self, settings: Mapping[str, Any]) -> VAE:
+        """A model that is to be trained."""
+        latents, seed = settings["latents"], settings["seed"]
+        return _small(self.train, 128, latents, seed, variance=self.noise**2)
+
+    def run(
+        self, model: VAE, settings: Mapping[str, Any], follow: Follow = lambda _: None
+    ) -> None:
         """Train at one price, and draw where it lands."""
         beta, seed, variance = settings["beta"], settings["seed"], self.noise**2
-        model = _small(self.train, 128, settings["latents"], seed, variance=variance)
         spread = partial(add_noise, scale=self.noise)
         _train(model, self.train, beta=beta, seed=seed, transform=spread, follow=follow)
         generator = torch.Generator(self.noisy.images.device).manual_seed(0)
@@ -368,7 +381,7 @@ class _Priced:
         constant = pixels / 2 * math.log(2 * math.pi * variance)
         self.rate = terms["kl"].mean().item()
         self.error = 2 * variance * (terms["reconstruction"].mean().item() - constant)
-        self.landed[self.rate, self.error] = f"β = {beta:g}"
+        self.landed = self.landed | {(self.rate, self.error): f"β = {beta:g}"}
         points = [*self.known, *self.landed]
         x_ticks, y_ticks = (_ticks(max(column)) for column in zip(*points, strict=True))
         self.pictures = {
@@ -403,7 +416,7 @@ def _ticks(most: float) -> list[float]:
 def _price_widgets(priced: _Priced, choices: Mapping[str, tuple[str, Any, Any]], alt: str) -> Any:
     import ipywidgets
 
-    dials = widgets.dials(choices)
+    dials, priced = widgets.dials(choices), copy(priced)  # later runs are of this display alone
     curve, pairs, told = (ipywidgets.HTML() for _ in range(3))
 
     def show() -> None:
@@ -411,13 +424,18 @@ def _price_widgets(priced: _Priced, choices: Mapping[str, tuple[str, Any, Any]],
         curve.value, pairs.value = widgets.picture(drawn, alt), widgets.picture(url, words)
         told.value = priced.words()
 
-    def train(say: widgets.Say) -> None:
+    def prepare() -> tuple[VAE, dict[str, Any]]:
+        settings = widgets.values(dials)
+        return priced.make(settings), settings
+
+    def train(made: tuple[VAE, dict[str, Any]], say: widgets.Say) -> None:
         def follow(epoch: int) -> None:
             say(f"epoch {epoch} of {_EPOCHS}")
 
-        priced.run(widgets.values(dials), follow)
+        priced.run(*made, follow)
         show()
 
     show()
-    column = ipywidgets.VBox([*dials.values(), widgets.runner("train at this price", train), told])
+    button = widgets.runner("train at this price", prepare, train)
+    column = ipywidgets.VBox([*dials.values(), button, told])
     return ipywidgets.HBox([column, ipywidgets.VBox([curve, pairs])])

@@ -2,16 +2,24 @@
 
 __all__ = ["Stopped", "dials", "picture", "runner", "table", "values"]
 
+import atexit
 import html
+import traceback
 from collections.abc import Callable, Mapping
 from threading import Event, Thread
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 Say = Callable[[str], None]
 
 
 def dials(choices: Mapping[str, tuple[str, Any, Any]]) -> dict[str, Any]:
-    """Return sliders by key, each of a name, its options and the value it begins with."""
+    """Return sliders by key, each of a name, its options and the value it begins with.
+
+    Example:
+        >>> dials({"beta": ("β", [0.3, 1.0, 3.0], 1.0)})["beta"].options
+        (0.3, 1.0, 3.0)
+    """
     import ipywidgets
 
     return {
@@ -21,7 +29,12 @@ def dials(choices: Mapping[str, tuple[str, Any, Any]]) -> dict[str, Any]:
 
 
 def values(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is set on each dial."""
+    """Return what is set on each dial.
+
+    Example:
+        >>> values(dials({"beta": ("β", [0.3, 1.0, 3.0], 1.0)}))
+        {'beta': 1.0}
+    """
     return {key: dial.value for key, dial in chosen.items()}
 
 
@@ -29,11 +42,31 @@ class Stopped(Exception):
     """The reader wants no more of what is at work."""
 
 
-def runner(words: str, action: Callable[[Say], None]) -> Any:
+def runner(
+    words: str,
+    prepare: Callable[[], T],
+    action: Callable[[T, Say], str | None],
+    *,
+    stops: bool = True,
+) -> Any:
     """Return a button, one to stop, and what the action says: how far it is, why it is refused.
 
     The action runs in a thread, so that other buttons and cells are answered meanwhile. Where it
-    is to stop, its next word raises :class:`Stopped` in it.
+    is to stop, its next word raises :class:`Stopped` in it; what it shows belongs after its last
+    word. When Python exits, a run is stopped and waited for.
+
+    Args:
+        words: on the button.
+        prepare: called at the press, while no cell runs: reads what is set, and makes what needs
+            the random numbers of the process.
+        action: gets what was prepared and a function to say how far it is; returns what is said
+            in the end, None for nothing.
+        stops: whether there is a button to stop; an action without words has none.
+
+    Example:
+        >>> run = runner("count", lambda: 3, lambda n, say: f"counted to {n}")
+        >>> [child.description for child in run.children]
+        ['count', 'stop', '']
     """
     import ipywidgets
 
@@ -48,33 +81,78 @@ def runner(words: str, action: Callable[[Say], None]) -> Any:
             raise Stopped
         tell(text)
 
-    def work() -> None:
-        try:
-            action(say)
-        except Stopped:
-            tell("stopped")
-        except Exception as error:  # nobody sees the traceback of a thread
-            tell(str(error) or type(error).__name__)
-        finally:
-            button.disabled, stop.disabled = False, True
+    def end(text: str) -> None:
+        stop.disabled = True
+        tell(text)
+        button.disabled = False
 
     def press(_: object) -> None:
+        if button.disabled:  # a second click that was on its way
+            return
         halt.clear()
         button.disabled, stop.disabled = True, False
         tell("at work")
-        Thread(target=work, daemon=True).start()
+        try:
+            prepared = prepare()
+        except BaseException as error:
+            end(_told(error))
+            return
+
+        def work() -> None:
+            text = ""
+            try:
+                text = action(prepared, say) or ""
+            except Stopped:
+                text = "stopped"
+            except BaseException as error:  # nobody waits for the thread
+                text = _told(error)
+            finally:
+                atexit.unregister(leave)
+                end(text)
+
+        thread = Thread(target=work, daemon=True)
+
+        def leave() -> None:
+            halt.set()
+            thread.join()
+
+        atexit.register(leave)  # PyTorch aborts where the interpreter goes from under a thread
+        thread.start()
+
+    def ask_to_stop(_: object) -> None:
+        if not stop.disabled:
+            halt.set()
+            tell("stopping")
 
     button.on_click(press)
-    stop.on_click(lambda _: halt.set())
-    return ipywidgets.HBox([button, stop, said])
+    stop.on_click(ask_to_stop)
+    return ipywidgets.HBox([button, stop, said] if stops else [button, said])
+
+
+def _told(error: BaseException) -> str:
+    """What is said of an error: of a refusal its words; others leave their traceback too."""
+    if isinstance(error, ValueError) and str(error):
+        return str(error)
+    traceback.print_exception(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def picture(url: str, alt: str) -> str:
-    """Return the source of a picture with its description, for an HTML widget."""
+    """Return the source of a picture with its description, for an HTML widget.
+
+    Example:
+        >>> picture("data:,", "A curve.").split(" style")[0]
+        '<img src="data:," alt="A curve."'
+    """
     return f'<img src="{url}" alt="{html.escape(alt)}" style="max-width: 380px; width: 100%">'
 
 
 def table(rows: Mapping[str, str]) -> str:
-    """Return the source of a table of names and values, for an HTML widget."""
+    """Return the source of a table of names and values, for an HTML widget.
+
+    Example:
+        >>> table({"rate": "1.5 nats"})
+        '<table><tr><th>rate</th><td>1.5 nats</td></tr></table>'
+    """
     cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
     return f"<table>{cells}</table>"
