@@ -3,8 +3,10 @@
 __all__ = ["train_on_own"]
 
 import io
-import warnings
+import lzma
+import re
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,8 +15,9 @@ from typing import Any
 
 import torch
 
-from vaebook import _checks, datasets
+from vaebook import _checks
 from vaebook.datasets import ImageSet
+from vaebook.datasets.own import _is_picture, _read_folder
 from vaebook.figures.numbers import number
 from vaebook.live import pictures, widgets
 from vaebook.live.figures import latent_map
@@ -24,15 +27,19 @@ from vaebook.models import VAE, Bernoulli, OptimalGaussian
 from vaebook.models.networks import for_images
 
 _LEAST = 32  # pictures
-_UNPACKED = 2**30  # bytes
+_UNPACKED = 2**30  # bytes of all files together
+_ENTRIES = 10_000
+# Damaged zips, names that no file can have, and ways of packing that Python hasn't.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
 
 
 def train_on_own(example: ImageSet, *, alt: str) -> WithKernel:
     """Train a VAE with two latents on pictures that the reader hands over.
 
-    They are a zip, of a folder as :func:`vaebook.datasets.folder` reads it, or some picture files;
-    without any, those of the example. A tenth is set aside: when the training is done, their
-    reconstructions stand under the map of all, with its decoder alive in it.
+    They are a zip, of a folder as :func:`vaebook.datasets.folder` reads it, a zip for each class,
+    or some picture files; without any, those of the example. A tenth is set aside: when the
+    training is done, their reconstructions stand under the map of all, with its decoder alive in
+    it.
 
     Args:
         example: 32 images or more, in [0, 1], on which the first run is trained at once.
@@ -117,7 +124,8 @@ def _own_widgets(own: _Own, choices: Mapping[str, tuple[str, Any, Any]]) -> Any:
     import ipywidgets
 
     kinds = ".zip,.png,.jpg,.jpeg,.webp"
-    handed = ipywidgets.FileUpload(accept=kinds, multiple=True, description="a zip or pictures")
+    words = "a zip or pictures, at most 10 MB"
+    handed = ipywidgets.FileUpload(accept=kinds, multiple=True, description=words)
     handed.layout.width = "auto"
     dials = widgets.dials(choices)
     pairs = ipywidgets.HTML()
@@ -157,41 +165,81 @@ def _own_widgets(own: _Own, choices: Mapping[str, tuple[str, Any, Any]]) -> Any:
 def _handed_over(
     files: Sequence[Mapping[str, Any]], side: int, channels: int
 ) -> tuple[ImageSet, str]:
-    """The pictures of a zip or of some files, and in words which files were left out."""
-    with TemporaryDirectory() as place, warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        root = Path(place)
-        for file in files:
-            name, content = Path(file["name"]).name, bytes(file["content"])
-            if name.lower().endswith(".zip"):
-                _unpack(name, content, root)
-            else:
-                (root / name).write_bytes(content)
+    """The pictures of zips or of some files, and in words which files were left out."""
+    with TemporaryDirectory() as place:
+        root = Path(place) / "pictures"
+        root.mkdir()
+        _lay_out(files, root)
+        found = _inside(root)
         try:
-            images = datasets.folder(_inside(root), side, channels, progress=False)
+            # Its words, not its warning: to catch one would catch those of other threads too.
+            images, left_out = _read_folder(found, side, channels, progress=False)
         except ValueError as refusal:
-            words = str(refusal).replace(f"in {_inside(root)}", "in what you have handed over")
-            raise ValueError(words) from None
+            words = str(refusal).replace(f"in {found}", "in what you have handed over")
+            raise ValueError(re.sub("^path must", "pictures must", words)) from None
     if len(images) < _LEAST:
         raise ValueError(f"pictures must be {_LEAST} or more, got {len(images)}")
-    return images, "".join(f"\n{warning.message}" for warning in heard)
+    return images, left_out and f"\n{left_out}"
 
 
-def _unpack(name: str, content: bytes, root: Path) -> None:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            size = sum(entry.file_size for entry in packed.infolist())
-            if size > _UNPACKED:
-                raise ValueError(f"{name} must hold {_UNPACKED:,} bytes at most, got {size:,}")
-            packed.extractall(root)
-    # A password, or a way of packing that Python hasn't.
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise ValueError(f"{name} can't be unpacked: {error}") from None
+def _lay_out(files: Sequence[Mapping[str, Any]], root: Path) -> None:
+    """Write files into a folder; a zip beside others becomes a class, which has its name."""
+    size = entries = 0
+    for i, file in enumerate(files):
+        name, content = Path(file["name"]).name, bytes(file["content"])
+        packed = name.lower().endswith(".zip")
+        try:
+            place = root / (Path(name).stem if packed else name)
+            if place.exists():
+                raise ValueError(f"pictures must have names of their own, got two {place.name}")
+            if not packed:
+                size, entries = size + len(content), entries + 1
+                _check_room(size, entries)
+                place.write_bytes(content)
+                continue
+            with zipfile.ZipFile(io.BytesIO(content)) as opened:
+                inside = opened.infolist()
+                size += sum(part.file_size for part in inside)
+                entries += len(inside)
+                _check_room(size, entries)
+                if any(part.flag_bits & 1 for part in inside):
+                    raise ValueError(f"{name} has a password")
+                apart = root if len(files) == 1 else root.with_name(f"{i}")
+                opened.extractall(apart)
+            if apart != root:
+                _innermost(apart).rename(place)
+        except _UNREADABLE as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise ValueError(f"{name} can't be read: {reason}") from None
+
+
+def _check_room(size: int, entries: int) -> None:
+    if size > _UNPACKED:
+        raise ValueError(f"pictures must be {_UNPACKED:,} bytes at most, unpacked, got {size:,}")
+    if entries > _ENTRIES:
+        raise ValueError(f"pictures must be {_ENTRIES:,} files at most, got {entries:,}")
 
 
 def _inside(root: Path) -> Path:
-    """Where the classes are: zips often hold one folder around everything, and a Mac's own."""
-    shown = [part for part in root.iterdir() if part.name[0] not in "._"]
-    if len(shown) == 1 and shown[0].is_dir():
-        return _inside(shown[0]) if any(part.is_dir() for part in shown[0].iterdir()) else root
+    """Where the classes are: zips often hold one folder around everything."""
+    shown = _shown(root)
+    if len(shown) == 1 and any(map(_holds_pictures, _shown(shown[0]))):
+        return _inside(shown[0])
     return root
+
+
+def _innermost(place: Path) -> Path:
+    """The pictures of one class, without the folders that a zip has around them."""
+    shown = _shown(place)
+    return _innermost(shown[0]) if len(shown) == 1 and shown[0].is_dir() else place
+
+
+def _holds_pictures(place: Path) -> bool:
+    """Whether it is a folder with a picture in it, or further down."""
+    return any(_is_picture(part.name) or _holds_pictures(part) for part in _shown(place))
+
+
+def _shown(place: Path) -> list[Path]:
+    """What is in a folder, without what is hidden and a Mac's own; nothing of a file."""
+    parts = place.iterdir() if place.is_dir() else ()
+    return [part for part in parts if part.name[0] != "." and part.name != "__MACOSX"]
