@@ -60,7 +60,7 @@ export function word(context, text, [x, y], ink, ground) {
 
 // Push labels apart that lie on each other, the shorter way; each is as wide and as high as told.
 export function spread(places, sizes) {
-  for (let turn = 0; turn < 16; turn++) {
+  for (let turn = 0; turn < 64; turn++) {
     for (let i = 0; i < places.length; i++) {
       for (let j = 0; j < i; j++) {
         const away = [0, 1].map((k) => places[i][k] - places[j][k]);

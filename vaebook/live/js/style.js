@@ -46,7 +46,7 @@ const STYLE = `
 .vaebook-live-facts:has(.vaebook-live-inked) dt { border-inline-start: 4px solid transparent; padding-inline-start: 0.5rem; }
 .vaebook-live .vaebook-live-inked { border-inline-start: 4px solid; padding-inline-start: 0.5rem; }
 .vaebook-live-error { border-inline-start: 3px solid var(--pst-color-danger, #b00); padding-inline-start: 0.75rem; }
-.vaebook-live-idle { opacity: 0.55; }
+.vaebook-live-idle { opacity: 0.7; }
 .vaebook-live-trace { height: 96px; width: 100%; }
 .vaebook-live-plot { aspect-ratio: 1.25; touch-action: pan-y; width: 100%; }
 .vaebook-live-levels { flex: 1 1 0px; height: 0; min-height: 150px; width: 100%; }
