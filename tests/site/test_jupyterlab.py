@@ -193,7 +193,7 @@ def test_a_reader_trains_again_with_other_settings(lab: Page) -> None:
     for _ in range(2):  # from 1 to 10
         beta.press("ArrowRight")
     cell.get_by_role("button", name="train again").click()
-    expect(cell.get_by_text("epoch 12 of 12")).to_be_visible(timeout=60_000)
+    expect(cell.get_by_text("trained for 12 epochs")).to_be_visible(timeout=60_000)
     expect(cell.get_by_role("button", name="train again")).to_be_enabled()
     after = [float(text) for text in terms.all_text_contents()]
     # A higher price is paid, and the pixels are worse for it.
@@ -244,7 +244,7 @@ def test_a_reader_moves_an_anchor(lab: Page) -> None:
     before = terms.all_text_contents()
     cell.get_by_role("combobox").first.select_option("↗ top right")
     cell.get_by_role("button", name="train again").click()
-    expect(cell.get_by_text("epoch 12 of 12")).to_be_visible(timeout=60_000)
+    expect(cell.get_by_text("trained for 12 epochs")).to_be_visible(timeout=60_000)
     assert terms.all_text_contents() != before
 
 
@@ -255,7 +255,7 @@ def test_a_reader_pays_another_price(lab: Page) -> None:
     for _ in range(3):
         cell.get_by_role("slider").first.press("ArrowRight")
     cell.get_by_role("button", name="train at this price").click()
-    expect(cell.get_by_text("epoch 12 of 12")).to_be_visible(timeout=60_000)
+    expect(cell.get_by_text("trained for 12 epochs")).to_be_visible(timeout=60_000)
     expect(cell.locator("table")).not_to_have_text(before)
     expect(cell.get_by_role("img", name="A price.")).to_be_visible()
 

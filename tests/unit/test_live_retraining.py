@@ -194,12 +194,18 @@ def test_a_higher_price_lands_further_to_the_left():
     assert list(priced.landed.values()) == ["β = 1", "β = 300"]
 
 
+def test_known_models_are_pairs_or_lists_of_two():
+    priced = partial(live.train_at_price, blobs(), noise=0.1, alt="A price.")
+    mixed = {1.0: [5.0, 1.0], 10.0: (1.0, 2.0)}
+    assert priced(mixed).pictures == priced(KNOWN).pictures
+
+
 def test_each_price_leaves_its_point_in_the_picture():
     found = widgets(live.train_at_price(blobs(), KNOWN, noise=0.1, alt="A price."))
     before = found["HTML 2"].value, found["HTML 3"].value
     found["β"].value, found["latents"].value = 10.0, 2
     press(found, "train at this price")
-    assert found["HTML"].value == ""
+    assert found["HTML"].value == "trained for 12 epochs"
     assert found["HTML 2"].value.count("latent ") == 2
     assert before[0].count("latent ") == 6
     drawn = re.search('base64,([^"]*)"', found["HTML 3"].value).group(1)

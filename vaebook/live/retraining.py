@@ -196,12 +196,13 @@ def _run_widgets(
     def prepare() -> tuple[VAE, float, int]:
         return make(widgets.values(dials))
 
-    def train(made: tuple[VAE, float, int], say: widgets.Say) -> None:
+    def train(made: tuple[VAE, float, int], say: widgets.Say) -> str:
         def follow(epoch: int) -> None:
             say(f"epoch {epoch} of {_EPOCHS}")
             drawn.config = shown.config
 
         shown.run(*made, follow)
+        return f"trained for {_EPOCHS} epochs"
 
     chosen = list(dials.values())
     pairs = [ipywidgets.HBox(chosen[i : i + 2]) for i in range(0, len(chosen), 2)]
@@ -338,7 +339,8 @@ def train_at_price(
         "latents": ("latents", [2, 3, 6, 10], 6),
         "seed": ("seed", list(range(10)), 0),
     }
-    priced = _Priced(train, sorted(known.values()), float(noise))
+    points = sorted((rate, error) for rate, error in known.values())
+    priced = _Priced(train, points, float(noise))
     first = {key: value for key, (_, _, value) in choices.items()}
     priced.run(priced.make(first), first)
     drawn, build = priced.pictures, partial(_price_widgets, priced, choices, alt)
@@ -428,12 +430,13 @@ def _price_widgets(priced: _Priced, choices: Mapping[str, tuple[str, Any, Any]],
         settings = widgets.values(dials)
         return priced.make(settings), settings
 
-    def train(made: tuple[VAE, dict[str, Any]], say: widgets.Say) -> None:
+    def train(made: tuple[VAE, dict[str, Any]], say: widgets.Say) -> str:
         def follow(epoch: int) -> None:
             say(f"epoch {epoch} of {_EPOCHS}")
 
         priced.run(*made, follow)
         show()
+        return f"trained for {_EPOCHS} epochs"
 
     show()
     button = widgets.runner("train at this price", prepare, train)
