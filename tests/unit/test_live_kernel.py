@@ -58,7 +58,8 @@ def test_python_exits_in_peace_during_a_run():
 
 
 def test_a_run_leaves_nothing_to_be_done_at_the_exit(monkeypatch):
-    left, most = [], []
+    left: list[object] = []
+    most: list[int] = []
     monkeypatch.setattr(atexit, "register", left.append)
     monkeypatch.setattr(atexit, "unregister", left.remove)
     button, *_ = runner("count", lambda: 3, lambda n, say: most.append(len(left))).children

@@ -61,13 +61,13 @@ def folder(
         >>> images.names, list(images.images.shape)
         (('cats', 'dogs'), [2, 3, 32, 32])
     """
-    images, left_out = _read_folder(path, size, channels, progress=progress)
+    images, left_out = read_folder(path, size, channels, progress=progress)
     if left_out:
         warnings.warn(left_out, stacklevel=2)
     return images
 
 
-def _read_folder(
+def read_folder(
     path: str | os.PathLike[str], size: int, channels: int, *, progress: bool
 ) -> tuple[ImageSet, str]:
     """Return the pictures of a folder, and in words which files were left out."""
@@ -104,7 +104,7 @@ def _pictures(root: Path) -> tuple[list[Path], Tensor | None, tuple[str, ...], s
         for deeper in below:
             for place, hidden, names in os.walk(deeper):
                 hidden[:] = [name for name in hidden if not name.startswith(".")]
-                if any(_is_picture(name) for name in names):
+                if any(is_picture(name) for name in names):
                     raise ValueError(
                         f"path must hold pictures or class folders of pictures, but in "
                         f"{root} there are some further down, in {Path(place).relative_to(root)}"
@@ -137,11 +137,12 @@ def _listed(place: Path) -> tuple[list[Path], list[Path], list[Path]]:
     shown.sort(key=lambda entry: entry.name)  # paths compare otherwise on Windows
     folders = [entry for entry in shown if entry.is_dir()]
     files = [entry for entry in shown if not entry.is_dir()]
-    pictures = [file for file in files if _is_picture(file.name)]
-    return pictures, folders, [file for file in files if not _is_picture(file.name)]
+    pictures = [file for file in files if is_picture(file.name)]
+    return pictures, folders, [file for file in files if not is_picture(file.name)]
 
 
-def _is_picture(name: str) -> bool:
+def is_picture(name: str) -> bool:
+    """Tell a picture by the name of its file, hidden ones apart."""
     return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
 
 

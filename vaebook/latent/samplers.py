@@ -27,7 +27,9 @@ __all__ = [
     "run",
 ]
 
+import importlib
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -907,12 +909,13 @@ def _block_length(like: Tensor) -> int:
 
 
 def _arviz() -> Any:
-    with warnings.catch_warnings():
-        # ArviZ announces its next version whenever it is imported.
-        warnings.simplefilter("ignore", FutureWarning)
-        import arviz
+    if "arviz" not in sys.modules:
+        with warnings.catch_warnings():
+            # ArviZ announces its next version when it is first imported.
+            warnings.simplefilter("ignore", FutureWarning)
+            importlib.import_module("arviz")
 
-    return arviz
+    return sys.modules["arviz"]
 
 
 def _first(mask: Tensor) -> int:

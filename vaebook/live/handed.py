@@ -8,6 +8,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,7 @@ import torch
 
 from vaebook import _checks
 from vaebook.datasets import ImageSet
-from vaebook.datasets.own import _is_picture, _read_folder
+from vaebook.datasets.own import is_picture, read_folder
 from vaebook.figures.numbers import number
 from vaebook.live import pictures, widgets
 from vaebook.live.figures import latent_map
@@ -123,6 +124,7 @@ def _make(shape: Sequence[int], settings: Mapping[str, Any]) -> VAE:
 def _own_widgets(own: _Own, choices: Mapping[str, tuple[str, Any, Any]]) -> Any:
     import ipywidgets
 
+    own = copy(own)  # the figure keeps its first run
     kinds = ".zip,.png,.jpg,.jpeg,.webp"
     words = "a zip or pictures, at most 10 MB"
     handed = ipywidgets.FileUpload(accept=kinds, multiple=True, description=words)
@@ -173,7 +175,7 @@ def _handed_over(
         found = _inside(root)
         try:
             # Its words, not its warning: to catch one would catch those of other threads too.
-            images, left_out = _read_folder(found, side, channels, progress=False)
+            images, left_out = read_folder(found, side, channels, progress=False)
         except ValueError as refusal:
             words = str(refusal).replace(f"in {found}", "in what you have handed over")
             raise ValueError(re.sub("^path must", "pictures must", words)) from None
@@ -236,7 +238,7 @@ def _innermost(place: Path) -> Path:
 
 def _holds_pictures(place: Path) -> bool:
     """Whether it is a folder with a picture in it, or further down."""
-    return any(_is_picture(part.name) or _holds_pictures(part) for part in _shown(place))
+    return any(is_picture(part.name) or _holds_pictures(part) for part in _shown(place))
 
 
 def _shown(place: Path) -> list[Path]:
