@@ -38,7 +38,14 @@
     }
   }
 
+  // A page without contents of its own, as the index, has nothing to follow while it scrolls;
+  // Bootstrap would look for the targets of all its links.
+  function followContents() {
+    if (!document.querySelector(".bd-toc-nav")) document.body.removeAttribute("data-bs-spy");
+  }
+
   function start() {
+    followContents();
     leadToNotebook();
     mendCitations();
     mendReference();

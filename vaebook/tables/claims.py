@@ -138,8 +138,11 @@ class Decision:
     verdict: Verdict
 
 
-def register(path: str | os.PathLike[str] = tables.FOLDER / "claims.toml") -> list[Claim]:
-    """Return all claims of a register, the book's own if none is named.
+def register(path: str | os.PathLike[str] | None = None) -> list[Claim]:
+    """Return all claims of a register.
+
+    Args:
+        path: of the register; None for the book's own.
 
     Raises:
         ValueError: when it is none, with what is missing or too much.
@@ -150,7 +153,7 @@ def register(path: str | os.PathLike[str] = tables.FOLDER / "claims.toml") -> li
         >>> [(part.of, part.side, part.margin) for part in seventh.readings()[0]]
         [('height.rank', 'at_least', 0.95), ('height.corr_range', 'at_least', 1.62)]
     """
-    path = _checks.path(path, "path")
+    path = tables.FOLDER / "claims.toml" if path is None else _checks.path(path, "path")
     try:
         text = tomllib.loads(path.read_text(encoding="utf-8"))
         found = [_claim(entry, text.get("readings", {})) for entry in text["claim"]]
