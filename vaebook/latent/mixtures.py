@@ -79,9 +79,10 @@ def class_moments(
 
     With :math:`n_C` encodings in the class :math:`C`,
 
-    .. math:: \mu_C = \frac{1}{n_C} \sum_{i \in C} \mu_i, \qquad
-        \Sigma_C = \frac{1}{n_C} \sum_{i \in C} \left( \Lambda_i + \mu_i \mu_i^\top \right)
-        - \mu_C \mu_C^\top = \mathrm{mean}_C(\Lambda) + \mathrm{Cov}_C(\mu).
+    .. math:: \mu_C &= \frac{1}{n_C} \sum_{i \in C} \mu_i, \\
+        \Sigma_C &= \frac{1}{n_C} \sum_{i \in C} \left( \Lambda_i + \mu_i \mu_i^\top \right)
+        - \mu_C \mu_C^\top \\
+        &= \mathrm{mean}_C(\Lambda) + \mathrm{Cov}_C(\mu).
 
     A class of one encoding is refused: its :math:`\mathrm{Cov}_C(\mu)` would be zero, which is not
     a measured spread but a missing one. (Its mixture is that one Gaussian, with covariance
@@ -309,9 +310,10 @@ def aggregate_information(
 def bhattacharyya(means: Tensor, covariances: Tensor) -> Tensor:
     r"""Return the Bhattacharyya distance between each two of C Gaussians.
 
-    .. math:: d_{ij} = -\log \int \sqrt{p_i p_j} = \frac{1}{8} (\mu_i - \mu_j)^\top S^{-1}
-        (\mu_i - \mu_j) + \frac{1}{2} \log \frac{|S|}{\sqrt{|\Sigma_i| |\Sigma_j|}},
-        \qquad S = \frac{\Sigma_i + \Sigma_j}{2}
+    .. math:: d_{ij} &= -\log \int \sqrt{p_i p_j} \\
+        &= \frac{1}{8} (\mu_i - \mu_j)^\top S^{-1} (\mu_i - \mu_j)
+        + \frac{1}{2} \log \frac{|S|}{\sqrt{|\Sigma_i| |\Sigma_j|}}, \\
+        S &= \frac{\Sigma_i + \Sigma_j}{2}
 
     It lacks the triangle inequality.
 

@@ -522,8 +522,8 @@ def heatmap_panel(*, alt: str, start: Sequence[float] = (2.5, 1.0, 0.6)) -> Live
 def trainer(train: ImageSet, *, alt: str) -> Live:
     r"""A VAE with two latent dimensions that the reader's browser trains.
 
-    .. math:: (\mu, \log\sigma^2) = A \tanh(W x + b) + a, \quad z = \mu + \sigma\varepsilon, \quad
-        p(x|z) = \mathrm{Bernoulli}(\mathrm{sigmoid}(B \tanh(V z + c) + d))
+    .. math:: (\mu, \log\sigma^2) &= A \tanh(W x + b) + a, \qquad z = \mu + \sigma\varepsilon, \\
+        p(x|z) &= \mathrm{Bernoulli}(\mathrm{sigmoid}(B \tanh(V z + c) + d))
 
     The page shows the codes of all images, what is decoded around them, and the loss, while Adam
     learns from minibatches of 64. The reader sets beta, the learning rate, the hidden units and
