@@ -23,7 +23,7 @@ from vaebook.figures.numbers import number
 from vaebook.live import pictures, widgets
 from vaebook.live.figures import latent_map
 from vaebook.live.kernel import WithKernel
-from vaebook.live.retraining import _train
+from vaebook.live.retraining import _seeded, _train
 from vaebook.models import VAE, Bernoulli, OptimalGaussian
 from vaebook.models.networks import for_images
 
@@ -65,7 +65,7 @@ def train_on_own(example: ImageSet, *, alt: str) -> WithKernel:
         "seed": ("seed", list(range(10)), 0),
     }
     own = _Own(example, alt)
-    first = {key: value for key, (_, _, value) in choices.items()}
+    first = widgets.beginning(choices)
     own.run(_make(example.images.shape[1:], first), example, first)
     return WithKernel(own.pictures, alt, partial(_own_widgets, own, choices))
 
@@ -94,14 +94,12 @@ class _Own:
         history = _train(model, train, aside, epochs=epochs, seed=seed, follow=follow)
         mu, labels, names = model.codes(images).mu, images.labels, images.names
         self.map = latent_map(model, mu, labels, names=names, alt=self.alt)
-        low, high = mu.cpu().aminmax(dim=0)
-        half = 0.52 * (high - low).max().item()
         labels = None if labels is None else labels.cpu()
         some = aside.images[:8]
         with torch.no_grad():
             pairs = torch.stack([some, model.decode(model.codes(some).mu).clamp(0, 1)])
         self.pictures = {
-            "codes": pictures.cloud(mu.cpu() - (low + high) / 2, labels, names, half),
+            "codes": pictures.whole_cloud(mu.cpu(), labels, names),
             "pictures that were set aside, and below them their reconstructions": (
                 pictures.grid(pairs)
             ),
@@ -115,13 +113,12 @@ class _Own:
 def _make(shape: Sequence[int], settings: Mapping[str, Any]) -> VAE:
     """A model of pictures of a shape that is to be trained, from the seed."""
     bernoulli = settings["noise"] == "Bernoulli"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings["seed"])
+    with _seeded(settings["seed"]):
         networks = for_images((shape[0], shape[1], shape[2]), 2)
     return VAE(*networks, 2, Bernoulli() if bernoulli else OptimalGaussian())
 
 
-def _own_widgets(own: _Own, choices: Mapping[str, tuple[str, Any, Any]]) -> Any:
+def _own_widgets(own: _Own, choices: widgets.Choices) -> Any:
     import ipywidgets
 
     own = copy(own)  # the figure keeps its first run

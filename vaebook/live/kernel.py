@@ -103,11 +103,14 @@ def chains_on_drawing(
         ['chains', 'drawing']
     """
     easel = draw_digit(model, mu, labels, examples, alt=alt, names=names)
-    settings = {"start": "prior", "chains": 8, "steps": 500, "step": 0.05}
-    cloud, words = _run_chains(model, examples[0], settings)
-    drawn = {"chains": cloud, "drawing": pictures.picture(examples[0])}
-    build = partial(_chain_widgets, model, easel, examples[0], (cloud, words))
-    return WithKernel(drawn, alt, build)
+    choices = {
+        "start": ("start", ["prior", "q(z|x)"], "prior"),
+        "chains": ("chains", [2, 4, 8, 16], 8),
+        "steps": ("steps", [500, 2000, 8000], 500),
+        "step": ("step", [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0], 0.05),
+    }
+    run = partial(_run_chains, model)
+    return _on_drawing("run chains", "chains", easel, examples[0], choices, run)
 
 
 @torch.no_grad()
@@ -153,16 +156,19 @@ def _run_chains(
     return cloud, widgets.table(rows)
 
 
-def _chain_widgets(model: VAE, easel: Live, image: Tensor, first: tuple[str, str]) -> Any:
-    choices = {
-        "start": ("start", ["prior", "q(z|x)"], "prior"),
-        "chains": ("chains", [2, 4, 8, 16], 8),
-        "steps": ("steps", [500, 2000, 8000], 500),
-        "step": ("step", [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0], 0.05),
-    }
-    dials = widgets.dials(choices)
-    run = partial(_run_chains, model)
-    return _drawing_widgets("run chains", "the chains", easel, image, dials, run, first)
+def _on_drawing(
+    words: str,
+    seen: str,
+    easel: Live,
+    image: Tensor,
+    choices: widgets.Choices,
+    run: Callable[..., tuple[str, str]],
+) -> WithKernel:
+    """What is asked of a drawing, of an image at once: a picture of `seen`, and words to it."""
+    first = run(image, widgets.beginning(choices))
+    drawn = {seen: first[0], "drawing": pictures.picture(image)}
+    build = partial(_drawing_widgets, words, f"the {seen}", easel, image, choices, run, first)
+    return WithKernel(drawn, easel.alt, build)
 
 
 def _drawing_widgets(
@@ -170,14 +176,14 @@ def _drawing_widgets(
     seen: str,
     easel: Live,
     image: Tensor,
-    dials: Mapping[str, Any],
-    run: Callable[[Tensor, Mapping[str, Any], widgets.Say], tuple[str, str]],
+    choices: widgets.Choices,
+    run: Callable[..., tuple[str, str]],
     first: tuple[str, str],
 ) -> Any:
     """An easel, dials with a button and a table below them, and a picture."""
     import ipywidgets
 
-    drawing = easel.widget()
+    drawing, dials = easel.widget(), widgets.dials(choices)
     shown, told = ipywidgets.HTML(), ipywidgets.HTML()
 
     def show(found: tuple[str, str]) -> None:
@@ -236,9 +242,12 @@ def evidence_of_drawing(
         ['bounds', 'drawing']
     """
     easel = draw_digit(model, mu, labels, examples, alt=alt, names=names)
-    first = _compare(model, examples[0], {"draws": 300, "seed": 0})
-    drawn = {"bounds": first[0], "drawing": pictures.picture(examples[0])}
-    return WithKernel(drawn, alt, partial(_bound_widgets, model, easel, examples[0], first))
+    choices = {
+        "draws": ("draws", [30, 100, 300, 1000, 3000], 300),
+        "seed": ("seed", list(range(10)), 0),
+    }
+    run = partial(_compare, model)
+    return _on_drawing("compare", "bounds", easel, examples[0], choices, run)
 
 
 @torch.no_grad()
@@ -294,16 +303,6 @@ def _round_step(least: float) -> float:
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
 
 
-def _bound_widgets(model: VAE, easel: Live, image: Tensor, first: tuple[str, str]) -> Any:
-    choices = {
-        "draws": ("draws", [30, 100, 300, 1000, 3000], 300),
-        "seed": ("seed", list(range(10)), 0),
-    }
-    dials = widgets.dials(choices)
-    run = partial(_compare, model)
-    return _drawing_widgets("compare", "the bounds", easel, image, dials, run, first)
-
-
 def embed_again(
     mu: Tensor, labels: Tensor, *, alt: str, names: Sequence[str] = "0123456789"
 ) -> WithKernel:
@@ -346,14 +345,14 @@ def embed_again(
     if not bool(gaps.isfinite().all()) or bool((gaps == gaps[0]).all()):
         raise ValueError("mu must have classes at different distances from one another")
     run = partial(_embed, mu, labels, names)
-    first = run({"perplexity": 30, "seed": 0})
     most = (len(mu) - 1) / 3
     offered = [2, 5, 15, 30, *(p for p in (60, 120) if p < most)]
     choices = {
         "perplexity": ("perplexity", [p for p in offered if p < len(mu)], 30),
         "seed": ("seed", list(range(10)), 0),
     }
-    build = partial(_embed_widgets, partial(widgets.dials, choices), run, first, alt)
+    first = run(widgets.beginning(choices))
+    build = partial(_embed_widgets, choices, run, first, alt)
     return WithKernel({"codes": first[0]}, alt, build)
 
 
@@ -379,8 +378,6 @@ def _embed(
         n_jobs=1,
     )
     found = torch.from_numpy(embedding.fit_transform(mu.numpy()))
-    low, high = found.aminmax(dim=0)
-    half = 0.52 * (high - low).max().item()
     order = spearmanr(_gaps(mu, labels), _gaps(found, labels)).statistic
     rows = {
         "neighbours kept (trustworthiness)": number(
@@ -388,19 +385,18 @@ def _embed(
         ),
         "order of the classes’ distances (rank correlation)": number(float(order)),
     }
-    cloud = pictures.cloud(found - (low + high) / 2, labels, names, half)
-    return cloud, widgets.table(rows)
+    return pictures.whole_cloud(found, labels, names), widgets.table(rows)
 
 
 def _embed_widgets(
-    build: Callable[[], dict[str, Any]],
+    choices: widgets.Choices,
     run: Callable[[Mapping[str, Any]], tuple[str, str]],
     first: tuple[str, str],
     alt: str,
 ) -> Any:
     import ipywidgets
 
-    dials = build()
+    dials = widgets.dials(choices)
     shown, told = ipywidgets.HTML(), ipywidgets.HTML()
 
     def show(found: tuple[str, str]) -> None:

@@ -92,6 +92,13 @@ def cloud(points: Tensor, labels: Tensor | None, names: Sequence[str], extent: f
     return data_url(sheet.quantize(24, method=Image.Quantize.FASTOCTREE))
 
 
+def whole_cloud(points: Tensor, labels: Tensor | None, names: Sequence[str]) -> str:
+    """Return the same of points wherever they lie, all of them in the picture."""
+    low, high = points.aminmax(dim=0)
+    half = 0.52 * (high - low).max().item()
+    return cloud(points - (low + high) / 2, labels, names, half)
+
+
 def _spread(middles: list[list[float]], distance: float) -> list[list[float]]:
     """Push names apart that lie on each other, as the page does."""
     places = np.array(middles).reshape(-1, 2)

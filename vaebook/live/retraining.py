@@ -3,7 +3,8 @@
 __all__ = ["train_again", "train_anchored", "train_at_price"]
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from typing import Any
@@ -64,6 +65,14 @@ def _train(
     )
 
 
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Let networks start from a seed, and the random numbers of the process as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
 def _small(
     train: ImageSet,
     width: int,
@@ -75,8 +84,7 @@ def _small(
     """A VAE with one hidden layer, made without the random numbers of the process."""
     shape = tuple(train.images.shape[1:])
     likelihood = Bernoulli() if variance is None else Gaussian(variance)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with _seeded(seed):
         networks = MLPEncoder(2 * latents, (width,), shape), MLPDecoder(latents, (width,), shape)
         return VAE(*networks, latents, likelihood, prior).to(train.images.device)
 
@@ -114,7 +122,7 @@ def train_again(train: ImageSet, *, alt: str) -> WithKernel:
         "latents": ("latents", [2, 3, 5, 8], 2),
         "seed": ("seed", list(range(10)), 0),
     }
-    shown.run(*make({key: value for key, (_, _, value) in choices.items()}))
+    shown.run(*make(widgets.beginning(choices)))
     build = partial(_run_widgets, shown, make, partial(widgets.dials, choices), alt)
     return WithKernel(shown.pictures(), alt, build)
 
@@ -293,7 +301,7 @@ def train_anchored(train: ImageSet, *, alt: str) -> WithKernel:
         return menus | widgets.dials(choices)
 
     first = {f"class {k}": place for k, place in enumerate(begin)}
-    shown.run(*make(first | {key: value for key, (_, _, value) in choices.items()}))
+    shown.run(*make(first | widgets.beginning(choices)))
     return WithKernel(shown.pictures(), alt, partial(_run_widgets, shown, make, build, alt))
 
 
@@ -341,7 +349,7 @@ def train_at_price(
     }
     points = sorted((rate, error) for rate, error in known.values())
     priced = _Priced(train, points, float(noise))
-    first = {key: value for key, (_, _, value) in choices.items()}
+    first = widgets.beginning(choices)
     priced.run(priced.make(first), first)
     drawn, build = priced.pictures, partial(_price_widgets, priced, choices, alt)
     return WithKernel(drawn, alt, build)
@@ -415,7 +423,7 @@ def _ticks(most: float) -> list[float]:
     return [step * k for k in range(math.floor(most / step) + 2)]
 
 
-def _price_widgets(priced: _Priced, choices: Mapping[str, tuple[str, Any, Any]], alt: str) -> Any:
+def _price_widgets(priced: _Priced, choices: widgets.Choices, alt: str) -> Any:
     import ipywidgets
 
     dials, priced = widgets.dials(choices), copy(priced)  # later runs are of this display alone

@@ -1,6 +1,6 @@
 """What widgets with a kernel share: dials, a button that tells how far it is, pictures, tables."""
 
-__all__ = ["Stopped", "dials", "picture", "runner", "table", "values"]
+__all__ = ["Stopped", "beginning", "dials", "picture", "runner", "table", "values"]
 
 import atexit
 import html
@@ -11,9 +11,20 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 Say = Callable[[str], None]
+Choices = Mapping[str, tuple[str, Any, Any]]  # by key: a name, its options, where it begins
 
 
-def dials(choices: Mapping[str, tuple[str, Any, Any]]) -> dict[str, Any]:
+def beginning(choices: Choices) -> dict[str, Any]:
+    """Return the values that dials begin with.
+
+    Example:
+        >>> beginning({"beta": ("β", [0.3, 1.0, 3.0], 1.0)})
+        {'beta': 1.0}
+    """
+    return {key: value for key, (_, _, value) in choices.items()}
+
+
+def dials(choices: Choices) -> dict[str, Any]:
     """Return sliders by key, each of a name, its options and the value it begins with.
 
     Example:
