@@ -228,9 +228,11 @@ def bounding_plane(points: Tensor, axis: int, along: Sequence[int], above: bool 
 def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
     r"""Draw a smooth curve through the middle of a strip, as a function of one coordinate.
 
-    The axis is cut into bins of equal width over the range of the points; the curve is the cubic
-    spline through the bins' mean points, natural at its ends, and runs from the first mean to the
-    last. Points that lie on a curve give a curve within :math:`O(h^2)` of it for bins of width h.
+    The axis is cut into bins of equal width over the range of the points; the curve is the
+    monotone cubic spline through the bins' mean points, and runs from the first mean to the last.
+    Between two means no coordinate leaves the range of these two, so that the curve has no wave
+    that the means don't have. Points that lie on a curve give a curve within :math:`O(h^2)` of it
+    for bins of width h.
 
     Args:
         points: [N, D], the strip: already filtered out of the cloud.
@@ -244,6 +246,10 @@ def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
     Raises:
         ValueError: for fewer points than bins, a bin without a point, or an argument out of range.
 
+    Source:
+        Monotone Piecewise Cubic Interpolation (Fritsch and Carlson, 1980), by SciPy |
+        https://doi.org/10.1137/0717021
+
     Example:
         >>> x = torch.linspace(0, 1, 30)
         >>> binned_spline(torch.stack([x, 2 * x], 1), axis=0, n_bins=3, n=3)
@@ -251,7 +257,7 @@ def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
                 [0.5000, 1.0000],
                 [0.8448, 1.6897]])
     """
-    from scipy.interpolate import CubicSpline
+    from scipy.interpolate import PchipInterpolator
 
     _checks.points(points, "points", ("N", "D"))
     _check_axis(axis, points, "axis")
@@ -271,7 +277,7 @@ def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
             "are empty: fewer bins, or points without a gap"
         )
     means = np.stack([np.bincount(bins, c, n_bins) / counts for c in cloud.T], 1)
-    spline = CubicSpline(means[:, axis], means, bc_type="natural")
+    spline = PchipInterpolator(means[:, axis], means)
     steps = np.linspace(means[0, axis], means[-1, axis], n)
 
     return torch.from_numpy(spline(steps)).to(points)
