@@ -118,9 +118,9 @@ def test_prop_manifold_turn() -> None:
 
 
 def heavy_probability(total: float) -> float:
-    """P(threshold < total) by integrating the density of the threshold."""
+    """P(T < total) by integrating the density of T, whose square is uniform on [20, 30]."""
     inside = min(max(total, LOW), HIGH)
-    return integrate.quad(lambda t: 1 / (HIGH - LOW), LOW, inside)[0]
+    return integrate.quad(lambda t: 2 * t / 10, LOW, inside)[0]
 
 
 @pytest.mark.slow
@@ -170,12 +170,14 @@ def test_prop_fourth_bayes() -> None:
     # The closed form of the text.
     f = data().factors
     total = (f["var_x"] + f["var_y"]).double()
-    p = ((total - LOW) / (HIGH - LOW)).clamp(0, 1)
+    p = ((total.square() - 20) / 10).clamp(0, 1)
     closed = torch.maximum(p, 1 - p).mean().item()
     assert rate == pytest.approx(closed, abs=1e-6)
+    # And by hand: 23, 24, 25, 24, 23 pairs, right with .884, .696, .5, .704, .916.
+    assert rate == pytest.approx((506 + 87.5) / 625, abs=1e-9)
 
     # The rule that reaches it, on data: right as often, within 5 standard errors of 8 draws.
-    middle = (LOW + HIGH) / 2
+    middle = 5.0
     right = []
     for seed in range(8):
         labels = datasets.t_heatmaps(seed=seed).labels
@@ -201,6 +203,9 @@ def test_def_fourth_rules() -> None:
         large = datasets.t_heatmaps(seed=seed)
         f, labels = large.factors, large.labels
         assert labels is not None
+        small = datasets.t_heatmaps(seed=seed, heavy="small").labels
+        assert small is not None
+        assert torch.equal(small, 1 - labels)
         assert torch.equal(f["df"], torch.where(labels == 1, 2.0, 200.0))
         total = (f["var_x"] + f["var_y"]).double()
         assert labels[total > HIGH].all()
@@ -213,7 +218,7 @@ def test_def_fourth_rules() -> None:
                 p, abs=5 * math.sqrt(p * (1 - p) / len(part))
             )
 
-        coin = datasets.t_heatmaps(seed=seed, independent=True)
+        coin = datasets.t_heatmaps(seed=seed, heavy="coin")
         assert coin.labels is not None
         heavy = coin.labels.double()
         assert heavy.mean().item() == pytest.approx(0.5, abs=5 * 0.5 / math.sqrt(11_875))

@@ -284,7 +284,7 @@ def _datasets() -> dict[str, Callable[[], Call]]:
         ),
         "datasets.heatmaps.heatmaps": lambda: (datasets.heatmaps, {}),
         "datasets.heatmaps.t_heatmaps": lambda: (
-            datasets.t_heatmaps, {"seed": 0, "independent": False}
+            datasets.t_heatmaps, {"seed": 0, "heavy": "large"}
         ),
         "datasets.images.ImageSet": lambda: (
             ImageSet,

@@ -3,12 +3,15 @@
 __all__ = ["heatmap_images", "heatmaps", "t_heatmap_images", "t_heatmaps"]
 
 from collections.abc import Callable
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from vaebook import _checks
 from vaebook.datasets.images import ImageSet
+
+Heavy = Literal["large", "small", "coin"]
 
 
 def heatmap_images(
@@ -107,41 +110,42 @@ factors=['var_x', 'var_y', 'corr'])
     return ImageSet(images, factors=factors, title="Gaussian heatmaps")
 
 
-def t_heatmaps(seed: int = 0, independent: bool = False) -> ImageSet:
+def t_heatmaps(seed: int = 0, heavy: Heavy = "large") -> ImageSet:
     r"""Return the 11,875 bivariate t heatmaps with a fourth factor, the degrees of freedom.
 
-    An image has heavy tails (df = 2, label 1) when its variances add up to more than a threshold
-    drawn for that image, uniform on :math:`[\sqrt{20}, \sqrt{30}]`, else df = 200 (label 0). The
-    class is therefore random given the variances, but only where their sum lies in that range.
+    An image has heavy tails (df = 2, label 1) or light ones (df = 200, label 0), by the sum of
+    its variances: the square of the sum, less a number drawn for that image, uniform on
+    :math:`[0, 10]`, is more than 20 or not. The class is therefore random given the variances,
+    but only where their sum lies between :math:`\sqrt{20}` and :math:`\sqrt{30}`.
 
     Args:
         seed: of the thresholds, or of the coin.
-        independent: a fair coin decides instead, so that the variances say nothing of the class.
+        heavy: the images with heavy tails: those whose sum is "large", or "small", or by a fair
+            "coin", so that the variances say nothing of the class.
 
     Raises:
-        ValueError: when the seed is not a whole number, 0 or more.
+        ValueError: when the seed is not a whole number, 0 or more, or `heavy` none of the three.
 
     Example:
-        >>> t_heatmaps(seed=0).names
-        ('df = 200', 'df = 2')
+        >>> large, small = t_heatmaps(heavy="large"), t_heatmaps(heavy="small")
+        >>> large.names, bool((large.labels + small.labels == 1).all())
+        (('df = 200', 'df = 2'), True)
     """
     _checks.count(seed, "seed", 0)
-    if not isinstance(independent, bool):
-        raise ValueError(f"independent must be True or False, got {independent!r}")
+    if heavy not in get_args(Heavy):
+        raise ValueError(f"heavy must be one of {', '.join(get_args(Heavy))}, got {heavy!r}")
     var_x, var_y, corr = _factor_grid()
     generator = torch.Generator().manual_seed(seed)
-    low, high = 20**0.5, 30**0.5
-    threshold = low + (high - low) * torch.rand(
-        len(corr), dtype=torch.float64, generator=generator
-    )
-    heavy = var_x + var_y > threshold
-    if independent:
-        heavy = torch.rand(len(corr), generator=generator) < 0.5
-    df = torch.where(heavy, 2.0, 200.0).double()
+    if heavy == "coin":
+        is_heavy = torch.rand(len(corr), generator=generator) < 0.5
+    else:
+        drawn = 10 * torch.rand(len(corr), dtype=torch.float64, generator=generator)
+        is_heavy = ((var_x + var_y) ** 2 - drawn > 20) == (heavy == "large")
+    df = torch.where(is_heavy, 2.0, 200.0).double()
     factors = {"var_x": var_x.float(), "var_y": var_y.float(), "corr": corr.float()}
     return ImageSet(
         t_heatmap_images(var_x, var_y, corr, df),
-        heavy.long(),
+        is_heavy.long(),
         factors | {"df": df.float()},
         names=("df = 200", "df = 2"),
         title="t heatmaps",

@@ -3,9 +3,19 @@
 `python -c "from vaebook.recipes.book import data; data.print_checksums()"` computes them.
 """
 
-__all__ = ["DIGITS", "FASHION", "HEATMAPS", "MNIST", "T_COIN", "T_RULE", "print_checksums"]
+__all__ = [
+    "DIGITS",
+    "FASHION",
+    "HEATMAPS",
+    "MNIST",
+    "T_COIN",
+    "T_LARGE",
+    "T_SMALL",
+    "print_checksums",
+]
 
 from functools import partial
+from typing import Literal
 
 from vaebook import datasets
 from vaebook.datasets import ImageSet
@@ -28,19 +38,25 @@ def _heatmaps() -> tuple[ImageSet, ImageSet]:
     return datasets.heatmaps().split(0.8, seed=0)
 
 
-def _t_heatmaps(independent: bool) -> tuple[ImageSet, ImageSet]:
-    return datasets.t_heatmaps(independent=independent).split(0.8, seed=0)
+def _t_heatmaps(heavy: Literal["large", "small", "coin"]) -> tuple[ImageSet, ImageSet]:
+    return datasets.t_heatmaps(heavy=heavy).split(0.8, seed=0)
 
 
 MNIST = Data(_mnist, "6e0bb2c9286da3df61e6e137cfe4e493d56ac0ac5270eac636b7924b0f58c14b")
 FASHION = Data(_fashion, "7fdf4f98f4574ebbc30e7f007f6e6fb72629a5ef065b448137070bc08329245e")
 DIGITS = Data(_digits, "d00fe596ebe2a862285cbe4345f0f69f5d0c115292be1cb1260acddd9294e010")
 HEATMAPS = Data(_heatmaps, "3f5e553e31fbcb95bcb91dc60442847567c7d20d3af62590f838dfa7de260068")
-T_RULE = Data(
-    partial(_t_heatmaps, False), "612aa0f4e89c07515eb52316e3a0bc5abd1979f6d5a23af254fb4f5d4af098ab"
+T_LARGE = Data(
+    partial(_t_heatmaps, "large"),
+    "a6d05f0ea8fdc7469e29c6a5e29c32c338cd235bed4fd71c1010b66f09147d85",
+)
+T_SMALL = Data(
+    partial(_t_heatmaps, "small"),
+    "988bf0d6be81054e017b2aade6b308e8625f70b73e511c240f8743674371a77c",
 )
 T_COIN = Data(
-    partial(_t_heatmaps, True), "87431a138e108943e985bc7ba234010198c9e865c77e9823e17ab64ad6eda953"
+    partial(_t_heatmaps, "coin"),
+    "43e56f480e37117bcd57fd439ddada5deeb4459cb69cdd57f28ec147d19f1d31",
 )
 
 
