@@ -1,17 +1,17 @@
-"""Four factors in three latents, over five seeds: errors, and what the codes tell of the class.
+"""Four factors in three latents, over twelve seeds: what the codes tell of the class, and how.
 
     make experiment NAME=fourth_factor
 
-Three rules give an image its degrees of freedom: heavy tails to the larger sums of variances (the
-book's reading of the study), to the smaller sums (the other reading), or by a coin. A row is about
-what a classifier sees of the images of a rule: the codes of a VAE or of an autoencoder (the
-`t-heatmap-*` recipes, and the same for the other reading), the variances, all three factors, or
-the pixels. It has accuracy and F1 of k nearest neighbours, cross-validated, over all images and
-over those where the rule leaves the class open; and of models, Frobenius errors on the test split
-beside. The chapter on a fourth factor reads it.
+Three rules give an image its degrees of freedom: heavy tails to the larger sums of variances, to
+the smaller ones, or by a coin. A row is about one of the recipes `t-heatmap-*`, a VAE or an
+autoencoder of one rule: Frobenius errors on the test split; accuracy and F1 of six classifiers,
+cross-validated, that see the codes alone, the other factors alone, or both, over all images and
+over those whose class the other factors leave open; and the shape of the cloud, its border and the
+layers of its classes. What decides a claim is described in `vaebook/tables/claims.toml`. One row
+of each rule has the classes as they are read from the pixels.
 """
 
-from dataclasses import replace
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,143 +19,321 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, KDTree, procrustes
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from torch import Tensor
 
 from vaebook import datasets, recipes
 from vaebook.datasets import ImageSet
+from vaebook.latent import shapes
 from vaebook.measures import bounds
 from vaebook.tables import Experiment
 
-WEIGHTS = Path("_build/weights")
 RULES = ("large", "small", "coin")
-KINDS = ("vae-optimal", "ae")
-NEIGHBOURS = 5
-MORE_NEIGHBOURS = (NEIGHBOURS, 1, 15, 45)
+MODELS = ("vae-optimal", "ae")
+SEEDS = range(22, 34)
+WEIGHTS = Path("_build/weights")
+NEIGHBOURS = (1, 5, 15, 45)
 FOLDS = 5
+OPEN = (
+    46,
+    48,
+    50,
+    52,
+    54,
+)  # sums of variances, in tenths, for which the rule leaves the class open
+OUTERMOST = 0.01  # the share of the codes that is taken off before a border is looked at
+BORDERS = {"solid": (0, 1, 2), "01": (0, 1), "02": (0, 2), "12": (1, 2)}
+
+Numbers = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+# --- Data --------------------------------------------------------------------------------------
 
 
 @cache
 def data(rule: str) -> ImageSet:
     """The t heatmaps of a rule; label 1 is always that of the heavy tails."""
-    if rule != "small":
-        return datasets.t_heatmaps(independent=rule == "coin")
-    large = datasets.t_heatmaps()
-    assert large.labels is not None
-    f, labels = dict(large.factors), 1 - large.labels
-    f["df"] = torch.where(labels == 1, 2.0, 200.0)
-    images = datasets.t_heatmap_images(f["var_x"], f["var_y"], f["corr"], f["df"])
-    return ImageSet(images, labels, f, large.names, "t heatmaps, heavy tails to small sums")
+    return datasets.t_heatmaps(heavy=rule)  # type: ignore[arg-type]
 
 
-def is_open(rule: str) -> Tensor:
-    """Tell of which images the rule leaves the class open."""
-    f = data(rule).factors
-    total = f["var_x"] + f["var_y"]
+def factors(*names: str) -> Numbers:
+    """The factors that all rules share, their difference and sum included."""
+    f = {name: column.double() for name, column in data("large").factors.items()}
+    f |= {"difference": f["var_x"] - f["var_y"], "sum": f["var_x"] + f["var_y"]}
+    return np.asarray(torch.stack([f[name] for name in names], 1).numpy())
+
+
+def between() -> NDArray[np.bool_]:
+    """Tell of which images the sum of variances lies between the thresholds."""
+    return np.isin(np.rint(10 * factors("sum")[:, 0]), OPEN)
+
+
+def labels_of(rule: str) -> Labels:
+    labels = data(rule).labels
+    assert labels is not None
+    return np.asarray(labels.numpy())
+
+
+def bayes(rule: str) -> float:
+    """The best rate of a classifier that sees the other factors."""
     if rule == "coin":
-        return torch.ones_like(total, dtype=torch.bool)
-    return (total > 20**0.5) & (total < 30**0.5)
+        return 0.5
+    p = np.clip((factors("sum")[:, 0] ** 2 - 20) / 10, 0, 1)
+    return float(np.maximum(p, 1 - p).mean())
 
 
-@cache
-def recipe(rule: str, kind: str, seed: int) -> recipes.Recipe:
-    """The book's recipe, or the same for the other reading."""
-    if rule != "small":
-        suffix = "-coin" if rule == "coin" else ""
-        return recipes.get(f"t-heatmap-{kind}{suffix}-s{seed}")
-    return replace(
-        recipes.get(f"t-heatmap-{kind}-s{seed}"),
-        name=f"t-heatmap-{kind}-small-s{seed}",
-        data=data("small").split(0.8, seed=0),
-    )
+# --- Classes -----------------------------------------------------------------------------------
 
 
-def predictions(features: Tensor, labels: Tensor, seed: int, neighbours: int) -> NDArray[np.int64]:
-    """The class that each image is given by a classifier that has not seen it."""
-    model = make_pipeline(StandardScaler(), KNeighborsClassifier(neighbours))
+def neighbours_say(features: Numbers, labels: Labels, seed: int) -> dict[str, Labels]:
+    """The class of the majority of the k nearest of the other folds, for each k."""
+    found = {f"knn{k}": np.empty_like(labels) for k in NEIGHBOURS}
+    for known, new in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(
+        features, labels
+    ):
+        scale = StandardScaler().fit(features[known])
+        search = NearestNeighbors(n_neighbors=max(NEIGHBOURS)).fit(
+            scale.transform(features[known])
+        )
+        nearest = search.kneighbors(scale.transform(features[new]), return_distance=False)
+        heavy = labels[known][nearest].cumsum(1)
+        for k in NEIGHBOURS:
+            found[f"knn{k}"][new] = heavy[:, k - 1] > k / 2
+    return found
+
+
+def all_say(features: Numbers, labels: Labels, seed: int) -> dict[str, Labels]:
+    """The class that each image is given by classifiers that have not seen it."""
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    return cross_val_predict(model, features.numpy(), labels.numpy(), cv=folds)
-
-
-def score(guess: NDArray[np.int64], labels: Tensor, open_class: Tensor) -> dict[str, float]:
-    """Accuracy and F1 of the heavy tails, over all images and where the class is open."""
-    truth, part = labels.numpy(), open_class.numpy()
-    return {
-        "accuracy": round(float((guess == truth).mean()), 5),
-        "f1": round(float(f1_score(truth, guess)), 5),
-        "accuracy_open": round(float((guess[part] == truth[part]).mean()), 5),
-        "f1_open": round(float(f1_score(truth[part], guess[part])), 5),
-    }
-
-
-def same_class_neighbours(codes: Tensor, labels: Tensor) -> float:
-    """The share of codes whose nearest other code has another class, relative to chance."""
-    nearest = torch.cat(
-        [
-            torch.cdist(part, codes).topk(2, largest=False).indices[:, 1]
-            for part in codes.split(500)
-        ]
+    logistic = make_pipeline(
+        StandardScaler(),
+        PolynomialFeatures(2, include_bias=False),
+        StandardScaler(),
+        LogisticRegression(max_iter=1000),
     )
-    chance = 2 * labels.float().mean() * (1 - labels.float().mean())
-    return round(((labels != labels[nearest]).float().mean() / chance).item(), 4)
-
-
-def measure(model: Any, codes: Tensor, images: ImageSet, seed: int) -> dict[str, Any]:
-    """What is said of a model beside the classes that are read from its codes."""
-    assert images.labels is not None
-    _, test = images.split(0.8, seed=0)
-    assert test.labels is not None
-    held_out = model.codes(test).mu
-    guess = predictions(held_out.double(), test.labels, seed, NEIGHBOURS)
-    errors = (test.images - model.decode(held_out)).flatten(1).norm(dim=1)
-    return {
-        "accuracy_test": round(float((guess == test.labels.numpy()).mean()), 5),
-        "frobenius_mean": round(errors.mean().item(), 4),
-        "frobenius_median": round(errors.median().item(), 4),
-        "active_units": int(bounds.active_units(codes).sum()),
-        "mixing": same_class_neighbours(codes, images.labels),
+    trees = HistGradientBoostingClassifier(random_state=0)
+    return neighbours_say(features, labels, seed) | {
+        "logistic": cross_val_predict(logistic, features, labels, cv=folds),
+        "trees": cross_val_predict(trees, features, labels, cv=folds),
     }
 
 
-def row(rule: str, seen: str, neighbours: int, seed: int) -> dict[str, Any]:
+def score(guesses: dict[str, Labels], labels: Labels, open_class: NDArray[np.bool_]) -> Any:
+    """Accuracy and F1 of the heavy tails, over all images and where the class is open."""
+    return {
+        name: {
+            "accuracy": float((guess == labels).mean()),
+            "f1": float(f1_score(labels, guess)),
+            "accuracy_open": float((guess == labels)[open_class].mean()),
+            "f1_open": float(f1_score(labels[open_class], guess[open_class])),
+        }
+        for name, guess in guesses.items()
+    }
+
+
+def mixing(codes: Numbers, labels: Labels) -> float:
+    """The share of codes whose nearest other code has another class, relative to chance."""
+    nearest = KDTree(codes).query(codes, k=2)[1][:, 1]
+    chance = 2 * labels.mean() * (1 - labels.mean())
+    return float((labels != labels[nearest]).mean() / chance)
+
+
+def read_sum(codes: Numbers) -> float:
+    """R squared of the sum of variances as the nearest codes of other folds tell it."""
+    total = factors("sum")[:, 0]
+    folds = KFold(FOLDS, shuffle=True, random_state=0)
+    guess = cross_val_predict(KNeighborsRegressor(15), codes, total, cv=folds)
+    return float(1 - ((guess - total) ** 2).sum() / ((total - total.mean()) ** 2).sum())
+
+
+# --- The border --------------------------------------------------------------------------------
+
+
+def peeled(points: Numbers) -> Numbers:
+    """Take off hulls until the outermost share is gone."""
+    left = points
+    while len(points) - len(left) < OUTERMOST * len(points):
+        left = np.delete(left, ConvexHull(left).vertices, axis=0)
+    return left
+
+
+def least_ellipsoid(points: Numbers, tolerance: float = 1e-3) -> float:
+    """The volume of the least ellipsoid around points, to this share (Khachiyan, 1996)."""
+    n, d = points.shape
+    lifted = np.column_stack([points, np.ones(n)])
+    weights = np.full(n, 1 / n)
+    while True:
+        spread = (lifted.T * weights) @ lifted
+        reach = np.einsum("ij,ji->i", lifted, np.linalg.solve(spread, lifted.T))
+        farthest = reach.argmax()
+        excess = reach[farthest] / (d + 1) - 1
+        if excess < tolerance:
+            break
+        step = excess / (reach[farthest] - 1)
+        weights *= 1 - step
+        weights[farthest] += step
+    centre = weights @ points
+    cov = d * ((points.T * weights) @ points - np.outer(centre, centre))
+    ball = math.pi ** (d / 2) / math.gamma(d / 2 + 1)
+    return float(ball * math.sqrt(np.linalg.det(cov)))
+
+
+def oval(points: Numbers) -> float:
+    """How far a cloud's border is from a cone (0) to an ellipsoid (1); in a plane, a triangle."""
+    border = peeled(points)
+    hull = ConvexHull(border)
+    round_share = hull.volume / least_ellipsoid(border[hull.vertices])
+    pointed = 8 / 27 if points.shape[1] == 3 else 3 * math.sqrt(3) / (4 * math.pi)
+    return float(1 - math.log(round_share) / math.log(pointed))
+
+
+# --- The layers --------------------------------------------------------------------------------
+
+
+def explained(points: Numbers, axis: int) -> tuple[float, float]:
+    """R squared of the height along an axis by a quadratic in the others, and by a plane."""
+    height, flat = points[:, axis], np.delete(points, axis, axis=1)
+    found = []
+    for degree in (2, 1):
+        design = PolynomialFeatures(degree).fit_transform(flat)
+        rest = height - design @ np.linalg.lstsq(design, height, rcond=None)[0]
+        found.append(float(1 - rest.var() / height.var()))
+    return found[0], found[1]
+
+
+def gap(points: Numbers, labels: Labels, axis: int) -> float:
+    """How far two parallel quadratics lie apart, in standard deviations about them."""
+    height, flat = points[:, axis], np.delete(points, axis, axis=1)
+    design = np.column_stack([PolynomialFeatures(2).fit_transform(flat), labels])
+    fitted = np.linalg.lstsq(design, height, rcond=None)[0]
+    return float(abs(fitted[-1]) / (height - design @ fitted).std())
+
+
+def surfaces(points: Numbers, labels: Labels) -> dict[str, Any]:
+    """How much of a two-dimensional figure each class is, and how far the two lie apart."""
+    found: dict[str, Any] = {}
+    for where, part in (("all", np.ones(len(labels), dtype=bool)), ("open", between())):
+        classes = [points[part & (labels == c)] for c in (0, 1)]
+        by_axis = [[explained(each, axis) for each in classes] for axis in range(3)]
+        axis = int(np.argmax([min(r2 for r2, _ in each) for each in by_axis]))
+        (light, light_plane), (heavy, heavy_plane) = by_axis[axis]
+        found[where] = {
+            "axis": axis,
+            "light": light,
+            "heavy": heavy,
+            "r2": min(light, heavy),
+            "bend": min(light - light_plane, heavy - heavy_plane),
+        }
+    open_points, open_labels = points[between()], labels[between()]
+    found["gap"] = gap(open_points, open_labels, found["open"]["axis"])
+    return found
+
+
+# --- A row -------------------------------------------------------------------------------------
+
+
+def recipe(kind: str, seed: int) -> recipes.Recipe:
+    return recipes.get(f"t-heatmap-{kind}-s{seed}")
+
+
+def gaussian(kind: str, seed: int) -> recipes.Recipe:
+    """The same model of Gaussian heatmaps."""
+    return recipes.get(f"heatmap-{kind.rpartition('-')[0]}-s{seed}")
+
+
+def codes_of(of: recipes.Recipe, images: Tensor) -> Tensor:
+    return recipes.train(of, WEIGHTS, progress=False).model.codes(images).mu
+
+
+def turned(codes: Tensor) -> Numbers:
+    """Codes in axes turned towards difference and sum of the variances and the correlation."""
+    target = torch.from_numpy(factors("difference", "sum", "corr")).to(codes)
+    return np.asarray(shapes.align(codes, target).forward(codes).double().numpy())
+
+
+def shape(kind: str, seed: int, codes: Tensor, labels: Labels) -> dict[str, Any]:
+    """Border and layers of a cloud, beside that of the Gaussian heatmaps."""
+    normal = codes_of(gaussian(kind, seed), datasets.heatmaps().images)
+    points, other = turned(codes), turned(normal)
+    return {
+        "likeness": 1 - float(procrustes(normal.double().numpy(), codes.double().numpy())[2]),
+        "border": {
+            name: {"oval": oval(points[:, axes]), "gaussian": oval(other[:, axes])}
+            for name, axes in BORDERS.items()
+        },
+        "surface": surfaces(points, labels),
+    }
+
+
+def errors(model: Any, images: ImageSet) -> dict[str, float]:
+    test = images.split(0.8, seed=0)[1].images
+    wrong = (test - model.decode(model.codes(test).mu)).flatten(1).norm(dim=1)
+    return {"mean": wrong.mean().item(), "median": wrong.median().item()}
+
+
+def rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: rounded(item) for name, item in value.items()}
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def row(kind: str, seed: int) -> dict[str, Any]:
     """Read the class from what is seen; the seed is that of the model and of the folds."""
-    images = data(rule)
-    assert images.labels is not None
-    f = images.factors
-    more = {}
-    if seen in KINDS:
-        model = recipes.train(recipe(rule, seen, seed), WEIGHTS, progress=False).model
-        codes = model.codes(images).mu
-        features = codes.double()
-        more = measure(model, codes, images, seed)
-    elif seen == "pixels":
-        features = images.images.flatten(1)
-    else:
-        names = ("var_x", "var_y", "corr")[: 2 if seen == "variances" else 3]
-        features = torch.stack([f[name] for name in names], 1).double()
-    guess = predictions(features, images.labels, seed, neighbours)
-    return score(guess, images.labels, is_open(rule)) | more
+    model_kind, _, rule = kind.rpartition("-")
+    images, labels = data(rule), labels_of(rule)
+    where = np.ones_like(between()) if rule == "coin" else between()
+    if model_kind == "pixels":
+        pixels = np.asarray(images.images.flatten(1).numpy())
+        return rounded({"pixels": score(neighbours_say(pixels, labels, seed), labels, where)})
+    trained = recipes.train(recipe(kind, seed), WEIGHTS, progress=False)
+    codes = trained.model.codes(images).mu
+    seen = np.asarray(codes.double().numpy())
+    known = factors("var_x", "var_y", "corr")
+    found: dict[str, Any] = {
+        "active_units": int(bounds.active_units(codes).sum()),
+        "frobenius": errors(trained.model, images),
+        "mixing": mixing(seen, labels),
+        "sum_r2": read_sum(seen),
+        "codes": score(all_say(seen, labels, seed), labels, where),
+        "factors": score(all_say(known, labels, seed), labels, where),
+        "both": score(all_say(np.hstack([seen, known]), labels, seed), labels, where),
+    }
+    rates = {name: each["accuracy"] - bayes(rule) for name, each in found["codes"].items()}
+    found["to_bayes"] = {"knn5": rates["knn5"], "best": max(rates.values())}
+    if found["active_units"] == 3:
+        found |= shape(kind, seed, codes, labels)
+    return rounded(found)
 
 
-def uses(rule: str, seen: str, neighbours: int, seed: int) -> list[str]:
-    return [recipe(rule, seen, seed).fingerprint] if seen in KINDS else []
+def uses(kind: str, seed: int) -> list[str]:
+    if kind.startswith("pixels"):
+        return []
+    return [of(kind, seed).fingerprint for of in (recipe, gaussian)]
 
 
 fourth_factor = Experiment(
     "fourth_factor",
     row,
     [
-        {"rule": rule, "seen": seen, "neighbours": k, "seed": seed}
+        {"kind": f"{of}-{rule}", "seed": seed}
         for rule in RULES
-        for seen in (*KINDS, "variances", "factors", "pixels")
-        for k in (MORE_NEIGHBOURS if seen in ("variances", "factors") else (NEIGHBOURS,))
-        # A distance matrix in 1,296 dimensions, and the folds hardly matter.
-        for seed in range(1 if seen == "pixels" else 5)
+        for of in (*MODELS, "pixels")
+        # Of distances in 1,296 dimensions one seed is enough: it is that of the folds.
+        for seed in (SEEDS if of in MODELS else SEEDS[:1])
     ],
     uses=uses,
-    about={"neighbours": NEIGHBOURS, "folds": FOLDS},
+    about={
+        "neighbours": NEIGHBOURS,
+        "folds": FOLDS,
+        "bayes": {rule: bayes(rule) for rule in RULES},
+        "outermost": OUTERMOST,
+    },
 )
