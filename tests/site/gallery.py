@@ -8,7 +8,8 @@ from sklearn.datasets import load_digits
 from vaebook import datasets, live, recipes
 
 NAMES = (
-    "pipeline", "beta", "map", "dials", "chains", "bench", "easel", "twins", "panel", "trainer",
+    "pipeline", "beta", "map", "dials", "chains", "bench", "easel", "twins", "panel", "walk",
+    "trainer",
 )  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
@@ -55,6 +56,9 @@ def figures() -> dict[str, live.Live]:
         "easel": live.draw_digit(plane.model, *codes, images, alt="An easel."),
         "twins": live.twins(pair, clouds, alt="Twins."),
         "panel": live.heatmap_panel(alt="A heatmap."),
+        "walk": live.heatmap_walk(
+            pair[0], clouds[0], clouds[0][:, 0], alt="A walk.", names=("u₁", "u₂", "u₃")
+        ),
         "trainer": live.trainer(small_digits(), alt="A training."),
     }
 

@@ -29,6 +29,7 @@ PLACES = {
     "easel": [-1.0, 0.5],
     "twins": [0.5, -0.5, 1.0],
     "panel": [1.5, 2.5, -0.25],
+    "walk": [0.5, -0.5, 1.0],
     "trainer": [0.25, -0.25],
 }
 TEXT = "A.\n\n```{prf:theorem} A claim\n:label: thm:claim\n$1 + 1 = 2$\n```"

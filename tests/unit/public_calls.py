@@ -1112,8 +1112,17 @@ def _live() -> dict[str, Callable[[], Call]]:
                 "dtype": "int8",
             },
         ),
+        "live.figures.tails": lambda: (live.tails, {"alt": "Two.", "start": (2.0, 1.0)}),
         "live.figures.heatmap_panel": lambda: (
             live.heatmap_panel, {"alt": "A panel.", "start": (2.5, 1.0, 0.6)}
+        ),
+        "live.figures.heatmap_walk": lambda: (
+            live.heatmap_walk,
+            {
+                "walked": twin("one"), "codes": normal(6, 3), "quantity": normal(6),
+                "alt": "A walk.", "names": ("x", "y", "z"), "scale": "Colours.",
+                "extent": 3.0, "start": (0.0, 0.0, 0.0), "dtype": "int8",
+            },
         ),
         "live.figures.trainer": lambda: (
             live.trainer,

@@ -337,6 +337,31 @@ def test_twins_refuse_what_is_no_pair_of_heatmaps(plane):
     refused(tries, live.twins)
 
 
+def test_a_walk_refuses_what_it_cannot_show(plane):
+    codes = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    one = live.Twin("AE", autoencoder(), torch.zeros(3), torch.eye(3))
+    tries = [
+        ("walked must be a Twin", autoencoder(), codes, codes[:, 0], "xyz"),
+        (r"names must be .*3", one, codes, codes[:, 0], "xy"),
+        (r"quantity must be a float tensor \[5\]", one, codes, codes[:4, 0], "xyz"),
+        (r"codes must be a float tensor \[N, 3\]", one, codes[:, :2], codes[:, 0], "xyz"),
+        ("axes must be inv", one._replace(axes=torch.zeros(3, 3)), codes, codes[:, 0], "xyz"),
+        ("1, 36, 36", one._replace(model=plane), codes, codes[:, 0], "xyz"),
+    ]
+    for message, walked, mu, quantity, names in tries:
+        with pytest.raises(ValueError, match=message):
+            live.heatmap_walk(walked, mu, quantity, names=names, alt="x")
+
+
+def test_shades_of_a_walk_follow_the_quantity_from_its_least_to_its_largest():
+    codes = torch.zeros(13, 3)
+    one = live.Twin("AE", autoencoder(), torch.zeros(3), torch.eye(3))
+    figure = live.heatmap_walk(one, codes, torch.arange(13.0), names="xyz", alt="x")
+    numbers = np.frombuffer(base64.b64decode(figure.config["plane"]["points"]["data"]), "<u2")
+    assert numbers.reshape(-1, 3)[:, 2].tolist() == [*range(12), 11]
+    assert len(set(figure.config["plane"]["colours"])) == 12
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

@@ -11,14 +11,16 @@ __all__ = [
     "draw_digit",
     "elbo_bench",
     "heatmap_panel",
+    "heatmap_walk",
     "latent_map",
     "pipeline",
+    "tails",
     "trainer",
     "twins",
 ]
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from reprlib import repr as shorten
 from typing import Any, NamedTuple
 
@@ -26,9 +28,9 @@ import torch
 from torch import Tensor, nn
 
 from vaebook import _checks
-from vaebook.datasets import ImageSet, heatmap_images
+from vaebook.datasets import ImageSet, heatmap_images, t_heatmap_images
 from vaebook.figures.pictures import picture, read_texts
-from vaebook.figures.renderer import CATEGORICAL
+from vaebook.figures.renderer import CATEGORICAL, SEQUENTIAL
 from vaebook.live import pictures
 from vaebook.live.pack import Precision, pack, pack_decoder, seal
 from vaebook.live.page import Live
@@ -42,6 +44,9 @@ _SHOWN = 2000  # codes of a cloud
 _BATCH = 64  # images of a step on the page
 _ANY = (-math.inf, math.inf)
 _NOISE = (1.2, -0.8)  # of the pipeline's first draw
+# Degrees of freedom that can be dialled, steps that look alike.
+_LADDER = (2.0, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200)
+_SHADES = 12  # of a quantity on a plane
 
 
 def latent_map(
@@ -373,32 +378,16 @@ def twins(
     _checks.instance(codes, "codes", Sequence)
     if len(codes) != 2:
         raise ValueError(f"codes must be two tensors, got {len(codes)}")
-    _checks.number(extent, "extent", 0, 100, open=True)
-    u = _place(start, 3)
-    if max(map(abs, u)) > extent:
-        raise ValueError(f"start must lie in [-{extent:g}, {extent:g}], got {u}")
+    u, extent = _within(start, extent)
     config: dict[str, Any] = {"twins": [], "start": u}
     models, flat, decoded = {}, [], {}
-    for (title, model, centre, axes), z in zip(pair, codes, strict=True):
-        packed = pack_decoder(model, dtype)
-        if model.latent_dim != 3 or packed["output"] != [1, 36, 36]:
-            raise ValueError(
-                f"pair must decode three dimensions to [1, 36, 36], got {model.latent_dim} and "
-                f"{packed['output']}"
-            )
-        _checks.floats(centre, "centre", (3,))
-        _checks.floats(axes, "axes", (3, 3))
-        _checks.floats(z, "codes", ("N", 3))
-        centre, axes, z = (_checks.double(part.detach()).cpu() for part in (centre, axes, z))
-        if torch.linalg.matrix_rank(axes) < 3:
-            raise ValueError(f"axes must be invertible, got {axes.tolist()}")
-        name, models[name] = seal(packed)
-        config["twins"].append(
-            {"model": name, "title": title, "centre": centre.tolist(), "axes": axes.tolist()}
-        )
-        flat.append(torch.linalg.solve(axes, (z - centre).T).T[: _SHOWN // 2, :2])
-        there = centre + axes @ centre.new_tensor(u)
-        decoded[f"decoded by the {title}"] = pictures.picture(_decode(model, there))
+    for twin, z in zip(pair, codes, strict=True):
+        taken, text, places = _walked(twin, z, "pair", dtype)
+        models[taken["model"]] = text
+        config["twins"].append(taken)
+        flat.append(places[: _SHOWN // 2])
+        image = _decode(twin.model, _along(taken, u))
+        decoded[f"decoded by the {twin.title}"] = pictures.picture(image)
     which = torch.cat([torch.full((len(part),), i) for i, part in enumerate(flat)])
     config["plane"] = _plane(torch.cat(flat), which, (), extent)
     drawn = {"cloud": pictures.cloud(torch.cat(flat), which, (), extent)} | decoded
@@ -519,6 +508,108 @@ def heatmap_panel(*, alt: str, start: Sequence[float] = (2.5, 1.0, 0.6)) -> Live
     return Live("vaebook-heatmap-panel", {"start": factors}, {}, drawn, bounds, alt)
 
 
+def heatmap_walk(
+    walked: Twin,
+    codes: Tensor,
+    quantity: Tensor,
+    *,
+    alt: str,
+    names: Sequence[str],
+    scale: str = "",
+    extent: float = 3.0,
+    start: Sequence[float] = (0.0, 0.0, 0.0),
+    dtype: Precision = "float16",
+) -> Live:
+    """A plane of a decoder of heatmaps to drag through, and the true heatmap nearest to a decode.
+
+    The page fits it as :func:`vaebook.measures.heatmaps.fit_heatmaps` does.
+
+    Args:
+        walked: a decoder of 36 × 36 heatmaps with three latent dimensions, and its axes: the
+            plane shows u1 and u2, and u3 has a dial.
+        codes: [N, 3], for the background.
+        quantity: what colours them, [N].
+        alt: what is to be seen.
+        names: of the three axes.
+        scale: a sentence below the figure that says what colours and axes are.
+        extent: each coordinate of u runs from -extent to extent.
+        start: u at first.
+        dtype: of the weights on the page.
+
+    Raises:
+        ValueError: for another decoder, or shapes and names that don't fit.
+
+    Example:
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> shape = {"shape": (1, 36, 36)}
+        >>> model = VAE(MLPEncoder(6, **shape), MLPDecoder(3, **shape), 3, Bernoulli())
+        >>> walked = Twin("VAE", model, torch.zeros(3), torch.eye(3))
+        >>> codes = torch.randn(9, 3)
+        >>> live = heatmap_walk(walked, codes, codes[:, 0], alt="A walk.", names="xyz")
+        >>> live.config["names"]
+        ['x', 'y', 'z']
+    """
+    import plotly.colors
+
+    _checks.instance(walked, "walked", Twin)
+    names = read_texts(names, "names", 3, "axis")
+    if not isinstance(scale, str):
+        raise ValueError(f"scale must be a sentence, got {shorten(scale)}")
+    u, extent = _within(start, extent)
+    taken, text, flat = _walked(walked, codes, "walked", dtype)
+    _checks.floats(quantity, "quantity", (len(codes),))
+    low, high = quantity.aminmax()
+    shades = _SHADES * (quantity.detach() - low) / (high - low).clamp_min(1e-12)
+    labels = shades.long().clamp_max(_SHADES - 1).cpu()
+    colours = plotly.colors.sample_colorscale(SEQUENTIAL, _SHADES)
+    config = {
+        "walked": taken,
+        "names": names,
+        "scale": scale,
+        "start": u,
+        "plane": _plane(flat, labels, (), extent) | {"colours": colours},
+    }
+    drawn = {
+        "cloud": pictures.cloud(flat[:_SHOWN], labels[:_SHOWN], (), extent, colours),
+        "decoded image": pictures.picture(_decode(walked.model, _along(taken, u))),
+    }
+    bounds = 3 * [(-extent, extent)]
+    return Live("vaebook-heatmap-walk", config, {taken["model"]: text}, drawn, bounds, alt)
+
+
+def tails(*, alt: str, start: Sequence[float] = (2.0, 1.0)) -> Live:
+    """A round bivariate t density beside a normal one, and a cut through both on a log axis.
+
+    The reader dials degrees of freedom and variance, and whether the normal density has the same
+    variance or the same core, half of the peak at the same distance.
+
+    Args:
+        alt: what is to be seen.
+        start: degrees of freedom, one of 2, 2.5, 3, ... 200 on a ladder, and variance, in
+            [0.1, 4.9].
+
+    Raises:
+        ValueError: for others.
+
+    Example:
+        >>> tails(alt="Two densities.").config["start"]
+        [2.0, 1.0]
+    """
+    df, variance = _place(start, 2)
+    if df not in _LADDER:
+        rungs = ", ".join(f"{rung:g}" for rung in _LADDER)
+        raise ValueError(f"start must begin with one of {rungs}, got {df:g}")
+    _checks.number(variance, "start, its variance,", 0.1, 4.9)
+    one = torch.tensor([variance])
+    drawn = {
+        "t density": pictures.picture(t_heatmap_images(one, one, 0 * one, torch.tensor([df]))[0]),
+        "normal density": pictures.picture(heatmap_images(one, one, 0 * one)[0]),
+    }
+    config = {"start": [df, variance], "choices": list(_LADDER)}
+    bounds = [(_LADDER[0], _LADDER[-1]), (0.1, 4.9)]
+    return Live("vaebook-tails", config, {}, drawn, bounds, alt)
+
+
 def trainer(train: ImageSet, *, alt: str) -> Live:
     r"""A VAE with two latent dimensions that the reader's browser trains.
 
@@ -607,6 +698,47 @@ def _trained(train: ImageSet, names: Sequence[str]) -> dict[str, str]:
         "codes": _cloud(mu, train.labels.cpu(), names, extent),
         "decoded grid": picture(decoded.numpy(), 1).source,
     }
+
+
+def _within(start: Sequence[float], extent: float) -> tuple[list[float], float]:
+    _checks.number(extent, "extent", 0, 100, open=True)
+    u = _place(start, 3)
+    if max(map(abs, u)) > extent:
+        raise ValueError(f"start must lie in [-{extent:g}, {extent:g}], got {u}")
+    return u, extent
+
+
+def _walked(
+    twin: Twin, codes: Tensor, name: str, dtype: Precision
+) -> tuple[dict[str, Any], str, Tensor]:
+    """What the page takes of a twin, the text of its network, and its codes' u1 and u2."""
+    packed = pack_decoder(twin.model, dtype)
+    if twin.model.latent_dim != 3 or packed["output"] != [1, 36, 36]:
+        raise ValueError(
+            f"{name} must decode three dimensions to [1, 36, 36], got {twin.model.latent_dim} and "
+            f"{packed['output']}"
+        )
+    _checks.floats(twin.centre, "centre", (3,))
+    _checks.floats(twin.axes, "axes", (3, 3))
+    _checks.floats(codes, "codes", ("N", 3))
+    centre, axes, z = (
+        _checks.double(part.detach()).cpu() for part in (twin.centre, twin.axes, codes)
+    )
+    if torch.linalg.matrix_rank(axes) < 3:
+        raise ValueError(f"axes must be invertible, got {axes.tolist()}")
+    network, text = seal(packed)
+    taken = {
+        "model": network,
+        "title": twin.title,
+        "centre": centre.tolist(),
+        "axes": axes.tolist(),
+    }
+    return taken, text, torch.linalg.solve(axes, (z - centre).T).T[:, :2]
+
+
+def _along(taken: Mapping[str, Any], u: Sequence[float]) -> Tensor:
+    """The code at a place in a twin's own axes."""
+    return torch.tensor(taken["centre"]) + torch.tensor(taken["axes"]) @ torch.tensor(u)
 
 
 def _check_records(value: object, name: str, kind: type) -> None:

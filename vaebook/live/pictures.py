@@ -74,7 +74,13 @@ def half_side(mu: Tensor) -> float:
     return max(0.5, float(np.ceil(2 * np.quantile(mu.abs().numpy(), 0.99)) / 2))
 
 
-def cloud(points: Tensor, labels: Tensor | None, names: Sequence[str], extent: float) -> str:
+def cloud(
+    points: Tensor,
+    labels: Tensor | None,
+    names: Sequence[str],
+    extent: float,
+    colours: Sequence[str] = CATEGORICAL,
+) -> str:
     """Return codes [N, 2] as a data URL, transparent, with the classes' names on their medians."""
     side, radius = 840, 3
     sheet = Image.new("RGBA", (side, side), (0, 0, 0, 0))
@@ -82,7 +88,7 @@ def cloud(points: Tensor, labels: Tensor | None, names: Sequence[str], extent: f
     labels = torch.zeros(len(points), dtype=torch.long) if labels is None else labels
     places = (0.5 + 0.5 * points / extent * points.new_tensor([1.0, -1.0])) * side
     for (x, y), label in zip(places.tolist(), labels.tolist(), strict=True):
-        colour = CATEGORICAL[label % len(CATEGORICAL)]
+        colour = colours[label % len(colours)]
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     font = ImageFont.load_default(34)
     there = labels.unique().tolist() if names else []

@@ -36,13 +36,22 @@ function squaredForm(p) {
   return { squared, least };
 }
 
-// The image of variances s1, s2 and a correlation, its largest pixel 1.
-export function heatmap([s1, s2, rho]) {
+// The image of a t density of variances s1, s2 and a correlation, its largest pixel 1; of infinitely
+// many degrees of freedom the normal one.
+export function tHeatmap([s1, s2, rho], df) {
   const rest = 1 - rho * rho;
   const p = [1 / (s1 * rest), (-2 * rho) / (Math.sqrt(s1 * s2) * rest), 1 / (s2 * rest)];
   const { squared, least } = squaredForm(p);
-  return Float32Array.from(squared, (value) => Math.exp((squared[least] - value) / 2));
+  const level = Number.isFinite(df)
+    ? (value) => ((df + 2) / 2) * Math.log1p(value / df)
+    : (value) => value / 2;
+  return Float32Array.from(squared, (value) => Math.exp(level(squared[least]) - level(value)));
 }
+
+export const heatmap = (factors) => tHeatmap(factors, Infinity);
+
+// Dark where an image crosses half of the largest pixel there can be.
+export const outline = (image) => image.map((value) => Math.exp(-(((value - 0.5) / 0.1) ** 2)));
 
 // The precision's coefficients at t = (log s1, log s2, atanh rho), and their derivatives.
 function precision([a, b, t]) {

@@ -9,9 +9,11 @@ import { Chains } from "./figures/chains.js";
 import { DrawDigit } from "./figures/draw_digit.js";
 import { ElboBench } from "./figures/elbo_bench.js";
 import { HeatmapPanel } from "./figures/heatmap_panel.js";
+import { HeatmapWalk } from "./figures/heatmap_walk.js";
 import { LatentMap } from "./figures/latent_map.js";
 import { Pipeline } from "./figures/pipeline.js";
 import { Run } from "./figures/run.js";
+import { Tails } from "./figures/tails.js";
 import { Trainer } from "./figures/trainer.js";
 import { Twins } from "./figures/twins.js";
 import { frame } from "./frame.js";
@@ -24,9 +26,11 @@ const FIGURES = {
   "vaebook-draw-digit": DrawDigit,
   "vaebook-elbo-bench": ElboBench,
   "vaebook-heatmap-panel": HeatmapPanel,
+  "vaebook-heatmap-walk": HeatmapWalk,
   "vaebook-latent-map": LatentMap,
   "vaebook-pipeline": Pipeline,
   "vaebook-run": Run,
+  "vaebook-tails": Tails,
   "vaebook-trainer": Trainer,
   "vaebook-twins": Twins,
 };

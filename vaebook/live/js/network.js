@@ -104,3 +104,9 @@ export function network(hash, text) {
   }
   return networks.get(hash);
 }
+
+// What is decoded at a place u in axes of one's own, z = centre + axes u.
+export function decodeAlong({ decoder, centre, axes }, u) {
+  const z = centre.map((c, i) => c + axes[i].reduce((sum, a, j) => sum + a * u[j], 0));
+  return decoder.decode(Float32Array.from(z));
+}

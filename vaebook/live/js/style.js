@@ -56,7 +56,11 @@ const STYLE = `
 .vaebook-live-chains.vaebook-live :is(dt:nth-of-type(2), .vaebook-live-pictures > :last-child > .vaebook-live-inked) { border-inline-start-style: dashed; }
 .vaebook-live-near { aspect-ratio: 1; border: 1px solid var(--edge); width: 100%; }
 .vaebook-live-panel { --main: 0.8fr; max-width: 620px; }
+.vaebook-live-tails { --main: 1fr; }
+.vaebook-live-tails .vaebook-live-pictures { --across: 2; }
+.vaebook-live-cut { aspect-ratio: 1.7; width: 100%; }
 .vaebook-live-twins, .vaebook-live-beta { --main: 2.2fr; }
+.vaebook-live-walk .vaebook-live-pictures { --across: 2; }
 .vaebook-live-beta > .vaebook-live-dials { --dial: 9.5rem; }
 .vaebook-live-drawing { --main: 1fr; }
 .vaebook-live-drawing > .vaebook-live-pictures { --across: 2; grid-column: 1; }

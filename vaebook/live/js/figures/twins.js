@@ -3,12 +3,10 @@
 import { paint, view } from "../canvas.js";
 import { INKS, captioned, facts, group, indexed, note, number, tuple } from "../elements.js";
 import { LiveFigure } from "../figure.js";
-import { HEATMAP, fitHeatmap } from "../heatmaps.js";
+import { HEATMAP, fitHeatmap, outline } from "../heatmaps.js";
 import { Manifold } from "../manifold.js";
+import { decodeAlong } from "../network.js";
 import { Pad } from "../pad.js";
-
-// Dark where an image crosses half of the largest pixel there can be.
-const outline = (image) => image.map((value) => Math.exp(-(((value - 0.5) / 0.1) ** 2)));
 
 export class Twins extends LiveFigure {
   build(box, { twins, start, plane }) {
@@ -23,7 +21,7 @@ export class Twins extends LiveFigure {
     const change = ([u1, u2]) => this.set({ u1, u2 });
     this.pad = new Pad({ ...this.planeOf(plane), axes: ["u₁", "u₂"], change });
     this.outlines = this.twins.map((twin, i) => {
-      const decode = (u1, u2) => outline(this.decode(twin, [u1, u2, this.settings.values.u3]));
+      const decode = (u1, u2) => outline(decodeAlong(twin, [u1, u2, this.settings.values.u3]));
       const look = { colour: INKS[i], strength: 0.55 };
       return new Manifold(this, decode, HEATMAP, extent, look);
     });
@@ -49,11 +47,6 @@ export class Twins extends LiveFigure {
     this.set({ u1, u2, u3 });
   }
 
-  decode({ decoder, centre, axes }, u) {
-    const z = centre.map((c, i) => c + axes[i].reduce((sum, a, j) => sum + a * u[j], 0));
-    return decoder.decode(Float32Array.from(z));
-  }
-
   update(keys) {
     this.z = Float32Array.from(Object.values(this.settings.values));
     this.twins.forEach((twin, i) => this.facts[i].show(["", ...this.show(twin)]));
@@ -66,7 +59,7 @@ export class Twins extends LiveFigure {
   // Draw what one of them decodes, and return what is to be said of it.
   show(twin) {
     const { canvas, title } = twin;
-    const image = this.decode(twin, this.z);
+    const image = decodeAlong(twin, this.z);
     paint(canvas, image, HEATMAP);
     const { varX, varY, corr, relative } = fitHeatmap(image);
     const share = `${number(100 * relative, 1)} %`;
