@@ -9,7 +9,7 @@ from vaebook import datasets, live, recipes
 
 NAMES = (
     "pipeline", "beta", "map", "dials", "chains", "bench", "easel", "twins", "panel", "walk",
-    "trainer",
+    "tails", "trainer",
 )  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
@@ -56,6 +56,7 @@ def figures() -> dict[str, live.Live]:
         "easel": live.draw_digit(plane.model, *codes, images, alt="An easel."),
         "twins": live.twins(pair, clouds, alt="Twins."),
         "panel": live.heatmap_panel(alt="A heatmap."),
+        "tails": live.tails(alt="Two densities."),
         "walk": live.heatmap_walk(
             pair[0], clouds[0], clouds[0][:, 0], alt="A walk.", names=("u₁", "u₂", "u₃")
         ),

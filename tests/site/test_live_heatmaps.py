@@ -1,4 +1,4 @@
-"""The panel that computes a heatmap in the page."""
+"""The panel that computes a heatmap in the page, and the t density with its tails."""
 
 import math
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
+from scipy import integrate, optimize, stats
 
 from tests.site.gallery import PAGE
 from vaebook import datasets, live
@@ -79,3 +80,58 @@ def test_keys_move_the_named_sliders(page: Page) -> None:
 
 def test_the_panel_fits_a_phone(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+@pytest.fixture
+def tails(browser: Browser) -> Iterator[Page]:
+    """A page with a t density beside a normal one, as wide as a phone."""
+    context = browser.new_context(viewport={"width": 360, "height": 700})
+    opened = context.new_page()
+    opened.set_content(PAGE.format(live.tails(alt="Two densities.")._repr_html_()))
+    expect(opened.locator(".vaebook-is-live")).to_have_count(1)
+    yield opened
+    context.close()
+
+
+def dial_tails(page: Page, df: float, variance: float) -> None:
+    choices = live.tails(alt="Two densities.").config["choices"]
+    page.get_by_role("slider", name="degrees of freedom").fill(str(choices.index(df)))
+    page.get_by_role("slider", name="variance").fill(str(variance))
+
+
+@pytest.mark.parametrize(("df", "variance"), [(2, 1.0), (200, 0.1), (5, 4.9), (2, 0.1)])
+def test_the_page_computes_the_t_density_of_the_package_beside_the_normal_one(
+    tails: Page, df: float, variance: float
+) -> None:
+    dial_tails(tails, df, variance)
+    factors = (torch.tensor([variance]), torch.tensor([variance]), torch.zeros(1))
+    expected = (
+        datasets.t_heatmap_images(*factors, torch.tensor([float(df)])),
+        datasets.heatmap_images(*factors),
+    )
+    for canvas, image in zip(tails.locator("canvas").all()[:2], expected, strict=True):
+        found = np.array(canvas.evaluate(READ)).reshape(36, 36, 4)
+        assert np.abs(found[..., 0] - 255 * image[0, 0].numpy()).max() <= 0.51
+
+
+@pytest.mark.parametrize(("df", "variance"), [(2, 1.0), (10, 2.5)])
+def test_core_and_tails_are_those_of_scipy(tails: Page, df: float, variance: float) -> None:
+    """Mass by quadrature of the density along the radius; the core by a search for half of it."""
+    dial_tails(tails, df, variance)
+    t = stats.multivariate_t([0, 0], variance * np.eye(2), df=df)
+    normal = stats.multivariate_normal([0, 0], variance * np.eye(2))
+    says = tails.locator("dd").all_text_contents()
+    halves = []
+    for density, (_, half, mass) in zip((t, normal), (says[:3], says[3:]), strict=True):
+        within = integrate.quad(lambda r, d=density: 2 * math.pi * r * d.pdf([r, 0]), 0, 3)[0]
+        assert mass == f"{100 * (1 - within):.1f} %"
+        peak = density.pdf([0, 0])
+        halves.append(optimize.brentq(lambda r, d=density: d.pdf([r, 0]) - peak / 2, 0, 9))
+        assert half == f"{halves[-1]:.2f}"
+    tails.get_by_role("switch").check()
+    says = tails.locator("dd").all_text_contents()
+    assert says[1] == says[4] == f"{halves[0]:.2f}"
+
+
+def test_the_tails_fit_a_phone(tails: Page) -> None:
+    assert tails.evaluate("document.documentElement.scrollWidth") <= 360

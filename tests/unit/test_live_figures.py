@@ -385,6 +385,10 @@ def test_a_bench_and_a_panel_refuse_what_their_dials_do_not_reach():
         live.elbo_bench(alt="x", noise=0.01)
     with pytest.raises(ValueError, match=r"its corr, must be .*\[-0.95, 0.95\], got 1.0"):
         live.heatmap_panel(alt="x", start=[1.0, 1.0, 1.0])
+    with pytest.raises(ValueError, match=r"start must begin with one of 2, 2.5, .* 200, got 7"):
+        live.tails(alt="x", start=[7.0, 1.0])
+    with pytest.raises(ValueError, match=r"its variance, must be .*\[0.1, 4.9\], got 5"):
+        live.tails(alt="x", start=[3.0, 5.0])
 
 
 def stripes(n=64, **changes):

@@ -58,7 +58,7 @@ const STYLE = `
 .vaebook-live-panel { --main: 0.8fr; max-width: 620px; }
 .vaebook-live-tails { --main: 1fr; }
 .vaebook-live-tails .vaebook-live-pictures { --across: 2; }
-.vaebook-live-cut { aspect-ratio: 1.7; width: 100%; }
+.vaebook-live-cut { aspect-ratio: 1.75; width: 100%; }
 .vaebook-live-twins, .vaebook-live-beta { --main: 2.2fr; }
 .vaebook-live-walk .vaebook-live-pictures { --across: 2; }
 .vaebook-live-beta > .vaebook-live-dials { --dial: 9.5rem; }
