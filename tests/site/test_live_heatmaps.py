@@ -126,7 +126,7 @@ def test_core_and_tails_are_those_of_scipy(tails: Page, df: float, variance: flo
         within = integrate.quad(lambda r, d=density: 2 * math.pi * r * d.pdf([r, 0]), 0, 3)[0]
         assert mass == f"{100 * (1 - within):.1f} %"
         peak = density.pdf([0, 0])
-        halves.append(optimize.brentq(lambda r, d=density: d.pdf([r, 0]) - peak / 2, 0, 9))
+        halves.append(optimize.brentq(lambda r, d=density, p=peak: d.pdf([r, 0]) - p / 2, 0, 9))
         assert half == f"{halves[-1]:.2f}"
     tails.get_by_role("switch").check()
     says = tails.locator("dd").all_text_contents()
