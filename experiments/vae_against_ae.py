@@ -10,8 +10,8 @@ one with variance 1/2, or an autoencoder. It has
 - the distance of shapes on the test images, and whether it goes along with the error;
 - how many decodes are no heatmaps, and how many of the others have factors that the data don't
   have, for codes picked in five ways;
-- of the hull's places that are beyond the reach of all codes of the grid, how many are within
-  reach of the code of a true heatmap off the grid, and how many decodes are no heatmaps in either;
+- how many decodes are no heatmaps at places of the hull, by the distance to the nearest code of a
+  true heatmap, on the grid or off it;
 - how many decodes are no heatmaps when corners of the hull are moved at random, by several sizes;
 - how often a two-sample test at 5 % rejects decodes, by the number of images in a sample.
 
@@ -23,6 +23,7 @@ What decides the claims is in `heatmap_claims`. The chapter on VAE and autoencod
 """
 
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ POINTS = 500  # picked in each way
 SIZES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)  # of a random move, in standard deviations of the codes
 SAMPLES = (25, 50, 100, 200)  # images on each side of a two-sample test
 TESTS = 20  # of each number of images
+FAR = 0.3  # from all codes of unit covariance: what is farther is empty, as in `heatmap_claims`
+EDGES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)  # of such distances
+PLACES, FEWEST = 100, 10  # between two of them
 WEIGHTS = Path("_build/weights")
 LOW, HIGH = torch.tensor([0.1, 0.1, -0.95]), torch.tensor([4.9, 4.9, 0.85])  # of the grid
 
@@ -90,15 +94,18 @@ def spread(errors: Tensor) -> dict[str, float]:
 
 
 class Cloud:
-    """Codes brought to unit covariance, their hull, and what of it lies beyond their reach."""
+    """Codes brought to unit covariance, their hull, and how far a place is from a true heatmap's.
+
+    The hull is that of all codes but the hundredth farthest out.
+    """
 
     def __init__(self, codes: Tensor, others: Tensor) -> None:
         self.mean = codes.mean(0)
         self.root = torch.linalg.cholesky(codes.T.cov())
         self.points = self.whiten(codes)
-        self.tree, self.others = KDTree(self.points), KDTree(self.whiten(others))
-        self.reach = float(np.quantile(self.tree.query(self.points, k=2)[0][:, 1], 0.99))
-        self.hull = ConvexHull(self.points)
+        self.tree = KDTree(np.concatenate([self.points, self.whiten(others)]))
+        size = np.linalg.norm(self.points, axis=1)
+        self.hull = ConvexHull(self.points[size <= np.quantile(size, 0.99)])
 
     def whiten(self, z: Tensor) -> Numbers:
         flat = torch.linalg.solve_triangular(self.root, (z - self.mean).T, upper=False).T
@@ -116,9 +123,8 @@ class Cloud:
             parts.append(box[(box @ normals.T + offsets <= 1e-9).all(1) == inside])
         return np.concatenate(parts)[:n]
 
-    def beyond(self, points: Numbers) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return whether points are beyond the reach of the codes, and of the others."""
-        return self.tree.query(points)[0] > self.reach, self.others.query(points)[0] > self.reach
+    def distance(self, points: Numbers) -> Numbers:
+        return np.asarray(self.tree.query(points)[0])
 
 
 def ways(
@@ -129,8 +135,8 @@ def ways(
     one, two = torch.randint(len(codes), (2, POINTS), generator=draws)
     t = torch.rand(POINTS, 1, generator=draws)
     noise = torch.randn(2, POINTS, 3, generator=draws)
-    outside = cloud.uniform(40 * POINTS, False, rng)
-    alone = np.logical_and(*cloud.beyond(outside))
+    outside = cloud.uniform(20 * POINTS, False, rng)
+    alone = cloud.distance(outside) > FAR
     return {
         "reconstructions": model.codes(sets()["test"][:POINTS]).mu,
         "chords": torch.lerp(codes[one], codes[two], t),
@@ -156,23 +162,24 @@ def judged(images: Tensor) -> dict[str, float]:
     }
 
 
-def gaps(model: VAE | Autoencoder, cloud: Cloud, rng: np.random.Generator) -> dict[str, Any]:
-    """What is decoded where no code of the grid is near, by whether another heatmap's is."""
+def by_distance(
+    model: VAE | Autoencoder, cloud: Cloud, rng: np.random.Generator
+) -> list[float | None]:
+    """Return how many decodes are no heatmaps between each two of EDGES, None where is no room."""
     points = cloud.uniform(60_000, True, rng)
-    alone, unreached = cloud.beyond(points)
-    near, far = points[alone & ~unreached], points[alone & unreached]
-    return {
-        "of_hull": float(alone.mean()),
-        "near_true": len(near) / (len(near) + len(far)),
-        "near": judged(decode(model, cloud.colour(near[:POINTS]))),
-        "far": judged(decode(model, cloud.colour(far[:POINTS]))),
-    }
+    distance = cloud.distance(points)
+    found: list[float | None] = []
+    for low, high in pairwise(EDGES):
+        some = points[(distance >= low) & (distance < high)][:PLACES]
+        enough = len(some) >= FEWEST
+        found.append(judged(decode(model, cloud.colour(some)))["invalid"] if enough else None)
+    return found
 
 
 def moved(model: VAE | Autoencoder, cloud: Cloud, codes: Tensor) -> list[float]:
     """Return how many decodes are no heatmaps at corners of the hull, moved by each size."""
     draws = torch.Generator().manual_seed(0)
-    corners = torch.from_numpy(cloud.hull.vertices.astype(np.int64))
+    corners = torch.from_numpy(ConvexHull(cloud.points).vertices.astype(np.int64))
     some = codes[corners[torch.randint(len(corners), (POINTS,), generator=draws)]]
     noise = codes.std(0) * torch.randn(POINTS, 3, generator=draws)
     return [judged(decode(model, some + size * noise))["invalid"] for size in SIZES]
@@ -243,7 +250,7 @@ def row(kind: str, seed: int) -> dict[str, Any]:
     cloud = Cloud(codes, own.mu)
     picked = ways(model, cloud, codes, rng)
     found["validity"] = {way: judged(decode(model, z)) for way, z in picked.items()}
-    found["gaps"] = gaps(model, cloud, rng)
+    found["by_distance"] = by_distance(model, cloud, rng)
     found["hull"] = moved(model, cloud, codes)
     found["told"] = told(model, cloud)
     return rounded(found)
@@ -274,6 +281,13 @@ vae_against_ae = Experiment(
     row,
     {"kind": KINDS, "seed": SEEDS},
     uses=lambda kind, seed: [recipe(kind, seed).fingerprint],
-    about={"points": POINTS, "sizes": SIZES, "samples": SAMPLES, "tests": TESTS},
+    about={
+        "points": POINTS,
+        "sizes": SIZES,
+        "edges": EDGES,
+        "far": FAR,
+        "samples": SAMPLES,
+        "tests": TESTS,
+    },
     summarize=summarize,
 )
