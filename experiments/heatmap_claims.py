@@ -2,13 +2,14 @@
 
     make experiment NAME=heatmap_claims
 
-A row is about one of the recipes `heatmap-*-s10` to `heatmap-*-s21`, which start from He's
-weights: a VAE with fitted variance, one with variance 1/2, and an autoencoder. What its numbers
-are stands in `vaebook/tables/claims.toml`.
+A row is about one of the recipes `heatmap-*-s22` to `heatmap-*-s33`: a VAE with fitted variance,
+one with variance 1/2, and an autoencoder; or about a control that has learned nothing: three
+principal components of the pixels, and the cube of the factors, decoded to the true heatmaps. What
+its numbers are stands in `vaebook/tables/claims.toml`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from scipy import stats
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import ConvexHull, KDTree, procrustes
+from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.neighbors import KNeighborsRegressor
 from torch import Tensor
@@ -31,18 +33,24 @@ from vaebook.measures.heatmaps import HeatmapFit, fit_heatmaps
 from vaebook.tables import Experiment
 
 KINDS = ("vae-optimal", "vae-half", "ae")
-SEEDS = range(10, 22)
+CONTROLS = ("pca", "cube")
+SEEDS = range(22, 34)
 WEIGHTS = Path("_build/weights")
 STEPS = 49
 BINS = 6
 NEIGHBOURS = 15
 RADIUS = 1.2  # of an arc, in standard deviations of the codes
+FEWEST = 10  # heatmaps on a path, for a rank
+LONG = 1.5  # long over short axis of an ellipse that has a direction
+LONG_MOMENTS = 1.25  # the same of moments within the frame, which cuts the long axis
+FAR = 0.3  # from all codes of unit covariance: two spacings of as many in a cube
 NEAR = 0.1  # the share of the codes nearest to a bounding plane
 POINTS = 1000  # in empty places
 LEVELS = (0.1, 0.3, 0.5, 1.0, 2.0, 3.0, 4.9)  # both variances of a line along the correlation
 LOW, HIGH = torch.tensor([0.1, 0.1, -0.95]), torch.tensor([4.9, 4.9, 0.85])  # of the grid
 
 Numbers = NDArray[np.float64]
+Empty = Callable[[Tensor], Tensor]
 
 
 @cache
@@ -76,26 +84,69 @@ def rank(a: Any, b: Any) -> float:
     return found if math.isfinite(found) else 0.0
 
 
-def angle(fit: HeatmapFit) -> Tensor:
-    """The angle of the ellipse's long axis along a path, in degrees, without jumps of 180."""
-    twice = torch.atan2(2 * fit.corr * (fit.var_x * fit.var_y).sqrt(), fit.var_x - fit.var_y)
+def above(a: Numbers, b: Numbers) -> float:
+    """How often a number of the first is larger than one of the second."""
+    return float(stats.mannwhitneyu(a, b).statistic) / (len(a) * len(b))
+
+
+def rank_of(ok: Tensor, a: Any, b: Tensor) -> float:
+    """The rank correlation over the heatmaps of a path; 0 when there are too few."""
+    if int(ok.sum()) < FEWEST:
+        return 0.0
+    return rank(torch.as_tensor(a)[ok], b[ok])
+
+
+def ellipse(xx: Tensor, xy: Tensor, yy: Tensor) -> tuple[Tensor, Tensor]:
+    """Twice the angle of the long axis, in radians, and the long over the short axis."""
+    root = ((xx - yy) ** 2 + 4 * xy**2).sqrt()
+    sharp = ((xx + yy + root) / (xx + yy - root).clamp(min=1e-9)).sqrt()
+    return torch.atan2(2 * xy, xx - yy), sharp
+
+
+def shape_of(fit: HeatmapFit) -> tuple[Tensor, Tensor]:
+    return ellipse(fit.var_x, fit.corr * (fit.var_x * fit.var_y).sqrt(), fit.var_y)
+
+
+def moments(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Second moments of images about their middle, of heatmaps or not."""
+    weight = images[:, 0].double().clamp(min=0)
+    axis = torch.linspace(-3, 3, weight.shape[-1], dtype=torch.float64)
+    total = weight.sum((1, 2)).clamp(min=1e-9)
+    xx = (weight * axis**2).sum((1, 2)) / total
+    yy = (weight * axis[:, None] ** 2).sum((1, 2)) / total
+    return xx, (weight * axis[:, None] * axis).sum((1, 2)) / total, yy
+
+
+def direction(twice: Tensor) -> Tensor:
+    """The angle of the long axis along a path, in degrees, without jumps of 180."""
     steps = torch.remainder(twice.diff() + math.pi, 2 * math.pi) - math.pi
     return torch.cat([twice[:1], twice[:1] + steps.cumsum(0)]) * 90 / math.pi
 
 
+def turning(twice: Tensor, long: Tensor) -> Tensor:
+    """The angle turned through so far, in degrees, counted while the ellipse is long.
+
+    An ellipse that becomes a circle and then a long one has another direction without a turn.
+    """
+    steps = torch.remainder(twice.diff() + math.pi, 2 * math.pi) - math.pi
+    steps = steps * (long[1:] & long[:-1])
+    return torch.cat([steps.new_zeros(1), steps.cumsum(0)]) * 90 / math.pi
+
+
+def most(values: Tensor) -> float:
+    return values.max().item() if len(values) else 0.0
+
+
 def spread(values: Tensor) -> float:
-    return (values.max() - values.min()).item()
+    return (values.max() - values.min()).item() if len(values) else 0.0
 
 
-class Model:
+class Learned:
     """A trained model with its codes of all heatmaps."""
 
     def __init__(self, kind: str, seed: int) -> None:
-        trained = recipes.train(recipe(kind, seed), WEIGHTS, progress=False)
-        self.model = trained.model
-        codes = self.model.codes(heatmaps()["all"])
-        self.mu = codes.mu
-        self.active = int(bounds.active_units(self.mu).sum())
+        self.model = recipes.train(recipe(kind, seed), WEIGHTS, progress=False).model
+        self.mu = self.codes(heatmaps()["all"])
 
     def decode(self, z: Tensor) -> Tensor:
         return torch.cat([self.model.decode(part) for part in z.split(1000)])
@@ -103,8 +154,47 @@ class Model:
     def codes(self, images: Tensor) -> Tensor:
         return self.model.codes(images).mu
 
-    def invalid(self, z: Tensor) -> float:
-        return 1 - fit_heatmaps(self.decode(z)).valid.double().mean().item()
+
+class Components:
+    """Three principal components of the pixels, brought to unit variance."""
+
+    def __init__(self) -> None:
+        self.pca = PCA(3, whiten=True, random_state=0).fit(heatmaps()["train"].flatten(1))
+        self.mu = self.codes(heatmaps()["all"])
+
+    def decode(self, z: Tensor) -> Tensor:
+        flat = torch.from_numpy(self.pca.inverse_transform(z.numpy())).float()
+        return flat.unflatten(1, (1, 36, 36))
+
+    def codes(self, images: Tensor) -> Tensor:
+        return torch.from_numpy(self.pca.transform(images.flatten(1).numpy())).float()
+
+
+class Cube:
+    """The factors themselves, brought to unit variance, and the heatmaps that belong to them."""
+
+    def __init__(self) -> None:
+        f = factors("var_x", "var_y", "corr")
+        self.mean, self.scale = f.mean(0), f.std(0)
+        self.mu = (f - self.mean) / self.scale
+
+    def decode(self, z: Tensor) -> Tensor:
+        var_x, var_y, corr = (self.mean + self.scale * z).T
+        least = 0.02
+        return datasets.heatmap_images(
+            var_x.clamp(min=least), var_y.clamp(min=least), corr.clamp(-0.99, 0.99)
+        )
+
+    def codes(self, images: Tensor) -> Tensor:
+        fit = fit_heatmaps(images)
+        return (torch.stack([fit.var_x, fit.var_y, fit.corr], 1) - self.mean) / self.scale
+
+
+Model = Learned | Components | Cube
+
+
+def invalid(model: Model, z: Tensor) -> float:
+    return 1 - fit_heatmaps(model.decode(z)).valid.double().mean().item()
 
 
 class Axes:
@@ -135,8 +225,11 @@ class Axes:
         t = torch.linspace(low, high, STEPS)
         return through + t[:, None] * step
 
+    def images(self, points: Tensor) -> Tensor:
+        return self.model.decode(self.alignment.back(points))
+
     def decoded(self, points: Tensor) -> HeatmapFit:
-        return fit_heatmaps(self.model.decode(self.alignment.back(points)))
+        return fit_heatmaps(self.images(points))
 
 
 # --- Reading factors off projections -----------------------------------------------------------
@@ -182,24 +275,37 @@ def projections(axes: Axes) -> dict[str, Any]:
 # --- Walks -------------------------------------------------------------------------------------
 
 
-def walk(axes: Axes, points: Tensor, tree: KDTree) -> dict[str, float]:
+def walk(axes: Axes, points: Tensor, tree: KDTree, far: Empty) -> dict[str, Any]:
     """Decode a path, fit the factors back, and say what they do."""
-    fit = axes.decoded(points)
+    images = axes.images(points)
+    fit = fit_heatmaps(images)
+    ok = fit.valid
     ratio = (fit.var_x / fit.var_y).log()
-    distance = tree.query(axes.alignment.back(points).double().numpy())[0]
-    steps = ratio.diff().abs()
+    codes = axes.alignment.back(points)
+    steps = ratio.diff().abs()[ok[1:] & ok[:-1]]
+    whole = spread(ratio[ok])
+    twice, sharp = shape_of(fit)
+    twice_moments, sharp_moments = ellipse(*moments(images))
+    empty = far(codes)
     return {
-        "corr_range": spread(fit.corr),
-        "angle_range": spread(angle(fit)),
-        "ratio_rank": abs(rank(range(STEPS), ratio)),
-        "ratio_reach": max(0.0, min(ratio.max().item(), -ratio.min().item())),
-        "largest_step": (steps.max() / spread(ratio)).item(),
-        "invalid": 1 - fit.valid.double().mean().item(),
-        "lonely": rank(distance, fit.relative),
+        "corr_range": spread(fit.corr[ok]),
+        "direction": spread(direction(twice[ok])),
+        "turn": spread(turning(twice, ok & (sharp >= LONG))),
+        "moments": {
+            "direction": spread(direction(twice_moments)),
+            "turn": spread(turning(twice_moments, sharp_moments >= LONG_MOMENTS)),
+        },
+        "ratio_rank": abs(rank_of(ok, range(STEPS), ratio)),
+        "ratio_reach": math.exp(max(0.0, min(most(ratio[ok]), most(-ratio[ok])))),
+        "largest_step": most(steps) / whole if whole > 0 else 1.0,
+        "invalid": 1 - ok.double().mean().item(),
+        "empty": empty.double().mean().item(),
+        "invalid_empty": 1 - ok[empty].double().mean().item() if empty.any() else 0.0,
+        "lonely": rank(tree.query(codes.double().numpy())[0], fit.relative),
     }
 
 
-def walks(turned: Axes, trained: Axes, tree: KDTree) -> dict[str, Any]:
+def walks(turned: Axes, trained: Axes, tree: KDTree, far: Empty) -> dict[str, Any]:
     found: dict[str, Any] = {"turned": {}, "trained": {}}
     for name, where, axes, through in (
         ("turned", "mean", turned, turned.mean),
@@ -208,10 +314,9 @@ def walks(turned: Axes, trained: Axes, tree: KDTree) -> dict[str, Any]:
     ):
         lines = {"02": (1.0, 0.0, 1.0), "01": (1.0, 0.0, 0.0)}
         found[name][where] = {
-            plane: walk(axes, axes.line(way, through, 0.01), tree) for plane, way in lines.items()
+            plane: walk(axes, axes.line(way, through, 0.01), tree, far)
+            for plane, way in lines.items()
         }
-        for line in found[name][where].values():
-            line["ratio_reach"] = math.exp(line["ratio_reach"])  # as a factor
     return found
 
 
@@ -222,14 +327,21 @@ def arcs(axes: Axes) -> dict[str, Any]:
         points = centre.repeat(STEPS, 1)
         points[:, 0] += RADIUS * axes.scale[0] * theta.cos()
         points[:, 2] += RADIUS * axes.scale[2] * theta.sin()
-        turned = angle(axes.decoded(points))
-        found[name] = {"rank": abs(rank(theta, turned)), "angle_range": spread(turned)}
+        fit = axes.decoded(points)
+        twice, sharp = shape_of(fit)
+        long = fit.valid & (sharp >= LONG)
+        turned = turning(twice, long)
+        found[name] = {"rank": abs(rank_of(long, theta, turned)), "turn": spread(turned)}
     return found
 
 
 def height(axes: Axes) -> dict[str, float]:
-    corr = axes.decoded(axes.line((0.0, 0.0, 1.0), axes.mean, 0.0)).corr
-    return {"rank": abs(rank(range(STEPS), corr)), "corr_range": spread(corr)}
+    fit = axes.decoded(axes.line((0.0, 0.0, 1.0), axes.mean, 0.0))
+    return {
+        "rank": abs(rank_of(fit.valid, range(STEPS), fit.corr)),
+        "corr_range": spread(fit.corr[fit.valid]),
+        "invalid": 1 - fit.valid.double().mean().item(),
+    }
 
 
 def sides(axes: Axes) -> dict[str, float]:
@@ -237,12 +349,10 @@ def sides(axes: Axes) -> dict[str, float]:
     size = difference.abs()
     depth = shapes.convex_hull(axes.points).depth(axes.points)
     low, high = size.quantile(torch.tensor([0.1, 0.9]))
-    nearer = stats.mannwhitneyu(depth[size <= low], depth[size >= high]).statistic
-    pairs = int((size <= low).sum()) * int((size >= high).sum())
     return {
         "rank": abs(rank(east, difference)),
         "middle_rank": rank((east - east.median()).abs(), size),
-        "exterior": float(nearer) / pairs,
+        "exterior": above(depth[size <= low].numpy(), depth[size >= high].numpy()),
     }
 
 
@@ -267,12 +377,14 @@ def strip(axes: Axes) -> dict[str, float]:
     wanted &= depth <= depth[wanted].median()
     points = axes.points[wanted]
     path = curve(points, 2)
-    corr = axes.decoded(path).corr
+    fit = axes.decoded(path)
+    corr = fit.corr[fit.valid]
     off = KDTree(path.numpy()).query(points.numpy())[0]
     length = path.diff(dim=0).norm(dim=1).sum().item()
     return {
-        "rank": abs(rank(range(STEPS), corr)),
-        "reach": max(0.0, min(corr.max().item(), -corr.min().item())),
+        "rank": abs(rank_of(fit.valid, range(STEPS), fit.corr)),
+        "reach": max(0.0, min(most(corr), most(-corr))),
+        "invalid": 1 - fit.valid.double().mean().item(),
         "thickness": float(np.sqrt((off**2).mean())) / length,
     }
 
@@ -284,19 +396,23 @@ def planes(axes: Axes) -> dict[str, dict[str, float]]:
         gap = shapes.bounding_plane(axes.points, 2, (1,), above).gap(axes.points)
         near = axes.points[gap <= gap.quantile(NEAR)]
         east = (near[:, 0] - axes.points[:, 0].median()).abs()
-        fit = axes.decoded(curve(near[east <= east.median()], 1))
-        trace, root = (
-            fit.var_x + fit.var_y,
-            ((fit.var_x - fit.var_y) ** 2 + 4 * fit.corr**2 * fit.var_x * fit.var_y).sqrt(),
-        )
-        sharp = ((trace + root) / (trace - root)).sqrt()  # long over short axis
+        path = curve(near[east <= east.median()], 1)
+        fit = axes.decoded(path)
+        ok = fit.valid
+        sharp = shape_of(fit)[1]
+        if not ok.any():
+            continue
+        x = fit.var_x[ok]
         found[side] = {
-            "corr_range": spread(fit.corr),
-            "corr_min": fit.corr.min().item(),
-            "corr_max": fit.corr.max().item(),
-            "ratio_var_x": (fit.var_x.max() / fit.var_x.min()).item(),
-            "rank_var_y": abs(rank(range(STEPS), fit.var_y)),
-            "sharpening": (sharp.max() / sharp.min()).item(),
+            "corr_range": spread(fit.corr[ok]),
+            "corr_min": fit.corr[ok].min().item(),
+            "corr_max": most(fit.corr[ok]),
+            "ratio_var_x": (x.max() / x.min()).item(),
+            "rank_var_y": abs(rank_of(ok, range(STEPS), fit.var_y)),
+            "rank_height": rank_of(ok, path[:, 2], fit.var_y),
+            "roundest": sharp[ok].min().item(),
+            "sharpening": (sharp[ok].max() / sharp[ok].min()).item(),
+            "invalid": 1 - ok.double().mean().item(),
         }
     return found
 
@@ -332,18 +448,20 @@ def kink(model: Model) -> dict[str, float]:
         a, b = path[tenth] - path[0], path[-1] - path[-1 - tenth]
         return math.degrees(torch.acos(torch.cosine_similarity(a, b, dim=0).clamp(-1, 1)).item())
 
+    turns_at = {level: turn(path) for level, path in zip(LEVELS, lines, strict=True)}
     return {
         "sharpest": (within / turns.sum()).item(),
         "speed": (speed[-1] / speed[:-1].max()).item(),
-        "turn": turn(widest),
-        "turn_change": turn(widest) - turn(lines[LEVELS.index(0.5)]),
+        "turns": {f"{level:g}": angle for level, angle in turns_at.items()},
+        "turn_change": turns_at[1.0] - turns_at[0.3],
+        "turn_change_wide": turns_at[4.9] - turns_at[0.5],
     }
 
 
 # --- Against an autoencoder --------------------------------------------------------------------
 
 
-def errors(model: Model) -> dict[str, Any]:
+def errors(model: Learned) -> dict[str, Any]:
     test = heatmaps()["test"]
     codes = model.model.codes(test)
     norms = test.flatten(1).norm(dim=1)
@@ -363,23 +481,29 @@ def errors(model: Model) -> dict[str, Any]:
         }
         if name == "mean_code":
             known = KDTree(model.codes(heatmaps()["train"]).double().numpy())
-            found["lonely"] = rank(known.query(codes.mu.double().numpy())[0], wrong)
+            alone = known.query(codes.mu.double().numpy())[0]
+            bad = (wrong >= wrong.quantile(0.99)).numpy()
+            found["lonely"] = rank(alone, wrong)
+            found["lonely_worst"] = above(alone[bad], alone[~bad])
     return found
 
 
 class Cloud:
-    """The codes, brought to unit covariance, and what of their hull is empty."""
+    """The codes, brought to unit covariance, and what of their hull is empty.
+
+    The hull is that of all codes but the hundredth farthest out, and what is empty lies far from
+    all codes, of the grid and of as many true heatmaps off it; how far is the same in all models.
+    """
 
     def __init__(self, model: Model) -> None:
         self.mean = model.mu.mean(0)
         self.root = torch.linalg.cholesky(model.mu.T.cov())
         self.points = self.whiten(model.mu)
-        own = KDTree(self.points)
-        self.nearest = own.query(self.points, k=2)[0][:, 1]
-        self.reach = float(np.quantile(self.nearest, 0.99))
+        self.nearest = KDTree(self.points).query(self.points, k=2)[0][:, 1]
         off_grid = self.whiten(model.codes(heatmaps()["off_grid"]))
         self.tree = KDTree(np.concatenate([self.points, off_grid]))
-        self.hull = ConvexHull(self.points)
+        size = np.linalg.norm(self.points, axis=1)
+        self.hull = ConvexHull(self.points[size <= np.quantile(size, 0.99)])
 
     def whiten(self, z: Tensor) -> Numbers:
         flat = torch.linalg.solve_triangular(self.root, (z - self.mean).T, upper=False).T
@@ -387,6 +511,9 @@ class Cloud:
 
     def colour(self, points: Numbers) -> Tensor:
         return self.mean + torch.from_numpy(points).float() @ self.root.T
+
+    def empty(self, z: Tensor) -> Tensor:
+        return torch.from_numpy(self.tree.query(self.whiten(z))[0] > FAR)
 
     def within(self, n: int, rng: np.random.Generator) -> Numbers:
         """Draw uniformly from the hull."""
@@ -400,28 +527,33 @@ class Cloud:
 
 def emptiness(model: Model, cloud: Cloud, rng: np.random.Generator) -> dict[str, Any]:
     inside = cloud.within(60_000, rng)
-    lone = cloud.tree.query(inside)[0] > cloud.reach
-    empty = inside[lone][:POINTS]
+    lone = cloud.tree.query(inside)[0] > FAR
+    places = inside[lone][:POINTS]
     median = float(np.median(cloud.nearest))
-    corners = cloud.hull.vertices
-    scale = model.mu.std(0)
+    corners = ConvexHull(cloud.points).vertices
+    at = model.mu[corners.tolist()]
     draws = torch.Generator().manual_seed(0)
+    still = invalid(model, at)
     moved = {}
     for name, size in (("little", 0.1), ("more", 0.3)):
         noise = torch.randn(10, len(corners), 3, generator=draws)
-        z = model.mu[corners.tolist()] + size * scale * noise
-        moved[name] = 1 - model.invalid(z.flatten(0, 1))
+        z = at + size * model.mu.std(0) * noise
+        moved[name] = still - invalid(model, z.flatten(0, 1))
+    found: dict[str, Any] = {"points": len(places)}
+    if len(places) >= FEWEST:
+        found["invalid"] = invalid(model, cloud.colour(places))
     return {
         "cloud": {
-            "uneven": math.log(cloud.reach / median),
+            "uneven": math.log(float(np.quantile(cloud.nearest, 0.99)) / median),
             "empty": float(lone.mean()),
         },
-        "empty": {"points": len(empty), "invalid": model.invalid(cloud.colour(empty))},
-        "hull": moved | {"spacing": float(np.median(cloud.nearest[corners])) / median},
+        "empty": found,
+        "hull": moved
+        | {"still": 1 - still, "spacing": float(np.median(cloud.nearest[corners])) / median},
     }
 
 
-def tails(axes: Axes) -> dict[str, float]:
+def tails(axes: Axes, far: Empty) -> dict[str, float]:
     """Straight through the empty space between the western and the eastern tail."""
     east = axes.points[:, 0]
 
@@ -430,21 +562,33 @@ def tails(axes: Axes) -> dict[str, float]:
         return points[points[:, 1] >= points[:, 1].median()].mean(0)
 
     t = torch.linspace(0, 1, STEPS)[:, None]
-    fit = axes.decoded(torch.lerp(end(-east), end(east), t))
-    x, y = rank(range(STEPS), fit.var_x), rank(range(STEPS), fit.var_y)
+    path = torch.lerp(end(-east), end(east), t)
+    images = axes.images(path)
+    xx, _, yy = moments(images)
+    x, y = rank(range(STEPS), xx), rank(range(STEPS), yy)
     size = min(abs(x), abs(y))
     return {
         "opposed": size if x * y < 0 else -size,
-        "invalid": 1 - fit.valid.double().mean().item(),
+        "invalid": 1 - fit_heatmaps(images).valid.double().mean().item(),
+        "empty": far(axes.alignment.back(path)).double().mean().item(),
     }
 
 
-def likeness(model: Model, seed: int) -> dict[str, float]:
-    """The share of the codes' variance that a similarity of a VAE's explains."""
-    return {
-        kind: 1 - float(procrustes(model.mu.numpy(), Model(kind, seed).mu.numpy())[2])
-        for kind in KINDS[:2]
-    }
+def explained(a: Tensor, b: Tensor) -> float:
+    """The share of the variance of codes that a similarity of others explains."""
+    return 1 - float(procrustes(a.numpy(), b.numpy())[2])
+
+
+def likeness(seed: int) -> dict[str, dict[str, float]]:
+    """How well a VAE's codes are explained by the autoencoder's, and by another VAE's."""
+    found = {}
+    other = SEEDS[(SEEDS.index(seed) + 1) % len(SEEDS)]
+    own = Learned("ae", seed).mu
+    for kind in KINDS[:2]:
+        vae, again = Learned(kind, seed).mu, Learned(kind, other).mu
+        like, alike = explained(vae, own), explained(vae, again)
+        found[kind] = {"like": like, "alike": alike, "deficit": like - alike}
+    return found
 
 
 # --- A row -------------------------------------------------------------------------------------
@@ -462,49 +606,75 @@ def recipe(kind: str, seed: int) -> recipes.Recipe:
 
 def row(kind: str, seed: int) -> dict[str, Any]:
     """Measure one model; one that has collapsed has no more to tell."""
-    model = Model(kind, seed)
-    found: dict[str, Any] = {"active_units": model.active, "error": errors(model)}
-    if model.active < 3:
-        return rounded(found)
+    model: Model
+    found: dict[str, Any] = {}
+    if kind in CONTROLS:
+        model = Components() if kind == "pca" else Cube()
+    else:
+        model = Learned(kind, seed)
+        active = int(bounds.active_units(model.mu).sum())
+        found = {"active_units": active, "error": errors(model)}
+        if active < 3:
+            return rounded(found)
     study = ("difference", "sum", "corr")
     turned, trained = (Axes(model, study, turn) for turn in (True, False))
     by_variances = Axes(model, ("var_x", "var_y", "corr"), True)
+    cloud = Cloud(model)
     tree = KDTree(model.mu.double().numpy())
+    lines = walks(turned, trained, tree, cloud.empty)
     for name, axes in (("turned", turned), ("trained", trained)):
-        found[name] = {"north_rank": abs(rank(axes.points[:, 2], heatmaps()["corr"]))}
-    found["turned"] |= projections(turned)
-    lines = walks(turned, trained, tree)
+        north = abs(rank(axes.points[:, 2], heatmaps()["corr"]))
+        found[name] = {"north_rank": north} | projections(axes) | sides(axes)
     found |= {
         "arcs": arcs(turned),
         "height": height(turned),
-        "sides": sides(turned),
         "strip": strip(turned),
-        "planes": {"differences": planes(turned), "variances": planes(by_variances)},
+        "planes": planes(by_variances),
         "kink": kink(model),
-        "tails": tails(turned),
+        "tails": tails(turned, cloud.empty),
     }
-    found |= emptiness(model, Cloud(model), np.random.default_rng(seed))
-    shares = [
-        line["invalid"] for ways in lines.values() for at in ways.values() for line in at.values()
-    ]
-    lines["invalid_beyond_empty"] = float(np.mean(shares)) - found["empty"]["invalid"]
+    found |= emptiness(model, cloud, np.random.default_rng(seed))
+    walked = [line for ways in lines.values() for at in ways.values() for line in at.values()]
+    share = float(np.mean([line["invalid"] for line in walked]))
+    lines["beyond"] = {"tails": share - found["tails"]["invalid"]}
+    if "invalid" in found["empty"]:
+        in_empty = [line["invalid_empty"] for line in walked if line["empty"] > 0]
+        lines["beyond"]["hull"] = share - found["empty"]["invalid"]
+        if in_empty:
+            lines["beyond"]["alike"] = float(np.mean(in_empty)) - found["empty"]["invalid"]
     found["lines"] = lines
     horizontal = lines["turned"]["mean"]["01"]["ratio_rank"]
-    upper = found["planes"]["variances"]["above"]["rank_var_y"]
+    upper = found["planes"].get("above", {}).get("rank_var_y", 0.0)
     found["monotone"] = min(found["strip"]["rank"], horizontal, upper)
     if kind == "ae":
-        found["shape"] = likeness(model, seed)
+        found["shape"] = likeness(seed)
     return rounded(found)
 
 
 def uses(kind: str, seed: int) -> list[str]:
-    return [recipe(k, seed).fingerprint for k in (KINDS if kind == "ae" else (kind,))]
+    if kind in CONTROLS:
+        return []
+    wanted = [(kind, seed)]
+    if kind == "ae":  # which is compared with VAEs of its seed and of the next
+        other = SEEDS[(SEEDS.index(seed) + 1) % len(SEEDS)]
+        wanted += [(k, s) for k in KINDS[:2] for s in (seed, other)]
+    return [recipe(k, s).fingerprint for k, s in wanted]
 
 
 heatmap_claims = Experiment(
     "heatmap_claims",
     row,
-    {"kind": KINDS, "seed": SEEDS},
+    [
+        *({"kind": kind, "seed": seed} for kind in KINDS for seed in SEEDS),
+        *({"kind": kind, "seed": 0} for kind in CONTROLS),
+    ],
     uses=uses,
-    about={"steps": STEPS, "bins": BINS, "neighbours": NEIGHBOURS, "radius": RADIUS, "near": NEAR},
+    about={
+        "steps": STEPS,
+        "bins": BINS,
+        "neighbours": NEIGHBOURS,
+        "radius": RADIUS,
+        "near": NEAR,
+        "far": FAR,
+    },
 )

@@ -922,6 +922,7 @@ def _experiments() -> dict[str, Callable[[], Call]]:
         "tables.claims.detectable": lambda: (
             claims.detectable, {"n": 12, "tests": 3, "alpha": 0.05, "power": 0.8}
         ),
+        "tables.claims.decided": lambda: (claims.decided, {"family": "manifold"}),
         "tables.claims.register": lambda: (claims.register, {"path": claims_file()}),
         "tables.claims.decide": lambda: (
             claims.decide, {"claims": [claim()], "found": {"toy": seeds()}, "alpha": 0.05}

@@ -10,7 +10,7 @@ from scipy import stats
 
 from vaebook import tables
 from vaebook.tables import Table
-from vaebook.tables.claims import Claim, Part, decide, detectable, register, sign_test
+from vaebook.tables.claims import Claim, Part, decide, decided, detectable, register, sign_test
 
 SEEDS = range(12)
 
@@ -214,7 +214,7 @@ def test_no_claim_lacks_its_words_and_no_margin_its_reason():
 
 
 HEAD = '[[claim]]\nid = "1"\nfamily = "f"\nsays = "S."\nform = "F."\ntable = "t"\n'
-PART = '[[claim.part]]\nof = "x.{way}"\nkind = ["vae"]\nat_least = 1\nwhy = "w"\n'
+PART = '[[claim.part]]\nof = "x.{way}"\nkind = "vae"\nat_least = 1\nwhy = "w"\n'
 WAYS = '[readings]\nway = ["a", "b"]\n'
 
 
@@ -223,7 +223,38 @@ def test_readings_are_spelt_out(tmp_path: Path):
     path.write_text(WAYS + HEAD + PART)
     (one,) = register(path)
     assert [p.of for p in one.parts] == ["x.a", "x.b"]
-    assert [p.reading for p in one.parts] == [{"kind": "vae", "way": w} for w in "ab"]
+    assert [p.reading for p in one.parts] == [{"way": w} for w in "ab"]
+
+
+def test_a_choice_may_stand_in_the_kind_too_and_what_does_not_hang_on_it_is_in_all_readings(
+    tmp_path: Path,
+):
+    path = tmp_path / "claims.toml"
+    second = PART.replace("x.{way}", "y").replace('"vae"', '"ae-{size}"\nagainst = "{size}"')
+    third = PART.replace("x.{way}", "z")
+    path.write_text(WAYS + 'size = ["s", "l"]\n' + HEAD + PART + second + third)
+    (one,) = register(path)
+    assert [(p.of, p.kind, p.against) for p in one.parts] == [
+        ("x.a", "vae", None),
+        ("x.b", "vae", None),
+        ("y", "ae-s", "s"),
+        ("y", "ae-l", "l"),
+        ("z", "vae", None),
+    ]
+    assert [(r["way"] + r["size"], [p.of for p in parts]) for r, parts in one.readings()] == [
+        (way + size, [f"x.{way}", "y", "z"]) for way in "ab" for size in "sl"
+    ]
+
+
+def test_a_part_of_all_readings_is_counted_once_and_decides_each():
+    always = Part("x", "d", None, {}, "at_least", 0.5, "made up")
+    two = [Part("x", "u", None, {"way": way}, "at_least", 0.5, "made up") for way in "ab"]
+    decision = decide([claim(*two, always)], study(u=[1.0] * 12, d=[0.0] * 12))[0]
+    assert decision.choices == ({"way": "a"}, {"way": "b"})
+    assert [len(tallies) for tallies in decision.readings] == [2, 2]
+    assert decision.verdicts == ("in part", "in part")
+    p = 2 * sign_test(12, 12)
+    assert {t.p_holm for tallies in decision.readings for t in tallies} == {3 * p}
 
 
 @pytest.mark.parametrize(
@@ -249,6 +280,14 @@ def test_what_is_no_register_is_refused(tmp_path: Path, text: str, message: str)
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         register(path)
+
+
+def test_the_books_claims_are_decided_family_by_family():
+    whole = decided()
+    assert list(whole) == [each.id for each in register()]
+    assert decided("against") == {k: d for k, d in whole.items() if d.claim.family == "against"}
+    with pytest.raises(ValueError, match=r"family must be one of against, .*, got 'none'"):
+        decided("none")
 
 
 def test_what_is_missing_is_named():

@@ -7,7 +7,17 @@ median seed. All parts of a family
 are corrected together by Holm's method. What neither holds nor fails is undecided.
 """
 
-__all__ = ["Claim", "Decision", "Part", "Tally", "decide", "detectable", "register", "sign_test"]
+__all__ = [
+    "Claim",
+    "Decision",
+    "Part",
+    "Tally",
+    "decide",
+    "decided",
+    "detectable",
+    "register",
+    "sign_test",
+]
 
 import math
 import os
@@ -34,7 +44,7 @@ class Part:
         of: where it stands in a row, a path such as "height.corr_range".
         kind: of the rows, one for each seed.
         against: kind of the rows whose number is subtracted, seed by seed; None for none.
-        reading: the choices that this one stands for, by name.
+        reading: the choices that it hangs on, by name.
         side: on which side of the margin the claim is; within is between it and its negative.
         margin: in the number's own unit.
         why: this margin.
@@ -78,6 +88,7 @@ class Claim:
         form: what is computed.
         table: the name of the experiment that has the numbers.
         parts: all of them together make the claim; in each reading.
+        changed: what of the form was changed after its first numbers were seen, and why.
     """
 
     id: str
@@ -86,13 +97,24 @@ class Claim:
     form: str
     table: str
     parts: tuple[Part, ...]
+    changed: str = ""
 
-    def readings(self) -> list[tuple[Part, ...]]:
-        """Return the parts by reading, in the register's order."""
-        found: dict[tuple[tuple[str, str], ...], list[Part]] = {}
+    def readings(self) -> list[tuple[dict[str, str], tuple[Part, ...]]]:
+        """Return each reading, its choices by name, with its parts.
+
+        A part that does not hang on a choice belongs to all readings.
+        """
+        choices: dict[str, dict[str, None]] = {}
         for part in self.parts:
-            found.setdefault(tuple(part.reading.items()), []).append(part)
-        return [tuple(parts) for parts in found.values()]
+            for name, choice in part.reading.items():
+                choices.setdefault(name, {})[choice] = None
+        found = []
+        for chosen in product(*choices.values()):
+            reading = dict(zip(choices, chosen, strict=True))
+            parts = tuple(p for p in self.parts if p.reading.items() <= reading.items())
+            if parts:
+                found.append((reading, parts))
+        return found
 
 
 @dataclass(frozen=True)
@@ -126,6 +148,7 @@ class Decision:
 
     Attributes:
         claim: what is decided.
+        choices: what each reading chooses, by name.
         readings: the tallies of its parts, reading by reading.
         verdicts: on each reading. It is reproduced when all parts are, in part when some are,
             refuted when some are refuted and none is reproduced.
@@ -133,6 +156,7 @@ class Decision:
     """
 
     claim: Claim
+    choices: tuple[Mapping[str, str], ...]
     readings: tuple[tuple[Tally, ...], ...]
     verdicts: tuple[Verdict, ...]
     verdict: Verdict
@@ -150,8 +174,10 @@ def register(path: str | os.PathLike[str] | None = None) -> list[Claim]:
 
     Example:
         >>> seventh = next(claim for claim in register() if claim.id == "7")
-        >>> [(part.of, part.side, part.margin) for part in seventh.readings()[0]]
-        [('height.rank', 'at_least', 0.95), ('height.corr_range', 'at_least', 1.62)]
+        >>> reading, parts = seventh.readings()[0]
+        >>> reading, [(part.of, part.side, part.margin) for part in parts]
+        ({'vae': 'vae-optimal'}, [('height.rank', 'at_least', 0.95), \
+('height.corr_range', 'at_least', 1.62)])
     """
     path = tables.FOLDER / "claims.toml" if path is None else _checks.path(path, "path")
     try:
@@ -177,18 +203,19 @@ def _parts(entry: dict[str, Any], readings: Mapping[str, Sequence[str]]) -> Iter
     if len(sides) != 1:
         raise ValueError(f"a part must have one margin, of {', '.join(SIDES)}, got {entry}")
     margin, of, why = float(entry.pop(sides[0])), entry.pop("of"), entry.pop("why")
-    kinds, against = entry.pop("kind"), entry.pop("against", None)
+    kind, against = entry.pop("kind"), entry.pop("against", None)
     if entry:
         raise ValueError(f"a part has no {sorted(entry)}")
     if not math.isfinite(margin) or (sides[0] == "within" and margin <= 0):
         raise ValueError(f"a margin must be finite, and positive to lie within, got {margin}")
-    others = against if isinstance(against, list) else [against]
-    names = [name for name in readings if f"{{{name}}}" in of]
-    for kind, other, *choices in product(kinds, others, *(readings[name] for name in names)):
-        chosen = dict(zip(names, choices, strict=True))
-        path = of.format(**chosen)
-        reading = {"kind": kind} | ({} if other is None else {"against": other}) | chosen
-        yield Part(path, kind, other, reading, sides[0], margin, why)
+    written = " ".join((of, kind, against or ""))
+    names = [name for name in readings if f"{{{name}}}" in written]
+    for choices in product(*(readings[name] for name in names)):
+        reading = dict(zip(names, choices, strict=True))
+        other = None if against is None else against.format(**reading)
+        yield Part(
+            of.format(**reading), kind.format(**reading), other, reading, sides[0], margin, why
+        )
 
 
 def _at(row: Mapping[str, Any], path: str) -> float | None:
@@ -290,6 +317,30 @@ def decide(
     return [_decision(claim, judged) for claim in claims]
 
 
+def decided(family: str | None = None) -> dict[str, Decision]:
+    """Decide the claims of the book's register, by the tables that are part of the package.
+
+    Args:
+        family: one of the register's; None for all.
+
+    Returns:
+        The decisions by the ids of their claims.
+
+    Raises:
+        ValueError: when the register has no such family.
+
+    Example:
+        >>> decided("manifold")["7"].claim.form[:26]
+        'A line along axis 2 throug'
+    """
+    claims = [claim for claim in register() if family in (None, claim.family)]
+    if not claims:
+        known = sorted({claim.family for claim in register()})
+        raise ValueError(f"family must be one of {', '.join(known)}, got {family!r}")
+    found = {name: tables.load(name) for name in {claim.table for claim in claims}}
+    return {decision.claim.id: decision for decision in decide(claims, found)}
+
+
 def _count(part: Part, table: Table) -> Tally:
     values = part.values(table)
     sign = -1.0 if part.side == "at_most" else 1.0
@@ -322,9 +373,10 @@ def _corrected(family: Sequence[Tally], alpha: float) -> list[Tally]:
 
 
 def _decision(claim: Claim, judged: Mapping[int, Tally]) -> Decision:
-    readings = tuple(tuple(judged[id(part)] for part in parts) for parts in claim.readings())
+    choices, parts = zip(*claim.readings(), strict=True)
+    readings = tuple(tuple(judged[id(part)] for part in each) for each in parts)
     verdicts = tuple(_together([tally.verdict for tally in tallies]) for tallies in readings)
-    return Decision(claim, readings, verdicts, _together(verdicts))
+    return Decision(claim, choices, readings, verdicts, _together(verdicts))
 
 
 def _together(verdicts: Sequence[Verdict]) -> Verdict:
