@@ -62,8 +62,10 @@ quick: .venv/installed ## seconds: style and types of the Python, the fast tests
 test: lint types spelling unit chapters site ## run everything that decides whether a change is sound
 	@echo "== all checks passed"
 
-test-all: test links ## the same with coverage, and every link that leads out of the book
+test-all: test links ## the same with coverage, the dark on phones, and every link that leads out
 
+not_weekly := and not weekly
+test-all: not_weekly :=
 test-all coverage: covered := --cov=vaebook --cov-branch --cov-report=term:skip-covered
 
 lint: .venv/installed
@@ -99,7 +101,7 @@ site: .venv/installed _build/data
 	@echo "== 6/7 strict build"
 	@$(MAKE) --no-print-directory book
 	@echo "== 7/7 pages in a browser"
-	$(pytest) -rs -n auto -m "not alone" tests/site
+	$(pytest) -rs -n auto -m "not alone $(not_weekly)" tests/site
 	$(pytest) -rs -m alone tests/site
 
 coverage: unit ## which lines of the package the tests run
