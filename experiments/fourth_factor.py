@@ -7,8 +7,9 @@ the smaller ones, or by a coin. A row is about one of the recipes `t-heatmap-*`,
 autoencoder of one rule: Frobenius errors on the test split; accuracy and F1 of six classifiers,
 cross-validated, that see the codes alone, the other factors alone, or both, over all images and
 over those whose class the other factors leave open; and the shape of the cloud, its border and the
-layers of its classes. What decides a claim is described in `vaebook/tables/claims.toml`. One row
-of each rule has the classes as they are read from the pixels.
+layers of its classes. What decides a claim is described in `vaebook/tables/claims.toml`. Two rows
+of each rule are controls without a model: the three principal components of the pixels in place of
+codes, and the classes as they are read from the pixels themselves.
 """
 
 import math
@@ -37,6 +38,7 @@ from vaebook.tables import Experiment
 
 RULES = ("large", "small", "coin")
 MODELS = ("vae-optimal", "ae")
+CONTROLS = ("components", "pixels")
 SEEDS = range(22, 34)
 WEIGHTS = Path("_build/weights")
 NEIGHBOURS = (1, 5, 15, 45)
@@ -253,6 +255,13 @@ def codes_of(of: recipes.Recipe, images: Tensor) -> Tensor:
     return recipes.train(of, WEIGHTS, progress=False).model.codes(images).mu
 
 
+def components(images: Tensor) -> Tensor:
+    """The three principal components of the pixels, which nobody has trained."""
+    flat = images.flatten(1).double()
+    flat = flat - flat.mean(0)
+    return (flat @ torch.linalg.eigh(flat.T @ flat).eigenvectors[:, -3:]).float()
+
+
 def turned(codes: Tensor) -> Numbers:
     """Codes in axes turned towards difference and sum of the variances and the correlation."""
     target = torch.from_numpy(factors("difference", "sum", "corr")).to(codes)
@@ -261,7 +270,9 @@ def turned(codes: Tensor) -> Numbers:
 
 def shape(kind: str, seed: int, codes: Tensor, labels: Labels) -> dict[str, Any]:
     """Border and layers of a cloud, beside that of the Gaussian heatmaps."""
-    normal = codes_of(gaussian(kind, seed), datasets.heatmaps().images)
+    normal = datasets.heatmaps().images
+    learned = not kind.startswith("components")
+    normal = codes_of(gaussian(kind, seed), normal) if learned else components(normal)
     points, other = turned(codes), turned(normal)
     return {
         "likeness": 1 - float(procrustes(normal.double().numpy(), codes.double().numpy())[2]),
@@ -293,13 +304,17 @@ def row(kind: str, seed: int) -> dict[str, Any]:
     if model_kind == "pixels":
         pixels = np.asarray(images.images.flatten(1).numpy())
         return rounded({"pixels": score(neighbours_say(pixels, labels, seed), labels, where)})
-    trained = recipes.train(recipe(kind, seed), WEIGHTS, progress=False)
-    codes = trained.model.codes(images).mu
+    found: dict[str, Any] = {}
+    if model_kind == "components":
+        codes = components(images.images)
+    else:
+        model = recipes.train(recipe(kind, seed), WEIGHTS, progress=False).model
+        codes = model.codes(images).mu
+        found["frobenius"] = errors(model, images)
     seen = np.asarray(codes.double().numpy())
     known = factors("var_x", "var_y", "corr")
-    found: dict[str, Any] = {
+    found |= {
         "active_units": int(bounds.active_units(codes).sum()),
-        "frobenius": errors(trained.model, images),
         "mixing": mixing(seen, labels),
         "sum_r2": read_sum(seen),
         "codes": score(all_say(seen, labels, seed), labels, where),
@@ -314,7 +329,7 @@ def row(kind: str, seed: int) -> dict[str, Any]:
 
 
 def uses(kind: str, seed: int) -> list[str]:
-    if kind.startswith("pixels"):
+    if kind.startswith(CONTROLS):
         return []
     return [of(kind, seed).fingerprint for of in (recipe, gaussian)]
 
@@ -325,8 +340,8 @@ fourth_factor = Experiment(
     [
         {"kind": f"{of}-{rule}", "seed": seed}
         for rule in RULES
-        for of in (*MODELS, "pixels")
-        # Of distances in 1,296 dimensions one seed is enough: it is that of the folds.
+        for of in (*MODELS, *CONTROLS)
+        # A control has one seed, that of the folds.
         for seed in (SEEDS if of in MODELS else SEEDS[:1])
     ],
     uses=uses,
