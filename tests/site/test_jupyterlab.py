@@ -225,13 +225,13 @@ def test_a_reader_compares_the_bounds_of_a_drawing(lab: Page) -> None:
     cell.get_by_role("button", name="compare").click()
     expect(cell.locator("table")).not_to_have_text(before, timeout=60_000)
     expect(cell.get_by_role("button", name="compare")).to_be_enabled()
-    expect(cell.get_by_role("img", name="the bounds")).to_be_visible()
+    expect(cell.get_by_role("img", name="The mean of the estimates")).to_be_visible()
 
 
 def test_a_reader_embeds_again(lab: Page) -> None:
     cell = lab.locator(".jp-CodeCell", has=lab.get_by_role("button", name="embed again"))
     cell.scroll_into_view_if_needed()
-    picture = cell.get_by_role("img", name="Islands.")
+    picture = cell.get_by_role("img", name="codes by t-SNE")
     source = picture.get_attribute("src") or ""
     cell.get_by_role("slider").nth(0).press("ArrowLeft")
     cell.get_by_role("button", name="embed again").click()
@@ -259,7 +259,7 @@ def test_a_reader_pays_another_price(lab: Page) -> None:
     cell.get_by_role("button", name="train at this price").click()
     expect(cell.get_by_text("trained for 12 epochs")).to_be_visible(timeout=60_000)
     expect(cell.locator("table")).not_to_have_text(before)
-    expect(cell.get_by_role("img", name="A price.")).to_be_visible()
+    expect(cell.get_by_role("img", name="Squared error against rate")).to_be_visible()
 
 
 def picture(i: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import math
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 
 from vaebook import datasets, live
 from vaebook.live import pictures
+from vaebook.live.bundle import bundle
 from vaebook.models import VAE, Autoencoder, Bernoulli, Gaussian
 from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder, for_images
 from vaebook.models.priors import DiagonalNormal
@@ -173,6 +175,25 @@ def test_names_of_classes_that_lie_on_each_other_are_drawn_apart():
     apart = dark(labels == 0) + dark(labels == 1)
     # Each name's ink is there, which it would not be if one lay on the other.
     assert dark(labels < 2) > 0.95 * apart > 100
+
+
+def test_labels_are_pushed_apart_as_on_the_page(node):
+    generator = np.random.default_rng(0)
+    places, sizes = generator.uniform(0, 60, (8, 2)), generator.uniform(10, 50, (8, 2))
+    given = json.dumps([places.tolist(), sizes.tolist()])
+    call = f"\nconsole.log(JSON.stringify(spread(...{given})));"
+    found = json.loads(node(bundle("sheet.js") + call))
+    assert pictures._spread(places, sizes) == pytest.approx(np.array(found))
+
+
+def test_a_still_of_the_bench_shows_what_the_bench_shows():
+    shown = pixels(pictures.bench(1.0, 0.3, -2.0, 0.5)).astype(int)
+    middle = shown.shape[1] // 2
+    colours = shown[..., :3][shown[..., 3] > 250]
+    assert (colours.max(1) - colours.min(1)).max() < 8  # ink and greys, no term's colour
+    # The posterior is filled, at .9; q at -2 is not.
+    filled = (shown[..., 3] > 0).sum(0)
+    assert filled[middle + int(0.9 * 175)] > 300 > 60 > filled[middle - 2 * 175 + 40]
 
 
 def test_a_loss_above_that_of_the_mean_image_is_not_cut_off():

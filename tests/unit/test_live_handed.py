@@ -56,6 +56,17 @@ def test_a_model_is_trained_on_the_pictures_of_a_zip(own):
     assert not own["train"].disabled
 
 
+def test_dials_for_pictures_that_are_handed_over_wait_for_them(own):
+    dials = [own[name] for name in ("pixels a side", "read as")]
+    assert [dial.disabled for dial in dials] == [True, True]
+    assert own["Label"].value == "until then: 96 pictures in grey, 4 × 4 pixels"
+    hand_over(own, "mine.zip", pictures())
+    assert [dial.disabled for dial in dials] == [False, False]
+    assert own["Label"].value == "1 file handed over"
+    own["a zip or pictures, at most 10 MB"].value = ()
+    assert [dial.disabled for dial in dials] == [True, True]
+
+
 def test_without_pictures_the_example_is_trained_on_again(own):
     before = own["HTML 2"].value
     press(own, "train")

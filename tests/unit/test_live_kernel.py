@@ -12,6 +12,7 @@ from threading import Event
 
 import pytest
 import torch
+from jupyter_client.manager import start_new_kernel
 
 from tests.unit.kernel_widgets import WIDGET, press, widgets
 from vaebook import live
@@ -55,6 +56,53 @@ def test_python_exits_in_peace_during_a_run():
         [sys.executable, "-c", COUNT], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+BEGIN = """
+import time
+from vaebook.live import widgets
+
+def count(n, say):
+    for i in range(n):
+        say(str(i))
+        time.sleep(0.01)
+
+button, stop, said = widgets.runner("count", lambda: 3000, count).children
+button.click()
+"""
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_run_is_stopped_when_its_cell_is_run_again_and_by_no_other_cell(known):
+    manager, client = start_new_kernel()
+
+    def run(code, cell):
+        """Run a cell as a notebook does that sends its id, or that does not."""
+        content = {"code": code, "silent": False, "store_history": True}
+        metadata = {"cellId": cell} if known else {}
+        message = client.session.msg("execute_request", content, metadata=metadata)
+        client.shell_channel.send(message)
+        printed = ""
+        while True:
+            reply = client.get_iopub_msg(timeout=60)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                printed += reply["content"].get("text", "")
+                if reply["content"].get("execution_state") == "idle":
+                    return printed.strip()
+
+    try:
+        run("import time", "first")
+        run(BEGIN, "begin")
+        run("earlier = button, said; time.sleep(0.1)", "keep")
+        assert run("print(earlier[0].disabled)", "ask") == "True"
+        run(BEGIN, "begin")
+        assert run("time.sleep(0.1); print(earlier[1].value, button.disabled)", "look") == (
+            "stopped True"
+        )
+        assert run("print(said.value)", "ask") != "stopped"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 def test_a_run_leaves_nothing_to_be_done_at_the_exit(monkeypatch):
@@ -147,7 +195,7 @@ def test_a_page_gets_pictures_and_a_link_and_a_notebook_widgets():
 def test_the_chains_are_those_of_the_sampler(plane):
     image = torch.rand(1, 28, 28, generator=torch.Generator().manual_seed(1))
     settings = {"start": "q(z|x)", "chains": 4, "steps": 500, "step": 0.1}
-    _, words = _run_chains(plane, image, settings)
+    words = _run_chains(plane, image, settings).table
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         codes = plane.codes(image[None])
@@ -164,7 +212,7 @@ def test_chains_that_never_move_are_told_without_a_warning(plane):
     settings = {"start": "prior", "chains": 2, "steps": 500, "step": 1e-12}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _, words = _run_chains(plane, image, settings)
+        words = _run_chains(plane, image, settings).table
     assert "nan" not in words
     assert ">–<" in words
     assert "never moved in the second half</th><td>2 of 2 chains: take smaller steps<" in words
@@ -182,8 +230,12 @@ def test_chains_run_on_what_has_been_drawn(plane):
     found["LiveWidget"].drawn = base64.b64encode(drawn.numpy().tobytes()).decode()
     press(found, "run chains")
     settings = {"start": "prior", "chains": 8, "steps": 500, "step": 0.05}
-    _, words = _run_chains(plane, drawn[None] / 255, settings)
-    assert found["HTML 2"].value == words != before[0]
+    assert found["HTML 2"].value == _run_chains(plane, drawn[None] / 255, settings).table
+    assert found["HTML 2"].value != before[0]
+    found["chains"].value = 2
+    assert "The paths of 8 chains" in found["HTML 3"].value
+    press(found, "run chains")
+    assert "The paths of 2 chains" in found["HTML 3"].value
 
 
 def test_a_model_that_is_no_plane_is_refused(plane):
@@ -195,9 +247,10 @@ def test_a_model_that_is_no_plane_is_refused(plane):
 def test_the_bounds_of_a_drawing_are_those_of_the_measures(plane):
     image = torch.rand(1, 28, 28, generator=torch.Generator().manual_seed(1))
     said: list[str] = []
-    url, words = _compare(plane, image, {"draws": 30, "seed": 0}, said.append)
+    url, alt, words = _compare(plane, image, {"draws": 30, "seed": 0}, said.append)
     exact = bounds.log_evidence_grid(plane, image[None]).item()
     assert f">{number(exact, 1)} nats<" in words
+    assert alt.endswith(f"for 30; log p(x) is {number(exact, 1)}")
     assert said == [f"estimates from {k} draws" for k in (3, 10, 30)]
     drawn = base64.b64decode(url.partition(",")[2]).decode()
     assert "log p(x), by the grid" in drawn
@@ -238,11 +291,12 @@ def test_an_embedding_is_drawn_again_as_it_is_wanted():
     found["perplexity"].value = 2
     press(found, "embed again")
     assert found["HTML 3"].value != before[1]
-    assert 'alt="Three islands."' in found["HTML 3"].value
+    assert "90 codes by t-SNE at perplexity 30" in before[1]
+    assert "90 codes by t-SNE at perplexity 2 " in found["HTML 3"].value
 
 
 def test_clouds_far_apart_keep_their_neighbours():
-    _, words = _embed(*clouds(), ("a", "b", "c"), {"perplexity": 15, "seed": 0})
+    words = _embed(*clouds(), ("a", "b", "c"), {"perplexity": 15, "seed": 0}).table
     kept = float(re.search("trustworthiness.*?<td>([^<]*)", words).group(1))
     assert kept > 0.85  # of at most 1
 

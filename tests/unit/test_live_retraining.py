@@ -191,7 +191,7 @@ def test_a_higher_price_lands_further_to_the_left():
     mean = (x - priced.train.images.mean(0)).square().flatten(1).sum(1).mean().item()
     noise = 0.01 * x[0].numel()
     assert noise < landed[0][1] < landed[1][1] < 1.2 * mean
-    assert list(priced.landed.values()) == ["β = 1", "β = 300"]
+    assert list(priced.marks().values()) == ["β = 1", "β = 300"]
 
 
 def test_known_models_are_pairs_or_lists_of_two():
@@ -210,6 +210,31 @@ def test_each_price_leaves_its_point_in_the_picture():
     assert before[0].count("latent ") == 6
     drawn = re.search('base64,([^"]*)"', found["HTML 3"].value).group(1)
     assert all(f"β = {beta}<" in base64.b64decode(drawn).decode() for beta in (1, 10))
+
+
+def drawn_words(found):
+    """What is written in the picture of rates and errors, and its description."""
+    source = found["HTML 3"].value
+    drawn = base64.b64decode(re.search('base64,([^"]*)"', source).group(1)).decode()
+    return re.findall(">(β = [^<]*)<", drawn), re.search('alt="([^"]*)"', source).group(1)
+
+
+def test_runs_at_one_price_are_told_apart_and_all_are_described():
+    found = widgets(live.train_at_price(blobs(), KNOWN, noise=0.1, alt="A price."))
+    assert drawn_words(found)[0] == ["β = 1"]
+    found["latents"].value = 2
+    press(found, "train at this price")
+    assert drawn_words(found)[0] == ["β = 1, 6 latents", "β = 1, 2 latents"]
+    found["seed"].value = 3
+    press(found, "train at this price")
+    found["β"].value = 10.0
+    press(found, "train at this price")
+    at_one = [f"β = 1, {run}" for run in ("6 latents, seed 0", "2 latents, seed 0")]
+    marks, alt = drawn_words(found)
+    assert marks == [*at_one, "β = 1, 2 latents, seed 3", "β = 10"]
+    assert all(f"{mark}: " in alt for mark in marks)
+    press(found, "train at this price")  # once more the same
+    assert drawn_words(found)[0] == marks
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ def _own_widgets(own: _Own, choices: widgets.Choices) -> Any:
     handed = ipywidgets.FileUpload(accept=kinds, multiple=True, description=words)
     handed.layout.width = "auto"
     dials = widgets.dials(choices)
+    said = ipywidgets.Label()
     pairs = ipywidgets.HTML()
     shown = ipywidgets.VBox()
 
@@ -154,9 +155,23 @@ def _own_widgets(own: _Own, choices: widgets.Choices) -> Any:
         show()
         return told + left_out
 
+    def look(_: object = None) -> None:
+        """Let the dials say of what pictures they are."""
+        for key in ("side", "colour"):
+            dials[key].disabled = not handed.value
+        channels, height, width = own.example.images.shape[1:]
+        kind = "grey" if channels == 1 else "colour"
+        said.value = (
+            f"{len(handed.value)} file{'s' * (len(handed.value) > 1)} handed over"
+            if handed.value
+            else f"until then: {len(own.example)} pictures in {kind}, {width} × {height} pixels"
+        )
+
     show()
-    rows = [[handed, dials["side"]], [dials["colour"], dials["noise"]]]
-    rows += [[dials["epochs"], dials["seed"]]]
+    look()
+    handed.observe(look, "value")
+    rows = [[handed, said], [dials["side"], dials["colour"]]]
+    rows += [[dials["noise"], dials["epochs"]], [dials["seed"]]]
     button = widgets.runner("train", prepare, train)
     return ipywidgets.VBox([*map(ipywidgets.HBox, rows), button, shown])
 

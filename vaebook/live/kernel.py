@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -63,6 +63,14 @@ class WithKernel:
             "<p>This is a picture of it: it needs Python. "
             '<a class="vaebook-launch" hidden>Start this chapter as a notebook</a></p></div>'
         )
+
+
+class _Found(NamedTuple):
+    """What came of a run: a picture, its description, and a table of what it is worth."""
+
+    url: str
+    alt: str
+    table: str
 
 
 def chains_on_drawing(
@@ -116,7 +124,7 @@ def chains_on_drawing(
 @torch.no_grad()
 def _run_chains(
     model: VAE, image: Tensor, settings: Mapping[str, Any], say: widgets.Say = lambda _: None
-) -> tuple[str, str]:
+) -> _Found:
     """A picture of the chains, and in words what they are worth."""
     n, steps = settings["chains"], settings["steps"]
     weight = _checks.first_weight(model, torch.zeros(()))
@@ -153,7 +161,11 @@ def _run_chains(
         rows["gap log p(x) − ELBO"] = f"{number(gap, 1)} nats"
     except ValueError:  # the posterior is narrower than the grid
         rows["gap log p(x) − ELBO"] = "the posterior is too narrow for the grid"
-    return cloud, widgets.table(rows)
+    alt = (
+        f"The paths of {n} chains in the plane of codes, {steps:,} steps of size "
+        f"{settings['step']:g} each, begun at draws of {settings['start']}"
+    )
+    return _Found(cloud, alt, widgets.table(rows))
 
 
 def _on_drawing(
@@ -162,23 +174,22 @@ def _on_drawing(
     easel: Live,
     image: Tensor,
     choices: widgets.Choices,
-    run: Callable[..., tuple[str, str]],
+    run: Callable[..., _Found],
 ) -> WithKernel:
     """What is asked of a drawing, of an image at once: a picture of `seen`, and words to it."""
     first = run(image, widgets.beginning(choices))
-    drawn = {seen: first[0], "drawing": pictures.picture(image)}
-    build = partial(_drawing_widgets, words, f"the {seen}", easel, image, choices, run, first)
+    drawn = {seen: first.url, "drawing": pictures.picture(image)}
+    build = partial(_drawing_widgets, words, easel, image, choices, run, first)
     return WithKernel(drawn, easel.alt, build)
 
 
 def _drawing_widgets(
     words: str,
-    seen: str,
     easel: Live,
     image: Tensor,
     choices: widgets.Choices,
-    run: Callable[..., tuple[str, str]],
-    first: tuple[str, str],
+    run: Callable[..., _Found],
+    first: _Found,
 ) -> Any:
     """An easel, dials with a button and a table below them, and a picture."""
     import ipywidgets
@@ -186,8 +197,8 @@ def _drawing_widgets(
     drawing, dials = easel.widget(), widgets.dials(choices)
     shown, told = ipywidgets.HTML(), ipywidgets.HTML()
 
-    def show(found: tuple[str, str]) -> None:
-        shown.value, told.value = widgets.picture(found[0], seen), found[1]
+    def show(found: _Found) -> None:
+        shown.value, told.value = widgets.picture(found.url, found.alt), found.table
 
     def read() -> tuple[Tensor, dict[str, Any]]:
         drawn = image
@@ -253,7 +264,7 @@ def evidence_of_drawing(
 @torch.no_grad()
 def _compare(
     model: VAE, image: Tensor, settings: Mapping[str, Any], say: widgets.Say = lambda _: None
-) -> tuple[str, str]:
+) -> _Found:
     """A picture of the bounds against the draws, and in words how far below they are."""
     weight = _checks.first_weight(model, torch.zeros(()))
     image = image.to(weight)[None]
@@ -294,7 +305,11 @@ def _compare(
         "gap of the ELBO": f"{number(exact - elbo, 1)} nats",
         f"{counts[-1]:,} draws are short by": f"{number(exact - means[-1], 2)} nats",
     }
-    return drawn, widgets.table(rows)
+    alt = (
+        f"The mean of the estimates rises from {number(elbo, 1)} nats, the ELBO, for one draw "
+        f"to {number(means[-1], 1)} for {counts[-1]:,}; log p(x) is {number(exact, 1)}"
+    )
+    return _Found(drawn, alt, widgets.table(rows))
 
 
 def _round_step(least: float) -> float:
@@ -352,8 +367,8 @@ def embed_again(
         "seed": ("seed", list(range(10)), 0),
     }
     first = run(widgets.beginning(choices))
-    build = partial(_embed_widgets, choices, run, first, alt)
-    return WithKernel({"codes": first[0]}, alt, build)
+    build = partial(_embed_widgets, choices, run, first)
+    return WithKernel({"codes": first.url}, alt, build)
 
 
 def _gaps(points: Tensor, labels: Tensor) -> Tensor:
@@ -364,7 +379,7 @@ def _gaps(points: Tensor, labels: Tensor) -> Tensor:
 
 def _embed(
     mu: Tensor, labels: Tensor, names: Sequence[str], settings: Mapping[str, Any]
-) -> tuple[str, str]:
+) -> _Found:
     """A picture of the embedding, and in words what it keeps."""
     from scipy.stats import spearmanr
     from sklearn.manifold import TSNE, trustworthiness
@@ -379,28 +394,30 @@ def _embed(
     )
     found = torch.from_numpy(embedding.fit_transform(mu.numpy()))
     order = spearmanr(_gaps(mu, labels), _gaps(found, labels)).statistic
+    kept = number(trustworthiness(mu.numpy(), found.numpy(), n_neighbors=10), 3)
     rows = {
-        "neighbours kept (trustworthiness)": number(
-            trustworthiness(mu.numpy(), found.numpy(), n_neighbors=10), 3
-        ),
+        "neighbours kept (trustworthiness)": kept,
         "order of the classes’ distances (rank correlation)": number(float(order)),
     }
-    return pictures.whole_cloud(found, labels, names), widgets.table(rows)
+    alt = (
+        f"{len(mu):,} codes by t-SNE at perplexity {settings['perplexity']} from seed "
+        f"{settings['seed']}, coloured and named by class; trustworthiness {kept}"
+    )
+    return _Found(pictures.whole_cloud(found, labels, names), alt, widgets.table(rows))
 
 
 def _embed_widgets(
     choices: widgets.Choices,
-    run: Callable[[Mapping[str, Any]], tuple[str, str]],
-    first: tuple[str, str],
-    alt: str,
+    run: Callable[[Mapping[str, Any]], _Found],
+    first: _Found,
 ) -> Any:
     import ipywidgets
 
     dials = widgets.dials(choices)
     shown, told = ipywidgets.HTML(), ipywidgets.HTML()
 
-    def show(found: tuple[str, str]) -> None:
-        shown.value, told.value = widgets.picture(found[0], alt), found[1]
+    def show(found: _Found) -> None:
+        shown.value, told.value = widgets.picture(found.url, found.alt), found.table
 
     def embed(settings: dict[str, Any], _: widgets.Say) -> None:
         show(run(settings))

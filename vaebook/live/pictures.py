@@ -93,7 +93,8 @@ def cloud(
     font = ImageFont.load_default(34)
     there = labels.unique().tolist() if names else []
     middles = [places[labels == label].median(0).values.tolist() for label in there]
-    for label, (x, y) in zip(there, _spread(middles, 38), strict=True):
+    sizes = [(font.getlength(names[label]) + 14, 42.0) for label in there]
+    for label, (x, y) in zip(there, _spread(middles, sizes), strict=True):
         draw.text((x, y), names[label], "#111", font, "mm", stroke_width=4, stroke_fill="#fff")
     return data_url(sheet.quantize(24, method=Image.Quantize.FASTOCTREE))
 
@@ -105,18 +106,22 @@ def whole_cloud(points: Tensor, labels: Tensor | None, names: Sequence[str]) -> 
     return cloud(points - (low + high) / 2, labels, names, half)
 
 
-def _spread(middles: list[list[float]], distance: float) -> list[list[float]]:
-    """Push names apart that lie on each other, as the page does."""
-    places = np.array(middles).reshape(-1, 2)
-    for _ in range(8):
+def _spread(
+    middles: Sequence[Sequence[float]], sizes: Sequence[tuple[float, float]]
+) -> list[list[float]]:
+    """Push labels apart that lie on each other, the shorter way; `spread` of the page's script."""
+    places = np.array(middles, dtype=float).reshape(-1, 2)
+    for _ in range(64):
         for i in range(len(places)):
             for j in range(i):
-                way = places[i] - places[j]
-                apart = np.hypot(*way)
-                if apart < distance:
-                    unit = way / apart if apart > 0.5 else np.array([np.cos(i), np.sin(i)])
-                    places[i] += (distance - apart) / 2 * unit
-                    places[j] -= (distance - apart) / 2 * unit
+                away = places[i] - places[j]
+                over = np.add(sizes[i], sizes[j]) / 2 - np.abs(away)
+                if (over <= 0).any():
+                    continue
+                k = int(over[1] <= over[0])
+                push = (-1 if away[k] < 0 else 1) * over[k] / 2
+                places[i, k] += push
+                places[j, k] -= push
     found: list[list[float]] = places.tolist()
     return found
 
@@ -142,21 +147,33 @@ def paths(places: Tensor) -> str:
 
 
 def bench(x: float, noise: float, mu: float, sigma: float) -> str:
-    """Return prior, posterior and q of a straight decoder, which are Gaussians, as a data URL."""
-    width, height = 1400, 480
+    """Return the bench with a straight decoder as a data URL, transparent.
+
+    As on the page the posterior is filled, q a line, the prior dashes.
+    """
+    width, height, floor, head = 1400, 480, 20, 30
+    spread = (1 + noise**-2) ** -0.5
+    tall = 1.3 / (spread * np.sqrt(2 * np.pi))  # the posterior's top, and room for q
+    z = np.linspace(-4, 4, width)
+
+    def curve(centre: float, scale: float) -> list[tuple[float, float]]:
+        density = np.exp(-0.5 * ((z - centre) / scale) ** 2) / (scale * np.sqrt(2 * np.pi))
+        up = height - floor - (height - floor - head) * density / tall
+        return list(zip(range(width), up.tolist(), strict=True))
+
     sheet = Image.new("RGBA", (width, height), (0, 0, 0, 0))
     draw = ImageDraw.Draw(sheet)
-    z = np.linspace(-4, 4, width)
-    spread = (1 + noise**-2) ** -0.5
-    curves = (
-        (0.0, 1.0, "#808080"),
-        (x * spread**2 / noise**2, spread, CATEGORICAL[1]),
-        (mu, sigma, CATEGORICAL[0]),
-    )
-    for centre, scale, colour in curves:
-        density = np.exp(-0.5 * ((z - centre) / scale) ** 2) / (scale * np.sqrt(2 * np.pi))
-        heights = height - 20 - (height - 40) * density * spread * np.sqrt(2 * np.pi) / 1.3
-        draw.line(list(zip(range(width), heights.tolist(), strict=True)), colour, 5)
+    posterior = curve(x * spread**2 / noise**2, spread)
+    draw.polygon([(0, height - floor), *posterior, (width, height - floor)], "#80808059")
+    prior, q = curve(0, 1), curve(mu, sigma)
+    for start in range(0, width, 32):
+        draw.line(prior[start : start + 18], "#808080", 4)
+    draw.line(q, "#111111", 7)
+    for place in (mu, mu + sigma):
+        x_place, y_place = q[min(max(round((place + 4) * (width - 1) / 8), 0), width - 1)]
+        y_place = max(y_place, head)
+        ring = (x_place - 18, y_place - 18, x_place + 18, y_place + 18)
+        draw.ellipse(ring, None, "#111111", 7)
     return data_url(sheet)
 
 
@@ -240,8 +257,15 @@ def chart(
         level = 8 + 18 * k
         sheet.line((width - 150, level), (width - 128, level), colour=CATEGORICAL[k])
         sheet.words(width - 122, level, name, anchor="start", soft=True)
-    for point, text in words.items():
-        x, y = place(*point)
+    dots = [place(*point) for point in words]
+    wide = [6.5 * len(text) for text in words.values()]  # letters of 13 pixels
+    for x, y in dots:
         sheet.dot(x, y, colour=CATEGORICAL[3], radius=4.5)
-        sheet.words(x + 8, y - 8, text, anchor="start")
+    middles = [
+        (x + 8 + w / 2 if x + 8 + w < width else x - 8 - w / 2, y - 8)
+        for (x, y), w in zip(dots, wide, strict=True)
+    ]
+    apart = _spread(middles, [(w, 16.0) for w in wide])
+    for (x, y), text in zip(apart, words.values(), strict=True):
+        sheet.words(x, y, text)
     return sheet.done(f"{y_title} against {x_title}.").data_url()

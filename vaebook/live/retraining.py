@@ -351,7 +351,7 @@ def train_at_price(
     priced = _Priced(train, points, float(noise))
     first = widgets.beginning(choices)
     priced.run(priced.make(first), first)
-    drawn, build = priced.pictures, partial(_price_widgets, priced, choices, alt)
+    drawn, build = priced.pictures, partial(_price_widgets, priced, choices)
     return WithKernel(drawn, alt, build)
 
 
@@ -366,7 +366,7 @@ class _Priced:
         generator = torch.Generator(train.images.device).manual_seed(0)
         self.noisy = self.aside.with_images(add_noise(self.aside.images, noise, generator))
         self.known, self.noise = known, noise
-        self.landed: dict[tuple[float, float], str] = {}
+        self.landed: dict[tuple[float, float], Mapping[str, Any]] = {}
 
     def make(self, settings: Mapping[str, Any]) -> VAE:
         """A model that is to be trained."""
@@ -391,13 +391,13 @@ class _Priced:
         constant = pixels / 2 * math.log(2 * math.pi * variance)
         self.rate = terms["kl"].mean().item()
         self.error = 2 * variance * (terms["reconstruction"].mean().item() - constant)
-        self.landed = self.landed | {(self.rate, self.error): f"β = {beta:g}"}
+        self.landed = self.landed | {(self.rate, self.error): dict(settings)}
         points = [*self.known, *self.landed]
         x_ticks, y_ticks = (_ticks(max(column)) for column in zip(*points, strict=True))
         self.pictures = {
             "rate and error": pictures.chart(
                 {"known models": self.known},
-                self.landed,
+                self.marks(),
                 x_title="rate, nats",
                 y_title="squared error",
                 x_ticks=x_ticks,
@@ -407,6 +407,26 @@ class _Priced:
                 torch.stack([self.noisy.images[: len(again)].clamp(0, 1), again])
             ),
         }
+
+    def marks(self) -> dict[tuple[float, float], str]:
+        """What is written beside each run: its price, and what tells it from others at that."""
+        marks = {}
+        for point, run in self.landed.items():
+            rivals = [other for other in self.landed.values() if other["beta"] == run["beta"]]
+            marks[point] = f"β = {run['beta']:g}"
+            if len({other["latents"] for other in rivals}) > 1:
+                marks[point] += f", {run['latents']} latents"
+            if len({other["seed"] for other in rivals}) > 1:
+                marks[point] += f", seed {run['seed']}"
+        return marks
+
+    def alt(self) -> str:
+        """The description of the curve, with all runs so far."""
+        runs = (
+            f"{words}: {number(rate, 1)} nats and {number(error, 1)}"
+            for (rate, error), words in self.marks().items()
+        )
+        return f"Squared error against rate of known models and of runs. {'; '.join(runs)}"
 
     def words(self) -> str:
         """A table of what came of the last run."""
@@ -423,7 +443,7 @@ def _ticks(most: float) -> list[float]:
     return [step * k for k in range(math.floor(most / step) + 2)]
 
 
-def _price_widgets(priced: _Priced, choices: widgets.Choices, alt: str) -> Any:
+def _price_widgets(priced: _Priced, choices: widgets.Choices) -> Any:
     import ipywidgets
 
     dials, priced = widgets.dials(choices), copy(priced)  # later runs are of this display alone
@@ -431,7 +451,8 @@ def _price_widgets(priced: _Priced, choices: widgets.Choices, alt: str) -> Any:
 
     def show() -> None:
         (_, drawn), (words, url) = priced.pictures.items()
-        curve.value, pairs.value = widgets.picture(drawn, alt), widgets.picture(url, words)
+        curve.value = widgets.picture(drawn, priced.alt())
+        pairs.value = widgets.picture(url, words)
         told.value = priced.words()
 
     def prepare() -> tuple[VAE, dict[str, Any]]:

@@ -6,6 +6,7 @@ import atexit
 import html
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Event, Thread
 from typing import Any, TypeVar
 
@@ -64,7 +65,7 @@ def runner(
 
     The action runs in a thread, so that other buttons and cells are answered meanwhile. Where it
     is to stop, its next word raises :class:`Stopped` in it; what it shows belongs after its last
-    word. When Python exits, a run is stopped and waited for.
+    word. When its cell is run again, a run is stopped; when Python exits, it is also waited for.
 
     Args:
         words: on the button.
@@ -137,7 +138,29 @@ def runner(
 
     button.on_click(press)
     stop.on_click(ask_to_stop)
+    _when_run_again(partial(ask_to_stop, stop))
     return ipywidgets.HBox([button, stop, said] if stops else [button, said])
+
+
+def _when_run_again(action: Callable[[], None]) -> None:
+    """Call the action once the cell that is at work is run another time; nothing outside of one.
+
+    A cell is known by the id that a notebook gives it, elsewhere by its source.
+    """
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if not hasattr(shell, "get_parent"):
+        return
+    asked = shell.get_parent()
+    cell = asked.get("metadata", {}).get("cellId") or asked.get("content", {}).get("code")
+
+    def look(info: Any) -> None:
+        if cell in (info.cell_id, info.raw_cell):
+            shell.events.unregister("pre_run_cell", look)
+            action()
+
+    shell.events.register("pre_run_cell", look)
 
 
 def _told(error: BaseException) -> str:
