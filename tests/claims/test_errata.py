@@ -154,6 +154,21 @@ def test_erratum_18_slopes_of_the_image(s: float, which: int, stated: float) -> 
     assert slope == pytest.approx(stated, abs=0.05)
 
 
+@pytest.mark.parametrize(("s", "stated"), [(4.9, 0.38), (0.1, 0.50)])
+def test_erratum_18_the_share_of_the_image_that_the_correlation_moves(
+    s: float, stated: float
+) -> None:
+    axis = np.linspace(-3, 3, 36)
+    points = np.stack(np.meshgrid(axis, axis), axis=-1)
+
+    def image(rho: float) -> np.ndarray:
+        density = stats.multivariate_normal([0, 0], ellipse(s, s, rho)).pdf(points)
+        return density / density.max()
+
+    slope = np.linalg.norm((image(1e-5) - image(-1e-5)) / 2e-5)
+    assert slope / np.linalg.norm(image(0.0)) == pytest.approx(stated, abs=0.005)
+
+
 def test_erratum_19_an_even_picture_has_no_pixel_at_the_peak() -> None:
     axis = np.linspace(-3, 3, 36)
     nearest = np.min(np.abs(axis))

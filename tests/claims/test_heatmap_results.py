@@ -81,6 +81,14 @@ def test_prop_heatmap_injective() -> None:
     basis = torch.stack([x * x, x * y, y * y], dim=1)
     differences = basis[1:] - basis[0]
     assert torch.linalg.svdvals(differences)[-1] > 1e-3  # independent
+    # The example of the text, in units of half a pixel, and one where a conic passes through all:
+    # two pixels and their mirror images about the origin.
+    for pixels, independent in (
+        ([(1, 1), (3, 1), (5, 1), (1, 3)], True),
+        ([(1, 1), (-1, -1), (3, 1), (-3, -1)], False),
+    ):
+        rows = np.array([(a * a, a * b, b * b) for a, b in pixels], dtype=float)
+        assert (np.linalg.matrix_rank(rows[1:] - rows[0]) == 3) == independent
     images = datasets.heatmap_images(*factors.T).double()[:, 0]
     logs = images[:, places.T[0], places.T[1]].log()
     p = torch.linalg.solve(differences, -2 * (logs[:, 1:] - logs[:, :1]).T).T
@@ -143,6 +151,17 @@ def test_prop_heatmap_cone() -> None:
             lengths.append(math.sqrt(np.trace(a @ a) / 16))
         excess = sum(lengths) / (2 * math.pi * q) - 1
         assert excess == pytest.approx(8 * q**2 / 6, rel=0.05)
+
+
+def test_cor_heatmap_relative() -> None:
+    """The share by which the correlation moves an image, by a sum over the plane."""
+    for s in (0.3, 2.0):
+        for rho in (-0.8, 0.0, 0.4):
+            sigma, d = covariance(s, s, rho), np.array([[0, s], [s, 0]])
+            moved = math.sqrt(quadrature(sigma, d, d))
+            norm = math.sqrt(math.pi) * np.linalg.det(sigma) ** 0.25
+            closed = math.sqrt(1 + 2 * rho**2) / (2 * (1 - rho**2))
+            assert moved / norm == pytest.approx(closed, rel=1e-5)
 
 
 def test_cor_heatmap_hairpin() -> None:
