@@ -89,6 +89,7 @@ class Claim:
         table: the name of the experiment that has the numbers.
         parts: all of them together make the claim; in each reading.
         changed: what of the form was changed after its first numbers were seen, and why.
+        figure: the name of the book's figure that shows it.
     """
 
     id: str
@@ -98,6 +99,7 @@ class Claim:
     table: str
     parts: tuple[Part, ...]
     changed: str = ""
+    figure: str = ""
 
     def readings(self) -> list[tuple[dict[str, str], tuple[Part, ...]]]:
         """Return each reading, its choices by name, with its parts.
