@@ -139,7 +139,7 @@
   // Plotly's own slider can't be reached by keyboard, a range input can.
   function control(plot) {
     const [steps] = plot.figure.layout.sliders ?? [];
-    if (!steps || !plot.figure.frames) return;
+    if (!steps) return;
     delete plot.figure.layout.sliders;
     plot.figure.layout.margin.b = 8;
     const name = (steps.currentvalue?.prefix ?? "").replace(/\s*=\s*$/, "");
@@ -155,12 +155,13 @@
     });
     plot.range = range;
     plot.steps = steps.steps;
+    plot.opening = range.value; // which the figure shows when it is drawn
     say();
     plot.canvas.after(label);
   }
 
-  function show(plot, step) {
-    return window.Plotly.animate(plot.canvas, step.args[0], step.args[1]);
+  function show(plot, { method, args }) {
+    return window.Plotly[method](plot.canvas, ...args);
   }
 
   // The image of the point under the pointer; a range input chooses it without one.
@@ -299,7 +300,8 @@
         plot.canvas.on("plotly_click", plot.turnTo);
       }
       await fit(plot);
-      if (plot.range && plot.range.value !== "0") await show(plot, plot.steps[plot.range.value]);
+      const moved = plot.range && plot.range.value !== plot.opening;
+      if (moved) await show(plot, plot.steps[plot.range.value]);
       plot.box.dataset.drawn = "true";
       plot.box.dispatchEvent(new Event("vaebook-drawn"));
       spare(plot);

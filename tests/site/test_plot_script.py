@@ -181,6 +181,28 @@ def test_the_keyboard_moves_the_slider_and_the_image(show: Show) -> None:
     assert before != after
 
 
+def test_the_keyboard_moves_a_slider_between_traces(show: Show) -> None:
+    figure = figures.curves({"a": ([0, 1], [0, 1]), "b": ([0, 1], [1, 0])}, alt="Two lines.")
+    figure.data[0].visible = False
+    chosen = [[True, False], [False, True]]
+    steps = [
+        {"label": label, "method": "restyle", "args": [{"visible": visible}]}
+        for label, visible in zip("ab", chosen, strict=True)
+    ]
+    figure.update_layout(sliders=[{"active": 1, "steps": steps}])
+    page = show(markup(figures.describe(figure, "A line, or the other.")))
+    expect(page.locator(DRAWN)).to_have_count(1)
+    expect(page.locator(".slider-container")).to_have_count(0)
+    control = page.get_by_role("slider")
+    expect(control).to_have_attribute("aria-valuetext", "b")
+    line = page.locator(".scatterlayer .js-line")
+    before = line.get_attribute("d")
+    control.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(control).to_have_attribute("aria-valuetext", "a")
+    expect(line).not_to_have_attribute("d", before or "")
+
+
 def test_the_legend_hides_a_class_together_with_its_name(show: Show) -> None:
     page = show(markup(figures.scatter(CLOUD, LABELS, names=["a", "b", "c"], alt="Three.")))
     expect(page.locator(".annotation-text")).to_have_count(3)

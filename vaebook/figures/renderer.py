@@ -329,7 +329,7 @@ def _room(content: dict[str, Any]) -> str:
         return f"min-height:{layout.get('height', 420)}px"
     margin = layout["margin"]
     # The page's script puts a range input in place of plotly's slider.
-    below = 8 if layout.get("sliders") and content.get("frames") else margin["b"]
+    below = 8 if layout.get("sliders") else margin["b"]
     least = 0 if data and data[0]["type"] == "image" else 210
     return (
         f"--aspect:{meta['aspect']};--least:{least}px;"
