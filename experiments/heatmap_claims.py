@@ -3,7 +3,7 @@
     make experiment NAME=heatmap_claims
 
 A row is about one of the recipes `heatmap-*-s22` to `heatmap-*-s33`: a VAE with fitted variance,
-one with variance 1/2, and an autoencoder; or about a control that has learned nothing: three
+one with variance 1/2, and an autoencoder; or about a control for which nothing was trained: three
 principal components of the pixels, and the cube of the factors, decoded to the true heatmaps. What
 its numbers are stands in `vaebook/tables/claims.toml`.
 """

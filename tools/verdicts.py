@@ -6,7 +6,6 @@ and for each number the margin, the seeds, the controls and the p-value.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 from html import escape
 from typing import Any
@@ -33,15 +32,58 @@ FAMILIES = {
     "manifold": "The manifold of the VAE",
     "against": "VAE against autoencoder",
 }
-SIDES = {"at_least": "at least", "at_most": "at most", "within": "within ±"}
-CONTROLS = {"pca": "three principal components", "cube": "the factors themselves"}
+SIDES = {"at_least": "≥", "at_most": "≤", "within": "within ±"}
 KINDS = {"vae-optimal": "VAE, fitted", "vae-half": "VAE, ½", "ae": "autoencoder"}
+# For which nothing was trained; in tables that have them.
+CONTROLS = {"pca": "components", "cube": "cube"}
+CHOICES = {
+    "turned": "turned axes",
+    "trained": "trained axes",
+    "turned.mean": "turned axes, through the mean",
+    "turned.origin": "turned axes, through the origin",
+    "trained.origin": "trained axes, through the origin",
+    "mean": "about the mean",
+    "origin": "about the origin",
+    "direction": "of its direction",
+    "turn": "while it is long",
+    "mean_code": "mean code",
+    "sampled_code": "drawn code",
+    "little": "moved a little",
+    "more": "moved more",
+    "tails": "than between the tails",
+    "hull": "than in the hull",
+    "alike": "empty points alone",
+    "large": "heavy: large sums",
+    "small": "heavy: small sums",
+    "solid": "in space",
+    "01": "axes 0 and 1",
+    "02": "axes 0 and 2",
+    "all": "all images",
+    "open": "where the class is open",
+    "knn1": "1 neighbour",
+    "knn5": "5 neighbours",
+    "knn15": "15 neighbours",
+    "best": "best of six",
+}
+# Numbers that are read off heatmaps: a control whose pictures are none has nothing to read.
+READ_OFF = ("arcs.", "height.", "lines.", "planes.", "strip.", "monotone")
+NOT_READ_OFF = (".invalid", ".lonely", ".thickness")
 
 
 @cache
 def decisions() -> dict[str, Decision]:
     """Decide all claims once for a build."""
     return {name: d for family in FAMILIES for name, d in decided(family).items()}
+
+
+def of_family(family: str) -> list[Decision]:
+    """Return the decisions of a family."""
+    return [d for d in decisions().values() if d.claim.family == family]
+
+
+def is_theirs(decision: Decision) -> bool:
+    """Tell a source's claim from a prediction of the book's own."""
+    return decision.claim.source != "the book"
 
 
 def name(verdict: Verdict) -> str:
@@ -71,7 +113,7 @@ def tile(decision: Decision) -> str:
 
 def overview() -> str:
     """Return the tiles of all claims, a row for each family, and the counts."""
-    counts = Counter(d.verdict for d in decisions().values())
+    counts = Counter(d.verdict for d in decisions().values() if is_theirs(d))
     legend = "".join(
         f'<li><span class="claim-{name(v)}"><span aria-hidden="true">{sign}</span></span> '
         f"{v}: {counts[v]}</li>"
@@ -79,7 +121,9 @@ def overview() -> str:
     )
     rows = "".join(
         f"<dt>{title}</dt><dd><ul>"
-        + "".join(tile(d) for d in decisions().values() if d.claim.family == family)
+        + "".join(
+            tile(d) for d in decisions().values() if d.claim.family == family and is_theirs(d)
+        )
         + "</ul></dd>"
         for family, title in FAMILIES.items()
     )
@@ -101,54 +145,79 @@ def found(tally: Tally) -> str:
     return f"{number(float(np.median(known)))} ({low} to {high})"
 
 
-def control(part: Part, kind: str, table: tables.Table) -> str:
-    """Return what a control that has learned nothing gives, where it can be asked."""
-    rows = list(table.where(kind=kind))
-    if not rows or part.against is not None:
-        return "–"
-    value: Any = rows[0]
-    for step in part.of.split("."):
+def at(row: dict[str, Any], path: str) -> Any:
+    """Return what stands at a path in a row, or None."""
+    value: Any = row
+    for step in path.split("."):
         value = value.get(step) if isinstance(value, dict) else None
-    if value is None:
+    return value
+
+
+def control(part: Part, kind: str, row: dict[str, Any]) -> str:
+    """Return what a control gives, where it can be asked."""
+    value = at(row, part.of)
+    if value is None or part.against is not None:
         return "–"
-    on = {
+    if kind == "cube" and part.of.startswith("kink."):
+        return "–"  # its line is straight
+    read_off = part.of.startswith(READ_OFF) and ".moments." not in part.of
+    if kind == "pca" and read_off and not part.of.endswith(NOT_READ_OFF):
+        return "no heatmaps"
+    return f"{number(value)} {SIGNS['reproduced' if lies(part, value) else 'refuted']}"
+
+
+def lies(part: Part, value: float) -> bool:
+    """Tell whether a number lies on the claim's side of its margin."""
+    return {
         "at_least": value > part.margin,
         "at_most": value < part.margin,
         "within": abs(value) < part.margin,
     }[part.side]
-    return f"{number(value)} {'✓' if on else '✗'}"
 
 
-def rows_of(decision: Decision) -> Iterator[list[Any]]:
-    """Yield a row for each number that a claim turns on."""
-    table = tables.load(decision.claim.table)
-    controls = [kind for kind in CONTROLS if table.where(kind=kind)]
-    seen = set()
-    for tallies in decision.readings:
-        for tally in tallies:
-            if id(tally.part) in seen:
-                continue
-            seen.add(id(tally.part))
-            part = tally.part
-            against = f" − {KINDS.get(part.against, part.against)}" if part.against else ""
-            yield [
-                f"{part.of.replace('_', ' ')}: {KINDS.get(part.kind, part.kind)}{against}",
-                f"{SIDES[part.side]} {number(part.margin)}",
-                found(tally),
-                f"{tally.holds} of {len(tally.values)}",
-                *(control(part, kind, table) for kind in controls),
-                f"{tally.p_holm:.2g}",
-                SIGNS[tally.verdict] + " " + tally.verdict,
-            ]
+def autoencoder(part: Part, rows: list[dict[str, Any]]) -> str:
+    """Return the median of the autoencoders, and how many lie on the claim's side."""
+    values = [value for row in rows if (value := at(row, part.of)) is not None]
+    if not values or part.against is not None:
+        return "–"
+    there = sum(lies(part, value) for value in values)
+    return f"{number(float(np.median(values)))} ({there})"
+
+
+def label(part: Part) -> str:
+    """Return which number it is, in which reading, and whose."""
+    chosen = [CHOICES[choice] for choice in part.reading.values() if choice in CHOICES]
+    whose = KINDS.get(part.kind, "VAE" if part.kind.startswith("vae") else "autoencoder")
+    if part.against:
+        whose += f" minus {KINDS.get(part.against, 'autoencoder')}"
+    return f"{', '.join([part.name, *chosen])}: {whose}"
 
 
 def table_of(decision: Decision) -> str:
     """Return the numbers of a claim as a table."""
     table = tables.load(decision.claim.table)
-    controls = [title for kind, title in CONTROLS.items() if table.where(kind=kind)]
-    columns = ["number, of", "margin", "median (range)", "on the claim's side", *controls]
-    shown = figures.table(list(rows_of(decision)), [*columns, "p (Holm)", "verdict"])
-    return str(shown._repr_html_())
+    of_kind = {kind: [row for row in table.rows if row["kind"] == kind] for kind in CONTROLS}
+    controls = {kind: rows[0] for kind, rows in of_kind.items() if rows}
+    ours = any(part.kind == "ae" or part.against for part in decision.claim.parts)
+    autoencoders = [] if ours else [row for row in table.rows if row["kind"] == "ae"]
+    tallies = {id(t.part): t for reading in decision.readings for t in reading}
+    rows = [
+        [
+            label(part),
+            f"{SIDES[part.side]} {number(part.margin)}",
+            found(tally),
+            f"{tally.holds} of {len(tally.values)}",
+            *([autoencoder(part, autoencoders)] if autoencoders else []),
+            *(control(part, kind, row) for kind, row in controls.items()),
+            f"{SIGNS[tally.verdict]} {tally.p_holm:.2g}",
+        ]
+        for part in decision.claim.parts
+        for tally in [tallies[id(part)]]
+    ]
+    columns = ["number", "margin", "median (range)", "on its side"]
+    columns += ["autoencoder"] if autoencoders else []
+    columns += [CONTROLS[kind] for kind in controls]
+    return str(figures.table(rows, [*columns, "verdict, p"])._repr_html_())
 
 
 def readings_of(decision: Decision) -> str:
@@ -167,12 +236,15 @@ def text_of(decision: Decision) -> list[str]:
     claim, verdict = decision.claim, decision.verdict
     changed = [f"*Changed since the first forms:* {claim.changed}", ""] if claim.changed else []
     shown = f" ({{numref}}`{claim.figure}`)" if claim.figure else ""
+    whose = "" if is_theirs(decision) else "A prediction of this book. "
     return [
         f"(claim-{claim.id})=",
         f"::::::{{container}} vaebook-claim claim-{name(verdict)}",
-        f"**{claim.id}** {claim.says}",
+        f"**{claim.id}** {whose}{claim.says}",
         "",
         f"**{SIGNS[verdict]} {verdict}.**{readings_of(decision)}{shown}",
+        "",
+        claim.remark,
         "",
         ":::::{dropdown} What decided it",
         claim.form,
@@ -200,11 +272,12 @@ class Claims(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        chosen = [d for d in decisions().values() if d.claim.family == self.arguments[0]]
+        chosen = of_family(self.arguments[0])
         tests = sum(len(d.claim.parts) for d in chosen)
-        share = detectable(12, tests)
+        n = len(chosen[0].readings[0][0].values)
+        share = detectable(n, tests)
         text = [
-            f"{len(chosen)} claims, {tests} numbers. Twelve seeds show four times in five on "
+            f"{len(chosen)} claims, {tests} numbers. {n} seeds show four times in five on "
             f"which side a number lies when it lies there in {100 * share:.0f} % of all seeds.",
             "",
             *(line for decision in chosen for line in text_of(decision)),

@@ -210,11 +210,11 @@ def test_no_claim_lacks_its_words_and_no_margin_its_reason():
     for each in register():
         assert each.says.endswith((".", ".)"))
         assert each.form.endswith((".", ".)"))
-        assert all(p.why for p in each.parts)
+        assert all(p.why and p.name for p in each.parts)
 
 
 HEAD = '[[claim]]\nid = "1"\nfamily = "f"\nsays = "S."\nform = "F."\ntable = "t"\n'
-PART = '[[claim.part]]\nof = "x.{way}"\nkind = "vae"\nat_least = 1\nwhy = "w"\n'
+PART = '[[claim.part]]\nof = "x.{way}"\nkind = "vae"\nat_least = 1\nwhy = "w"\nname = "n"\n'
 WAYS = '[readings]\nway = ["a", "b"]\n'
 
 

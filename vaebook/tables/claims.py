@@ -48,6 +48,7 @@ class Part:
         side: on which side of the margin the claim is; within is between it and its negative.
         margin: in the number's own unit.
         why: this margin.
+        name: what the number is, in words.
     """
 
     of: str
@@ -57,6 +58,7 @@ class Part:
     side: Side
     margin: float
     why: str
+    name: str = ""
 
     def values(self, table: Table) -> list[float | None]:
         """Return the number of each seed; None where a row does not have it, as of a dead model.
@@ -90,6 +92,8 @@ class Claim:
         parts: all of them together make the claim; in each reading.
         changed: what of the form was changed after its first numbers were seen, and why.
         figure: the name of the book's figure that shows it.
+        source: whose claim it is.
+        remark: what the verdict does not say, written after the numbers.
     """
 
     id: str
@@ -100,6 +104,8 @@ class Claim:
     parts: tuple[Part, ...]
     changed: str = ""
     figure: str = ""
+    source: str = "the study of heatmaps"
+    remark: str = ""
 
     def readings(self) -> list[tuple[dict[str, str], tuple[Part, ...]]]:
         """Return each reading, its choices by name, with its parts.
@@ -204,8 +210,8 @@ def _parts(entry: dict[str, Any], readings: Mapping[str, Sequence[str]]) -> Iter
     sides = [side for side in SIDES if side in entry]
     if len(sides) != 1:
         raise ValueError(f"a part must have one margin, of {', '.join(SIDES)}, got {entry}")
-    margin, of, why = float(entry.pop(sides[0])), entry.pop("of"), entry.pop("why")
-    kind, against = entry.pop("kind"), entry.pop("against", None)
+    margin, why, title = float(entry.pop(sides[0])), entry.pop("why"), entry.pop("name")
+    of, kind, against = entry.pop("of"), entry.pop("kind"), entry.pop("against", None)
     if entry:
         raise ValueError(f"a part has no {sorted(entry)}")
     if not math.isfinite(margin) or (sides[0] == "within" and margin <= 0):
@@ -216,7 +222,14 @@ def _parts(entry: dict[str, Any], readings: Mapping[str, Sequence[str]]) -> Iter
         reading = dict(zip(names, choices, strict=True))
         other = None if against is None else against.format(**reading)
         yield Part(
-            of.format(**reading), kind.format(**reading), other, reading, sides[0], margin, why
+            of.format(**reading),
+            kind.format(**reading),
+            other,
+            reading,
+            sides[0],
+            margin,
+            why,
+            title,
         )
 
 
