@@ -31,7 +31,7 @@ def figures() -> dict[str, live.Live]:
     codes = (plane.codes.mu, plane.codes.labels)
     images = datasets.digits().images[[0, 11, 22]]
     pair, clouds = [], []
-    for title, name in (("VAE", "heatmap-vae-optimal-s0"), ("AE", "heatmap-ae-s0")):
+    for title, name in (("VAE", "heatmap-vae-optimal-s22"), ("AE", "heatmap-ae-s22")):
         trained = recipes.load(name)
         mu = trained.codes.mu
         pair.append(live.Twin(title, trained.model, mu.mean(0), torch.diag(mu.std(0))))
