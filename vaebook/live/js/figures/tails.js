@@ -56,7 +56,7 @@ export class Tails extends LiveFigure {
       group("dials", ...Object.values(labels), group("bar", this.resetButton())),
       group("pair", ...this.facts.map(({ node }) => node)),
       note(
-        "Right, a cut through the middle on a logarithmic axis; between the dotted lines lies what the pictures show.",
+        "The curves cut through the middle of both, on a logarithmic axis; between the dotted lines lies what the pictures show.",
       ),
     );
     this.update();
