@@ -39,7 +39,7 @@ from vaebook.tables import Experiment
 RULES = ("large", "small", "coin")
 MODELS = ("vae-optimal", "ae")
 CONTROLS = ("components", "pixels")
-SEEDS = range(22, 32)
+SEEDS = range(22, 34)
 COIN_SEEDS = (22,)  # of the coin and of the controls, which no claim is about
 WEIGHTS = Path("_build/weights")
 NEIGHBOURS = (1, 5, 15, 45)

@@ -31,6 +31,7 @@ FAMILIES = {
     "heatmaps": "The heatmaps",
     "manifold": "The manifold of the VAE",
     "against": "VAE against autoencoder",
+    "fourth": "A fourth factor",
 }
 SIDES = {"at_least": "≥", "at_most": "≤", "within": "within ±"}
 KINDS = {"vae-optimal": "VAE, fitted", "vae-half": "VAE, ½", "ae": "autoencoder"}
