@@ -56,7 +56,7 @@ export class Tails extends LiveFigure {
       group("dials", ...Object.values(labels), group("bar", this.resetButton())),
       group("pair", ...this.facts.map(({ node }) => node)),
       note(
-        "The curves cut through the middle of both, on a logarithmic axis; between the dotted lines lies what the pictures show.",
+        "The curves are cuts through the middle of both densities, on a logarithmic axis; the pictures show what lies between the dotted lines.",
       ),
     );
     this.update();
