@@ -131,11 +131,13 @@ def _on_processes(
     left = dict(enumerate(points))
     deaths = 0
     while left:
+        # When all that is left may be what kills its worker, one after the other shows which does.
+        under_way = 1 if deaths and len(left) <= 2 * n_jobs else 2 * n_jobs
         parallel = Parallel(
             n_jobs=n_jobs,
             backend="loky",
             batch_size=1,
-            pre_dispatch=2 * n_jobs,
+            pre_dispatch=under_way,
             max_nbytes=None,  # arrays arrive as they are, not as files that can't be written to
             return_as="generator_unordered",
         )
@@ -154,7 +156,7 @@ def _on_processes(
                     f"for want of memory; {len(left)} of {len(points)} points are left"
                 ) from error
             # A point that kills its worker each time must not keep the others from their turn.
-            for index in list(left)[: 2 * n_jobs]:
+            for index in list(left)[:under_way]:
                 left[index] = left.pop(index)
         except BrokenProcessPool as error:
             reason = str(error.__cause__).rstrip(' "\n').splitlines()[-1]
