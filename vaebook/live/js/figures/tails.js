@@ -97,7 +97,8 @@ export class Tails extends LiveFigure {
       `Cut through both densities, on a logarithmic axis: at a distance of 6 the t density has fallen to ${this.power(...pair[0])} of its peak, the normal one to ${this.power(...pair[1])}`,
     );
     this.redraw();
-    this.report([df, variance]);
+    this.z = Float32Array.of(df, variance);
+    this.report(this.z);
   }
 
   power(s, df) {
