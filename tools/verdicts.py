@@ -21,12 +21,6 @@ from vaebook.tables.claims import Decision, Part, Tally, Verdict, decided, detec
 
 # By a sign as well, for whom the colours are alike.
 SIGNS: dict[Verdict, str] = {"reproduced": "✓", "in part": "◐", "refuted": "✗", "undecided": "?"}
-COLOURS: dict[Verdict, str] = {
-    "reproduced": "#009e73",
-    "in part": "#56b4e9",
-    "refuted": "#d55e00",
-    "undecided": "#8c8c8c",
-}
 FAMILIES = {
     "heatmaps": "The heatmaps",
     "manifold": "The manifold of the VAE",
@@ -74,7 +68,7 @@ NOT_READ_OFF = (".invalid", ".lonely", ".thickness")
 @cache
 def decisions() -> dict[str, Decision]:
     """Decide all claims once for a build."""
-    return {name: d for family in FAMILIES for name, d in decided(family).items()}
+    return decided()
 
 
 def of_family(family: str) -> list[Decision]:
@@ -97,7 +91,7 @@ def split(decision: Decision) -> str:
     counts, so_far, stops = Counter(decision.verdicts), 0.0, []
     for verdict in SIGNS:
         if share := 100 * counts[verdict] / len(decision.verdicts):
-            stops.append(f"{COLOURS[verdict]} {so_far:.0f}% {so_far + share:.0f}%")
+            stops.append(f"var(--{name(verdict)}) {so_far:.0f}% {so_far + share:.0f}%")
             so_far += share
     return f"border-image: linear-gradient(to right, {', '.join(stops)}) 1"
 

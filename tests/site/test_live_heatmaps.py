@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -16,15 +17,22 @@ READ = """canvas => Array.from(
   canvas.getContext("2d").getImageData(0, 0, 36, 36).data)"""
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page with the panel, as wide as a phone."""
+@contextmanager
+def on_phone(browser: Browser, figure: live.Live) -> Iterator[Page]:
+    """A page with a live figure, as wide as a phone."""
     context = browser.new_context(viewport={"width": 360, "height": 700})
     opened = context.new_page()
-    opened.set_content(PAGE.format(live.heatmap_panel(alt="A panel.")._repr_html_()))
+    opened.set_content(PAGE.format(figure._repr_html_()))
     expect(opened.locator(".vaebook-is-live")).to_have_count(1)
     yield opened
     context.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page with the panel."""
+    with on_phone(browser, live.heatmap_panel(alt="A panel.")) as opened:
+        yield opened
 
 
 def choose(page: Page, *factors: float) -> None:
@@ -84,13 +92,9 @@ def test_the_panel_fits_a_phone(page: Page) -> None:
 
 @pytest.fixture
 def tails(browser: Browser) -> Iterator[Page]:
-    """A page with a t density beside a normal one, as wide as a phone."""
-    context = browser.new_context(viewport={"width": 360, "height": 700})
-    opened = context.new_page()
-    opened.set_content(PAGE.format(live.tails(alt="Two densities.")._repr_html_()))
-    expect(opened.locator(".vaebook-is-live")).to_have_count(1)
-    yield opened
-    context.close()
+    """A page with a t density beside a normal one."""
+    with on_phone(browser, live.tails(alt="Two densities.")) as opened:
+        yield opened
 
 
 def dial_tails(page: Page, df: float, variance: float) -> None:
