@@ -15,9 +15,10 @@ PAGES = [
 ]
 
 RATED = (
-    "bits|draws|evaluations|Gaussian|Gaussians|nats|numbers|parameters|pixels|seconds|steps|violin"
+    "bits|draws|evaluations|folder|Gaussian|Gaussians|nats|numbers|parameters|pixels|seconds"
+    "|steps|violin"
 )
-UNITS = "class|dimension|draw|epoch|image|latent|pixel|seed|second|step|unit"
+UNITS = "class|dimension|draw|epoch|image|latent|pixel|seed|second|step|student|unit"
 RULES = {
     "British spelling": (
         r"\b(?:\w*(?:optimi|analy|normali|regulari|visuali|generali|factori|parameteri|standardi"
@@ -87,6 +88,7 @@ def test_a_page_keeps_to_the_style(path: Path) -> None:
         "The cells are gray.",
         "Hold the curve against the bound.",
         "It costs three nats an image.",
+        "There is one folder a student.",
         ":label: thm:first\n\nIt costs three nats an image.",
         "The point belongs into the numerator.",
         "The gap is owed to the family.",
