@@ -17,6 +17,7 @@ from jupyter_client.manager import start_new_kernel
 from tests.unit.kernel_widgets import WIDGET, press, widgets
 from vaebook import live
 from vaebook.figures import number
+from vaebook.figures.schematics import TERMS
 from vaebook.latent import samplers
 from vaebook.live.kernel import _compare, _embed, _run_chains
 from vaebook.live.widgets import runner
@@ -252,13 +253,31 @@ def test_the_bounds_of_a_drawing_are_those_of_the_measures(plane):
     assert f">{number(exact, 1)} nats<" in words
     assert alt.endswith(f"for 30; log p(x) is {number(exact, 1)}")
     assert said == [f"estimates from {k} draws" for k in (3, 10, 30)]
-    drawn = base64.b64decode(url.partition(",")[2]).decode()
-    assert "log p(x), by the grid" in drawn
-    # Each mean lies below log p(x), further down on the sheet, and rises with the draws.
-    lines = re.findall('<path d="M([^"]*)" stroke="(#[0-9a-f]+)"', drawn)
-    heights = [[float(y) for y in line.split()[1::2]] for line, _ in lines]
-    estimates, truth = (next(h for h in heights if len(h) == n) for n in (4, 2))
-    assert estimates[0] > estimates[-1] >= truth[0] - 1
+    assert "log p(x), by the grid" in drawing(url)
+    # Each mean lies below log p(x), further down on the sheet, and rises from the ELBO.
+    elbo, truth = (heights(url, colour) for colour in (TERMS["elbo"], "#737373"))
+    estimates = next(line for line in heights(url, "currentColor") if len(line) == 4)
+    assert estimates[0] == elbo[0][0] > estimates[-1] >= truth[0][0] - 1
+
+
+def test_a_mean_that_lies_above_the_evidence_by_chance_is_within_the_picture(plane, monkeypatch):
+    image = torch.rand(1, 28, 28, generator=torch.Generator().manual_seed(1))
+    exact = bounds.log_evidence_grid(plane, image[None])
+    monkeypatch.setattr(bounds, "log_evidence", lambda *_: exact + 50)
+    url = _compare(plane, image, {"draws": 30, "seed": 0})[0]
+    grid = [line[0] for line in heights(url, "currentColor") if len(line) == 2]
+    estimates = next(line for line in heights(url, "currentColor") if len(line) == 4)
+    assert min(grid) <= min(estimates) <= max(estimates) <= max(grid)
+
+
+def drawing(url):
+    return base64.b64decode(url.partition(",")[2]).decode()
+
+
+def heights(url, colour):
+    """Return the heights on the sheet of the points of each line of a colour."""
+    lines = re.findall(f'<path d="M([^"]*)" stroke="{colour}"', drawing(url))
+    return [[float(y) for y in line.split()[1::2]] for line in lines]
 
 
 def test_the_bounds_follow_the_drawing(plane):

@@ -21,6 +21,7 @@ from vaebook import _checks
 from vaebook.figures.numbers import number
 from vaebook.figures.pictures import read_texts
 from vaebook.figures.renderer import read_alt
+from vaebook.figures.schematics import TERMS
 from vaebook.latent import samplers
 from vaebook.live import pictures, widgets
 from vaebook.live.figures import draw_digit
@@ -29,6 +30,7 @@ from vaebook.measures import bounds
 from vaebook.models import VAE
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+_EVIDENCE = "#737373"  # grey, as on the page: the terms of the ELBO have the colours
 
 
 @dataclass(frozen=True)
@@ -280,11 +282,9 @@ def _compare(
         say(f"estimates from {k:,} draws")
         repeats = image.expand(max(5, min(300, 3000 // k)), -1, -1, -1)
         means.append(bounds.log_evidence(model, repeats, k, generator).mean().item())
-    step = _round_step(max(exact - min(means), 1e-3) / 4)
-    low, high = (
-        math.floor(min(means) / step),
-        math.ceil((exact + 0.2 * step) / step),
-    )
+    top = max(exact, *means)  # by chance a mean may lie above
+    step = _round_step(max(top - min(means), 1e-3) / 4)
+    low, high = math.floor(min(means) / step), math.ceil(top / step + 0.2)
     lines = {
         "mean of the estimates": list(zip(counts, means, strict=True)),
         "log p(x), by the grid": [(1, exact), (counts[-1], exact)],
@@ -298,6 +298,7 @@ def _compare(
         x_ticks=[10**e for e in range(len(str(counts[-1])))] + [counts[-1]],
         y_ticks=[step * k for k in range(low, high + 1)],
         log_x=True,
+        colours=["", _EVIDENCE, TERMS["elbo"]],
     )
     rows = {
         "log p(x), by the grid": f"{number(exact, 1)} nats",

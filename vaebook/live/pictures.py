@@ -220,6 +220,7 @@ def chart(
     y_ticks: Sequence[float],
     log_x: bool = False,
     log_y: bool = False,
+    colours: Sequence[str] = CATEGORICAL,
 ) -> str:
     """Return lines through points with a legend, words beside points, as a data URL.
 
@@ -227,6 +228,7 @@ def chart(
         lines: the points (x, y) of each line by its name, all within the ticks.
         words: what to write beside a point.
         x_ticks, y_ticks: numbers at the axes, of which the first and the last are their ends.
+        colours: of the lines; without one a line is drawn in ink.
     """
     width, height, left, right, top, foot = 380, 330, 52, 16, 18 * len(lines) + 14, 44
     sheet = Sheet(width, height)
@@ -248,14 +250,14 @@ def chart(
         sheet.words(spot[0] - 6, spot[1], f"{y:,g}".replace("-", "−"), anchor="end", soft=True)
     sheet.words((left + width - right) / 2, height - 9, x_title)
     sheet.words(6, 8, f"↑ {y_title}", anchor="start")
-    for k, (name, points) in enumerate(lines.items()):
+    for k, ((name, points), colour) in enumerate(zip(lines.items(), colours, strict=False)):
         spots = [place(*point) for point in points]
-        sheet.line(*spots, colour=CATEGORICAL[k])
+        sheet.line(*spots, colour=colour)
         if len(spots) > 2:
             for spot in spots:
-                sheet.dot(*spot, colour=CATEGORICAL[k])
+                sheet.dot(*spot, colour=colour)
         level = 8 + 18 * k
-        sheet.line((width - 150, level), (width - 128, level), colour=CATEGORICAL[k])
+        sheet.line((width - 150, level), (width - 128, level), colour=colour)
         sheet.words(width - 122, level, name, anchor="start", soft=True)
     dots = [place(*point) for point in words]
     wide = [6.5 * len(text) for text in words.values()]  # letters of 13 pixels
