@@ -255,7 +255,7 @@ def test_the_bounds_of_a_drawing_are_those_of_the_measures(plane):
     assert said == [f"estimates from {k} draws" for k in (3, 10, 30)]
     assert "log p(x), by the grid" in drawing(url)
     # Each mean lies below log p(x), further down on the sheet, and rises from the ELBO.
-    elbo, truth = (heights(url, colour) for colour in (TERMS["elbo"], "#737373"))
+    elbo, truth = heights(url, TERMS["elbo"]), heights(url, "currentColor", dashed=True)
     estimates = next(line for line in heights(url, "currentColor") if len(line) == 4)
     assert estimates[0] == elbo[0][0] > estimates[-1] >= truth[0][0] - 1
 
@@ -274,9 +274,10 @@ def drawing(url):
     return base64.b64decode(url.partition(",")[2]).decode()
 
 
-def heights(url, colour):
+def heights(url, colour, dashed=False):
     """Return the heights on the sheet of the points of each line of a colour."""
-    lines = re.findall(f'<path d="M([^"]*)" stroke="{colour}"', drawing(url))
+    look = f'stroke="{colour}" stroke-width="1.5"{" stroke-dasharray" if dashed else ""}'
+    lines = re.findall(f'<path d="M([^"]*)" {look}', drawing(url))
     return [[float(y) for y in line.split()[1::2]] for line in lines]
 
 

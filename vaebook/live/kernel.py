@@ -30,7 +30,6 @@ from vaebook.measures import bounds
 from vaebook.models import VAE
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-_EVIDENCE = "#737373"  # grey, as on the page: the terms of the ELBO have the colours
 
 
 @dataclass(frozen=True)
@@ -285,10 +284,10 @@ def _compare(
     top = max(exact, *means)  # by chance a mean may lie above
     step = _round_step(max(top - min(means), 1e-3) / 4)
     low, high = math.floor(min(means) / step), math.ceil(top / step + 0.2)
-    lines = {
-        "mean of the estimates": list(zip(counts, means, strict=True)),
-        "log p(x), by the grid": [(1, exact), (counts[-1], exact)],
-        "ELBO": [(1, elbo), (counts[-1], elbo)],
+    lines: dict[str, Any] = {
+        "mean of the estimates": (list(zip(counts, means, strict=True)), {}),
+        "log p(x), by the grid": ([(1, exact), (counts[-1], exact)], {"dashed": True}),
+        "ELBO": ([(1, elbo), (counts[-1], elbo)], {"colour": TERMS["elbo"]}),
     }
     drawn = pictures.chart(
         lines,
@@ -298,7 +297,6 @@ def _compare(
         x_ticks=[10**e for e in range(len(str(counts[-1])))] + [counts[-1]],
         y_ticks=[step * k for k in range(low, high + 1)],
         log_x=True,
-        colours=["", _EVIDENCE, TERMS["elbo"]],
     )
     rows = {
         "log p(x), by the grid": f"{number(exact, 1)} nats",

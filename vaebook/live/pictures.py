@@ -211,7 +211,7 @@ def five_bits(images: Tensor) -> tuple[int, str]:
 
 
 def chart(
-    lines: Mapping[str, Sequence[tuple[float, float]]],
+    lines: Mapping[str, tuple[Sequence[tuple[float, float]], Mapping[str, Any]]],
     words: Mapping[tuple[float, float], str],
     *,
     x_title: str,
@@ -220,15 +220,14 @@ def chart(
     y_ticks: Sequence[float],
     log_x: bool = False,
     log_y: bool = False,
-    colours: Sequence[str] = CATEGORICAL,
 ) -> str:
     """Return lines through points with a legend, words beside points, as a data URL.
 
     Args:
-        lines: the points (x, y) of each line by its name, all within the ticks.
+        lines: by its name the points (x, y) of each line, all within the ticks, and its look:
+            keywords of :meth:`Sheet.line`.
         words: what to write beside a point.
         x_ticks, y_ticks: numbers at the axes, of which the first and the last are their ends.
-        colours: of the lines; without one a line is drawn in ink.
     """
     width, height, left, right, top, foot = 380, 330, 52, 16, 18 * len(lines) + 14, 44
     sheet = Sheet(width, height)
@@ -250,14 +249,14 @@ def chart(
         sheet.words(spot[0] - 6, spot[1], f"{y:,g}".replace("-", "−"), anchor="end", soft=True)
     sheet.words((left + width - right) / 2, height - 9, x_title)
     sheet.words(6, 8, f"↑ {y_title}", anchor="start")
-    for k, ((name, points), colour) in enumerate(zip(lines.items(), colours, strict=False)):
+    for k, (name, (points, look)) in enumerate(lines.items()):
         spots = [place(*point) for point in points]
-        sheet.line(*spots, colour=colour)
+        sheet.line(*spots, **look)
         if len(spots) > 2:
             for spot in spots:
-                sheet.dot(*spot, colour=colour)
+                sheet.dot(*spot, colour=look.get("colour", ""))
         level = 8 + 18 * k
-        sheet.line((width - 150, level), (width - 128, level), colour=colour)
+        sheet.line((width - 150, level), (width - 128, level), **look)
         sheet.words(width - 122, level, name, anchor="start", soft=True)
     dots = [place(*point) for point in words]
     wide = [6.5 * len(text) for text in words.values()]  # letters of 13 pixels

@@ -396,7 +396,7 @@ class _Priced:
         x_ticks, y_ticks = (_ticks(max(column)) for column in zip(*points, strict=True))
         self.pictures = {
             "rate and error": pictures.chart(
-                {"known models": self.known},
+                {"known models": (self.known, {"colour": CATEGORICAL[0]})},
                 self.marks(),
                 x_title="rate, nats",
                 y_title="squared error",
