@@ -2,7 +2,8 @@
 
 A Sphinx extension. `.. verdicts::` shows the verdicts on all claims of the register as tiles that
 lead to the claims, and `.. claims:: FAMILY` the claims of a family: words, verdict, figure, form,
-and for each number the margin, the seeds, the controls and the p-value.
+and for each number the margin, the seeds, the controls and the p-value. `.. verdict:: A1 C4` shows
+words and verdict of some claims in the chapter that they belong to.
 """
 
 from collections import Counter
@@ -17,21 +18,56 @@ from sphinx.util.docutils import SphinxDirective
 
 import vaebook
 from vaebook import figures, tables
-from vaebook.tables.claims import Decision, Part, Tally, Verdict, decided, detectable
+from vaebook.tables.claims import Claim, Decision, Part, Tally, Verdict, decided, detectable
 
 # By a sign as well, for whom the colours are alike.
 SIGNS: dict[Verdict, str] = {"reproduced": "✓", "in part": "◐", "refuted": "✗", "undecided": "?"}
 FAMILIES = {
+    "autoencoders": "Autoencoders and VAEs",
+    "training": "Training",
+    "classes": "Classes",
+    "sampling": "Three ways to sample",
+    "pcn": "pCN",
     "heatmaps": "The heatmaps",
     "manifold": "The manifold of the VAE",
     "against": "VAE against autoencoder",
     "fourth": "A fourth factor",
+    "anchors": "Anchors",
 }
 SIDES = {"at_least": "≥", "at_most": "≤", "within": "within ±"}
-KINDS = {"vae-optimal": "VAE, fitted", "vae-half": "VAE, ½", "ae": "autoencoder"}
-# For which nothing was trained; in tables that have them.
-CONTROLS = {"pca": "components", "cube": "cube"}
+KINDS = {
+    "vae": "VAE",
+    "vae20": "VAE, 20 latents",
+    "vae-optimal": "VAE, fitted",
+    "vae-half": "VAE, ½",
+    "ae": "autoencoder",
+    "fashion": "VAE of clothes",
+    "noise": "drawn at random",
+    "phases-constant": "constant rate",
+    "phases-cycle": "one cycle",
+    "phases-gaussian": "normal decoder",
+    "anchored-3": "rate 3",
+    "anchored-10": "rate 10",
+}
+# Models that a claim is not about, seed by seed; in tables that have them.
+OTHERS = {"ae": "autoencoder", "anchored-0": "not anchored"}
+# For which nothing was trained, likewise.
+CONTROLS = {"pca": "components", "cube": "cube", "noise": "at random"}
 CHOICES = {
+    "uniform": "evenly",
+    "marginals": "as often as in true images",
+    "sure": "a classifier is sure",
+    "near": "near to a true image",
+    "first": "first step",
+    "peak": "peak",
+    "entropy": "entropy",
+    "eight": "3s like an 8",
+    "neighbours": "neighbours",
+    "distances": "distances",
+    "short": "step 0.1",
+    "long": "step 0.5",
+    "repeats_draw": "draws of p(x|z)",
+    "repeats_mean": "means of p(x|z)",
     "turned": "turned axes",
     "trained": "trained axes",
     "turned.mean": "turned axes, through the mean",
@@ -96,11 +132,16 @@ def split(decision: Decision) -> str:
     return f"border-image: linear-gradient(to right, {', '.join(stops)}) 1"
 
 
+def anchor(claim: Claim) -> str:
+    """Return what a link to a claim ends on; Sphinx has small letters only."""
+    return f"claim-{claim.id}".lower()
+
+
 def tile(decision: Decision) -> str:
     """Return a claim's tile, which leads to it."""
     claim, verdict = decision.claim, decision.verdict
     return (
-        f'<li><a class="claim-{name(verdict)}" href="#claim-{claim.id}" style="{split(decision)}" '
+        f'<li><a class="claim-{name(verdict)}" href="#{anchor(claim)}" style="{split(decision)}" '
         f'title="{escape(claim.says)}"><b>{claim.id}</b> <span aria-hidden="true">'
         f'{SIGNS[verdict]}</span><span class="visually-hidden">{verdict}</span></a></li>'
     )
@@ -155,10 +196,13 @@ def control(part: Part, kind: str, row: dict[str, Any]) -> str:
         return "–"
     if kind == "cube" and part.of.startswith("kink."):
         return "–"  # its line is straight
-    read_off = part.of.startswith(READ_OFF) and ".moments." not in part.of
-    if kind == "pca" and read_off and not part.of.endswith(NOT_READ_OFF):
-        return "no heatmaps"
     return f"{number(value)} {SIGNS['reproduced' if lies(part, value) else 'refuted']}"
+
+
+def is_read_off(part: Part) -> bool:
+    """Tell whether a number of the heatmaps' table is read off decoded heatmaps."""
+    read_off = part.of.startswith(READ_OFF) and ".moments." not in part.of
+    return read_off and not part.of.endswith(NOT_READ_OFF)
 
 
 def lies(part: Part, value: float) -> bool:
@@ -170,8 +214,8 @@ def lies(part: Part, value: float) -> bool:
     }[part.side]
 
 
-def autoencoder(part: Part, rows: list[dict[str, Any]]) -> str:
-    """Return the median of the autoencoders, and how many lie on the claim's side."""
+def others(part: Part, rows: list[dict[str, Any]]) -> str:
+    """Return the median of other models, and how many lie on the claim's side."""
     values = [value for row in rows if (value := at(row, part.of)) is not None]
     if not values or part.against is not None:
         return "–"
@@ -188,31 +232,45 @@ def label(part: Part) -> str:
     return f"{', '.join([part.name, *chosen])}: {whose}"
 
 
+def beside(decision: Decision) -> dict[str, list[str]]:
+    """Return the columns of other models and of controls that have any of a claim's numbers."""
+    claim = decision.claim
+    found = {}
+    for kind, title in (OTHERS | CONTROLS).items():
+        rows = [row for row in tables.load(claim.table).rows if row["kind"] == kind]
+        if not rows or any(kind in (part.kind, part.against) for part in claim.parts):
+            continue
+        column = [
+            others(part, rows)
+            if kind in OTHERS
+            else "no heatmaps"
+            if kind == "pca" and claim.table == "heatmap_claims" and is_read_off(part)
+            else control(part, kind, rows[0])
+            for part in claim.parts
+        ]
+        if set(column) != {"–"}:
+            found[title] = column
+    return found
+
+
 def table_of(decision: Decision) -> str:
     """Return the numbers of a claim as a table."""
-    table = tables.load(decision.claim.table)
-    of_kind = {kind: [row for row in table.rows if row["kind"] == kind] for kind in CONTROLS}
-    controls = {kind: rows[0] for kind, rows in of_kind.items() if rows}
-    ours = any(part.kind == "ae" or part.against for part in decision.claim.parts)
-    autoencoders = [] if ours else [row for row in table.rows if row["kind"] == "ae"]
     tallies = {id(t.part): t for reading in decision.readings for t in reading}
+    columns = beside(decision)
     rows = [
         [
             label(part),
             f"{SIDES[part.side]} {number(part.margin)}",
             found(tally),
             f"{tally.holds} of {len(tally.values)}",
-            *([autoencoder(part, autoencoders)] if autoencoders else []),
-            *(control(part, kind, row) for kind, row in controls.items()),
+            *cells,
             f"{SIGNS[tally.verdict]} {tally.p_holm:.2g}",
         ]
-        for part in decision.claim.parts
+        for part, *cells in zip(decision.claim.parts, *columns.values(), strict=True)
         for tally in [tallies[id(part)]]
     ]
-    columns = ["number", "margin", "median (range)", "on its side"]
-    columns += ["autoencoder"] if autoencoders else []
-    columns += [CONTROLS[kind] for kind in controls]
-    return str(figures.table(rows, [*columns, "verdict, p"])._repr_html_())
+    titles = ["number", "margin", "median (range)", "on its side", *columns, "verdict, p"]
+    return str(figures.table(rows, titles)._repr_html_())
 
 
 def readings_of(decision: Decision) -> str:
@@ -226,16 +284,31 @@ def readings_of(decision: Decision) -> str:
     return f" Of {len(decision.verdicts)} readings: {', '.join(parts)}."
 
 
+def in_short(decision: Decision) -> list[str]:
+    """Return a claim and its verdict as MyST, for the chapter that it belongs to."""
+    claim, verdict = decision.claim, decision.verdict
+    return [
+        f"::::{{container}} vaebook-claim claim-{name(verdict)}",
+        f"**{claim.id}** {claim.says} {{cite:p}}`{claim.source}`",
+        "",
+        f"**{SIGNS[verdict]} {verdict}.**{readings_of(decision)} {claim.remark} "
+        f"{{ref}}`What decided it <{anchor(claim)}>`.",
+        "::::",
+        "",
+    ]
+
+
 def text_of(decision: Decision) -> list[str]:
     """Return a claim as MyST."""
     claim, verdict = decision.claim, decision.verdict
     changed = [f"*Changed since the first forms:* {claim.changed}", ""] if claim.changed else []
     shown = f" ({{numref}}`{claim.figure}`)" if claim.figure else ""
-    whose = "" if is_theirs(decision) else "A prediction of this book. "
+    ours = "A prediction of this book. "
+    whose = f" {{cite:p}}`{claim.source}`" if is_theirs(decision) else ""
     return [
-        f"(claim-{claim.id})=",
+        f"({anchor(claim)})=",
         f"::::::{{container}} vaebook-claim claim-{name(verdict)}",
-        f"**{claim.id}** {whose}{claim.says}",
+        f"**{claim.id}** {'' if is_theirs(decision) else ours}{claim.says}{whose}",
         "",
         f"**{SIGNS[verdict]} {verdict}.**{readings_of(decision)}{shown}",
         "",
@@ -261,6 +334,19 @@ class Verdicts(SphinxDirective):
         return [nodes.raw("", overview(), format="html")]
 
 
+class OfAChapter(SphinxDirective):
+    """Show claims, by their names, with the verdicts on them."""
+
+    required_arguments = 1
+    optional_arguments = 100
+
+    def run(self) -> list[nodes.Node]:
+        if unknown := set(self.arguments) - set(decisions()):
+            raise self.error(f"the register has no claims {sorted(unknown)}")
+        text = [line for name in self.arguments for line in in_short(decisions()[name])]
+        return self.parse_text_to_nodes("\n".join(text), allow_section_headings=False)
+
+
 class Claims(SphinxDirective):
     """Show the claims of a family, and how many tests it has."""
 
@@ -284,4 +370,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Connect everything with Sphinx."""
     app.add_directive("verdicts", Verdicts)
     app.add_directive("claims", Claims)
+    app.add_directive("verdict", OfAChapter)
     return {"version": vaebook.__version__, "parallel_read_safe": True}

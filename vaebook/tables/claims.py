@@ -92,7 +92,7 @@ class Claim:
         parts: all of them together make the claim; in each reading.
         changed: what of the form was changed after its first numbers were seen, and why.
         figure: the name of the book's figure that shows it.
-        source: whose claim it is.
+        source: whose claim it is: the key of a work in the book's bibliography, or "the book".
         remark: what the verdict does not say, written after the numbers.
     """
 
@@ -104,7 +104,7 @@ class Claim:
     parts: tuple[Part, ...]
     changed: str = ""
     figure: str = ""
-    source: str = "the study of heatmaps"
+    source: str = "heatmap_study"
     remark: str = ""
 
     def readings(self) -> list[tuple[dict[str, str], tuple[Part, ...]]]:
