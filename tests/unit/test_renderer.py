@@ -24,7 +24,7 @@ from pypdf import PdfReader
 
 from tests.unit.figures_checks import GRID, RNG, STRIP
 from vaebook import figures
-from vaebook.figures import CATEGORICAL
+from vaebook.figures import CATEGORICAL, SEQUENTIAL
 from vaebook.figures.renderer import faded, script_json
 
 EVERY = {
@@ -245,6 +245,21 @@ def test_colours_that_some_mix_up_are_found() -> None:
 def test_digits_that_look_alike_have_colours_that_do_not(pair: tuple[int, int]) -> None:
     for anomaly in ("protanomaly", "deuteranomaly", "tritanomaly"):
         assert least_distance(tuple(CATEGORICAL[k] for k in pair), anomaly) >= 14
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#14181e", "#121212"])
+def test_every_colour_of_a_quantity_is_seen_on_the_page(page: str) -> None:
+    for colour in SEQUENTIAL:
+        low, high = sorted([luminance(colour), luminance(page)])
+        assert (high + 0.05) / (low + 0.05) >= 2
+
+
+@pytest.mark.parametrize("anomaly", ["", "protanomaly", "deuteranomaly", "tritanomaly"])
+def test_everybody_sees_the_order_of_a_quantity(anomaly: str) -> None:
+    places = seen(SEQUENTIAL, anomaly)
+    assert (np.diff(places[:, 0]) >= 8).all()  # each is clearly lighter than the one before
+    farther = [np.linalg.norm(places[k:] - places[k - 1], axis=1) for k in range(1, len(places))]
+    assert all((np.diff(distances) > 0).all() for distances in farther)
 
 
 def test_a_faded_colour_is_the_colour_with_an_opacity() -> None:

@@ -14,11 +14,12 @@ from vaebook.figures.plots import (
     slider,
     violins,
 )
-from vaebook.figures.renderer import CATEGORICAL, Figure, describe
+from vaebook.figures.renderer import CATEGORICAL, SEQUENTIAL, Figure, describe
 from vaebook.figures.tables import Table, table
 
 __all__ = [
     "CATEGORICAL",
+    "SEQUENTIAL",
     "Drawing",
     "Figure",
     "Note",

@@ -52,7 +52,10 @@ CATEGORICAL = (
     "#b682c3",
     "#dd001a",
 )
-SEQUENTIAL = "Viridis"
+# The middle of Viridis, for points: its ends vanish on a dark page or on a white one, these have a
+# contrast of at least 2:1 on both. Areas touch, and have the whole.
+SEQUENTIAL = ("#3d4b89", "#2e6f8e", "#22908c", "#2fb07e", "#6acc5a")
+_AREAS = "Viridis"
 
 COLOUR_BAR = {"outlinewidth": 0, "thickness": 12, "ticklen": 4}
 
@@ -118,7 +121,7 @@ def _template() -> go.layout.Template:
         "zerolinecolor": _RULE,
         "showspikes": False,
     }
-    scale = {"colorscale": SEQUENTIAL, "colorbar": COLOUR_BAR}
+    scale = {"colorscale": _AREAS, "colorbar": COLOUR_BAR}
     return go.layout.Template(
         layout={
             "colorway": CATEGORICAL,
