@@ -9,9 +9,7 @@ rate, 55,000 training images, and what is measured on the 10,000 test images.
 - `vae`, `ae`, `vae20`: a VAE and an autoencoder of MNIST with two latents, a VAE with twenty;
 - `fashion`: a VAE of Fashion-MNIST with two latents;
 - `pca`: a control for which nothing is trained, two principal components of the pixels;
-- `noise`: images and codes that are drawn at random;
-- `phases-*`: the first four epochs of a VAE with eight latents, in three ways;
-- `anchored-*`: two VAEs, 784-64-32-2, anchored to ring and bar at a rate; 0 is a plain VAE.
+- `noise`: images and codes that are drawn at random.
 
 What the numbers are, and what they decide, stands in `vaebook/tables/claims.toml`.
 """
@@ -33,9 +31,9 @@ from vaebook import datasets, recipes
 from vaebook.datasets import ImageSet
 from vaebook.latent import paths, samplers
 from vaebook.measures import agreement
-from vaebook.models import VAE, Autoencoder, Bernoulli, Classifier, Codes, Gaussian
+from vaebook.models import VAE, Autoencoder, Bernoulli, Classifier, Codes
 from vaebook.models.networks import MLPDecoder, MLPEncoder
-from vaebook.models.priors import ConditionalShift, Mixture
+from vaebook.models.priors import Mixture
 from vaebook.objectives import negative_elbo, reconstruction_only
 from vaebook.tables import Experiment
 from vaebook.training import fit, one_cycle
@@ -43,9 +41,6 @@ from vaebook.training import fit, one_cycle
 SEEDS = range(22, 34)
 TWIN = 100  # a seed and its twin differ by this
 HIDDEN, EPOCHS = (128, 64), 20
-SMALL, SHORT = (64, 32), 8  # of the anchored models, as in the recipes `anchor-*`
-PHASES, PHASE_EPOCHS, PHASE_LATENTS = ("constant", "cycle", "gaussian"), 4, 8
-RATES = (0, 3, 10)
 PAIRS, STEPS, DRAWS, NEIGHBOURS, GRID = 300, 32, 2000, 15, 20
 JUDGE = "mnist-classifier"
 
@@ -447,88 +442,6 @@ def noise(seed: int) -> dict[str, Any]:
     }
 
 
-def phases(way: str, seed: int) -> dict[str, Any]:
-    """Follow the KL through the first epochs, relative to where these end."""
-    torch.manual_seed(seed)
-    model = VAE(
-        MLPEncoder(2 * PHASE_LATENTS),
-        MLPDecoder(PHASE_LATENTS),
-        PHASE_LATENTS,
-        Gaussian(0.5) if way == "gaussian" else Bernoulli(),
-    )
-    kl = torch.tensor(
-        fit(
-            model,
-            negative_elbo,
-            images()[0],
-            epochs=PHASE_EPOCHS,
-            learning_rate=2e-3 if way == "cycle" else 1e-3,
-            schedule=one_cycle if way == "cycle" else None,
-            seed=seed,
-            progress=False,
-        ).steps["kl"]
-    )
-    smooth = kl.unfold(0, 25, 1).mean(1)
-    end = smooth[-1]
-    peak = int(smooth[: len(smooth) // 4].argmax())
-    low = peak + int(smooth[peak : len(smooth) // 2].argmin())
-    rise, tenth = end - smooth[low], len(kl) // 10
-    fastest = (smooth[low + tenth :] - smooth[low:-tenth]).amax()
-    return {
-        "first": (kl[0] / end).item(),
-        "peak": (smooth[peak] / end).item(),
-        "low": (smooth[low] / end).item(),
-        "sharp": (fastest / rise).item(),
-        "late": ((end - smooth[len(smooth) // 2]) / rise).item(),
-    }
-
-
-def anchored(rate: int, seed: int) -> dict[str, Any]:
-    """Train twice, and see which digits lie where on the grid that is even under N(0, I)."""
-
-    def score(pictures: Tensor) -> Tensor:
-        return datasets.donutness(pictures, datasets.donut(), datasets.stick())
-
-    told = []
-    for each in (seed, seed + TWIN):
-        torch.manual_seed(each)
-        model = VAE(
-            MLPEncoder(4, SMALL),
-            MLPDecoder(2, SMALL[::-1]),
-            2,
-            Bernoulli(),
-            ConditionalShift(2, rate, score),
-        )
-        fit(
-            model,
-            negative_elbo,
-            images()[0],
-            epochs=SHORT,
-            batch_size=256,
-            learning_rate=4e-3,
-            schedule=one_cycle,
-            seed=each,
-            progress=False,
-        )
-        told.append(told_on_the_grid(model.requires_grad_(False)))
-    # Quantiles of the places, from 0 to 1: zeros are pulled to (0, 0), ones to (1, 1).
-    at = torch.distributions.Normal(0.0, 1.0).cdf(paths.quantile_grid(GRID).reshape(-1, 2))
-    order, corner = at.sum(1).argsort(stable=True), GRID**2 // 10
-    first = told[0][order]
-    found: dict[str, Any] = {
-        "corner": {
-            "zeros": (first[:corner] == 0).double().mean().item(),
-            "ones": (first[-corner:] == 1).double().mean().item(),
-        },
-        "cells": (told[0] != told[1]).double().mean().item(),
-    }
-    for name, digit in (("zeros", 0), ("ones", 1)):
-        if all((t == digit).any() for t in told):
-            there = [at[t == digit].mean(0) for t in told]
-            found[f"again_{name}"] = (there[0] - there[1]).norm().item()
-    return found
-
-
 def rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: rounded(each) for name, each in value.items()}
@@ -537,28 +450,15 @@ def rounded(value: Any) -> Any:
 
 def row(kind: str, seed: int) -> dict[str, Any]:
     """Return all numbers of a kind and a seed."""
-    family, _, way = kind.partition("-")
-    if family == "phases":
-        return rounded(phases(way, seed))
-    if family == "anchored":
-        return rounded(anchored(int(way), seed))
     return rounded(noise(seed) if kind == "noise" else plane(kind, seed))
 
 
 def judge_used(kind: str, seed: int) -> list[str]:
     """Return what decides a row beside this file."""
-    return [] if kind.startswith("phases") else [recipes.get(JUDGE).fingerprint]
+    return [recipes.get(JUDGE).fingerprint]
 
 
-KINDS = (
-    "vae",
-    "ae",
-    "vae20",
-    "fashion",
-    "noise",
-    *(f"phases-{way}" for way in PHASES),
-    *(f"anchored-{rate}" for rate in RATES),
-)
+KINDS = ("vae", "ae", "vae20", "fashion", "noise")
 
 digit_claims = Experiment(
     "digit_claims",
