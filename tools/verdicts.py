@@ -43,14 +43,15 @@ KINDS = {
     "ae": "autoencoder",
     "fashion": "VAE of clothes",
     "noise": "drawn at random",
-    "phases-constant": "constant rate",
-    "phases-cycle": "one cycle",
-    "phases-gaussian": "normal decoder",
-    "anchored-3": "rate 3",
-    "anchored-10": "rate 10",
+    "constant": "constant rate",
+    "cycle": "one cycle",
+    "gaussian": "normal decoder",
+    "3": "rate 3",
+    "10": "rate 10",
 }
 # Models that a claim is not about, seed by seed; in tables that have them.
-OTHERS = {"ae": "autoencoder", "anchored-0": "not anchored"}
+OTHERS = {"ae": "autoencoder", "0": "not anchored"}
+UNLIKE = ("vae20", "fashion")  # of another size or other images than any of these
 # For which nothing was trained, likewise.
 CONTROLS = {"pca": "components", "cube": "cube", "noise": "at random"}
 CHOICES = {
@@ -66,6 +67,8 @@ CHOICES = {
     "distances": "distances",
     "short": "step 0.1",
     "long": "step 0.5",
+    "prior": "grid of N(0, I)",
+    "codes": "grid of the codes",
     "repeats_draw": "draws of p(x|z)",
     "repeats_mean": "means of p(x|z)",
     "turned": "turned axes",
@@ -217,7 +220,7 @@ def lies(part: Part, value: float) -> bool:
 def others(part: Part, rows: list[dict[str, Any]]) -> str:
     """Return the median of other models, and how many lie on the claim's side."""
     values = [value for row in rows if (value := at(row, part.of)) is not None]
-    if not values or part.against is not None:
+    if not values or part.against is not None or part.kind in UNLIKE:
         return "–"
     there = sum(lies(part, value) for value in values)
     return f"{number(float(np.median(values)))} ({there})"
