@@ -39,6 +39,7 @@ import toc
 SCALE = 0.85  # 16 pixels are a little over 10 points then
 MARGIN = 16  # mm
 WIDTH = round((210 - 2 * MARGIN) / 25.4 * 96 / SCALE)  # CSS pixels between the margins of A4
+PATIENCE = 180_000  # milliseconds: a busy machine takes its time
 UNFOLD = """() => {
   document.querySelectorAll("details").forEach((d) => { d.open = true; });
   document.querySelectorAll(".toggle-hidden > .toggle-button").forEach((b) => b.click());
@@ -172,6 +173,7 @@ def main(site: str, target: str) -> int:
     sheets = 0
     with opened(site) as (browser, base):
         page = browser.new_page(viewport={"width": WIDTH, "height": 1000})
+        page.set_default_timeout(PATIENCE)
         for path in toc.listed():
             pdf = printed(page, f"{base}{path}.html", sheets + 1)
             parts.append((path, pdf))

@@ -136,6 +136,7 @@ def main(site: str, target: str) -> int:
     entries: list[Entry] = []
     with print_pdf.opened(site) as (browser, base):
         page = browser.new_page(device_scale_factor=SHARPNESS)
+        page.set_default_timeout(print_pdf.PATIENCE)
         for path in toc.listed():
             found = saved(page, Path(site), base, path, folder)
             entries += found
