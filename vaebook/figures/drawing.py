@@ -23,6 +23,8 @@ Point = tuple[float, float]
 _ENLARGED = 1.35
 _LETTERS = "'STIX Two Text', 'Latin Modern Roman', 'Times New Roman', Times, serif"
 _SIZE = 13
+_FAMILY = FONT.replace('"', "'")
+_PRINTED = f"background: #ffffff; color: {PRINT_INK}; font-family: {_FAMILY}"
 _TAG = re.compile(r"(</?(?:i|b|sub|sup)>)")
 _HEAD = 7.0  # length of an arrow's head
 
@@ -59,7 +61,7 @@ class Drawing:
             >>> Drawing("", 10, 10, "Nothing.").data_url()[:30]
             'data:image/svg+xml;base64,PHN2'
         """
-        svg = self._svg(f"background: #ffffff; color: {PRINT_INK}")
+        svg = self._svg(_PRINTED)
         return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
     def _svg(self, style: str) -> str:
@@ -87,9 +89,7 @@ class Drawing:
         path = _checks.path(path, "path")
         if path.suffix.lower() != ".svg":
             raise ValueError(f"path must end in .svg, got {str(path)!r}")
-        family = FONT.replace('"', "'")
-        svg = self._svg(f"background: #ffffff; color: {PRINT_INK}; font-family: {family}")
-        path.write_text(svg, encoding="utf-8")
+        path.write_text(self._svg(_PRINTED), encoding="utf-8")
 
 
 class Sheet:

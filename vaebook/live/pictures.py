@@ -249,6 +249,7 @@ def chart(
         sheet.words(spot[0] - 6, spot[1], f"{y:,g}".replace("-", "−"), anchor="end", soft=True)
     sheet.words((left + width - right) / 2, height - 9, x_title)
     sheet.words(6, 8, f"↑ {y_title}", anchor="start")
+    legend = width - 30 - 8 * max(map(len, lines))  # a line, and letters of 13 pixels
     for k, (name, (points, look)) in enumerate(lines.items()):
         spots = [place(*point) for point in points]
         sheet.line(*spots, **look)
@@ -256,10 +257,10 @@ def chart(
             for spot in spots:
                 sheet.dot(*spot, colour=look.get("colour", ""))
         level = 8 + 18 * k
-        sheet.line((width - 150, level), (width - 128, level), **look)
-        sheet.words(width - 122, level, name, anchor="start", soft=True)
+        sheet.line((legend, level), (legend + 22, level), **look)
+        sheet.words(legend + 28, level, name, anchor="start", soft=True)
     dots = [place(*point) for point in words]
-    wide = [6.5 * len(text) for text in words.values()]  # letters of 13 pixels
+    wide = [8.0 * len(text) for text in words.values()]
     for x, y in dots:
         sheet.dot(x, y, colour=CATEGORICAL[3], radius=4.5)
     middles = [
