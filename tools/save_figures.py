@@ -17,12 +17,15 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from bs4 import BeautifulSoup, Tag
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 import print_pdf
 import toc
 
 SHARPNESS = 2  # pixels of a PNG per CSS pixel
+WINDOW: ViewportSize = {"width": 1280, "height": 1600}  # which no figure is higher than
+# The bar that stays on top of the page, and what is said of a picture that stands for widgets.
+ALONE = ".bd-header-article, .vaebook-kernel > p { display: none !important; }"
 PLOT = """async (box, scale) => {
   const { data, layout, clientWidth: width, clientHeight: height } =
     box.querySelector(".vaebook-plot-canvas");
@@ -89,8 +92,13 @@ def save(page: Page, label: str, folder: Path) -> list[str]:
         schematic.screenshot(path=png)
         svg.write_text(schematic.evaluate(SCHEMATIC), encoding="utf-8")
         return [png.name, svg.name]
-    page.wait_for_timeout(500)  # what lives has no word for having drawn itself
-    figure.locator("xpath=./*[not(self::figcaption)]").first.screenshot(path=png)
+    shown, before = figure.locator("xpath=./*[not(self::figcaption)]").first, b""
+    for _ in range(20):  # what lives has no word for having drawn itself
+        page.wait_for_timeout(500)
+        if (now := shown.screenshot()) == before:
+            break
+        before = now
+    png.write_bytes(now)
     return [png.name]
 
 
@@ -123,6 +131,7 @@ def saved(page: Page, site: Path, base: str, path: str, folder: Path) -> list[En
         page.emulate_media(color_scheme="light", reduced_motion="reduce")
         page.goto(f"{base}{path}.html")
         page.evaluate(print_pdf.UNFOLD)
+        page.add_style_tag(content=ALONE)
     for entry in entries:
         entry.files = " ".join(save(page, entry.label, folder))
     return entries
@@ -135,7 +144,7 @@ def main(site: str, target: str) -> int:
     folder.mkdir(parents=True)
     entries: list[Entry] = []
     with print_pdf.opened(site) as (browser, base):
-        page = browser.new_page(device_scale_factor=SHARPNESS)
+        page = browser.new_page(viewport=WINDOW, device_scale_factor=SHARPNESS)
         page.set_default_timeout(print_pdf.PATIENCE)
         for path in toc.listed():
             found = saved(page, Path(site), base, path, folder)

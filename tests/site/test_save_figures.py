@@ -22,9 +22,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def entries(browser: Browser, base: str, folder: Path) -> list[save_figures.Entry]:
-    page = browser.new_page(viewport={"width": 1280, "height": 1000}, device_scale_factor=2)
+    page = browser.new_page(viewport=save_figures.WINDOW, device_scale_factor=2)
     page.set_default_timeout(90_000)  # a busy machine takes its time
     found = save_figures.saved(page, SITE, base, PATH, folder)
+    # The page's bar would lie over a figure that is as high as the window.
+    assert page.locator(".bd-header-article").count() == 1
+    assert page.locator(".bd-header-article:visible").count() == 0
     page.close()
     return found
 
