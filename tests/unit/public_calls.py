@@ -612,6 +612,7 @@ def _latent() -> dict[str, Callable[[], Call]]:
     placed = lambda: {"start": normal(3, 2), "gen": generator()}  # noqa: E731
     hull = lambda: shapes.convex_hull(normal(12, 2))  # noqa: E731
     alignment = lambda: shapes.align(normal(12, 2), normal(12, 2, seed=1))  # noqa: E731
+    cloud = lambda: shapes.whiten(normal(12, 2), normal(5, 2, seed=1))  # noqa: E731
     density = {"log_density": bell}
     likelihood = {"log_likelihood": bell}
     return {
@@ -674,6 +675,13 @@ def _latent() -> dict[str, Callable[[], Call]]:
             alignment().forward, {"codes": normal(5, 2)}
         ),
         "latent.shapes.Alignment.back": lambda: (alignment().back, {"points": normal(5, 2)}),
+        "latent.shapes.whiten": lambda: (
+            shapes.whiten, {"codes": normal(12, 2), "others": normal(5, 2, seed=1)}
+        ),
+        "latent.shapes.Cloud.forward": lambda: (cloud().forward, {"codes": normal(5, 2)}),
+        "latent.shapes.Cloud.back": lambda: (cloud().back, {"points": normal(5, 2)}),
+        "latent.shapes.Cloud.distance": lambda: (cloud().distance, {"points": normal(5, 2)}),
+        "latent.shapes.Cloud.spacing": lambda: (cloud().spacing, {}),
         "latent.shapes.convex_hull": lambda: (shapes.convex_hull, {"points": normal(12, 2)}),
         "latent.shapes.Hull.depth": lambda: (hull().depth, {"points": normal(5, 2)}),
         "latent.shapes.bounding_plane": lambda: (
@@ -932,6 +940,7 @@ def _experiments() -> dict[str, Callable[[], Call]]:
         "tables.table.available": lambda: (tables.available, {}),
         "tables.table.load": lambda: (tables.load, {"name": "annealing"}),
         "tables.table.read": lambda: (tables.read, {"path": file()}),
+        "tables.table.rounded": lambda: (tables.rounded, {"row": {"error": 0.1234567}}),
         "tables.table.Table.where": lambda: (table().where, {"x": "a"}),
         "tables.experiment.Experiment": lambda: (
             tables.Experiment,

@@ -45,9 +45,9 @@ _ON_THE_CPU = {
     "tables.*": "reads files",
 }
 
-# Log densities are float64, which MPS hasn't: they are on the CPU there, and what is decided by
-# them; positions are not.
-_PARTLY_ON_THE_CPU = ("latent.samplers.*",)
+# Log densities and the points of a cloud are float64, which MPS hasn't: they are on the CPU there,
+# and what is decided by them; positions and codes are not.
+_PARTLY_ON_THE_CPU = ("latent.samplers.*", "latent.shapes.whiten", "latent.shapes.Cloud.*")
 
 
 def moved(value: Any, device: torch.device) -> Any:

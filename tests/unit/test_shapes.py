@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.optimize
+import scipy.spatial
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +85,63 @@ def test_alignment_keeps_distances_and_the_type_of_the_codes():
 def test_alignment_refuses_what_does_not_determine_it(codes, factors, message):
     with pytest.raises(ValueError, match=message):
         shapes.align(codes, factors)
+
+
+# Clouds
+
+
+@given(seed=st.integers(0, 10_000), d=st.integers(2, 4))
+def test_whitened_codes_have_unit_covariance_and_come_back(seed, d):
+    codes = normal(60, d, seed=seed) @ normal(d, d, seed=seed + 1) + normal(d, seed=seed + 2)
+    cloud = shapes.whiten(codes, codes)
+    np.testing.assert_allclose(np.cov(cloud.points.T), np.eye(d), atol=1e-8)
+    torch.testing.assert_close(cloud.points, cloud.forward(codes))
+    torch.testing.assert_close(cloud.back(cloud.points), codes)
+
+
+def test_distances_in_a_cloud_are_mahalanobis_distances_to_the_nearest():
+    codes, others = normal(80, 3) * torch.tensor([5.0, 1.0, 0.2]), normal(40, 3, seed=1)
+    cloud = shapes.whiten(codes, others)
+    precision = np.linalg.inv(np.cov(codes.T))
+    somewhere = normal(20, 3, seed=2)
+
+    def apart(a, b):
+        return torch.from_numpy(scipy.spatial.distance.cdist(a, b, "mahalanobis", VI=precision))
+
+    to_known = apart(somewhere, torch.cat([codes, others])).amin(1)
+    torch.testing.assert_close(cloud.distance(cloud.forward(somewhere)), to_known)
+    others_of = apart(codes, codes).fill_diagonal_(math.inf)
+    torch.testing.assert_close(cloud.spacing(), others_of.amin(1))
+
+
+def test_the_hull_of_a_cloud_leaves_out_the_farthest_hundredth():
+    codes = normal(300, 3)
+    cloud = shapes.whiten(codes, codes)
+    nearest = cloud.points.norm(dim=1).argsort()[:-3]
+    torch.testing.assert_close(
+        cloud.hull.depth(cloud.points),
+        shapes.convex_hull(cloud.points[nearest]).depth(cloud.points),
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "others", "message"),
+    [
+        (normal(20, 1), normal(5, 1), "codes must have at least 2 dimensions"),
+        (normal(4, 3), normal(5, 3), "codes must have at least 5 rows"),
+        (normal(20, 2)[:, [0, 0]], normal(5, 2), "codes must spread over 2 dimensions"),
+        (normal(20, 3), normal(5, 2), r"others must be a float tensor \[M, 3\]"),
+        (normal(20, 3), normal(5, 3).float(), "codes and others must"),
+        (
+            torch.tensor([[0.0, 0], [1, 1], [2, 2], [3, 3], [9, 0]]),
+            torch.zeros(1, 2),
+            "codes without the farthest hundredth must spread over 2 dimensions",
+        ),
+    ],
+)
+def test_a_cloud_refuses_what_has_no_shape(codes, others, message):
+    with pytest.raises(ValueError, match=message):
+        shapes.whiten(codes, others)
 
 
 # Hulls and planes

@@ -54,3 +54,16 @@ def test_a_table_that_is_not_there_is_refused_with_those_near_it(name: str) -> N
         tables.load(name)
     with pytest.raises(ValueError, match="annealing"):
         tables.load("anealing")
+
+
+def test_rounding_keeps_what_a_table_can_hold_and_five_digits_of_each_float() -> None:
+    value = {"a": [1.000004, -2.00006e-9, 3], "b": {"c": None, "d": True, "e": "1.2345678"}}
+    found = tables.rounded(value)
+    assert found == {"a": [1.0, -2.0001e-9, 3], "b": {"c": None, "d": True, "e": "1.2345678"}}
+    assert [type(item) for item in found["a"]] == [float, float, int]
+    assert tables.rounded(found) == found
+
+
+def test_rounding_refuses_what_a_table_would() -> None:
+    with pytest.raises(ValueError, match=r"row\.a\[1\] must be plain JSON and finite, got nan"):
+        tables.rounded({"a": [0.0, float("nan")]})

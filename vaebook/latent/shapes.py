@@ -3,7 +3,17 @@
 Sums and solvers run in float64; results come back on the device and in the dtype of the points.
 """
 
-__all__ = ["Alignment", "Hull", "Plane", "align", "binned_spline", "bounding_plane", "convex_hull"]
+__all__ = [
+    "Alignment",
+    "Cloud",
+    "Hull",
+    "Plane",
+    "align",
+    "binned_spline",
+    "bounding_plane",
+    "convex_hull",
+    "whiten",
+]
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -74,6 +84,55 @@ class Plane(NamedTuple):
         return self.offset - points @ self.normal
 
 
+class Cloud(NamedTuple):
+    r"""Codes in units in which their covariance is I, so that models can be compared.
+
+    .. math:: x = L^{-1} (z - m), \qquad z = m + L x, \qquad LL^\top = \operatorname{Cov}(z)
+
+    Points x are in float64, and on the CPU where the codes' device has none.
+
+    Attributes:
+        mean: m, [D].
+        root: L, lower triangular, [D, D].
+        points: those of the codes, [N, D].
+        known: the same, and those of the other codes, [N + M, D].
+        hull: of all points but the hundredth that lies farthest out.
+    """
+
+    mean: Tensor
+    root: Tensor
+    points: Tensor
+    known: Tensor
+    hull: Hull
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return the points of codes [M, D]."""
+        _checks.points(codes, "codes", ("M", len(self.mean)))
+        _checks.alike(codes=codes, mean=self.mean)
+        return _white(codes, self.mean, self.root)
+
+    def back(self, points: Tensor) -> Tensor:
+        """Return the codes of points [M, D]."""
+        _checks.points(points, "points", ("M", len(self.mean)))
+        return self.mean + points.to(self.mean) @ self.root.T
+
+    def distance(self, points: Tensor) -> Tensor:
+        """Return how far points [M, D] are from the nearest known one, [M]."""
+        from scipy.spatial import KDTree
+
+        _checks.points(points, "points", ("M", len(self.mean)))
+        near = KDTree(_numpy(self.known)).query(_numpy(points))[0]
+        return torch.from_numpy(near).to(self.points.device)
+
+    def spacing(self) -> Tensor:
+        """Return how far each code's point is from the next one, [N]."""
+        from scipy.spatial import KDTree
+
+        cloud = _numpy(self.points)
+        near = KDTree(cloud).query(cloud, k=2)[0][:, 1]
+        return torch.from_numpy(near).to(self.points.device)
+
+
 def align(codes: Tensor, factors: Tensor) -> Alignment:
     r"""Turn the latent axes so that each goes along with one factor, as far as a rotation can.
 
@@ -122,6 +181,43 @@ def align(codes: Tensor, factors: Tensor) -> Alignment:
         )
 
     return Alignment(centre.to(codes), (u @ vh).to(codes))
+
+
+def whiten(codes: Tensor, others: Tensor) -> Cloud:
+    """Bring codes to mean 0 and covariance I.
+
+    Args:
+        codes: [N, D], D at least 2.
+        others: further codes that a place may be near to, [M, D].
+
+    Raises:
+        ValueError: for too few codes, or all of them in one plane, the farthest hundredth apart.
+
+    Example:
+        >>> wide = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0)) * 5 + 1
+        >>> cloud = whiten(wide, others=torch.tensor([[40.0, 1.0]]))
+        >>> cloud.points.T.cov().round(decimals=4).abs()
+        tensor([[1., 0.],
+                [0., 1.]], dtype=torch.float64)
+        >>> cloud.distance(cloud.forward(torch.tensor([[45.0, 1.0]]))).round(decimals=1)
+        tensor([1.], dtype=torch.float64)
+    """
+    _checks.points(codes, "codes", ("N", "D"))
+    if codes.shape[1] < 2:
+        raise ValueError(f"codes must have at least 2 dimensions, got {list(codes.shape)}")
+    _checks.rows(codes, "codes", codes.shape[1] + 2)  # one is taken off before the hull
+    _check_spread(codes, "codes")
+    _checks.points(others, "others", ("M", codes.shape[1]))
+    _checks.alike(codes=codes, others=others)
+
+    mean, root = codes.mean(0), torch.linalg.cholesky(codes.T.cov())
+    points = _white(codes, mean, root)
+    size = points.norm(dim=1)
+    middle = points[size <= size.quantile(0.99)]
+    _check_spread(middle, "codes without the farthest hundredth")
+    known = torch.cat([points, _white(others, mean, root)])
+
+    return Cloud(mean, root, points, known, convex_hull(middle))
 
 
 def convex_hull(points: Tensor) -> Hull:
@@ -281,6 +377,10 @@ def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
     steps = np.linspace(means[0, axis], means[-1, axis], n)
 
     return torch.from_numpy(spline(steps)).to(points)
+
+
+def _white(codes: Tensor, mean: Tensor, root: Tensor) -> Tensor:
+    return double(torch.linalg.solve_triangular(root, (codes - mean).T, upper=False).T)
 
 
 def _numpy(points: Tensor) -> np.ndarray:

@@ -6,7 +6,7 @@ written: a line per row, with the fingerprint of what computed it.
 
 from vaebook.tables.experiment import Experiment, Failed, from_file, run
 from vaebook.tables.pictures import pack_images, unpack_images
-from vaebook.tables.table import FOLDER, Table, available, load, read
+from vaebook.tables.table import FOLDER, Table, available, load, read, rounded
 
 __all__ = [
     "FOLDER",
@@ -18,6 +18,7 @@ __all__ = [
     "load",
     "pack_images",
     "read",
+    "rounded",
     "run",
     "unpack_images",
 ]

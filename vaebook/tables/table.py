@@ -1,6 +1,6 @@
 """A table of results: rows at points of a grid, one line of a file each."""
 
-__all__ = ["Table", "available", "load", "read"]
+__all__ = ["Table", "available", "load", "read", "rounded"]
 
 import json
 import math
@@ -116,6 +116,22 @@ def read(path: str | os.PathLike[str]) -> Table:
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is no table, or damaged: {error}") from error
+
+
+def rounded(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a row in which each float has five significant digits.
+
+    Raises:
+        ValueError: when it isn't a dict of plain JSON, finite.
+
+    Example:
+        >>> rounded({"error": 1 / 3, "sizes": [1234567.0, 3], "kind": "ae"})
+        {'error': 0.33333, 'sizes': [1234600.0, 3], 'kind': 'ae'}
+    """
+    _checks.instance(row, "row", dict)
+    check(row, "row")
+    short: dict[str, Any] = json.loads(encode(row), parse_float=lambda x: float(f"{float(x):.5g}"))
+    return short
 
 
 def write(path: Path, header: dict[str, Any], lines: Iterable[Line]) -> None:
