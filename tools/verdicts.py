@@ -43,9 +43,12 @@ KINDS = {
     "ae": "autoencoder",
     "fashion": "VAE of clothes",
     "noise": "drawn at random",
-    "constant": "constant rate",
-    "cycle": "one cycle",
-    "gaussian": "normal decoder",
+    "constant-he": "constant rate, He's weights",
+    "cycle-he": "one cycle, He's weights",
+    "gaussian-he": "normal decoder, He's weights",
+    "constant-torch": "constant rate, torch's weights",
+    "cycle-torch": "one cycle, torch's weights",
+    "gaussian-torch": "normal decoder, torch's weights",
     "3": "rate 3",
     "10": "rate 10",
 }
@@ -61,6 +64,7 @@ CHOICES = {
     "near": "near to a true image",
     "first": "first step",
     "peak": "peak",
+    "epoch": "first epoch",
     "entropy": "entropy",
     "eight": "3s like an 8",
     "neighbours": "neighbours",
@@ -171,6 +175,8 @@ def overview() -> str:
 
 def number(value: float) -> str:
     """Return a number of any size in three figures at most."""
+    if 0 < abs(value) < 0.01:
+        return f"{value:.0e}".replace("-", "−")
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return figures.number(value, digits)
 
@@ -195,17 +201,24 @@ def at(row: dict[str, Any], path: str) -> Any:
 def control(part: Part, kind: str, row: dict[str, Any]) -> str:
     """Return what a control gives, where it can be asked."""
     value = at(row, part.of)
-    if value is None or part.against is not None:
+    if value is None or part.against is not None or part.kind in UNLIKE:
         return "–"
+    if kind == "noise" and part.of == "lines.beyond":
+        return f"{number(value)} {sign(part, value)} (double exposures)"
     if kind == "cube" and part.of.startswith("kink."):
         return "–"  # its line is straight
-    return f"{number(value)} {SIGNS['reproduced' if lies(part, value) else 'refuted']}"
+    return f"{number(value)} {sign(part, value)}"
 
 
 def is_read_off(part: Part) -> bool:
     """Tell whether a number of the heatmaps' table is read off decoded heatmaps."""
     read_off = part.of.startswith(READ_OFF) and ".moments." not in part.of
     return read_off and not part.of.endswith(NOT_READ_OFF)
+
+
+def sign(part: Part, value: float) -> str:
+    """Return the sign of the side that a number lies on."""
+    return SIGNS["reproduced" if lies(part, value) else "refuted"]
 
 
 def lies(part: Part, value: float) -> bool:
