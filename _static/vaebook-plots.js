@@ -373,6 +373,13 @@
   function start() {
     document.querySelectorAll(".vaebook-plot").forEach(prepare);
     new MutationObserver(repaint).observe(root, { attributeFilter: ["data-theme"] });
+    // The style shows the buttons of the figure that was touched last.
+    const touch = ({ target }) => {
+      for (const { canvas } of plots.values()) {
+        canvas.classList.toggle("vaebook-plot-touched", canvas.contains(target));
+      }
+    };
+    addEventListener("touchstart", touch, { capture: true, passive: true });
     addEventListener("beforeprint", () => {
       if (window.Plotly) plots.forEach(draw);
     });

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial import ConvexHull, KDTree, procrustes
+from scipy.spatial import KDTree, procrustes
 from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.neighbors import KNeighborsRegressor
@@ -30,7 +30,7 @@ from vaebook import datasets, recipes
 from vaebook.latent import shapes
 from vaebook.measures import bounds
 from vaebook.measures.heatmaps import HeatmapFit, fit_heatmaps
-from vaebook.tables import Experiment
+from vaebook.tables import Experiment, rounded
 
 KINDS = ("vae-optimal", "vae-half", "ae")
 CONTROLS = ("pca", "cube")
@@ -488,50 +488,25 @@ def errors(model: Learned) -> dict[str, Any]:
     return found
 
 
-class Cloud:
-    """The codes, brought to unit covariance, and what of their hull is empty.
-
-    The hull is that of all codes but the hundredth farthest out, and what is empty lies far from
-    all codes, of the grid and of as many true heatmaps off it; how far is the same in all models.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self.mean = model.mu.mean(0)
-        self.root = torch.linalg.cholesky(model.mu.T.cov())
-        self.points = self.whiten(model.mu)
-        self.nearest = KDTree(self.points).query(self.points, k=2)[0][:, 1]
-        off_grid = self.whiten(model.codes(heatmaps()["off_grid"]))
-        self.tree = KDTree(np.concatenate([self.points, off_grid]))
-        size = np.linalg.norm(self.points, axis=1)
-        self.hull = ConvexHull(self.points[size <= np.quantile(size, 0.99)])
-
-    def whiten(self, z: Tensor) -> Numbers:
-        flat = torch.linalg.solve_triangular(self.root, (z - self.mean).T, upper=False).T
-        return np.asarray(flat.double().numpy())
-
-    def colour(self, points: Numbers) -> Tensor:
-        return self.mean + torch.from_numpy(points).float() @ self.root.T
-
-    def empty(self, z: Tensor) -> Tensor:
-        return torch.from_numpy(self.tree.query(self.whiten(z))[0] > FAR)
-
-    def within(self, n: int, rng: np.random.Generator) -> Numbers:
-        """Draw uniformly from the hull."""
-        normals, offsets = self.hull.equations[:, :-1], self.hull.equations[:, -1]
-        parts: list[Numbers] = []
-        while sum(map(len, parts)) < n:
-            box = rng.uniform(self.points.min(0), self.points.max(0), (2000, 3))
-            parts.append(box[(box @ normals.T + offsets <= 1e-9).all(1)])
-        return np.concatenate(parts)[:n]
+def inside(cloud: shapes.Cloud, n: int, rng: np.random.Generator) -> Tensor:
+    """Draw points uniformly from the hull of a cloud."""
+    low, high = cloud.points.numpy().min(0), cloud.points.numpy().max(0)
+    parts: list[Tensor] = []
+    while sum(map(len, parts)) < n:
+        box = torch.from_numpy(rng.uniform(low, high, (2000, 3)))
+        parts.append(box[cloud.hull.depth(box) >= 0])
+    return torch.cat(parts)[:n]
 
 
-def emptiness(model: Model, cloud: Cloud, rng: np.random.Generator) -> dict[str, Any]:
-    inside = cloud.within(60_000, rng)
-    lone = cloud.tree.query(inside)[0] > FAR
-    places = inside[lone][:POINTS]
-    median = float(np.median(cloud.nearest))
-    corners = ConvexHull(cloud.points).vertices
-    at = model.mu[corners.tolist()]
+def emptiness(model: Model, cloud: shapes.Cloud, rng: np.random.Generator) -> dict[str, Any]:
+    """Measure what of the hull is far from all codes, of the grid and of heatmaps off it."""
+    points = inside(cloud, 60_000, rng)
+    lone = cloud.distance(points) > FAR
+    places = points[lone][:POINTS]
+    spacing = cloud.spacing().numpy()
+    median = float(np.median(spacing))
+    corners = shapes.convex_hull(cloud.points).vertices
+    at = model.mu[corners]
     draws = torch.Generator().manual_seed(0)
     still = invalid(model, at)
     moved = {}
@@ -541,15 +516,15 @@ def emptiness(model: Model, cloud: Cloud, rng: np.random.Generator) -> dict[str,
         moved[name] = still - invalid(model, z.flatten(0, 1))
     found: dict[str, Any] = {"points": len(places)}
     if len(places) >= FEWEST:
-        found["invalid"] = invalid(model, cloud.colour(places))
+        found["invalid"] = invalid(model, cloud.back(places))
     return {
         "cloud": {
-            "uneven": math.log(float(np.quantile(cloud.nearest, 0.99)) / median),
-            "empty": float(lone.mean()),
+            "uneven": math.log(float(np.quantile(spacing, 0.99)) / median),
+            "empty": lone.double().mean().item(),
         },
         "empty": found,
         "hull": moved
-        | {"still": 1 - still, "spacing": float(np.median(cloud.nearest[corners])) / median},
+        | {"still": 1 - still, "spacing": float(np.median(spacing[corners.numpy()])) / median},
     }
 
 
@@ -594,12 +569,6 @@ def likeness(seed: int) -> dict[str, dict[str, float]]:
 # --- A row -------------------------------------------------------------------------------------
 
 
-def rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: rounded(item) for name, item in value.items()}
-    return float(f"{value:.5g}") if isinstance(value, float) else value
-
-
 def recipe(kind: str, seed: int) -> recipes.Recipe:
     return recipes.get(f"heatmap-{kind}-s{seed}")
 
@@ -619,9 +588,13 @@ def row(kind: str, seed: int) -> dict[str, Any]:
     study = ("difference", "sum", "corr")
     turned, trained = (Axes(model, study, turn) for turn in (True, False))
     by_variances = Axes(model, ("var_x", "var_y", "corr"), True)
-    cloud = Cloud(model)
+    cloud = shapes.whiten(model.mu, model.codes(heatmaps()["off_grid"]))
     tree = KDTree(model.mu.double().numpy())
-    lines = walks(turned, trained, tree, cloud.empty)
+
+    def far(z: Tensor) -> Tensor:
+        return cloud.distance(cloud.forward(z)) > FAR
+
+    lines = walks(turned, trained, tree, far)
     for name, axes in (("turned", turned), ("trained", trained)):
         north = abs(rank(axes.points[:, 2], heatmaps()["corr"]))
         found[name] = {"north_rank": north} | projections(axes) | sides(axes)
@@ -631,7 +604,7 @@ def row(kind: str, seed: int) -> dict[str, Any]:
         "strip": strip(turned),
         "planes": planes(by_variances),
         "kink": kink(model),
-        "tails": tails(turned, cloud.empty),
+        "tails": tails(turned, far),
     }
     found |= emptiness(model, cloud, np.random.default_rng(seed))
     walked = [line for ways in lines.values() for at in ways.values() for line in at.values()]

@@ -266,6 +266,17 @@ def grey_of(page: Page) -> float:
     return float(np.asarray(seen.convert("L"))[20:-20, 20:-20].mean())
 
 
+def test_on_a_touchscreen_the_buttons_of_a_figure_wait_for_a_touch(show: Show) -> None:
+    page = show(
+        markup(figures.scatter(CLOUD, LABELS, alt="Dots.")), has_touch=True, is_mobile=True
+    )
+    expect(page.locator(DRAWN)).to_have_count(1)
+    buttons = page.locator(".modebar-group").first
+    expect(buttons).to_have_css("opacity", "0")
+    page.locator(".vaebook-plot-canvas").tap()
+    expect(buttons).to_have_css("opacity", "1")
+
+
 def test_the_image_of_the_point_under_the_pointer_is_shown(show: Show) -> None:
     page = show(pictured(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])))
     expect(page.locator(DRAWN)).to_have_count(1)
