@@ -45,12 +45,19 @@ UNFOLD = """() => {
 }"""
 FIGURE = """(box) => {
   const area = box.querySelector(".vaebook-plot-canvas");
+  const room = area?.getBoundingClientRect();
+  const outside = (word) => {
+    const { left, right, top, bottom, width } = word.getBoundingClientRect();
+    return width > 0 && (left < room.left - 1 || right > room.right + 1
+      || top < room.top - 1 || bottom > room.bottom + 1);
+  };
   const marks = ".main-svg .trace path, .main-svg image, .heatmaplayer image, canvas, "
     + ".contourlayer path";
   return {
     named: Boolean(area?.ariaLabel?.trim()),
     captioned: Boolean(box.closest("figure")?.querySelector("figcaption")?.textContent.trim()),
     marks: box.querySelectorAll(marks).length,
+    cut: [...box.querySelectorAll(".main-svg text")].filter(outside).map((w) => w.textContent),
     error: box.querySelector(".vaebook-plot-error")?.textContent ?? "",
   };
 }"""
@@ -233,6 +240,10 @@ def test_every_figure_is_drawn_with_caption_and_description(visit: Visit) -> Non
     assert visit.bare_pictures == []
 
 
+def test_no_word_of_a_figure_is_cut_off(visit: Visit) -> None:
+    assert [word for figure in visit.figures for word in figure["cut"]] == []
+
+
 def test_all_mathematics_is_typeset(visit: Visit) -> None:
     assert visit.raw_maths == []
 
@@ -333,6 +344,17 @@ def test_what_is_cut_off_is_found(browser: Browser, width: int) -> None:
     kinds = [fault.split(":")[0] for fault in page.evaluate(CUT_OFF)]
     desktop = width == WIDTHS["desktop"]
     assert kinds == ["code", *["code"] * desktop, "caption"]
+    page.close()
+
+
+def test_a_word_of_a_figure_that_is_cut_off_is_found(browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_content(
+        '<div class="vaebook-plot"><div class="vaebook-plot-canvas" style="width: 200px">'
+        '<svg class="main-svg" width="200" height="50"><text x="20" y="30">inside</text>'
+        '<text x="180" y="30">beyond</text><text x="20" y="5">above</text></svg></div></div>'
+    )
+    assert page.locator(".vaebook-plot").evaluate(FIGURE)["cut"] == ["beyond", "above"]
     page.close()
 
 
