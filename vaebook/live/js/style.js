@@ -75,7 +75,7 @@ const STYLE = `
 .vaebook-live-at-lens { grid-area: lens; }
 .vaebook-live-at-terms { grid-area: terms; }
 .vaebook-live-cell { display: flex; flex-direction: column; gap: 0.5rem; overflow-wrap: anywhere; }
-.vaebook-live-pipeline .vaebook-live-facts { font-size: 0.9rem; gap: 0 0.25rem; grid-template-columns: auto minmax(0, 1fr); justify-content: stretch; }
+.vaebook-live-pipeline .vaebook-live-facts { font-size: 0.9rem; gap: 0 0.25rem; grid-template-columns: minmax(0, 1fr) auto; justify-content: stretch; }
 .vaebook-live-pipeline .vaebook-live-net + div .vaebook-live-facts { grid-template-columns: minmax(0, 1fr); line-height: 1.3; }
 .vaebook-live.vaebook-live-pipeline .vaebook-live-net + div dd { padding: 0; text-align: start; }
 .vaebook-live-net { align-items: center; background: var(--pst-color-surface, #8883); clip-path: polygon(0 0, 100% 28%, 100% 72%, 0 100%); display: flex; font-size: 0.9rem; height: 7rem; justify-content: center; text-align: center; }
