@@ -89,7 +89,7 @@ spelling: .venv/installed
 
 unit: .venv/installed
 	@echo "== 4/7 mathematics, package and structure"
-	$(pytest) $(parallel) $(covered) -m "not alone" --ignore=tests/site
+	$(pytest) $(parallel) $(covered) -m "not alone $(not_weekly)" --ignore=tests/site
 	$(pytest) -m alone --ignore=tests/site
 
 chapters: .venv/installed _build/data
@@ -110,10 +110,11 @@ assignments: .venv/installed ## write the students' notebooks to _build/assignme
 	$(BIN)/python assignments/course.py release --output _build/assignments
 
 # Quoted, since folders of submissions have spaces in their names.
-grade: .venv/installed ## grade SUBMISSIONS=DIR into _build/grades (SEED=..., WRITTEN=FILE, JOBS=2)
+grade: .venv/installed ## grade SUBMISSIONS=DIR or ZIP into _build/grades (ASSIGNMENT=, STUDENT=, SEED=, WRITTEN=FILE, JOBS=)
 	$(BIN)/python assignments/course.py grade "$(SUBMISSIONS)" --output _build/grades \
 	  $(if $(SEED),--seed "$(SEED)") $(if $(WRITTEN),--written "$(WRITTEN)") \
-	  $(if $(JOBS),--jobs "$(JOBS)")
+	  $(if $(ASSIGNMENT),--assignment "$(ASSIGNMENT)") \
+	  $(if $(STUDENT),--student "$(STUDENT)") $(if $(JOBS),--jobs "$(JOBS)")
 
 wheel: .venv/installed ## build the package into _build/wheel
 	rm -rf build _build/wheel

@@ -2,81 +2,40 @@
 
     python assignments/course.py release [--output DIR]
     python assignments/course.py grade SUBMISSIONS [--output DIR] [--seed N] [--jobs N]
-        [--written FILE]
+        [--assignment NAME] [--student NAME] [--written FILE]
 
 The masters in `source/NAME/NAME.ipynb` are notebooks in nbgrader's format, so nbgrader and its
 formgrader take them as they are. SUBMISSIONS holds one folder a student. The instructor's guide in
 the book explains the rest.
 """
 
-__all__ = ["Assignment", "Report", "grade", "load", "masters", "release"]
+__all__ = ["Report", "grade", "grade_folder", "read_marks"]
 
 import argparse
 import csv
-import functools
+import hashlib
 import html
-import re
+import io
+import json
+import os
 import secrets
 import sys
-from collections import Counter
-from dataclasses import dataclass, field
+import unicodedata
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbformat import NotebookNode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import sandbox
+import submissions
+from masters import Assignment, first_line, masters, release
+from submissions import File, Found
 from vaebook import jobs
 
-SOURCE = Path(__file__).resolve().parent / "source"
-STUB, ANSWER = "# YOUR CODE HERE\nraise NotImplementedError()", "YOUR ANSWER HERE"
-_SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[ \t]*$", re.S | re.M)
-_HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[ \t]*\n?", re.S | re.M)
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A master: its notebook and what its cells are for, by grade_id."""
-
-    name: str
-    notebook: NotebookNode
-    roles: dict[str, dict[str, Any]]
-
-    @property
-    def title(self) -> str:
-        """The first heading."""
-        return str(self.notebook.cells[0].source.split("\n")[0].lstrip("# "))
-
-    @property
-    def cells(self) -> dict[str, NotebookNode]:
-        """The cells that have a grade_id."""
-        return {_id(cell): cell for cell in self.notebook.cells if _id(cell)}
-
-    @functools.cached_property
-    def released(self) -> dict[str, str]:
-        """The sources of these cells as the students get them."""
-        return {_id(cell): cell.source for cell in release(self).cells if _id(cell)}
-
-    @property
-    def tests(self) -> dict[str, float]:
-        """The points of each automatic test, in order."""
-        return self._points(written=False)
-
-    @property
-    def written(self) -> dict[str, float]:
-        """The points of each answer that a person marks."""
-        return self._points(written=True)
-
-    @property
-    def helpers(self) -> str:
-        """The name of the cell with the helpers of the tests."""
-        return next(name for name in self.roles if name.endswith("-helpers"))
-
-    def _points(self, written: bool) -> dict[str, float]:
-        graded = {n: r for n, r in self.roles.items() if r["grade"] and r["solution"] is written}
-        return {name: float(role["points"]) for name, role in graded.items()}
+HERE = Path(__file__).resolve().parent
+Marks = dict[tuple[str, str], tuple[float | None, str]]
 
 
 @dataclass
@@ -88,7 +47,7 @@ class Report:
     status: str
     outcome: sandbox.Outcome
     seed: int
-    answers: dict[str, str] = field(default_factory=dict)
+    found: Found = field(default_factory=Found)
     marks: dict[str, float] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
 
@@ -100,9 +59,9 @@ class Report:
 
     @property
     def row(self) -> dict[str, Any]:
-        """The line of the CSV file."""
+        """The line of the CSV file; what nobody has marked yet is left empty, not 0."""
         automatic, of = sum(self.scores.values()), sum(self.assignment.tests.values())
-        marked = set(self.marks) >= set(self.assignment.written) or not self.answers
+        marked = set(self.marks) >= set(self.assignment.written) or self.status == "missing"
         written = sum(self.marks.values()) if marked else None
         return {
             "student": self.student,
@@ -119,147 +78,8 @@ class Report:
         }
 
 
-def load(path: Path) -> Assignment:
-    """Read a master and check that it can be one.
-
-    Raises:
-        ValueError: when two cells share an id, a test has no points, or a solution no markers.
-    """
-    notebook = nbformat.read(path, as_version=4)
-    ids = [name for name in map(_id, notebook.cells) if name]
-    if twice := [name for name, count in Counter(ids).items() if count > 1]:
-        raise ValueError(f"{path.name}: each grade_id must be there once, {twice} are not")
-    roles = {_id(c): dict(c.metadata.nbgrader) for c in notebook.cells if _id(c)}
-    for cell in notebook.cells:
-        role = roles.get(_id(cell), {})
-        if role.get("grade") and not role.get("points", 0) > 0:
-            raise ValueError(f"{path.name}: {_id(cell)} must have points above 0")
-        if role.get("solution") and cell.cell_type == "code" and not _SOLUTION.search(cell.source):
-            raise ValueError(f"{path.name}: {_id(cell)} must mark its solution for removal")
-    return Assignment(path.stem, notebook, roles)
-
-
-def masters(source: Path = SOURCE) -> dict[str, Assignment]:
-    """Read all masters, in order."""
-    return {path.stem: load(path) for path in sorted(source.glob("*/*.ipynb"))}
-
-
-def release(assignment: Assignment) -> NotebookNode:
-    """Return the students' version: no solutions, no hidden tests, no outputs, tests locked."""
-    notebook = nbformat.from_dict(assignment.notebook)
-    for cell in notebook.cells:
-        role = assignment.roles.get(_id(cell), {})
-        if role.get("solution"):
-            cell.source = _SOLUTION.sub(_stub, cell.source)
-            if cell.cell_type == "markdown":
-                cell.source = ANSWER
-        cell.source = _HIDDEN.sub("", cell.source).rstrip()
-        if role.get("locked"):
-            cell.metadata.update(editable=False, deletable=False)
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    return notebook
-
-
-def _stub(match: re.Match[str]) -> str:
-    return "\n".join(match[1] + line for line in STUB.split("\n"))
-
-
-def _id(cell: NotebookNode) -> str:
-    return str(cell.get("metadata", {}).get("nbgrader", {}).get("grade_id", ""))
-
-
 def _number(points: float) -> str:
     return f"{points:g}"
-
-
-# ---------------------------------------------------------------------------------------------
-# Reading submissions
-
-
-def read(path: Path) -> NotebookNode:
-    """Read a notebook as it may come back: other line ends, a byte-order mark, older formats.
-
-    Raises:
-        ValueError: when it is no notebook.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig", errors="replace")
-        notebook = nbformat.reads(text, as_version=4)
-        for cell in notebook.cells:
-            cell.source = "".join(cell.source).replace("\r\n", "\n").replace("\r", "\n")
-    except Exception as error:
-        raise ValueError(f"{path.name} is no notebook that can be read: {error}") from error
-    return notebook
-
-
-def identify(notebook: NotebookNode, assignment: Assignment) -> list[str]:
-    """Return for each cell which cell of the master it is, or nothing for a student's own.
-
-    By its grade_id; where an editor has dropped the metadata, by its first line.
-    """
-    first = {_first_line(source): name for name, source in assignment.released.items()}
-    names = []
-    for cell in notebook.cells:
-        by_line = first.get(_first_line(cell.source), "") if cell.source.strip() else ""
-        names.append(_id(cell) if _id(cell) in assignment.roles else by_line)
-    return names
-
-
-def _first_line(source: str) -> str:
-    return source.strip().split("\n")[0].rstrip()
-
-
-def plan(notebook: NotebookNode, assignment: Assignment, seed: int) -> tuple[sandbox.Plan, Any]:
-    """Put a submission's code and the master's tests together; also remarks and answers."""
-    cells, seen, remarks, answers = [], [], [], {}
-    wanted = assignment.released
-    names = identify(notebook, assignment)
-    for position, (cell, name) in enumerate(zip(notebook.cells, names, strict=True), 1):
-        role = assignment.roles.get(name, {})
-        if name:
-            seen.append(name)
-        if role.get("locked"):
-            originals = (wanted[name].strip(), assignment.cells[name].source.strip())
-            if cell.source.strip() not in originals:
-                remarks.append(f"{name} was changed; the original was used")
-            if cell.cell_type == "code" and not role["grade"]:
-                cells.append((name, assignment.cells[name].source))
-        elif name in assignment.written:
-            answers[name] = cell.source
-        elif cell.cell_type == "code":
-            cells.append((name or f"cell {position}", cell.source))
-    missing = [n for n in wanted if n not in seen and assignment.cells[n].cell_type == "code"]
-    remarks += [f"{name} is missing" for name in missing]
-    tests = [(name, assignment.cells[name].source) for name in assignment.tests]
-    helpers = assignment.cells[assignment.helpers].source
-    return sandbox.Plan(cells, helpers, tests, seed), (remarks, answers)
-
-
-def find(folder: Path, assignments: dict[str, Assignment]) -> dict[str, list[Path]]:
-    """Sort a student's notebooks by assignment: by what is in them, else by their names.
-
-    Of several the one that bears the assignment's name comes first, then the newest.
-    """
-    found: dict[str, list[Path]] = {name: [] for name in assignments}
-    for path in sorted(folder.rglob("*.ipynb")):
-        if ".ipynb_checkpoints" in path.parts:
-            continue
-        common = {}
-        try:
-            notebook = read(path)
-            for name, assignment in assignments.items():
-                common[name] = len(set(filter(None, identify(notebook, assignment))))
-        except ValueError:
-            pass
-        best = max(common, key=common.__getitem__, default="")
-        if not common.get(best):
-            best = next((n for n in assignments if n in path.stem.lower()), "")
-        if best:
-            found[best].append(path)
-    for name, paths in found.items():
-        paths.sort(key=lambda p: (p.stem != name, -p.stat().st_mtime))
-    return found
 
 
 # ---------------------------------------------------------------------------------------------
@@ -267,81 +87,153 @@ def find(folder: Path, assignments: dict[str, Assignment]) -> dict[str, list[Pat
 
 
 def grade(
-    path: Path,
-    assignment: Assignment,
-    student: str = "",
-    seed: int = 0,
-    limits: sandbox.Limits | None = None,
+    path: Path, assignment: Assignment, seed: int = 0, limits: sandbox.Limits | None = None
 ) -> Report:
     """Grade one notebook."""
-    report, todo = prepare(path, assignment, student, seed)
-    return report if todo is None else finish(report, sandbox.run(todo, limits))
-
-
-def prepare(
-    path: Path, assignment: Assignment, student: str, seed: int
-) -> tuple[Report, sandbox.Plan | None]:
-    """Return a report without an outcome, and what has to be run for it; nothing if unreadable."""
-    outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not run"))
-    try:
-        notebook = read(path)
-    except ValueError as error:
-        return Report(student, assignment, str(error), outcome, seed), None
-    todo, (outcome.remarks, answers) = plan(notebook, assignment, seed)
-    answers = {n: text for n, text in answers.items() if text.strip() not in ("", ANSWER)}
-    return Report(student, assignment, "graded", outcome, seed, answers), todo
-
-
-def finish(report: Report, outcome: sandbox.Outcome) -> Report:
-    """Put what came of the run into a report, after the remarks that are there."""
-    outcome.remarks[:0] = report.outcome.remarks
-    report.outcome = outcome
+    file = File(path.name, path.read_bytes(), 0.0)
+    report, plan = _prepare("", [file], assignment, seed)
+    if plan is not None:
+        report.outcome = sandbox.run(plan, limits)
     return report
 
 
+def _prepare(
+    student: str, files: list[File], assignment: Assignment, seed: int
+) -> tuple[Report, sandbox.Plan | None]:
+    """Return a report without an outcome, and what has to be run for it, of the best of the files.
+
+    That is the one with most cells filled in, and of equals the newest.
+    """
+    outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not run"))
+    read: list[tuple[int, float, File, Found]] = []
+    problems = []
+    for file in files:
+        try:
+            found = submissions.part(submissions.read(file), assignment)
+            read.append((found.n_filled, file.time, file, found))
+        except ValueError as error:
+            problems.append(str(error))
+    if not read:
+        return Report(student, assignment, "; ".join(problems), outcome, seed), None
+    *_, file, found = max(read, key=lambda entry: entry[:2])
+    if len(files) > 1:
+        others = ", ".join(other.name for other in files if other is not file)
+        found.remarks.append(f"graded: {file.name}; not graded: {others}")
+    report = Report(student, assignment, "graded", outcome, seed, found)
+    return report, sandbox.Plan(found.cells, assignment.exam, seed)
+
+
+def by_assignment(
+    student: submissions.Student, assignments: dict[str, Assignment]
+) -> dict[str, list[File]]:
+    """Sort a student's files by assignment: by what is in them, else by their names."""
+    found: dict[str, list[File]] = {}
+    for file in student.files:
+        known = dict.fromkeys(assignments, 0)
+        try:
+            notebook = submissions.read(file)
+            for name, assignment in assignments.items():
+                known[name] = submissions.part(notebook, assignment).n_known
+        except ValueError:
+            pass
+        best = max(known, key=known.__getitem__)
+        if not known[best]:
+            best = next((n for n in assignments if n in file.name.lower()), "")
+        if best:
+            found.setdefault(best, []).append(file)
+        else:
+            student.refused.append(f"{file.name} belongs to no assignment")
+    return found
+
+
 def grade_folder(
-    submissions: Path,
+    place: Path,
     output: Path,
     seed: int,
-    marks: dict[tuple[str, str], tuple[float, str]],
+    marks: Marks,
     n_jobs: int = 1,
+    only_assignment: str = "",
+    only_student: str = "",
 ) -> list[Report]:
-    """Grade one folder a student; write `grades.csv`, `tests.csv`, `written.csv`, feedback."""
+    """Grade what lies in a folder or a zip; write the tables and the pages of feedback.
+
+    What was graded before with the same tests and the same seed is not run again, and each result
+    is kept as soon as it is there: an interrupted run goes on where it was.
+
+    Raises:
+        ValueError: when there is no such assignment or student, or marks are of neither.
+    """
     assignments = masters()
+    if only_assignment and only_assignment not in assignments:
+        raise ValueError(
+            f"ASSIGNMENT must be one of {', '.join(assignments)}, got {only_assignment}"
+        )
+    students, strays = submissions.collect(place)
+    for stray in strays:
+        print(f"NOT GRADED: {stray}", flush=True)
+    if only_student and only_student not in students:
+        raise ValueError(f"STUDENT must be one of {', '.join(students)}, got {only_student}")
+    if unknown := sorted({student for student, _ in marks} - set(students)):
+        raise ValueError(f"marks of students who have handed in nothing: {', '.join(unknown)}")
+    sorted_files = {
+        name: by_assignment(student, assignments) for name, student in students.items()
+    }
+    # What nobody has handed in has not been set.
+    set_ = [a for a in assignments if any(a in files for files in sorted_files.values())]
+    kept = output / "outcomes"
+    kept.mkdir(parents=True, exist_ok=True)
     reports: list[Report] = []
-    plans = {}
-    for stray in sorted(submissions.glob("*.ipynb")):
-        print(f"not graded: {stray.name} lies in no student's folder", flush=True)
-    for folder in sorted(p for p in submissions.iterdir() if p.is_dir() and p.name[0] not in "._"):
-        for name, paths in find(folder, assignments).items():
-            assignment = assignments[name]
-            if not paths:
-                outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not handed in"))
-                report = Report(folder.name, assignment, "missing", outcome, seed)
+    todo: list[tuple[Report, sandbox.Plan, Path]] = []
+    for name, student in students.items():
+        if only_student not in ("", name):
+            continue
+        for assignment_name in [only_assignment] if only_assignment else set_:
+            assignment = assignments[assignment_name]
+            if files := sorted_files[name].get(assignment_name, []):
+                report, plan = _prepare(name, files, assignment, seed)
             else:
-                report, todo = prepare(paths[0], assignment, folder.name, seed)
-                if todo is not None:
-                    plans[len(reports)] = todo
-            report.outcome.remarks += [
-                f"not graded: {other.relative_to(folder)}" for other in paths[1:]
-            ]
+                outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not handed in"))
+                report, plan = Report(name, assignment, "missing", outcome, seed), None
+            report.found.remarks += [f"not read: {reason}" for reason in student.refused]
+            if report.status == "missing" and student.refused:
+                report.status = f"nothing that can be read: {'; '.join(student.refused)}"[:500]
             for question in assignment.written:
-                if (folder.name, question) in marks:
-                    points, comment = marks[folder.name, question]
-                    report.marks[question], report.comments[question] = points, comment
+                points, report.comments[question] = marks.get((name, question), (None, ""))
+                if points is not None:
+                    report.marks[question] = points
             reports.append(report)
-    places = list(plans)
-    for found in jobs.each(
-        sandbox.run, [{"plan": todo} for todo in plans.values()], n_jobs=n_jobs
-    ):
+            if plan is not None:
+                path = kept / f"{_fingerprint(plan)}.json"
+                try:
+                    report.outcome = sandbox.Outcome(**json.loads(path.read_text("utf-8")))
+                except (OSError, ValueError, TypeError):
+                    todo.append((report, plan, path))
+    plans = [{"plan": plan} for _, plan, _ in todo]
+    if len(reports) > len(todo):
+        print(f"{len(reports) - len(todo)} of {len(reports)} need not be run", flush=True)
+    for found in jobs.each(sandbox.run, plans, n_jobs=n_jobs):
+        report, _, path = todo[found.index]
         if found.error:
-            raise RuntimeError(found.error)
-        print(_line(finish(reports[places[found.index]], found.value)), flush=True)
+            report.status = f"could not be run: {found.error.splitlines()[-1]}"
+        else:
+            report.outcome = found.value
+            part = path.with_suffix(".part")
+            part.write_text(json.dumps(asdict(found.value)), encoding="utf-8")
+            part.replace(path)
+        print(_line(report), flush=True)
     for report in reports:
         if report.status != "graded":
             print(_line(report), flush=True)
     _write(output, reports)
     return reports
+
+
+def _fingerprint(plan: sandbox.Plan) -> str:
+    """A hash of all that decides what comes of a plan."""
+    text = json.dumps([plan.cells, asdict(plan.exam), plan.seed], sort_keys=True)
+    parts = [text.encode("utf-8", "replace")]
+    parts += [(HERE / f"{n}.py").read_bytes() for n in ("inside", "judge", "sandbox", "wire")]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
 
 def _line(report: Report) -> str:
@@ -350,28 +242,80 @@ def _line(report: Report) -> str:
     return f"{row['student']:20} {row['assignment']:12} {points}  {row['status']}"
 
 
-def read_marks(
-    path: Path, assignments: dict[str, Assignment]
-) -> dict[tuple[str, str], tuple[float, str]]:
+# ---------------------------------------------------------------------------------------------
+# Tables
+
+
+def read_marks(path: Path, assignments: dict[str, Assignment]) -> Marks:
     """Read the points of the written answers from a `written.csv` that somebody has filled in.
 
+    With commas, semicolons or tabs, in UTF-8 or as Excel saves it, with decimal commas.
+
     Raises:
-        ValueError: when a line names no question, or its points are not within its range.
+        ValueError: when columns are missing, a line names no question, or its points are not
+            within their range.
     """
+    rows = _rows(path)
+    if lacking := {"student", "question", "points"} - set(rows.fieldnames or []):
+        raise ValueError(f"{path.name} must have columns {', '.join(sorted(lacking))}")
     largest = {q: p for a in assignments.values() for q, p in a.written.items()}
-    marks = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        for row in csv.DictReader(file):
-            if not (text := (row["points"] or "").strip()):
-                continue
-            question, points = row["question"], float(text.replace(",", "."))
-            if question not in largest or not 0 <= points <= largest[question]:
-                raise ValueError(
-                    f"{path.name}: {row['student']}, {question}: points must lie between 0 and "
-                    f"{largest.get(question, 'those of a question that exists')}, got {text}"
-                )
-            marks[row["student"], question] = (points, row.get("comment") or "")
+    marks: Marks = {}
+    for row in rows:
+        student = unicodedata.normalize("NFC", _bare(row["student"] or "")).strip()
+        question, points = (row["question"] or "").strip(), (row["points"] or "").strip()
+        comment = _bare(row.get("comment") or "")
+        if not points and not comment:
+            continue
+        try:
+            value = float(points.replace(",", ".")) if points else None
+            right = question in largest and (value is None or 0 <= value <= largest[question])
+        except ValueError:
+            right = False
+        if not right:
+            raise ValueError(
+                f"{path.name}: {student}, {question}: points must lie between 0 and "
+                f"{largest.get(question, 'those of a question that exists')}, got {points}"
+            )
+        marks[student, question] = (value, comment)
     return marks
+
+
+def _rows(path: Path) -> "csv.DictReader[str]":
+    """The rows of a table as a spreadsheet may have saved it."""
+    data = path.read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", errors="replace")
+    head = text.split("\n", 1)[0]
+    return csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
+
+
+def _harmless(value: Any) -> Any:
+    """A cell of a table that no spreadsheet takes for a formula."""
+    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if risky else value
+
+
+def _bare(value: str) -> str:
+    return value[1:] if value[:1] == "'" and _harmless(value[1:]) != value[1:] else value
+
+
+def _table(path: Path, rows: list[dict[str, Any]], key: tuple[str, ...]) -> None:
+    """Write rows in place of those with the same key; others that are there stay."""
+    if path.exists():
+        new = {tuple(str(_harmless(row[k])) for k in key) for row in rows}
+        before = [row for row in _rows(path) if tuple(row.get(k) for k in key) not in new]
+        rows = [{k: _bare(v or "") for k, v in row.items() if k} for row in before] + rows
+        rows.sort(key=lambda row: (str(row["student"]), str(row["assignment"])))
+    columns = list(rows[-1]) if rows else list(key)
+    part = path.with_suffix(".part")
+    # With a byte-order mark, by which Excel knows that it is UTF-8.
+    with part.open("w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore", restval="")
+        writer.writeheader()
+        writer.writerows({k: _harmless(v) for k, v in row.items()} for row in rows)
+    part.replace(path)
 
 
 def _write(output: Path, reports: list[Report]) -> None:
@@ -384,24 +328,18 @@ def _write(output: Path, reports: list[Report]) -> None:
             row = {"test": name, "points": _number(report.scores[name]), "of": _number(points)}
             tests.append(key | row | {"error": error})
         for name, points in report.assignment.written.items():
-            if name in report.answers:
+            if report.status != "missing":
                 mark = report.marks.get(name)
                 row = {"question": name, "points": "" if mark is None else _number(mark)}
-                comment = report.comments.get(name, "")
-                written.append(key | row | {"of": _number(points), "comment": comment})
+                row |= {"of": _number(points), "comment": report.comments.get(name, "")}
+                row["found"] = "yes" if name in report.found.answers else "no proof found"
+                written.append(key | row)
         page = output / "feedback" / report.student / f"{report.assignment.name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(feedback(report), encoding="utf-8")
-    for name, rows in {
-        "grades": [report.row for report in reports],
-        "tests": tests,
-        "written": written,
-    }.items():
-        with (output / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            columns = list(rows[0]) if rows else ["student"]
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
+        page.write_text(feedback(report), encoding="utf-8", errors="replace")
+    _table(output / "grades.csv", [r.row for r in reports], ("student", "assignment"))
+    _table(output / "tests.csv", tests, ("student", "assignment", "test"))
+    _table(output / "written.csv", written, ("student", "assignment", "question"))
 
 
 _PAGE = """<!doctype html>
@@ -414,6 +352,7 @@ body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: auto; pa
 table {{ border-collapse: collapse; width: 100% }}
 td, th {{ border-bottom: 1px solid #bbb; padding: .4rem; text-align: left; vertical-align: top }}
 td.points {{ white-space: nowrap }}
+img {{ max-width: 100% }}
 pre {{ background: #f3f3f3; padding: .6rem; overflow-x: auto; white-space: pre-wrap }}
 </style>
 <h1>{title}</h1>
@@ -425,7 +364,7 @@ pre {{ background: #f3f3f3; padding: .6rem; overflow-x: auto; white-space: pre-w
 
 def feedback(report: Report) -> str:
     """Return a page that tells a student what each test said."""
-    row = report.row
+    row, found = report.row, report.found
     summary = f"{row['automatic']} of {row['automatic_of']} points by the tests"
     summary += f", {row['written'] or 'not yet marked'} of {row['written_of']} for the proof."
     if report.status != "graded":
@@ -433,19 +372,21 @@ def feedback(report: Report) -> str:
     parts = ["<table><tr><th>Test<th>Points<th>What it said"]
     for name, points in report.assignment.tests.items():
         error = report.outcome.errors[name]
-        label = _first_line(report.assignment.cells[name].source).lstrip("# ")
+        label = first_line(report.assignment.cells[name].source).lstrip("# ")
         score = f"{_number(report.scores[name])} / {_number(points)}"
         said = f"<pre>{html.escape(error)}</pre>" if error else "passed"
         parts.append(f"<tr><td>{html.escape(label)}<td class=points>{score}<td>{said}")
     parts.append("</table>")
-    if report.outcome.remarks:
-        remarks = "".join(f"<li>{html.escape(remark)}" for remark in report.outcome.remarks)
-        parts.append(f"<h2>Remarks</h2><ul>{remarks}</ul>")
-    for name, answer in report.answers.items():
+    if remarks := [*found.remarks, *report.outcome.remarks]:
+        items = "".join(f"<li>{html.escape(remark)}" for remark in remarks)
+        parts.append(f"<h2>Remarks</h2><ul>{items}</ul>")
+    for name, answer in found.answers.items():
         mark = "not yet marked" if name not in report.marks else _number(report.marks[name])
         comment = html.escape(report.comments.get(name, ""))
         parts.append(f"<h2>{name}: {mark} / {_number(report.assignment.written[name])}</h2>")
         parts.append(f"<p>{comment}</p><pre>{html.escape(answer)}</pre>")
+        images = found.images.get(name, [])
+        parts += [f'<p><img src="{html.escape(image)}" alt="pasted">' for image in images]
     if report.outcome.output:
         printed = html.escape(report.outcome.output[:4_000])
         parts.append(f"<h2>What your cells printed</h2><pre>{printed}</pre>")
@@ -458,6 +399,19 @@ def feedback(report: Report) -> str:
     )
 
 
+def _seed(output: Path, wanted: int | None) -> int:
+    """The seed that was asked for, else that of the folder's last run, else a new one."""
+    path = output / "seed"
+    if wanted is None:
+        try:
+            wanted = int(path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            wanted = secrets.randbelow(2**31)
+    output.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{wanted}\n", encoding="ascii")
+    return wanted
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -467,8 +421,10 @@ def main(arguments: list[str] | None = None) -> int:
     grading = commands.add_parser("grade", help="grade a folder with one folder a student")
     grading.add_argument("submissions", type=Path)
     grading.add_argument("--output", type=Path, default=Path("_build/grades"))
-    grading.add_argument("--seed", type=int, help="of the random inputs; a new one by default")
-    grading.add_argument("--jobs", type=int, default=1, help="submissions at a time (default: 1)")
+    grading.add_argument("--seed", type=int, help="of the random inputs (default: as last time)")
+    grading.add_argument("--jobs", type=int, default=0, help="at a time (default: all cores)")
+    grading.add_argument("--assignment", default="", help="this one only")
+    grading.add_argument("--student", default="", help="this one only")
     grading.add_argument("--written", type=Path, help="written.csv with the points of the proofs")
     options = parser.parse_args(arguments)
     if options.command == "release":
@@ -478,15 +434,35 @@ def main(arguments: list[str] | None = None) -> int:
             nbformat.write(release(assignment), path)
             print(path)
         return 0
-    if options.jobs < 1:
+    if options.jobs < 0:
         parser.error(f"--jobs must be 1 or more, got {options.jobs}")
-    if not options.submissions.is_dir():
-        parser.error(f"SUBMISSIONS must be a folder, got {options.submissions}")
-    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    marks = read_marks(options.written, masters()) if options.written else {}
-    reports = grade_folder(options.submissions, options.output, seed, marks, options.jobs)
+    # `make` passes an empty name where none is given, and that is the folder it runs in.
+    if str(options.submissions) == ".":
+        parser.error("SUBMISSIONS must be a folder or a zip: make grade SUBMISSIONS=DIR")
+    for lack in sandbox.lacks():
+        print(f"NOT PROTECTED: {lack}", file=sys.stderr, flush=True)
+    output: Path = options.output
+    try:
+        seed = _seed(output, options.seed)
+        # What somebody has typed into the table that is there counts, and stays.
+        marks: Marks = {}
+        for path in filter(None, (output / "written.csv", options.written)):
+            if path == options.written or path.exists():
+                marks |= read_marks(path, masters())
+        n_jobs = options.jobs or len(os.sched_getaffinity(0))
+        reports = grade_folder(
+            options.submissions,
+            output,
+            seed,
+            marks,
+            n_jobs,
+            options.assignment,
+            options.student,
+        )
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     if not reports:
-        parser.error(f"SUBMISSIONS must hold one folder a student, {options.submissions} has none")
+        parser.error(f"SUBMISSIONS must hold a student's notebook, {options.submissions} has none")
     print(f"Seed {seed}; grades.csv, tests.csv, written.csv and feedback/ are in {options.output}")
     return 0
 

@@ -1,0 +1,4 @@
+# no logarithm of the variances at all
+# loses: elbo-gaussian-2
+def kl_gaussians(mu_q, var_q, mu_p, var_p):
+    return 0.5 * (var_q / var_p + (mu_q - mu_p) ** 2 / var_p - 1).sum(1)

@@ -1,0 +1,4 @@
+# one noise for all images
+# loses: elbo-reparameterise-2
+def reparameterise(mu, logvar, epsilon):
+    return mu + np.exp(logvar / 2) * epsilon[:, :1]

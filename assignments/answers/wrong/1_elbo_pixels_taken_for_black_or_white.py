@@ -1,0 +1,4 @@
+# pixels taken for black or white
+# loses: elbo-bernoulli-1 elbo-bernoulli-2
+def log_bernoulli(x, logits):
+    return np.where(x > 0.5, -np.logaddexp(0, -logits), -np.logaddexp(0, logits)).sum(1)

@@ -1,0 +1,6 @@
+# the distance without its first term
+# loses: mixtures-distance-1 mixtures-distance-3
+def bhattacharyya(mean_1, cov_1, mean_2, cov_2):
+    both = (cov_1 + cov_2) / 2
+    d = [np.linalg.slogdet(c)[1] for c in (both, cov_1, cov_2)]
+    return d[0] / 2 - (d[1] + d[2]) / 4

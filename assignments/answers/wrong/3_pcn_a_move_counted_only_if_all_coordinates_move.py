@@ -1,0 +1,5 @@
+# a move counted only if all coordinates move
+# loses: pcn-rate-2
+def acceptance_rate(start, states):
+    path = np.concatenate([start[None], states])
+    return (path[1:] != path[:-1]).all(2).mean(0)

@@ -1,0 +1,10 @@
+# always from the start
+# loses: pcn-chain-1 pcn-chain-3
+def pcn(log_likelihood, start, step, xi, u):
+    z, states = start, []
+    for noise, chance in zip(xi, u):
+        new = propose(start, noise, step)
+        yes = np.log(chance) < log_acceptance(log_likelihood(new), log_likelihood(z))
+        z = np.where(yes[:, None], new, z)
+        states.append(z)
+    return np.stack(states)

@@ -1,0 +1,4 @@
+# roots on both
+# loses: pcn-propose-2
+def propose(z, xi, step):
+    return np.sqrt(1 - step**2) * z + np.sqrt(step) * xi

@@ -1,0 +1,4 @@
+# the exponential of a large change
+# loses: pcn-accept-2
+def log_acceptance(log_l_new, log_l_old):
+    return np.log(np.minimum(1, np.exp(log_l_new - log_l_old)))

@@ -1,0 +1,11 @@
+# the old state forgotten on rejection
+# loses: pcn-chain-2 pcn-chain-3
+def pcn(log_likelihood, start, step, xi, u):
+    z, states = start, []
+    for noise, chance in zip(xi, u):
+        new = propose(z, noise, step)
+        log_alpha = log_acceptance(log_likelihood(new), log_likelihood(z))
+        yes = (np.log(chance) < log_alpha)[:, None]
+        z = np.where(yes, new, z)
+        if yes.all(): states.append(z)
+    return np.stack(states)

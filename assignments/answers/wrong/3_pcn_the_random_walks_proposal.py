@@ -1,0 +1,4 @@
+# the random walk's proposal
+# loses: pcn-propose-1 pcn-propose-2
+def propose(z, xi, step):
+    return z + step * xi

@@ -1,0 +1,10 @@
+# the same noise in each step
+# loses: pcn-chain-1 pcn-chain-3
+def pcn(log_likelihood, start, step, xi, u):
+    z, states = start, []
+    for chance in u:
+        new = propose(z, xi[0], step)
+        yes = np.log(chance) < log_acceptance(log_likelihood(new), log_likelihood(z))
+        z = np.where(yes[:, None], new, z)
+        states.append(z)
+    return np.stack(states)

@@ -1,0 +1,11 @@
+# the state before the step
+# loses: pcn-chain-1 pcn-chain-3
+def pcn(log_likelihood, start, step, xi, u):
+    z, states = start, []
+    for noise, chance in zip(xi, u):
+        new = propose(z, noise, step)
+        log_alpha = log_acceptance(log_likelihood(new), log_likelihood(z))
+        yes = (np.log(chance) < log_alpha)[:, None]
+        states.append(z)
+        z = np.where(yes, new, z)
+    return np.stack(states)

@@ -1,0 +1,8 @@
+# a grid without its last point
+# loses: heatmaps-heatmap-1 heatmaps-heatmap-2 heatmaps-heatmap-3
+def heatmap(s1, s2, rho, size, extent):
+    axis = -extent + 2 * extent * np.arange(size) / size
+    x, y = np.meshgrid(axis, axis)
+    q = x**2 / s1 - 2 * rho * x * y / (s1 * s2) ** 0.5 + y**2 / s2
+    h = np.exp(-q / 2 / (1 - rho**2))
+    return h / h.max()

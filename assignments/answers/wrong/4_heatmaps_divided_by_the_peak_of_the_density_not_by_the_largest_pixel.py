@@ -1,0 +1,6 @@
+# divided by the peak of the density, not by the largest pixel
+# loses: heatmaps-heatmap-3
+def heatmap(s1, s2, rho, size, extent):
+    x, y = np.meshgrid(*[np.linspace(-extent, extent, size)] * 2)
+    q = x**2 / s1 - 2 * rho * x * y / (s1 * s2)**0.5 + y**2 / s2
+    return np.exp(-q / 2 / (1 - rho**2))

@@ -1,0 +1,5 @@
+# divided by the sum of the entries
+# loses: heatmaps-direction-1 heatmaps-direction-2
+def direction(z, factor):
+    w = np.linalg.lstsq(z - z.mean(0), factor - factor.mean(), rcond=None)[0]
+    return w / np.abs(w).sum()

@@ -1,0 +1,7 @@
+# no half in the exponent
+# loses: heatmaps-heatmap-1 heatmaps-heatmap-2 heatmaps-heatmap-3
+def heatmap(s1, s2, rho, size, extent):
+    x, y = np.meshgrid(*[np.linspace(-extent, extent, size)] * 2)
+    q = x**2 / s1 - 2 * rho * x * y / (s1 * s2) ** 0.5 + y**2 / s2
+    h = np.exp(-q / (1 - rho**2))
+    return h / h.max()

@@ -1,0 +1,4 @@
+# rate plus distortion, as if they had one unit
+# loses: beta-choose-1 beta-choose-2
+def choose_beta(betas, rates, distortions, pixels):
+    return betas[(distortions + rates).argmin()]

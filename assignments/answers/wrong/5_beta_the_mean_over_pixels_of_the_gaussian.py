@@ -1,0 +1,4 @@
+# the mean over pixels of the Gaussian
+# loses: beta-gaussian-1 beta-gaussian-2
+def gaussian_nll(x, recon, variance):
+    return 0.5 * ((x - recon) ** 2 / variance + np.log(2 * np.pi * variance)).mean(1)

@@ -1,0 +1,4 @@
+# the rate as a mean over dimensions
+# loses: beta-rate-2
+def rate(mu, logvar):
+    return 0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).mean()

@@ -1,0 +1,4 @@
+# the smallest loss with its own weight
+# loses: beta-choose-1 beta-choose-2
+def choose_beta(betas, rates, distortions, pixels):
+    return betas[(distortions + betas * rates).argmin()]

@@ -1,0 +1,4 @@
+# the smallest rate
+# loses: beta-choose-1 beta-choose-2
+def choose_beta(betas, rates, distortions, pixels):
+    return betas[rates.argmin()]

@@ -1,0 +1,8 @@
+# the weight as it is
+# loses: beta-disguise-2
+def beta_of_variance(variance):
+    return 2 * variance
+
+
+def beta_of_mean(weight, pixels, latents):
+    return weight

@@ -1,0 +1,4 @@
+# units below the threshold
+# loses: beta-active-1 beta-active-2
+def active_units(mu, threshold):
+    return mu.var(0) < threshold

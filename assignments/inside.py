@@ -1,0 +1,315 @@
+"""What runs a student's notebook, inside the sandbox: it knows no master, no test and no mark.
+
+    python inside.py CONTROL NAMES
+
+Three kinds of processes fork from each other, so that what dies takes little with it. The first
+has imported the libraries and waits for submissions; it forks a notebook for each. The notebook
+forks before each cell and goes on as the child, so that after a cell that ends its process it is
+what it was before. And it forks for each test, so that no test sees what another left. Each takes
+its orders from a socket, CONTROL in the first; NAMES are the modules to import.
+"""
+
+__all__: list[str] = []
+
+import contextlib
+import ctypes
+import importlib
+import io
+import math
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from wire import Closed, Line, Peer, TimeUp
+
+LONGEST_OUTPUT = 4_000  # characters of a cell that go into the feedback
+
+
+def main(control: socket.socket, names: list[str]) -> None:
+    """Run one submission after the other, each on the socket that comes with the order."""
+    for name in names:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    shell = _shell()
+    with contextlib.suppress(OSError, AttributeError):  # whose orphans come to this process
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+    scratch = Path(os.environ["HOME"])
+    control.send(b"ready")
+    while True:
+        order, files, *_ = socket.recv_fds(control, 1, 1)
+        if not order:
+            break
+        if files:
+            if os.fork() == 0:
+                control.close()
+                _notebook(Line(socket.socket(fileno=files[0])), shell)
+                os._exit(0)
+            os.close(files[0])
+            continue
+        if not _end_all():
+            break  # and with the first process of a namespace all others end
+        for left in [*scratch.iterdir(), *Path("/dev/shm").glob("*")]:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        control.send(b"clean")
+
+
+def _end_all() -> bool:
+    """End whatever descends from this process; false when something does not want to."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            for child in Path("/proc/thread-self/children").read_text(encoding="ascii").split():
+                os.kill(int(child), signal.SIGKILL)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def _shell() -> Any:
+    """IPython as it runs cells in a notebook, without its history and its windows."""
+    from IPython.core.error import UsageError
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.InteractiveShell.colors = "nocolor"
+    shell: Any = InteractiveShell.instance(config=config, user_ns={"__name__": "__main__"})
+    # What a cell raises is told by the grader, once.
+    shell.showtraceback = shell.showsyntaxerror = lambda *_, **__: None
+    # A figure is drawn to no window whatever a cell asks for.
+    shell.enable_matplotlib = shell.enable_gui = lambda *_, **__: ("agg", "agg")
+    run = shell.run_line_magic
+
+    def run_line_magic(name: str, line: str, _stack_depth: int = 1) -> Any:
+        """Leave out what is a command of an extension of the student's own."""
+        with contextlib.suppress(UsageError, ImportError):
+            return run(name, line, _stack_depth=_stack_depth + 1)
+
+    shell.run_line_magic = run_line_magic
+    return shell
+
+
+# ---------------------------------------------------------------------------------------------
+# A notebook
+
+
+def _notebook(line: Line, shell: Any) -> None:
+    """Run the cells, then a test for each socket that comes."""
+    first = line.receive()
+    limits = first["limits"]
+    _settle(limits)
+    for name, source in first["cells"]:
+        _run_cell(line, shell, name, source, limits)
+    line.send({"cells": "done"})
+    child = 0
+    while True:
+        order, files, *_ = socket.recv_fds(line.connection, 1, 1)
+        if child:
+            with contextlib.suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+        if not order or not files:
+            return
+        child = os.fork()
+        if child == 0:
+            line.connection.close()
+            _serve(Line(socket.socket(fileno=files[0])), shell, limits)
+            os._exit(0)
+        os.close(files[0])
+
+
+def _settle(limits: Any) -> None:
+    """Limit memory, processes and files; no input, and no output but what is kept of it."""
+    os.setsid()
+    os.chdir(os.environ["HOME"])
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - for as long as we live
+    for kind, amount in (
+        (resource.RLIMIT_AS, _address_space() + limits["memory"]),
+        (resource.RLIMIT_FSIZE, 20 * 2**20),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NPROC, limits["processes"]),
+    ):
+        if amount is None:  # others of the user would count too
+            continue
+        with contextlib.suppress(ValueError, OSError):  # macOS knows no RLIMIT_AS
+            resource.setrlimit(kind, (amount, amount))
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+def _address_space() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 8 * 2**30
+
+
+def _run_cell(line: Line, shell: Any, name: str, source: str, limits: Any) -> None:
+    """Run a cell in a fork that then is the notebook; stay what we were if it dies of it."""
+    done, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(done)
+        error, output = _execute(shell, source, limits["processor"])
+        line.send({"cell": name, "error": error, "output": output})
+        os.write(tell, b"1")
+        os.close(tell)
+        return
+    os.close(tell)
+    in_time = select.select([done], [], [], limits["clock"])[0]
+    if in_time and os.read(done, 1):
+        os.waitpid(child, 0)
+        os._exit(0)
+    os.close(done)
+    with contextlib.suppress(OSError):
+        os.kill(child, signal.SIGKILL)
+    status = os.waitpid(child, 0)[1]
+    late = not in_time or os.WIFSIGNALED(status)
+    error = "it ended its process: it did not stop in time, or took too much memory"
+    line.send({"cell": name, "error": error, "output": "", "late": late})
+
+
+class _Printed(io.StringIO):
+    """What is printed, as far as anyone will read it."""
+
+    def write(self, text: str) -> int:
+        if self.tell() < LONGEST_OUTPUT:
+            super().write(text[:LONGEST_OUTPUT])
+        return len(text)
+
+
+def _execute(shell: Any, source: str, limit: float) -> tuple[str, str]:
+    """Run a cell; return its error, empty if none, and what it printed."""
+    printed = _Printed()
+    try:
+        with (
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+            _alarm(limit),
+        ):
+            result = shell.run_cell(source, store_history=False)
+        error = result.error_before_exec or result.error_in_exec
+    except BaseException as late:
+        error = late
+    return (_told(error, shell) if error else ""), printed.getvalue()[:LONGEST_OUTPUT]
+
+
+def _told(error: BaseException, shell: Any) -> str:
+    """Say what was raised, and in which line of a cell."""
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError: {error.msg} (line {error.lineno} of the cell)"
+    if isinstance(error, NotImplementedError):
+        return "not written yet"
+    if isinstance(error, TimeUp):
+        return str(error)
+    return f"{type(error).__name__}: {error} {_where(error, shell)}".strip()[:1_000]
+
+
+def _where(error: BaseException, shell: Any) -> str:
+    frames = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in frames if frame.f_globals is shell.user_ns]
+    return f"(line {lines[-1]} of its cell)" if lines else ""
+
+
+@contextlib.contextmanager
+def _alarm(limit: float) -> Iterator[None]:
+    """Raise in the running code after `limit` seconds of the processor, and again each second.
+
+    What catches even that is ended by the system two seconds later.
+    """
+
+    def ring(*_: object) -> None:
+        raise TimeUp(f"took longer than {limit:g} s of the processor")
+
+    last = math.ceil(limit) + 2
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (last, last))
+    signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, limit, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+# ---------------------------------------------------------------------------------------------
+# A test
+
+
+class _Student(Peer):
+    """Offers what the notebook has defined; whatever it raises is told, and no more."""
+
+    _caught = BaseException
+    shell: Any = None
+
+    def _told(self, error: BaseException) -> str:
+        return f"{error} {_where(error, self.shell)}".strip()[:1_000]
+
+
+def _serve(line: Line, shell: Any, limits: Any) -> None:
+    """Let the grader call the functions of the notebook, some of them replaced by its own."""
+    order = line.receive()
+    offers = {name: _late(shell.user_ns, name) for name in order["functions"]}
+    peer = _Student(line, offers)
+    peer.shell = shell
+    for name in order["replaced"]:
+        shell.user_ns[name] = _instead(shell.user_ns.get(name), peer.function(name))
+    printed = _Printed()
+    with (
+        shell.builtin_trap,
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+        contextlib.suppress(Closed),
+        _alarm(limits["processor"]),
+    ):
+        peer.serve()
+
+
+def _late(namespace: dict[str, Any], name: str) -> Any:
+    """A function by its name, looked up when it is called."""
+
+    def call(*arguments: Any) -> Any:
+        if name not in namespace:
+            raise NameError(f"name {name!r} is not defined")
+        return namespace[name](*arguments)
+
+    return call
+
+
+def _instead(own: Any, right: Any) -> Any:
+    """The right function in place of one's own, with results of the kind that one's own has."""
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        kind = None
+        with contextlib.suppress(Exception):
+            kind = own(*arguments, **named)
+        result, torch = right(*arguments, **named), sys.modules.get("torch")
+        if torch is not None and isinstance(kind, torch.Tensor):
+            return torch.as_tensor(result).to(kind.dtype)
+        return result.tolist() if isinstance(kind, list) and hasattr(result, "tolist") else result
+
+    return call
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])), sys.argv[2].split(","))

@@ -1,0 +1,269 @@
+"""What a submission may try against the grader, each line of the guide's table by an attack."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import masters
+import sandbox
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BETA = masters.masters()["5_beta"]
+TESTS = ["beta-rate-1", "beta-rate-2"]
+LIMITS = sandbox.Limits(processor=2.0, clock=20.0)
+
+# What the system of whoever runs this does not offer is said, and not passed over.
+walled = pytest.mark.skipif(bool(sandbox.lacks()), reason="; ".join(sandbox.lacks()))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_sandbox_stays() -> Iterator[None]:
+    """End what waits for further submissions."""
+    yield
+    sandbox.close()
+
+
+def run(*cells: str) -> sandbox.Outcome:
+    """What comes of a notebook with these cells."""
+    named = [(f"cell {n}", cell) for n, cell in enumerate(["import numpy as np", *cells])]
+    return sandbox.run(sandbox.Plan(named, BETA.exam, 0), LIMITS)
+
+
+def printed(code: str) -> str:
+    """What a cell of a submission prints."""
+    found = run(code)
+    assert found.remarks == []
+    return found.output
+
+
+RIGHT = BETA.cells["beta-rate"].source
+
+CHEATS = {
+    "numpy is told that all is close": """
+import numpy as np
+np.allclose = np.isclose = lambda *a, **k: True
+def rate(mu, logvar):
+    return 0.0
+""",
+    "an object that equals everything": """
+class Yes(float):
+    def __eq__(self, other): return True
+    def __sub__(self, other): return 0.0
+    __rsub__ = __sub__
+def rate(mu, logvar):
+    return Yes(0)
+""",
+    "an array that lies about itself": """
+class Yes(np.ndarray):
+    def __array_function__(self, *a, **k): return True
+    def __array_ufunc__(self, *a, **k): return True
+def rate(mu, logvar):
+    return np.zeros(1).view(Yes)
+""",
+    "what is expected, from the frames of the caller": """
+import sys
+def rate(mu, logvar):
+    frame = sys._getframe()
+    while frame:
+        if "expect" in frame.f_locals:
+            return frame.f_locals["expect"]
+        frame = frame.f_back
+    return 0.0
+""",
+    "what is expected, from all objects in memory": """
+import gc
+def rate(mu, logvar):
+    for thing in gc.get_objects():
+        if isinstance(thing, dict) and "expect" in thing:
+            return thing["expect"]
+    for thing in gc.get_objects():
+        if type(thing).__name__ in ("Exam", "Assignment", "Plan"):
+            return thing.namespace()["rate"](mu, logvar)
+    return 0.0
+""",
+    "the right function, asked of the grader": """
+import gc
+def rate(mu, logvar):
+    for thing in gc.get_objects():
+        if hasattr(type(thing), "function") and type(thing).__name__ == "_Student":
+            return thing.function("rate")(mu, logvar)
+    return 0.0
+""",
+    "lines of results, written into every open file": """
+import json, os, struct
+def rate(mu, logvar):
+    for said in ({"test": "beta-rate-1", "error": ""}, {"result": None}, {"raised": []}):
+        data = json.dumps(said).encode()
+        for file in range(3, 40):
+            try:
+                os.write(file, struct.pack("!Q", len(data)) + data)
+            except OSError:
+                pass
+    return 0.0
+""",
+    "a pickle for an answer": """
+class Bomb:
+    def __reduce__(self):
+        return (exec, ("import bank",))
+def rate(mu, logvar):
+    return np.array([Bomb()], dtype=object)
+""",
+    "an exception that a test would let pass": """
+def rate(mu, logvar):
+    raise StopIteration("all is well")
+""",
+    "the judge's own module, changed": """
+import sys, types
+sys.modules["judge"] = types.ModuleType("judge")
+def rate(mu, logvar):
+    import wire
+    wire.Peer._answer = lambda *a: None
+    return 0.0
+""",
+    "half a message, and silence": """
+import os, signal, struct
+def rate(mu, logvar):
+    signal.signal(signal.SIGPROF, signal.SIG_IGN)
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    for file in range(3, 40):
+        try:
+            os.write(file, struct.pack("!Q", 1000) + b"{")
+        except OSError:
+            pass
+    while True:
+        pass
+""",
+    "a message longer than all memory": """
+import os, struct
+def rate(mu, logvar):
+    for file in range(3, 40):
+        try:
+            os.write(file, struct.pack("!Q", 2**62))
+        except OSError:
+            pass
+    return 0.0
+""",
+}
+
+
+@pytest.mark.parametrize("code", CHEATS.values(), ids=list(CHEATS))
+def test_a_trick_earns_nothing(code: str) -> None:
+    errors = run(code).errors
+    assert errors["beta-rate-1"]
+    assert errors["beta-rate-2"]
+
+
+@walled
+@pytest.mark.parametrize(
+    "path",
+    [
+        str(ROOT / "assignments" / "source"),
+        str(ROOT / "assignments" / "judge.py"),
+        str(ROOT / "README.md"),
+        str(Path.home()),
+        "/etc/passwd",
+        "/var",
+    ],
+)
+def test_masters_home_and_system_are_out_of_sight(path: str) -> None:
+    code = f"import os\nprint(os.path.exists({path!r}) and os.listdir({path!r}))"
+    assert os.path.exists(path)
+    inside = ("False", "['.pyenv']", "[]")  # of a home, no more than the way to Python
+    said = printed(code.replace("and os.listdir", "and os.path.isdir") if "." in path else code)
+    assert said.strip() in inside
+
+
+@walled
+def test_a_neighbours_notebook_is_out_of_reach(tmp_path: Path) -> None:
+    neighbour = tmp_path / "1_elbo.ipynb"
+    neighbour.write_text("untouched", encoding="utf-8")
+    run(f"open({str(neighbour)!r}, 'w').write('changed')")
+    assert neighbour.read_text(encoding="utf-8") == "untouched"
+    assert "True" not in printed(f"import os\nprint(os.path.exists({str(neighbour)!r}))")
+
+
+def test_the_environment_is_empty_of_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox.close()
+    monkeypatch.setenv("GRADER_TOKEN", "a secret")
+    said = printed("import os\nprint(dict(os.environ))")
+    assert "HOME" in said
+    assert "secret" not in said
+    assert "secret" not in printed("print(open('/proc/1/environ').read())")
+
+
+@walled
+def test_there_is_no_network() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        port = server.getsockname()[1]
+        found = run(f"import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)")
+        assert "refused" in found.remarks[0] or "unreachable" in found.remarks[0]
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+@walled
+def test_no_process_of_others_can_be_seen_or_ended() -> None:
+    said = printed("import os\nprint([p for p in os.listdir('/proc') if p.isdigit()])")
+    assert str(os.getpid()) not in said
+    assert "ProcessLookupError" in run(f"import os\nos.kill({os.getpid()}, 9)").remarks[0]
+
+
+@walled
+def test_nothing_but_its_own_folder_can_be_written() -> None:
+    for path in (sys.prefix, "/usr", "/", "/grader"):
+        assert "Error" in run(f"open({path + '/mark'!r}, 'w')").remarks[0]
+    assert printed("open('mark', 'w').write('x')\nprint('written')").strip().endswith("written")
+
+
+def test_what_one_submission_leaves_the_next_does_not_find() -> None:
+    run("import os, tempfile\nopen('left', 'w').write('x')\nopen('/tmp/left', 'w').write('x')")
+    said = printed("import os\nprint(os.path.exists('left') or 'left' in globals())")
+    assert said.strip() == "False"
+    run("import numpy, builtins\nnumpy.mean = None\nbuiltins.trick = 1")
+    assert printed("print(np.mean([1.0]), 'trick' in dir(__builtins__))").strip() == "1.0 False"
+
+
+@walled
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(1000)",
+        "!setsid sleep 1000 &",
+        "import os\nfor _ in range(20):\n    if os.fork() == 0:\n        while True: pass",
+    ],
+)
+def test_processes_do_not_outlive_their_submission(code: str) -> None:
+    count = "import os\nprint(sum(p.isdigit() for p in os.listdir('/proc')))"
+    before = printed(count)
+    run(code)
+    assert printed(count) == before
+
+
+def test_files_and_memory_have_a_limit() -> None:
+    large = "with open('x', 'wb') as f:\n    f.write(bytes(30 * 2**20))"
+    assert run(large).remarks
+    assert "MemoryError" in run("np.ones((2**16, 2**16))").remarks[0]
+
+
+def test_a_sampler_does_not_compute_without_end_for_a_student() -> None:
+    exam = masters.masters()["3_pcn"].exam
+    greedy = (
+        "def diagnose(sampler, rng):\n"
+        "    return sampler(lambda z: 0, 0 * rng.normal(size=(9, 9)), 1, 10**9, rng)"
+    )
+    cells = [("a", greedy)]
+    error = sandbox.run(sandbox.Plan(cells, exam, 0), LIMITS).errors["pcn-diagnose-2"]
+    assert "a million numbers at most" in error
+
+
+def test_what_protects_and_what_does_not_is_said_before_grading_starts() -> None:
+    assert isinstance(sandbox.lacks(), list)
+    for lack in sandbox.lacks():
+        assert "submissions can" in lack
