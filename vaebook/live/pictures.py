@@ -127,7 +127,10 @@ def _spread(
 
 
 def paths(places: Tensor) -> str:
-    """Return chains in a plane [T, K, 2] as a data URL, transparent, from rings to dots."""
+    """Return chains in a plane [T, K, 2] as a data URL, transparent, from rings to dots.
+
+    All is grey, so that a ring is a ring and a dot a dot on a white page and on a black one.
+    """
     side, edge = 840, 20
     low, high = places.flatten(0, 1).aminmax(dim=0)
     reach = max((high - low).max().item() / 2, 1e-6)
@@ -137,12 +140,13 @@ def paths(places: Tensor) -> str:
     draw = ImageDraw.Draw(sheet)
     chains = [[(x, y) for x, y in chain] for chain in spots.transpose(0, 1).tolist()]
     for chain in chains:
-        draw.line(chain, "#808080", 2)
+        draw.line(chain, "#80808090", 2)
     # A chain that never moved is a dot in its ring.
-    for k, radius, fill, rim in ((0, 11, "#ffffff", "#111111"), (-1, 8, "#111111", "#ffffff")):
+    for k, radius, fill in ((0, 13, "#80808000"), (-1, 8, "#808080")):
         for chain in chains:
             x, y = chain[k]
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill, rim, 2)
+            around = (x - radius, y - radius, x + radius, y + radius)
+            draw.ellipse(around, fill, "#808080", 4)
     return data_url(sheet.quantize(24, method=Image.Quantize.FASTOCTREE))
 
 
