@@ -29,16 +29,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import stats
-from scipy.spatial import ConvexHull, KDTree
 from torch import Tensor
 
 from vaebook import datasets, recipes
+from vaebook.latent.shapes import Cloud, convex_hull, whiten
 from vaebook.measures import agreement, bounds
 from vaebook.measures.heatmaps import fit_heatmaps
 from vaebook.models import VAE, Autoencoder
-from vaebook.tables import Experiment
+from vaebook.tables import Experiment, rounded
 
 KINDS = ("vae-optimal", "vae-half", "ae")
 SEEDS = range(22, 34)
@@ -51,8 +50,6 @@ EDGES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)  # of such distances
 PLACES, FEWEST = 100, 10  # between two of them
 WEIGHTS = Path("_build/weights")
 LOW, HIGH = torch.tensor([0.1, 0.1, -0.95]), torch.tensor([4.9, 4.9, 0.85])  # of the grid
-
-Numbers = NDArray[np.float64]
 
 
 def off_grid(n: int) -> Tensor:
@@ -93,38 +90,14 @@ def spread(errors: Tensor) -> dict[str, float]:
     return {"mean": errors.mean().item(), "median": median, "q99": q99}
 
 
-class Cloud:
-    """Codes brought to unit covariance, their hull, and how far a place is from a true heatmap's.
-
-    The hull is that of all codes but the hundredth farthest out.
-    """
-
-    def __init__(self, codes: Tensor, others: Tensor) -> None:
-        self.mean = codes.mean(0)
-        self.root = torch.linalg.cholesky(codes.T.cov())
-        self.points = self.whiten(codes)
-        self.tree = KDTree(np.concatenate([self.points, self.whiten(others)]))
-        size = np.linalg.norm(self.points, axis=1)
-        self.hull = ConvexHull(self.points[size <= np.quantile(size, 0.99)])
-
-    def whiten(self, z: Tensor) -> Numbers:
-        flat = torch.linalg.solve_triangular(self.root, (z - self.mean).T, upper=False).T
-        return np.asarray(flat.double().numpy())
-
-    def colour(self, points: Numbers) -> Tensor:
-        return self.mean + torch.from_numpy(points).float() @ self.root.T
-
-    def uniform(self, n: int, inside: bool, rng: np.random.Generator) -> Numbers:
-        """Draw from the box that holds the codes: from the hull, or from what is outside it."""
-        normals, offsets = self.hull.equations[:, :-1], self.hull.equations[:, -1]
-        parts: list[Numbers] = []
-        while sum(map(len, parts)) < n:
-            box = rng.uniform(self.points.min(0), self.points.max(0), (2000, 3))
-            parts.append(box[(box @ normals.T + offsets <= 1e-9).all(1) == inside])
-        return np.concatenate(parts)[:n]
-
-    def distance(self, points: Numbers) -> Numbers:
-        return np.asarray(self.tree.query(points)[0])
+def uniform(cloud: Cloud, n: int, inside: bool, rng: np.random.Generator) -> Tensor:
+    """Draw from the box that holds the codes: from the hull, or from what is outside it."""
+    low, high = cloud.points.numpy().min(0), cloud.points.numpy().max(0)
+    parts: list[Tensor] = []
+    while sum(map(len, parts)) < n:
+        box = torch.from_numpy(rng.uniform(low, high, (2000, 3)))
+        parts.append(box[(cloud.hull.depth(box) >= 0) == inside])
+    return torch.cat(parts)[:n]
 
 
 def ways(
@@ -135,14 +108,14 @@ def ways(
     one, two = torch.randint(len(codes), (2, POINTS), generator=draws)
     t = torch.rand(POINTS, 1, generator=draws)
     noise = torch.randn(2, POINTS, 3, generator=draws)
-    outside = cloud.uniform(20 * POINTS, False, rng)
+    outside = uniform(cloud, 20 * POINTS, False, rng)
     alone = cloud.distance(outside) > FAR
     return {
         "reconstructions": model.codes(sets()["test"][:POINTS]).mu,
         "chords": torch.lerp(codes[one], codes[two], t),
         "prior": noise[0],
         "gaussian": cloud.mean + noise[1] @ cloud.root.T,
-        "outside": cloud.colour(outside[alone][:POINTS]),
+        "outside": cloud.back(outside[alone][:POINTS]),
     }
 
 
@@ -166,20 +139,20 @@ def by_distance(
     model: VAE | Autoencoder, cloud: Cloud, rng: np.random.Generator
 ) -> list[float | None]:
     """Return how many decodes are no heatmaps between each two of EDGES, None where is no room."""
-    points = cloud.uniform(60_000, True, rng)
+    points = uniform(cloud, 60_000, True, rng)
     distance = cloud.distance(points)
     found: list[float | None] = []
     for low, high in pairwise(EDGES):
         some = points[(distance >= low) & (distance < high)][:PLACES]
         enough = len(some) >= FEWEST
-        found.append(judged(decode(model, cloud.colour(some)))["invalid"] if enough else None)
+        found.append(judged(decode(model, cloud.back(some)))["invalid"] if enough else None)
     return found
 
 
 def moved(model: VAE | Autoencoder, cloud: Cloud, codes: Tensor) -> list[float]:
     """Return how many decodes are no heatmaps at corners of the hull, moved by each size."""
     draws = torch.Generator().manual_seed(0)
-    corners = torch.from_numpy(ConvexHull(cloud.points).vertices.astype(np.int64))
+    corners = convex_hull(cloud.points).vertices
     some = codes[corners[torch.randint(len(corners), (POINTS,), generator=draws)]]
     noise = codes.std(0) * torch.randn(POINTS, 3, generator=draws)
     return [judged(decode(model, some + size * noise))["invalid"] for size in SIZES]
@@ -247,22 +220,13 @@ def row(kind: str, seed: int) -> dict[str, Any]:
     found["shape"] = spread(shapes) | {"rank_with_error": together}
 
     rng = np.random.default_rng(seed)
-    cloud = Cloud(codes, own.mu)
+    cloud = whiten(codes, own.mu)
     picked = ways(model, cloud, codes, rng)
     found["validity"] = {way: judged(decode(model, z)) for way, z in picked.items()}
     found["by_distance"] = by_distance(model, cloud, rng)
     found["hull"] = moved(model, cloud, codes)
     found["told"] = told(model, cloud)
     return rounded(found)
-
-
-def rounded(value: Any) -> Any:
-    """Return a copy with five significant digits."""
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [rounded(item) for item in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
