@@ -187,6 +187,8 @@ def found(tally: Tally) -> str:
     if not known:
         return "–"
     low, high = number(min(known)), number(max(known))
+    if low == high:
+        return low
     return f"{number(float(np.median(known)))} ({low} to {high})"
 
 
@@ -204,7 +206,7 @@ def control(part: Part, kind: str, row: dict[str, Any]) -> str:
     if value is None or part.against is not None or part.kind in UNLIKE:
         return "–"
     if kind == "noise" and part.of == "lines.beyond":
-        return f"{number(value)} {sign(part, value)} (double exposures)"
+        return f"{number(value)} {sign(part, value)} (blend)"
     if kind == "cube" and part.of.startswith("kink."):
         return "–"  # its line is straight
     return f"{number(value)} {sign(part, value)}"
