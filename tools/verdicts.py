@@ -297,7 +297,8 @@ def readings_of(decision: Decision) -> str:
         return ""
     counts = Counter(decision.verdicts)
     if len(counts) == 1:
-        return f" So in all {len(decision.verdicts)} readings."
+        every = "both" if len(decision.verdicts) == 2 else f"all {len(decision.verdicts)}"
+        return f" So in {every} readings."
     parts = [f"{counts[verdict]} {verdict}" for verdict in SIGNS if counts[verdict]]
     return f" Of {len(decision.verdicts)} readings: {', '.join(parts)}."
 
