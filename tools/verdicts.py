@@ -203,7 +203,7 @@ def at(row: dict[str, Any], path: str) -> Any:
 def control(part: Part, kind: str, row: dict[str, Any]) -> str:
     """Return what a control gives, where it can be asked."""
     value = at(row, part.of)
-    if value is None or part.against is not None or part.kind in UNLIKE:
+    if value is None:
         return "–"
     if kind == "noise" and part.of == "lines.beyond":
         return f"{number(value)} {sign(part, value)} (blend)"
@@ -235,7 +235,7 @@ def lies(part: Part, value: float) -> bool:
 def others(part: Part, rows: list[dict[str, Any]]) -> str:
     """Return the median of other models, and how many lie on the claim's side."""
     values = [value for row in rows if (value := at(row, part.of)) is not None]
-    if not values or part.against is not None or part.kind in UNLIKE:
+    if not values:
         return "–"
     there = sum(lies(part, value) for value in values)
     return f"{number(float(np.median(values)))} ({there})"
@@ -258,11 +258,14 @@ def beside(decision: Decision) -> dict[str, list[str]]:
         rows = [row for row in tables.load(claim.table).rows if row["kind"] == kind]
         if not rows or any(kind in (part.kind, part.against) for part in claim.parts):
             continue
+        blurs = kind == "pca" and claim.table == "heatmap_claims"
         column = [
-            others(part, rows)
+            "no heatmaps"
+            if blurs and is_read_off(part)
+            else "–"
+            if part.against is not None or part.kind in UNLIKE
+            else others(part, rows)
             if kind in OTHERS
-            else "no heatmaps"
-            if kind == "pca" and claim.table == "heatmap_claims" and is_read_off(part)
             else control(part, kind, rows[0])
             for part in claim.parts
         ]
@@ -303,15 +306,19 @@ def readings_of(decision: Decision) -> str:
     return f" Of {len(decision.verdicts)} readings: {', '.join(parts)}."
 
 
+def decided_as(decision: Decision) -> str:
+    """Return the verdict with its sign, and how the readings came out."""
+    return f"**{SIGNS[decision.verdict]} {decision.verdict}.**{readings_of(decision)}"
+
+
 def in_short(decision: Decision) -> list[str]:
     """Return a claim and its verdict as MyST, for the chapter that it belongs to."""
-    claim, verdict = decision.claim, decision.verdict
+    claim = decision.claim
     return [
-        f"::::{{container}} vaebook-claim claim-{name(verdict)}",
+        f"::::{{container}} vaebook-claim claim-{name(decision.verdict)}",
         f"**{claim.id}** {claim.says} {{cite:p}}`{claim.source}`",
         "",
-        f"**{SIGNS[verdict]} {verdict}.**{readings_of(decision)} {claim.remark} "
-        f"{{ref}}`What decided it <{anchor(claim)}>`.",
+        f"{decided_as(decision)} {claim.remark} {{ref}}`What decided it <{anchor(claim)}>`.",
         "::::",
         "",
     ]
@@ -319,17 +326,17 @@ def in_short(decision: Decision) -> list[str]:
 
 def text_of(decision: Decision) -> list[str]:
     """Return a claim as MyST."""
-    claim, verdict = decision.claim, decision.verdict
+    claim = decision.claim
     changed = [f"*Changed since the first forms:* {claim.changed}", ""] if claim.changed else []
     shown = f" ({{numref}}`{claim.figure}`)" if claim.figure else ""
     ours = "A prediction of this book. "
     whose = f" {{cite:p}}`{claim.source}`" if is_theirs(decision) else ""
     return [
         f"({anchor(claim)})=",
-        f"::::::{{container}} vaebook-claim claim-{name(verdict)}",
+        f"::::::{{container}} vaebook-claim claim-{name(decision.verdict)}",
         f"**{claim.id}** {'' if is_theirs(decision) else ours}{claim.says}{whose}",
         "",
-        f"**{SIGNS[verdict]} {verdict}.**{readings_of(decision)}{shown}",
+        f"{decided_as(decision)}{shown}",
         "",
         claim.remark,
         "",
