@@ -110,11 +110,12 @@ assignments: .venv/installed ## write the students' notebooks to _build/assignme
 	$(BIN)/python assignments/course.py release --output _build/assignments
 
 # Quoted, since folders of submissions have spaces in their names.
-grade: .venv/installed ## grade SUBMISSIONS=DIR or ZIP into _build/grades (ASSIGNMENT=, STUDENT=, SEED=, WRITTEN=FILE, JOBS=)
+grade: .venv/installed ## grade SUBMISSIONS=DIR or ZIP into _build/grades (ASSIGNMENT=, STUDENT=, SEED=, WRITTEN=FILE, COURSE=FILE, JOBS=, SCHEDULER=)
 	$(BIN)/python assignments/course.py grade "$(SUBMISSIONS)" --output _build/grades \
 	  $(if $(SEED),--seed "$(SEED)") $(if $(WRITTEN),--written "$(WRITTEN)") \
 	  $(if $(ASSIGNMENT),--assignment "$(ASSIGNMENT)") \
-	  $(if $(STUDENT),--student "$(STUDENT)") $(if $(JOBS),--jobs "$(JOBS)")
+	  $(if $(STUDENT),--student "$(STUDENT)") $(if $(COURSE),--course "$(COURSE)") \
+	  $(if $(JOBS),--jobs "$(JOBS)") $(if $(SCHEDULER),--scheduler "$(SCHEDULER)")
 
 wheel: .venv/installed ## build the package into _build/wheel
 	rm -rf build _build/wheel

@@ -1,26 +1,26 @@
 """Build the students' notebooks from the masters, and grade what comes back.
 
     python assignments/course.py release [--output DIR]
-    python assignments/course.py grade SUBMISSIONS [--output DIR] [--seed N] [--jobs N]
-        [--assignment NAME] [--student NAME] [--written FILE]
+    python assignments/course.py grade SUBMISSIONS [--output DIR] [--course FILE] [--seed N]
+        [--jobs N | --scheduler ADDRESS] [--assignment NAME] [--student NAME] [--written FILE]
 
 The masters in `source/NAME/NAME.ipynb` are notebooks in nbgrader's format, so nbgrader and its
-formgrader take them as they are. SUBMISSIONS holds one folder a student. The instructor's guide in
-the book explains the rest.
+formgrader take them as they are. SUBMISSIONS holds one folder per student. The instructor's guide
+in the book explains the rest.
 """
 
-__all__ = ["Report", "grade", "grade_folder", "read_marks"]
+__all__ = ["Marks", "Report", "grade", "grade_folder", "read_marks"]
 
 import argparse
-import csv
+import datetime
 import hashlib
-import html
-import io
 import json
 import os
 import secrets
+import shutil
 import sys
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,17 @@ from typing import Any
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import exchange
+import pages
+import roster
 import sandbox
+import sheets
+import similarity
 import submissions
-from masters import Assignment, first_line, masters, release
-from submissions import File, Found
+import summary
+from masters import Assignment, masters, release
+from roster import Course, Late
+from submissions import File, Found, Student
 from vaebook import jobs
 
 HERE = Path(__file__).resolve().parent
@@ -48,8 +55,12 @@ class Report:
     outcome: sandbox.Outcome
     seed: int
     found: Found = field(default_factory=Found)
+    papers: list[File] = field(default_factory=list)
     marks: dict[str, float] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
+    file: File | None = None
+    late: Late = field(default_factory=Late)
+    cap: float | None = None
 
     @property
     def scores(self) -> dict[str, float]:
@@ -63,23 +74,41 @@ class Report:
         automatic, of = sum(self.scores.values()), sum(self.assignment.tests.values())
         marked = set(self.marks) >= set(self.assignment.written) or self.status == "missing"
         written = sum(self.marks.values()) if marked else None
-        return {
+        row = {
             "student": self.student,
             "assignment": self.assignment.name,
             "status": self.status,
             "automatic": _number(automatic),
             "automatic_of": _number(of),
-            "written": "" if written is None else _number(written),
+            "written": "",
             "written_of": _number(sum(self.assignment.written.values())),
-            "total": "" if written is None else _number(automatic + written),
+            "handed_in": _time(self.file),
+            "days_late": self.late.days or "",
+            "late_days_used": self.late.free or "",
+            "taken_off": "",
+            "total": "",
             "total_of": _number(of + sum(self.assignment.written.values())),
             "seed": self.seed,
             "seconds": f"{self.outcome.seconds:.1f}",
         }
+        if written is not None:
+            reached = automatic + written
+            total = min(reached * (1 - self.late.part), self.cap or reached)
+            row |= {"written": _number(written), "total": _number(total)}
+            row["taken_off"] = _number(reached - total) if total < reached else ""
+        return row
 
 
 def _number(points: float) -> str:
-    return f"{points:g}"
+    return f"{round(points, 2):g}"
+
+
+def _time(file: File | None) -> str:
+    """When it was handed in, of what was changed last on the disk or in the zip."""
+    if file is None or not file.time:
+        return ""
+    when = datetime.datetime.fromtimestamp(file.time if file.handed_in is None else file.handed_in)
+    return when.astimezone().isoformat(sep=" ", timespec="seconds")
 
 
 # ---------------------------------------------------------------------------------------------
@@ -91,59 +120,85 @@ def grade(
 ) -> Report:
     """Grade one notebook."""
     file = File(path.name, path.read_bytes(), 0.0)
-    report, plan = _prepare("", [file], assignment, seed)
-    if plan is not None:
-        report.outcome = sandbox.run(plan, limits)
+    found = submissions.part(submissions.read(file), assignment)
+    report, plan = _prepare("", [(file, found)], assignment, seed)
+    report.outcome = sandbox.run(plan, limits)
     return report
 
 
 def _prepare(
-    student: str, files: list[File], assignment: Assignment, seed: int
-) -> tuple[Report, sandbox.Plan | None]:
+    student: str, files: list[tuple[File, Found]], assignment: Assignment, seed: int
+) -> tuple[Report, sandbox.Plan]:
     """Return a report without an outcome, and what has to be run for it, of the best of the files.
 
     That is the one with most cells filled in, and of equals the newest.
     """
     outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not run"))
-    read: list[tuple[int, float, File, Found]] = []
-    problems = []
-    for file in files:
-        try:
-            found = submissions.part(submissions.read(file), assignment)
-            read.append((found.n_filled, file.time, file, found))
-        except ValueError as error:
-            problems.append(str(error))
-    if not read:
-        return Report(student, assignment, "; ".join(problems), outcome, seed), None
-    *_, file, found = max(read, key=lambda entry: entry[:2])
+    file, found = max(files, key=lambda entry: (entry[1].n_filled, entry[0].time))
     if len(files) > 1:
-        others = ", ".join(other.name for other in files if other is not file)
+        others = ", ".join(other.name for other, _ in files if other is not file)
         found.remarks.append(f"graded: {file.name}; not graded: {others}")
-    report = Report(student, assignment, "graded", outcome, seed, found)
+    report = Report(student, assignment, "graded", outcome, seed, found, file=file)
     return report, sandbox.Plan(found.cells, assignment.exam, seed)
 
 
 def by_assignment(
-    student: submissions.Student, assignments: dict[str, Assignment]
-) -> dict[str, list[File]]:
-    """Sort a student's files by assignment: by what is in them, else by their names."""
-    found: dict[str, list[File]] = {}
+    student: Student, assignments: dict[str, Assignment]
+) -> tuple[dict[str, list[tuple[File, Found]]], dict[str, list[str]]]:
+    """Sort a student's notebooks by assignment: by what is in them, else by their names.
+
+    Returns:
+        What is in those of each assignment, and why others that bear its name cannot be read.
+    """
+    found: dict[str, list[tuple[File, Found]]] = {}
+    torn: dict[str, list[str]] = {}
     for file in student.files:
-        known = dict.fromkeys(assignments, 0)
+        named = next((n for n in assignments if n in file.name.lower()), "")
         try:
             notebook = submissions.read(file)
-            for name, assignment in assignments.items():
-                known[name] = submissions.part(notebook, assignment).n_known
-        except ValueError:
-            pass
-        best = max(known, key=known.__getitem__)
-        if not known[best]:
-            best = next((n for n in assignments if n in file.name.lower()), "")
+        except ValueError as error:
+            if named:
+                torn.setdefault(named, []).append(str(error))
+            else:
+                student.refused.append(str(error))
+            continue
+        parts = {n: submissions.part(notebook, a) for n, a in assignments.items()}
+        best = max(parts, key=lambda name: parts[name].n_known)
+        best = best if parts[best].n_known else named
         if best:
-            found.setdefault(best, []).append(file)
+            found.setdefault(best, []).append((file, parts[best]))
         else:
             student.refused.append(f"{file.name} belongs to no assignment")
-    return found
+    return found, torn
+
+
+def collect(place: Path, course: Course) -> tuple[dict[str, Student], list[str]]:
+    """Return what each student has handed in, by roster if there is one, and what is nobody's."""
+    students, strays = submissions.collect(place)
+    if not course.people:
+        return students, strays
+    known = {name: Student() for name in course.people}
+    for name, student in students.items():
+        numbers = [file.canvas for file in (*student.files, *student.papers)]
+        try:
+            who = known[course.find(name, next(filter(None, numbers), "")).student]
+        except ValueError as error:
+            strays.append(str(error))
+            continue
+        who.files += student.files
+        who.papers += student.papers
+        who.refused += student.refused
+    return known, strays
+
+
+def _papers(student: Student, assignment: str, others: Iterable[str]) -> list[File]:
+    """The pictures and PDFs that may be of an assignment: none that bears another one's name."""
+    return [
+        paper
+        for paper in student.papers
+        if assignment in paper.name.lower()
+        or not any(other in paper.name.lower() for other in others)
+    ]
 
 
 def grade_folder(
@@ -151,11 +206,14 @@ def grade_folder(
     output: Path,
     seed: int,
     marks: Marks,
+    course: Course | None = None,
+    *,
     n_jobs: int = 1,
+    scheduler: str | None = None,
     only_assignment: str = "",
     only_student: str = "",
 ) -> list[Report]:
-    """Grade what lies in a folder or a zip; write the tables and the pages of feedback.
+    """Grade what lies in a folder or a zip; write the tables and the pages.
 
     What was graded before with the same tests and the same seed is not run again, and each result
     is kept as soon as it is there: an interrupted run goes on where it was.
@@ -163,42 +221,69 @@ def grade_folder(
     Raises:
         ValueError: when there is no such assignment or student, or marks are of neither.
     """
+    course = course or Course()
     assignments = masters()
     if only_assignment and only_assignment not in assignments:
         raise ValueError(
             f"ASSIGNMENT must be one of {', '.join(assignments)}, got {only_assignment}"
         )
-    students, strays = submissions.collect(place)
+    students, strays = collect(place, course)
     for stray in strays:
         print(f"NOT GRADED: {stray}", flush=True)
-    if only_student and only_student not in students:
+    shown = {name: course.shown(name) for name in students}
+    if only_student and only_student not in {*shown, *shown.values()}:
         raise ValueError(f"STUDENT must be one of {', '.join(students)}, got {only_student}")
-    if unknown := sorted({student for student, _ in marks} - set(students)):
+    before = _before(output)
+    known = {*shown.values(), *(student for student, _ in before)}
+    if unknown := sorted({student for student, _ in marks} - known):
         raise ValueError(f"marks of students who have handed in nothing: {', '.join(unknown)}")
-    sorted_files = {
-        name: by_assignment(student, assignments) for name, student in students.items()
-    }
-    # What nobody has handed in has not been set.
-    set_ = [a for a in assignments if any(a in files for files in sorted_files.values())]
+    sorted_files = {name: by_assignment(s, assignments) for name, s in students.items()}
+    # What nobody has handed in, and is not over by the course's file, has not been set.
+    set_ = [a for a in assignments if any(a in f or a in t for f, t in sorted_files.values())]
     kept = output / "outcomes"
     kept.mkdir(parents=True, exist_ok=True)
     reports: list[Report] = []
     todo: list[tuple[Report, sandbox.Plan, Path]] = []
+    gone = set()  # who was missing, and has now another date
     for name, student in students.items():
-        if only_student not in ("", name):
+        if only_student not in ("", name, shown[name]):
             continue
-        for assignment_name in [only_assignment] if only_assignment else set_:
-            assignment = assignments[assignment_name]
-            if files := sorted_files[name].get(assignment_name, []):
-                report, plan = _prepare(name, files, assignment, seed)
-            else:
+        files, torn = sorted_files[name]
+        prepared = {
+            a: _prepare(shown[name], files[a], assignments[a], seed)
+            for a in assignments
+            if a in files
+        }
+        own = {a: row for (s, a), row in before.items() if s == shown[name]}
+        late = _late(course, name, [report for report, _ in prepared.values()], own)
+        for assignment_name, assignment in assignments.items():
+            if only_assignment not in ("", assignment_name):
+                continue
+            papers = _papers(student, assignment_name, assignments)
+            plan = None
+            earlier = own.get(assignment_name, {}).get("status", "missing")
+            if assignment_name in prepared:
+                report, plan = prepared[assignment_name]
+            elif earlier != "missing":  # it lay in another folder
+                continue
+            elif assignment_name in torn or _is_missing(course, name, assignment_name, set_):
                 outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not handed in"))
-                report, plan = Report(name, assignment, "missing", outcome, seed), None
+                status = "; ".join(torn.get(assignment_name, []))[:500] or "missing"
+                report = Report(shown[name], assignment, status, outcome, seed)
+                if status == "missing" and papers:
+                    report.status = f"no notebook, but {', '.join(p.name for p in papers)}"[:500]
+                elif status == "missing" and student.refused:
+                    reasons = "; ".join(student.refused)
+                    report.status = f"nothing that can be read: {reasons}"[:500]
+            else:
+                gone.add((shown[name], assignment_name))
+                continue
+            report.papers = papers
+            report.late = late.get(assignment_name, Late())
+            report.cap = course.caps.get(assignment_name)
             report.found.remarks += [f"not read: {reason}" for reason in student.refused]
-            if report.status == "missing" and student.refused:
-                report.status = f"nothing that can be read: {'; '.join(student.refused)}"[:500]
             for question in assignment.written:
-                points, report.comments[question] = marks.get((name, question), (None, ""))
+                points, report.comments[question] = marks.get((shown[name], question), (None, ""))
                 if points is not None:
                     report.marks[question] = points
             reports.append(report)
@@ -208,10 +293,59 @@ def grade_folder(
                     report.outcome = sandbox.Outcome(**json.loads(path.read_text("utf-8")))
                 except (OSError, ValueError, TypeError):
                     todo.append((report, plan, path))
-    plans = [{"plan": plan} for _, plan, _ in todo]
+    _run(reports, todo, n_jobs, scheduler)
+    _write(output, reports, course, {shown[name]: name for name in students}, gone)
+    if not only_student:
+        here = [report for report in reports if report.status != "missing"]
+        for name in {report.assignment.name: None for report in here}:
+            those = [report for report in here if report.assignment.name == name]
+            pages.proofs(output / "proofs", assignments[name], those)
+    for lacking in exchange.write(output, course, assignments):
+        print(f"NOT COMPLETE: {lacking}", flush=True)
+    for stray in strays:
+        print(f"NOT GRADED: {stray}", flush=True)
+    return reports
+
+
+def _is_missing(course: Course, student: str, assignment: str, set_: list[str]) -> bool:
+    """Tell whether a student should have handed something in."""
+    if course.deadline(student, assignment) is not None:
+        return course.is_over(student, assignment)
+    return assignment in set_
+
+
+def _before(output: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """The lines of earlier runs, by student and assignment."""
+    path = output / "grades.csv"
+    lines = sheets.read(path)[1] if path.exists() else []
+    return {(sheets.bare(row["student"]), row["assignment"]): row for _, row in lines}
+
+
+def _late(
+    course: Course, student: str, reports: Iterable[Report], before: dict[str, dict[str, str]]
+) -> dict[str, Late]:
+    """How late a student was, with the free days that earlier runs have given."""
+    files = {report.assignment.name: report.file for report in reports}
+    times = {
+        name: file.handed_in
+        for name, file in files.items()
+        if file is not None and file.handed_in is not None
+    }
+    spent = sum(int(r.get("late_days_used") or 0) for n, r in before.items() if n not in files)
+    return course.late(student, times, spent)
+
+
+def _run(
+    reports: list[Report],
+    todo: list[tuple[Report, sandbox.Plan, Path]],
+    n_jobs: int,
+    scheduler: str | None,
+) -> None:
+    """Run what has to be run, and keep what comes of it as soon as it is there."""
     if len(reports) > len(todo):
         print(f"{len(reports) - len(todo)} of {len(reports)} need not be run", flush=True)
-    for found in jobs.each(sandbox.run, plans, n_jobs=n_jobs):
+    plans = [{"plan": plan} for _, plan, _ in todo]
+    for found in jobs.each(sandbox.run, plans, n_jobs=n_jobs, scheduler=scheduler):
         report, _, path = todo[found.index]
         if found.error:
             report.status = f"could not be run: {found.error.splitlines()[-1]}"
@@ -224,8 +358,6 @@ def grade_folder(
     for report in reports:
         if report.status != "graded":
             print(_line(report), flush=True)
-    _write(output, reports)
-    return reports
 
 
 def _fingerprint(plan: sandbox.Plan) -> str:
@@ -255,15 +387,15 @@ def read_marks(path: Path, assignments: dict[str, Assignment]) -> Marks:
         ValueError: when columns are missing, a line names no question, or its points are not
             within their range.
     """
-    rows = _rows(path)
-    if lacking := {"student", "question", "points"} - set(rows.fieldnames or []):
+    columns, rows = sheets.read(path)
+    if lacking := {"student", "question", "points"} - set(columns):
         raise ValueError(f"{path.name} must have columns {', '.join(sorted(lacking))}")
     largest = {q: p for a in assignments.values() for q, p in a.written.items()}
     marks: Marks = {}
-    for row in rows:
-        student = unicodedata.normalize("NFC", _bare(row["student"] or "")).strip()
-        question, points = (row["question"] or "").strip(), (row["points"] or "").strip()
-        comment = _bare(row.get("comment") or "")
+    for line, row in rows:
+        student = unicodedata.normalize("NFC", sheets.bare(row["student"])).strip()
+        question, points = row["question"], row["points"]
+        comment = sheets.bare(row.get("comment", ""))
         if not points and not comment:
             continue
         try:
@@ -273,54 +405,39 @@ def read_marks(path: Path, assignments: dict[str, Assignment]) -> Marks:
             right = False
         if not right:
             raise ValueError(
-                f"{path.name}: {student}, {question}: points must lie between 0 and "
+                f"{path.name}, line {line}: {student}, {question}: points must lie between 0 and "
                 f"{largest.get(question, 'those of a question that exists')}, got {points}"
             )
         marks[student, question] = (value, comment)
     return marks
 
 
-def _rows(path: Path) -> "csv.DictReader[str]":
-    """The rows of a table as a spreadsheet may have saved it."""
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
-    head = text.split("\n", 1)[0]
-    return csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
+def merged(typed: Marks, new: Marks) -> Marks:
+    """Return marks with newer ones among them, of which an empty field takes nothing away."""
+    result = dict(typed)
+    for key, (points, comment) in new.items():
+        points_before, comment_before = typed.get(key, (None, ""))
+        points = points_before if points is None else points
+        result[key] = (points, comment or comment_before)
+    return result
 
 
-def _harmless(value: Any) -> Any:
-    """A cell of a table that no spreadsheet takes for a formula."""
-    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
-    return f"'{value}" if risky else value
+def _keep_typed(path: Path, typed: Marks, marks: Marks) -> None:
+    """Keep a copy of the table when something that a person has typed is about to change."""
+    if any(marks[key] != value for key, value in typed.items()):
+        copy = path.with_name(f"written-{datetime.datetime.now():%Y%m%d-%H%M%S}.csv")
+        shutil.copyfile(path, copy)
+        print(f"Marks have changed; those that were there are in {copy}", flush=True)
 
 
-def _bare(value: str) -> str:
-    return value[1:] if value[:1] == "'" and _harmless(value[1:]) != value[1:] else value
-
-
-def _table(path: Path, rows: list[dict[str, Any]], key: tuple[str, ...]) -> None:
-    """Write rows in place of those with the same key; others that are there stay."""
-    if path.exists():
-        new = {tuple(str(_harmless(row[k])) for k in key) for row in rows}
-        before = [row for row in _rows(path) if tuple(row.get(k) for k in key) not in new]
-        rows = [{k: _bare(v or "") for k, v in row.items() if k} for row in before] + rows
-        rows.sort(key=lambda row: (str(row["student"]), str(row["assignment"])))
-    columns = list(rows[-1]) if rows else list(key)
-    part = path.with_suffix(".part")
-    # With a byte-order mark, by which Excel knows that it is UTF-8.
-    with part.open("w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", restval="")
-        writer.writeheader()
-        writer.writerows({k: _harmless(v) for k, v in row.items()} for row in rows)
-    part.replace(path)
-
-
-def _write(output: Path, reports: list[Report]) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    tests, written = [], []
+def _write(
+    output: Path,
+    reports: list[Report],
+    course: Course,
+    names: dict[str, str],
+    gone: set[tuple[str, str]],
+) -> None:
+    tests, written, who = [], [], []
     for report in reports:
         key = {"student": report.student, "assignment": report.assignment.name}
         for name, points in report.assignment.tests.items():
@@ -332,71 +449,25 @@ def _write(output: Path, reports: list[Report]) -> None:
                 mark = report.marks.get(name)
                 row = {"question": name, "points": "" if mark is None else _number(mark)}
                 row |= {"of": _number(points), "comment": report.comments.get(name, "")}
-                row["found"] = "yes" if name in report.found.answers else "no proof found"
+                found = name in report.found.answers
+                papers = ", ".join(paper.name for paper in report.papers)
+                row["found"] = "yes" if found else papers or "no proof found"
                 written.append(key | row)
+        student, file = names[report.student], report.file
+        row = {"name": student, "canvas": file.canvas if file else ""}
+        row["full_name"] = course.people[student].full_name if course.people else student
+        who.append(key | row | {"moodle": file.moodle if file else ""})
         page = output / "feedback" / report.student / f"{report.assignment.name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(feedback(report), encoding="utf-8", errors="replace")
-    _table(output / "grades.csv", [r.row for r in reports], ("student", "assignment"))
-    _table(output / "tests.csv", tests, ("student", "assignment", "test"))
-    _table(output / "written.csv", written, ("student", "assignment", "question"))
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}: {student}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: auto; padding: 1rem }}
-table {{ border-collapse: collapse; width: 100% }}
-td, th {{ border-bottom: 1px solid #bbb; padding: .4rem; text-align: left; vertical-align: top }}
-td.points {{ white-space: nowrap }}
-img {{ max-width: 100% }}
-pre {{ background: #f3f3f3; padding: .6rem; overflow-x: auto; white-space: pre-wrap }}
-</style>
-<h1>{title}</h1>
-<p><b>{student}</b>: {summary}</p>
-{body}
-</html>
-"""
-
-
-def feedback(report: Report) -> str:
-    """Return a page that tells a student what each test said."""
-    row, found = report.row, report.found
-    summary = f"{row['automatic']} of {row['automatic_of']} points by the tests"
-    summary += f", {row['written'] or 'not yet marked'} of {row['written_of']} for the proof."
-    if report.status != "graded":
-        summary += f" ({report.status})"
-    parts = ["<table><tr><th>Test<th>Points<th>What it said"]
-    for name, points in report.assignment.tests.items():
-        error = report.outcome.errors[name]
-        label = first_line(report.assignment.cells[name].source).lstrip("# ")
-        score = f"{_number(report.scores[name])} / {_number(points)}"
-        said = f"<pre>{html.escape(error)}</pre>" if error else "passed"
-        parts.append(f"<tr><td>{html.escape(label)}<td class=points>{score}<td>{said}")
-    parts.append("</table>")
-    if remarks := [*found.remarks, *report.outcome.remarks]:
-        items = "".join(f"<li>{html.escape(remark)}" for remark in remarks)
-        parts.append(f"<h2>Remarks</h2><ul>{items}</ul>")
-    for name, answer in found.answers.items():
-        mark = "not yet marked" if name not in report.marks else _number(report.marks[name])
-        comment = html.escape(report.comments.get(name, ""))
-        parts.append(f"<h2>{name}: {mark} / {_number(report.assignment.written[name])}</h2>")
-        parts.append(f"<p>{comment}</p><pre>{html.escape(answer)}</pre>")
-        images = found.images.get(name, [])
-        parts += [f'<p><img src="{html.escape(image)}" alt="pasted">' for image in images]
-    if report.outcome.output:
-        printed = html.escape(report.outcome.output[:4_000])
-        parts.append(f"<h2>What your cells printed</h2><pre>{printed}</pre>")
-    parts.append(f"<p>Random inputs of seed {report.seed}.</p>")
-    return _PAGE.format(
-        title=html.escape(report.assignment.title),
-        student=html.escape(report.student),
-        summary=html.escape(summary),
-        body="\n".join(parts),
-    )
+        page.write_text(pages.feedback(report), encoding="utf-8", errors="replace")
+    key_ = ("student", "assignment")
+    grades = sheets.update(output / "grades.csv", [r.row for r in reports], key_, gone)
+    tests = sheets.update(output / "tests.csv", tests, (*key_, "test"), gone)
+    sheets.update(output / "written.csv", written, (*key_, "question"), gone)
+    sheets.update(output / "names.csv", who, key_, gone)
+    summary.write(output, grades, tests)
+    pairs = similarity.pairs(reports)
+    sheets.update(output / "similar.csv", pairs, ("assignment", "student", "other"))
 
 
 def _seed(output: Path, wanted: int | None) -> int:
@@ -418,11 +489,13 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     releasing = commands.add_parser("release", help="write the students' notebooks")
     releasing.add_argument("--output", type=Path, default=Path("_build/assignments"))
-    grading = commands.add_parser("grade", help="grade a folder with one folder a student")
+    grading = commands.add_parser("grade", help="grade a folder with one folder per student")
     grading.add_argument("submissions", type=Path)
     grading.add_argument("--output", type=Path, default=Path("_build/grades"))
     grading.add_argument("--seed", type=int, help="of the random inputs (default: as last time)")
+    grading.add_argument("--course", type=Path, help="course.toml (default: beside SUBMISSIONS)")
     grading.add_argument("--jobs", type=int, default=0, help="at a time (default: all cores)")
+    grading.add_argument("--scheduler", help="address of a Dask cluster to grade on instead")
     grading.add_argument("--assignment", default="", help="this one only")
     grading.add_argument("--student", default="", help="this one only")
     grading.add_argument("--written", type=Path, help="written.csv with the points of the proofs")
@@ -442,28 +515,33 @@ def main(arguments: list[str] | None = None) -> int:
     for lack in sandbox.lacks():
         print(f"NOT PROTECTED: {lack}", file=sys.stderr, flush=True)
     output: Path = options.output
+    beside = options.submissions.resolve().parent / "course.toml"
     try:
+        course = Course()
+        if options.course or beside.exists():
+            course = roster.load(options.course or beside, masters())
         seed = _seed(output, options.seed)
         # What somebody has typed into the table that is there counts, and stays.
-        marks: Marks = {}
-        for path in filter(None, (output / "written.csv", options.written)):
-            if path == options.written or path.exists():
-                marks |= read_marks(path, masters())
-        n_jobs = options.jobs or len(os.sched_getaffinity(0))
+        table = output / "written.csv"
+        typed = read_marks(table, masters()) if table.exists() else {}
+        marks = merged(typed, read_marks(options.written, masters()) if options.written else {})
+        _keep_typed(table, typed, marks)
         reports = grade_folder(
             options.submissions,
             output,
             seed,
             marks,
-            n_jobs,
-            options.assignment,
-            options.student,
+            course,
+            n_jobs=options.jobs or len(os.sched_getaffinity(0)),
+            scheduler=options.scheduler,
+            only_assignment=options.assignment,
+            only_student=options.student,
         )
     except (ValueError, OSError) as error:
         parser.error(str(error))
     if not reports:
         parser.error(f"SUBMISSIONS must hold a student's notebook, {options.submissions} has none")
-    print(f"Seed {seed}; grades.csv, tests.csv, written.csv and feedback/ are in {options.output}")
+    print(f"Seed {seed}; tables, feedback/, proofs/ and exchange/ are in {options.output}")
     return 0
 
 

@@ -7,13 +7,14 @@ What cannot be read is refused by name; nothing is followed out of the folder.
 __all__ = ["File", "Found", "Student", "collect", "part", "read"]
 
 import ast
+import datetime
 import io
 import re
 import stat
 import unicodedata
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,19 +26,42 @@ from masters import ANSWER, Assignment, first_line, grade_id
 _LARGEST = 20 * 2**20  # bytes of a file
 _SKIPPED = {".ipynb_checkpoints", "__MACOSX", ".DS_Store", ".git", "Thumbs.db"}
 # lastfirst_12345_67890_1_elbo.ipynb, with LATE after the name of who is late
-_CANVAS = re.compile(r"(?P<student>[^_]+)(_LATE)?_\d+_\d+_(?P<file>.+)")
+_CANVAS = re.compile(r"(?P<student>[^_]+)(?P<late>_LATE)?_(?P<number>\d+)_\d+_(?P<file>.+)")
 # Ada Lovelace_12345_assignsubmission_file_, a folder or before a file's name
-_MOODLE = re.compile(r"(?P<student>.+?)_\d+_assignsubmission_[a-z]+_?(?P<file>.*)")
+_MOODLE = re.compile(r"(?P<student>.+?)_(?P<number>\d+)_assignsubmission_[a-z]+_?(?P<file>.*)")
 _IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+# By what a picture or a PDF begins with, whatever it is called.
+_KINDS = {
+    b"%PDF-": "application/pdf",
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"RIFF": "image/webp",
+}
 
 
 @dataclass(frozen=True)
 class File:
-    """What somebody has handed in."""
+    """What somebody has handed in.
+
+    Attributes:
+        name: within the student's folder.
+        data: what is in it.
+        time: of its last change, by which the newest of several is known.
+        handed_in: when it was, in seconds since 1970; nothing where Canvas says that it was in
+            time.
+        canvas: the student's number there.
+        moodle: the participant's number there, which is another for each assignment.
+        kind: of a picture or a PDF.
+    """
 
     name: str
     data: bytes
     time: float
+    handed_in: float | None = None
+    canvas: str = ""
+    moodle: str = ""
+    kind: str = ""
 
 
 @dataclass
@@ -45,6 +69,7 @@ class Student:
     """All that one student has handed in; of what cannot be read, the reason."""
 
     files: list[File] = field(default_factory=list)
+    papers: list[File] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
 
@@ -76,7 +101,13 @@ def collect(place: Path) -> tuple[dict[str, Student], list[str]]:
             continue
         student = students.setdefault(_plain(name), Student())
         inner = "/".join(path.parts[1:]) or (match["file"] if match else first)
-        _take(student, _plain(inner), data, time)
+        file = File(_plain(inner), b"", time, time)
+        if match is not None and match.re is _CANVAS:
+            in_time = None if match["late"] is None else time
+            file = replace(file, canvas=match["number"], handed_in=in_time)
+        elif match is not None:
+            file = replace(file, moodle=match["number"])
+        _take(student, file, data)
     # A folder without a file is a student's too.
     if place.is_dir():
         for folder in place.iterdir():
@@ -92,23 +123,31 @@ def _plain(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name).strip()
 
 
-def _take(student: Student, name: str, data: bytes | str, time: float) -> None:
-    suffix = PurePosixPath(name).suffix.lower()
+def _take(student: Student, file: File, data: bytes | str) -> None:
+    suffix = PurePosixPath(file.name).suffix.lower()
     if isinstance(data, str):
-        student.refused.append(f"{name} {data}")
+        student.refused.append(f"{file.name} {data}")
     elif suffix == ".ipynb":
-        student.files.append(File(name, data, time))
+        student.files.append(replace(file, data=data))
     elif suffix == ".zip":
         try:
             for path, inner, when in _zip(data):
                 if path.suffix.lower() == ".zip":
-                    student.refused.append(f"{name}/{path} is a zip within a zip")
+                    student.refused.append(f"{file.name}/{path} is a zip within a zip")
                 elif not (_SKIPPED & set(path.parts)) and not path.name.startswith("._"):
-                    _take(student, f"{name}/{_plain(str(path))}", inner, when)
+                    # A student may write any time into a zip; handed in is the zip.
+                    name = f"{file.name}/{_plain(str(path))}"
+                    _take(student, replace(file, name=name, time=when), inner)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
-            student.refused.append(f"{name} is no zip that can be read: {error}")
-    elif suffix in (".py", ".pdf", ".html", ".docx", ".rar", ".7z", ".gz", ".tar", ".txt"):
-        student.refused.append(f"{name} is no notebook (.ipynb)")
+            student.refused.append(f"{file.name} is no zip that can be read: {error}")
+    elif suffix in (".pdf", ".png", ".jpg", ".jpeg", ".gif", ".webp"):
+        kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "")
+        if kind:
+            student.papers.append(replace(file, data=data, kind=kind))
+        else:
+            student.refused.append(f"{file.name} is not what its name says")
+    elif suffix in (".py", ".html", ".docx", ".rar", ".7z", ".gz", ".tar", ".txt", ".heic"):
+        student.refused.append(f"{file.name} is no notebook (.ipynb)")
 
 
 def _folder(place: Path) -> Iterator[tuple[PurePosixPath, bytes | str, float]]:
@@ -139,7 +178,10 @@ def _zip(data: bytes) -> Iterator[tuple[PurePosixPath, bytes | str, float]]:
             path = PurePosixPath(info.filename.replace("\\", "/"))
             if info.is_dir() or ".." in path.parts or path.is_absolute():
                 continue
-            time = float("".join(f"{n:02}" for n in info.date_time))
+            try:
+                time = datetime.datetime(*info.date_time).timestamp()
+            except (ValueError, OverflowError):
+                time = 0.0
             if info.file_size > _LARGEST:
                 yield path, f"has more than {_LARGEST} bytes", time
             else:

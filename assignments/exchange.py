@@ -1,0 +1,183 @@
+"""The marks as other systems read them: nbgrader, Canvas, Moodle, Gradescope.
+
+The columns of Canvas are those of its `lib/gradebook_importer.rb`, of Moodle those of the grading
+worksheet of `mod/assign/feedback/offline`, of nbgrader those of `nbgrader export`, and of
+Gradescope those of its "Download grades".
+"""
+
+__all__ = ["write"]
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sheets
+from masters import Assignment
+from roster import Course, Person
+
+Row = dict[str, Any]
+
+
+def write(output: Path, course: Course, assignments: Mapping[str, Assignment]) -> list[str]:
+    """Write, from `grades.csv` and `names.csv`, what each system reads; return what is missing."""
+    folder = output / "exchange"
+    folder.mkdir(exist_ok=True)
+    marks = {
+        (row["student"], row["assignment"]): {k: sheets.bare(v) for k, v in row.items()}
+        for _, row in sheets.read(output / "grades.csv")[1]
+    }
+    known = {course.shown(person.student): person for person in course.people.values()}
+    participants = {}
+    for _, row in sheets.read(output / "names.csv")[1]:
+        shown, student = sheets.bare(row["student"]), sheets.bare(row["name"])
+        participants[shown, row["assignment"]] = row["moodle"]
+        if not course.people:
+            before = known.get(shown)
+            number = row["canvas"] or (before.canvas if before else "")
+            known[shown] = Person(student, name=student, canvas=number)
+    marks = {(sheets.bare(s), a): row for (s, a), row in marks.items()}
+    people = {s: known[s] for s in sorted({s for s, _ in marks} & known.keys())}
+    for student in known:
+        people.setdefault(student, known[student])
+    set_ = [name for name in assignments if any(name == a for _, a in marks)]
+    _nbgrader(folder, course, people, marks)
+    _canvas(folder, course, people, marks, {name: assignments[name] for name in set_})
+    lacking = []
+    for name in set_:
+        _gradescope(folder / f"gradescope-{name}.csv", course, people, marks, name)
+        path = folder / f"moodle-{name}.csv"
+        if none := _moodle(path, course, people, marks, participants, name):
+            lacking.append(f"{path.name} is without {', '.join(none)}: no participant's number")
+    return lacking
+
+
+def _nbgrader(folder: Path, course: Course, people: dict[str, Person], marks: Any) -> None:
+    rows, students = [], []
+    for shown, person in people.items():
+        first, last = person.names
+        same = {"last_name": last, "first_name": first, "email": person.email}
+        students.append({"id": person.student, **same, "lms_user_id": person.canvas})
+        for (student, name), row in marks.items():
+            if student == shown:
+                due = course.deadline(person.student, name)
+                raw = _sum(row["automatic"], row["written"])
+                line = {"assignment": name, "duedate": due or "", "timestamp": row["handed_in"]}
+                line |= {"student_id": person.student, **same, "raw_score": raw}
+                line |= {"late_submission_penalty": row["taken_off"], "score": row["total"]}
+                rows.append(line | {"max_score": row["total_of"]})
+    columns = ["assignment", "duedate", "timestamp", "student_id", "last_name", "first_name"]
+    columns += ["email", "raw_score", "late_submission_penalty", "score", "max_score"]
+    sheets.write(folder / "nbgrader.csv", columns, rows)
+    # What `nbgrader db student import` takes, which knows no byte-order mark.
+    path = folder / "nbgrader-students.csv"
+    sheets.write(path, ["id", "last_name", "first_name", "email", "lms_user_id"], students)
+    path.write_bytes(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+
+
+def _canvas(
+    folder: Path,
+    course: Course,
+    people: dict[str, Person],
+    marks: Any,
+    assignments: Mapping[str, Assignment],
+) -> None:
+    titles = {name: course.columns.get(name, a.title) for name, a in assignments.items()}
+    columns = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *titles.values()]
+    points = {
+        titles[name]: f"{sum(a.tests.values()) + sum(a.written.values()):g}"
+        for name, a in assignments.items()
+    }
+    rows: list[Row] = [{"Student": "    Points Possible", **points}]
+    for shown, person in people.items():
+        row: Row = {"Student": person.sortable_name, "ID": person.canvas}
+        row |= {"SIS User ID": person.sid, "SIS Login ID": person.login or person.email}
+        row |= {"Section": person.section}
+        for name, title in titles.items():
+            row[title] = marks.get((shown, name), {}).get("total", "")
+        rows.append(row)
+    path = folder / "canvas.csv"
+    sheets.write(path, columns, rows)
+    # Canvas looks for "Student" at the very beginning of the file.
+    path.write_bytes(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+
+
+def _moodle(
+    path: Path,
+    course: Course,
+    people: dict[str, Person],
+    marks: Any,
+    participants: dict[tuple[str, str], str],
+    name: str,
+) -> list[str]:
+    """Write Moodle's worksheet; return who has no participant's number."""
+    columns = ["Identifier", "Full name", "Email address", "Status", "Grade", "Maximum grade"]
+    columns += ["Grade can be changed", "Last modified (submission)", "Last modified (grade)"]
+    columns += ["Feedback comments"]
+    theirs: dict[str, Row] = {}
+    if name in course.worksheets:
+        columns, found = sheets.read(course.worksheets[name])
+        if lack := {"Identifier", "Grade", "Last modified (grade)"} - set(columns):
+            raise ValueError(
+                f"{course.worksheets[name].name} must have columns {', '.join(sorted(lack))}"
+            )
+        for line, row in found:
+            fields = {k: sheets.bare(v) for k, v in row.items()}
+            try:
+                who = course.find(fields.get("Email address") or fields.get("Full name", ""))
+            except ValueError as error:
+                raise ValueError(f"{course.worksheets[name].name}, line {line}: {error}") from None
+            theirs[who.student] = fields
+    rows: list[Row] = []
+    lacking: list[str] = []
+    for shown, person in people.items():
+        if (mark := marks.get((shown, name))) is None:
+            continue
+        given: Row | None = theirs.get(person.student)
+        number = participants.get((shown, name)) or person.moodle.removeprefix("Participant ")
+        if given is None and not number:
+            lacking.append(shown)
+            continue
+        given = given or {
+            "Identifier": f"Participant {number}",
+            "Full name": person.full_name,
+            "Email address": person.email,
+            "Status": mark["status"],
+            "Maximum grade": mark["total_of"],
+            "Grade can be changed": "Yes",
+            "Last modified (submission)": mark["handed_in"],
+        }
+        rows.append(given | {"Grade": mark["total"]})
+    if not rows:  # nobody is on Moodle
+        return []
+    sheets.write(path, columns, rows)
+    return lacking
+
+
+def _gradescope(
+    path: Path, course: Course, people: dict[str, Person], marks: Any, name: str
+) -> None:
+    columns = ["First Name", "Last Name", "SID", "Email", "Sections", "Total Score", "Max Points"]
+    columns += ["Status", "Submission ID", "Submission Time", "Lateness (H:M:S)"]
+    rows = []
+    for shown, person in people.items():
+        if (mark := marks.get((shown, name))) is None:
+            continue
+        first, last = person.names
+        status = "Missing" if mark["status"] == "missing" else "Graded"
+        row = {"First Name": first, "Last Name": last, "SID": person.sid or person.student}
+        row |= {"Email": person.email, "Sections": person.section, "Total Score": mark["total"]}
+        row |= {"Max Points": mark["total_of"], "Submission Time": mark["handed_in"]}
+        row["Status"] = status if mark["total"] or status == "Missing" else "Ungraded"
+        due = course.deadline(person.student, name)
+        if mark["handed_in"] and due is not None:
+            after = datetime.datetime.fromisoformat(mark["handed_in"]) - due
+            seconds = int(after.total_seconds()) if mark["days_late"] else 0
+            hours, rest = divmod(seconds, 3600)
+            row["Lateness (H:M:S)"] = f"{hours:02}:{rest // 60:02}:{rest % 60:02}"
+        rows.append(row)
+    sheets.write(path, columns, rows)
+
+
+def _sum(*points: str) -> str:
+    return f"{sum(map(float, points)):g}" if all(points) else ""

@@ -1,0 +1,145 @@
+// Marking written answers: what is typed stays in this browser until it is in a file.
+"use strict";
+(() => {
+  const { assignment } = document.body.dataset;
+  const key = `written answers: ${assignment} ${location.pathname}`;
+  const sections = [...document.querySelectorAll("section[data-student]")];
+  const choice = document.getElementById("student");
+  const said = document.getElementById("said");
+  let unsaved = false;
+
+  const script = document.createElement("script");
+  script.src = "mathjax/tex-chtml-full.js";
+  document.head.append(script);
+  const typeset = (element) =>
+    MathJax.startup.promise.then(() => MathJax.typesetPromise([element])).catch(() => {});
+  script.addEventListener("load", () => typeset(document.body));
+
+  // Each mark: its fields, and what the table had when this page was written.
+  const marks = sections.flatMap((section) =>
+    [...section.querySelectorAll(".mark")].map((mark) => {
+      const points = mark.querySelector("input");
+      const comment = mark.querySelector("textarea");
+      return {
+        student: section.dataset.student,
+        question: mark.dataset.question,
+        most: Number(mark.dataset.most),
+        before: mark.querySelector(".before"),
+        points,
+        comment,
+        table: { points: points.defaultValue, comment: comment.defaultValue },
+      };
+    }),
+  );
+
+  const name = (mark) => `${mark.student}\n${mark.question}`;
+  const changed = (mark) =>
+    mark.points.value !== mark.table.points || mark.comment.value !== mark.table.comment;
+
+  function kept() {
+    try {
+      return JSON.parse(localStorage.getItem(key)) ?? {};
+    } catch {
+      return {};
+    }
+  }
+
+  function keep() {
+    const typed = kept(); // students who are not on this page keep theirs
+    for (const mark of marks) {
+      if (changed(mark)) {
+        typed[name(mark)] = { points: mark.points.value, comment: mark.comment.value };
+      } else {
+        delete typed[name(mark)];
+      }
+    }
+    try {
+      localStorage.setItem(key, JSON.stringify(typed));
+    } catch {
+      said.textContent = "This browser keeps nothing: save often.";
+    }
+  }
+
+  function value(mark) {
+    const text = mark.points.value.trim().replace(",", ".");
+    if (text === "") return "";
+    const points = Number(text);
+    return Number.isFinite(points) && points >= 0 && points <= mark.most ? points : null;
+  }
+
+  function check(mark) {
+    mark.points.setAttribute("aria-invalid", String(value(mark) === null));
+    mark.before.textContent =
+      changed(mark) && mark.table.points !== "" ? `(the table has ${mark.table.points})` : "";
+  }
+
+  function count() {
+    const done = marks.filter((mark) => mark.points.value.trim() !== "").length;
+    said.textContent = `${done} of ${marks.length} marked${unsaved ? ", not all saved" : ""}`;
+  }
+
+  function show(index) {
+    const at = Math.min(Math.max(index, 0), sections.length - 1);
+    sections.forEach((section, i) => {
+      section.hidden = i !== at;
+    });
+    choice.selectedIndex = at;
+    if (window.MathJax?.typesetPromise) typeset(sections[at]);
+  }
+
+  // A cell that no spreadsheet takes for a formula, in quotes.
+  function cell(text) {
+    const harmless = /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
+    return `"${harmless.replaceAll('"', '""')}"`;
+  }
+
+  function save() {
+    const wrong = marks.find((mark) => value(mark) === null);
+    if (wrong) {
+      show(sections.findIndex((section) => section.dataset.student === wrong.student));
+      wrong.points.focus();
+      said.textContent = `Not saved: ${wrong.student} must have 0 to ${wrong.most} points.`;
+      return;
+    }
+    const rows = marks.map((mark) =>
+      [mark.student, assignment, mark.question, String(value(mark)), mark.comment.value]
+        .map(cell)
+        .join(","),
+    );
+    const text = `\ufeff${["student,assignment,question,points,comment", ...rows].join("\r\n")}\r\n`;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    link.download = `written-${assignment}.csv`;
+    link.click();
+    unsaved = false;
+    count();
+  }
+
+  const typed = kept();
+  for (const mark of marks) {
+    const draft = typed[name(mark)];
+    if (draft) {
+      mark.points.value = draft.points;
+      mark.comment.value = draft.comment;
+      unsaved ||= changed(mark);
+    }
+    for (const input of [mark.points, mark.comment]) {
+      input.addEventListener("input", () => {
+        unsaved = true;
+        keep();
+        check(mark);
+        count();
+      });
+    }
+    check(mark);
+  }
+  addEventListener("beforeunload", (event) => {
+    if (unsaved) event.preventDefault();
+  });
+  document.getElementById("save").addEventListener("click", save);
+  document.getElementById("previous").addEventListener("click", () => show(choice.selectedIndex - 1));
+  document.getElementById("next").addEventListener("click", () => show(choice.selectedIndex + 1));
+  choice.addEventListener("change", () => show(choice.selectedIndex));
+  show(0);
+  count();
+})();

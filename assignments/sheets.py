@@ -1,0 +1,94 @@
+"""Tables as spreadsheets save them, and with no cell that a spreadsheet takes for a formula."""
+
+__all__ = ["bare", "harmless", "read", "update", "write"]
+
+import csv
+import io
+import unicodedata
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+
+def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Read a table with commas, semicolons or tabs, in UTF-8 or as Excel saves it.
+
+    Returns:
+        The names of the columns, and each row with its line in the file.
+
+    Raises:
+        ValueError: when there is no first line with names.
+    """
+    data = path.read_bytes()
+    try:
+        wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", errors="replace")
+    text = unicodedata.normalize("NFC", text)
+    skipped = 0
+    if text[:4].lower() == "sep=":  # by which Excel is told what separates
+        text, skipped = text.partition("\n")[2], 1
+    head = text.split("\n", 1)[0]
+    separator = max(",;\t", key=head.count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        columns = [name.strip() for name in reader.fieldnames or []]
+        reader.fieldnames = columns
+        rows = [
+            (reader.line_num + skipped, {k: (v or "").strip() for k, v in row.items() if k})
+            for row in reader
+        ]
+    except csv.Error as error:
+        raise ValueError(f"{path.name}, line {reader.line_num}: {error}") from None
+    if not any(columns):
+        raise ValueError(f"{path.name} must have names of columns in its first line")
+    return columns, rows
+
+
+def harmless(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula."""
+    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n")
+    return f"'{value}" if risky else value
+
+
+def bare(value: str) -> str:
+    """Return a cell without what made it harmless."""
+    return value[1:] if value[:1] == "'" and harmless(value[1:]) != value[1:] else value
+
+
+def write(path: Path, columns: Iterable[str], rows: Iterable[dict[str, Any]]) -> None:
+    """Write a table, as a whole or not at all."""
+    part = path.with_suffix(".part")
+    # With a byte-order mark, by which Excel knows that it is UTF-8.
+    with part.open("w", newline="", encoding="utf-8-sig", errors="replace") as file:
+        writer = csv.DictWriter(file, list(columns), extrasaction="ignore", restval="")
+        writer.writerow({column: harmless(column) for column in writer.fieldnames})
+        writer.writerows({k: harmless(v) for k, v in row.items()} for row in rows)
+    part.replace(path)
+
+
+def update(
+    path: Path,
+    rows: list[dict[str, Any]],
+    key: tuple[str, ...],
+    gone: Collection[tuple[str, str]] = (),
+) -> list[dict[str, Any]]:
+    """Write rows in place of those with the same key; others that are there stay.
+
+    Those go of whose student and assignment `gone` says so.
+
+    Returns:
+        All rows that the table then has.
+    """
+    columns = list(rows[-1]) if rows else list(key)
+    if path.exists():
+        found, there = read(path)
+        columns = columns if rows else found
+        new = {tuple(str(row[k]) for k in key) for row in rows}
+        before = [{k: bare(v) for k, v in row.items()} for _, row in there]
+        before = [row for row in before if (row["student"], row["assignment"]) not in gone]
+        rows = [row for row in before if tuple(row.get(k) for k in key) not in new] + rows
+        rows.sort(key=lambda row: (str(row["student"]), str(row["assignment"])))
+    write(path, columns, rows)
+    return rows

@@ -1,0 +1,551 @@
+"""Running a course: its file, its roster, being late, and the tables of other systems."""
+
+import csv
+import datetime
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+import course
+import masters
+import roster
+import sandbox
+import sheets
+import similarity
+import submissions
+from tests.unit.cluster import Cluster
+
+MASTERS = masters.masters()
+BETA = MASTERS["5_beta"]
+UTC = datetime.UTC
+DUE = datetime.datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def written(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    """Write a file into a folder that need not be there yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The lines of a table, read without the code that wrote it."""
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+
+
+# ---------------------------------------------------------------------------------------------
+# Tables as spreadsheets save them
+
+TABLE = "student;name\r\nada;Löwe, Ada\r\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TABLE.encode(),
+        TABLE.encode("utf-8-sig"),
+        TABLE.encode("cp1252"),
+        TABLE.encode("utf-16"),
+        ("sep=;\r\n" + TABLE).encode("cp1252"),
+        TABLE.replace(";", "\t").encode("utf-16"),
+        b'student,name\nada,"Lo\xcc\x88we, Ada"\n',
+    ],
+)
+def test_a_table_is_read_as_any_spreadsheet_saves_it(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(data)
+    columns, found = sheets.read(tmp_path / "x.csv")
+    assert columns == ["student", "name"]
+    assert [row for _, row in found] == [{"student": "ada", "name": "Löwe, Ada"}]
+
+
+def test_no_cell_that_is_written_is_a_formula_and_reading_gives_it_back(tmp_path: Path) -> None:
+    risky = ["=1+1", "+1", "-1", "@x", "=HYPERLINK(1)", "'quoted", "plain"]
+    sheets.write(tmp_path / "x.csv", ["a", "=b"], [{"a": text} for text in risky])
+    found = rows(tmp_path / "x.csv")
+    assert [row["a"][0] for row in found] == ["'"] * 6 + ["p"]
+    assert list(found[0]) == ["a", "'=b"]
+    assert [sheets.bare(r["a"]) for _, r in sheets.read(tmp_path / "x.csv")[1]] == risky
+
+
+# ---------------------------------------------------------------------------------------------
+# The roster
+
+ROSTERS = {
+    "canvas": "Student,ID,SIS User ID,SIS Login ID,Section,Beta (7),Final Score\n"
+    "    Points Possible,,,,,25,(read only)\n"
+    '"Löwe, Ada",101,S1,al,One,,\n"Student, Test",9,,x,One,,\n',
+    "canvas without ids": 'Student,ID,SIS Login ID,Section\n"Löwe, Ada",101,al,One\n',
+    "moodle worksheet": "Identifier,Full name,Email address,Status,Grade,Maximum grade,"
+    "Last modified (grade)\nParticipant 17,Ada Löwe,al@x.org,,,,-\n",
+    "moodle participants": "First name,Last name,Email address,Username\nAda,Löwe,al@x.org,al\n",
+    "gradescope roster": "First Name,Last Name,SID,Email,Role\nAda,Löwe,S1,al@x.org,Student\n",
+    "gradescope grades": "Name,SID,Email,Total Score,Max Points\nAda Löwe,S1,al@x.org,3,25\n",
+    "nbgrader students": "id,first_name,last_name,email\nal,Ada,Löwe,al@x.org\n",
+    "nbgrader export": "assignment,duedate,timestamp,student_id,last_name,first_name,email\n"
+    "5_beta,,,al,Löwe,Ada,al@x.org\n5_beta,,,bo,Byron,Bo,b@x.org\n",
+    "own": "student,name,email\nal,Ada Löwe,al@x.org\n",
+}
+
+
+@pytest.mark.parametrize("form", list(ROSTERS))
+def test_a_roster_is_what_any_of_the_systems_exports(form: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "roster.csv", ROSTERS[form])
+    people = list(roster.people(path).values())
+    assert people[0].full_name == "Ada Löwe"
+    assert people[0].sortable_name == "Löwe, Ada"
+    assert len(people) == (2 if form == "nbgrader export" else 1)
+    (ada,) = [p for p in people if p.full_name == "Ada Löwe"]
+    assert roster.Course(people={p.student: p for p in people}).find("lo\u0308we ADA") == ada
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,age\nada,3\n", "must have the columns of one of these: Canvas: Student, ID"),
+        ("student\nada\nada\n", "line 3: ada is there already"),
+        ("student,name\n../../x,Ada\n", "line 2: student must be a name or an id"),
+        ("", "must have names of columns"),
+    ],
+)
+def test_a_roster_that_cannot_be_is_refused_with_its_line(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        roster.people(written(tmp_path / "roster.csv", text))
+
+
+PEOPLE = {
+    p.student: p
+    for p in (
+        roster.Person("ada", "Ada Lovelace", email="al@x.org", canvas="101"),
+        roster.Person("emmy", "Noether, Emmy", email="en@x.org", canvas="102"),
+        roster.Person("max1", "Max Born", email="mb@x.org"),
+        roster.Person("max2", "Max Born", email="max@x.org"),
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "student"),
+    [
+        ("ada", "", "ada"),
+        ("Ada Lovelace", "", "ada"),
+        ("lovelaceada", "", "ada"),
+        ("somebody", "102", "emmy"),
+        ("EN@X.ORG", "", "emmy"),
+        ("en", "", "emmy"),
+        ("Noether Emmy", "", "emmy"),
+        ("max", "", "max2"),
+    ],
+)
+def test_a_folder_is_known_by_a_students_names_and_numbers(
+    name: str, number: str, student: str
+) -> None:
+    assert roster.Course(people=PEOPLE).find(name, number).student == student
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("Max Born", "one of several.*max1, max2"), ("eve", "not on the roster")]
+)
+def test_who_may_be_several_or_nobody_is_refused_by_name(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        roster.Course(people=PEOPLE).find(name)
+
+
+# ---------------------------------------------------------------------------------------------
+# course.toml
+
+COURSE = """
+roster = [{ student = "ada", name = "Ada Lovelace" }, { student = "bob" }]
+pseudonyms = "three words here"
+late_days = 3
+late_days_each = 2
+penalty = 0.25
+
+[assignments.1_elbo]
+due = 2026-03-02T12:00:00Z
+cap = 24
+canvas = "The ELBO (4711)"
+
+[assignments.5_beta]
+due = 2026-03-09
+
+[extensions.ada]
+5_beta = 2026-03-12T12:00:00Z
+"""
+
+
+def test_one_file_says_who_takes_part_and_what_is_due_when(tmp_path: Path) -> None:
+    found = roster.load(written(tmp_path / "course.toml", COURSE), MASTERS)
+    assert list(found.people) == ["ada", "bob"]
+    assert found.due["1_elbo"] == DUE
+    # A day is over when it is over, wherever the teacher is.
+    assert found.due["5_beta"].astimezone().strftime("%d %H:%M:%S") == "09 23:59:59"
+    assert found.deadline("ada", "5_beta").astimezone(UTC).day == 12
+    assert found.caps == {"1_elbo": 24}
+    assert found.columns == {"1_elbo": "The ELBO (4711)"}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("late_days = -1", "late_days must be a number of days, got -1"),
+        ("late_days = 1.5", "late_days must be a number of days"),
+        ("late_days = true", "late_days must be a number of days"),
+        ("penalty = 2", "penalty must be a number between 0 and 1, got 2"),
+        ("penalty = nan", "penalty must be a number between 0 and 1"),
+        ("lateday = 1", "there is no field lateday, but roster"),
+        ('roster = "nowhere.csv"', "roster must be a file"),
+        ("roster = 3", "roster must be the name of a file, or a list"),
+        ('roster = [{ student = "a" }, { student = "a" }]', "student 2: a is there already"),
+        ('roster = [{ studnet = "a" }]', "student 1: studnet must be one of student, name"),
+        ("[assignments.6_x]", "assignments.6_x must be one of 1_elbo"),
+        ("[assignments.5_beta]\ndue = '2026'", "assignments.5_beta.due must be a date such as"),
+        ("[assignments.5_beta]\ncap = -1", "assignments.5_beta.cap must be a number"),
+        ("[assignments.5_beta]\nduee = 1", "there is no field assignments.5_beta.duee"),
+        ("assignments = 3", r"assignments must be a table, \[assignments.NAME\]"),
+        ("[extensions.ada]\n6_x = 2026-01-01", "extensions.ada.6_x must be one of 1_elbo"),
+        ('roster = [{student = "b"}]\n[extensions.ada]', "extensions.ada must be one of b"),
+        ("x = \n", "line 1, column 5"),
+        ("pseudonyms = true", "pseudonyms must be a text"),
+    ],
+)
+def test_a_course_that_cannot_be_is_refused_with_its_line_or_field(
+    line: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        roster.load(written(tmp_path / "course.toml", line), MASTERS)
+
+
+def after(days: float, due: datetime.datetime = DUE) -> float:
+    """Seconds since 1970, some days after a date."""
+    return due.timestamp() + days * 86_400
+
+
+def test_free_days_go_to_what_was_due_first_and_each_further_day_costs_its_part() -> None:
+    later = DUE + datetime.timedelta(days=7)
+    one = roster.Course(due={"a": DUE, "b": later}, late_days=3, late_days_each=2, penalty=0.25)
+    late = one.late("ada", {"b": after(1.5, later), "a": after(2.5)})
+    assert late["a"] == roster.Late(days=3, free=2, part=0.25)
+    assert late["b"] == roster.Late(days=2, free=1, part=0.25)
+    assert one.late("ada", {"b": after(1.5, later)}, spent=3)["b"].part == 0.5
+    assert one.late("ada", {"a": after(100)})["a"].part == 1
+    assert one.late("ada", {"a": after(0), "b": after(-3, later)}) == {
+        "a": roster.Late(),
+        "b": roster.Late(),
+    }
+
+
+# ---------------------------------------------------------------------------------------------
+# A class, graded without running anything
+
+Grade = Callable[..., dict[tuple[str, str], dict[str, str]]]
+
+
+@pytest.fixture
+def grade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Grade:
+    """Grade a folder whose notebooks all pass, and return the lines of grades.csv."""
+
+    def right(plan: sandbox.Plan) -> sandbox.Outcome:
+        return sandbox.Outcome(dict.fromkeys(plan.exam.tests, ""))
+
+    monkeypatch.setattr(sandbox, "run", right)
+
+    def run(
+        text: str = "", marks: course.Marks | None = None, **options: Any
+    ) -> dict[tuple[str, str], dict[str, str]]:
+        path = written(tmp_path / "course.toml", text)
+        settings = roster.load(path, MASTERS)
+        output = tmp_path / "grades"
+        course.grade_folder(tmp_path / "in", output, 0, marks or {}, settings, **options)
+        return {(r["student"], r["assignment"]): r for r in rows(output / "grades.csv")}
+
+    return run
+
+
+def hand_in(path: Path, name: str = "5_beta", time: float | None = None) -> None:
+    """Put a master where a student's notebook would lie."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(MASTERS[name].notebook, path)
+    if time is not None:
+        os.utime(path, (time, time))
+
+
+ROSTER = (
+    'roster = [{ student = "ada", name = "Ada Lovelace", sid = "S1", email = "al@x.org" },\n'
+    '{ student = "bob", name = "=Bob" }]\n'
+)
+SET = "[assignments.5_beta]\ndue = 2026-03-02T12:00:00Z\n"
+
+
+def test_what_was_not_set_or_is_not_over_gives_no_line(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in" / "Ada Lovelace" / "5_beta.ipynb", time=after(-1))
+    found = grade(ROSTER + SET + "[assignments.1_elbo]\ndue = 9999-01-01\n")
+    assert list(found) == [("ada", "5_beta"), ("bob", "5_beta")]
+    assert found["bob", "5_beta"]["status"] == "missing"
+    found = grade(ROSTER + "[assignments.5_beta]\ndue = 9999-01-01\n")
+    assert list(found) == [("ada", "5_beta")]
+
+
+def test_what_lay_in_another_folder_keeps_its_line(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=after(-1))
+    before = grade(ROSTER + SET)
+    (tmp_path / "in" / "ada" / "5_beta.ipynb").unlink()
+    hand_in(tmp_path / "in" / "ada" / "1_elbo.ipynb", "1_elbo")
+    found = grade(ROSTER + SET)
+    assert found["ada", "5_beta"] == before["ada", "5_beta"]
+    assert ("ada", "1_elbo") in found
+
+
+def test_a_roster_gives_who_has_no_folder_a_line_and_names_who_is_not_on_it(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "in" / "eve" / "5_beta.ipynb")
+    found = grade(ROSTER + SET)
+    assert {row["status"] for row in found.values()} == {"missing"}
+    assert "NOT GRADED: eve is not on the roster" in capsys.readouterr().out
+
+
+def test_late_days_penalty_and_cap_are_applied_and_shown(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=after(1.5))
+    written_points = {(s, q): (p, "") for s in ("ada",) for q, p in BETA.written.items()}
+    of = sum(BETA.tests.values()) + sum(BETA.written.values())
+    line = grade(ROSTER + "late_days = 1\npenalty = 0.1\n" + SET, written_points)["ada", "5_beta"]
+    assert (line["days_late"], line["late_days_used"]) == ("2", "1")
+    assert float(line["total"]) == pytest.approx(0.9 * of)
+    assert float(line["taken_off"]) == pytest.approx(0.1 * of)
+    page = tmp_path / "grades" / "feedback" / "ada" / "5_beta.html"
+    assert "2 days late; 1 of them were free" in page.read_text(encoding="utf-8")
+    assert "10 per cent for being late" in page.read_text(encoding="utf-8")
+    line = grade(ROSTER + SET + "cap = 20\n", written_points)["ada", "5_beta"]
+    assert (float(line["total"]), float(line["taken_off"])) == (20, of - 20)
+    assert "(more do not count)" in page.read_text(encoding="utf-8")
+
+
+def test_what_canvas_does_not_call_late_is_not(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in" / "lovelaceada_101_5_5_beta.ipynb", time=after(30))
+    hand_in(tmp_path / "in" / "bob_LATE_102_6_5_beta.ipynb", time=after(0.5))
+    found = grade(ROSTER + SET)
+    assert found["ada", "5_beta"]["days_late"] == ""
+    assert found["bob", "5_beta"]["days_late"] == "1"
+
+
+def test_a_time_within_a_students_own_zip_says_nothing_of_being_late(tmp_path: Path) -> None:
+    import zipfile
+
+    (tmp_path / "in" / "ada").mkdir(parents=True)
+    path = tmp_path / "in" / "ada" / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        early = zipfile.ZipInfo("5_beta.ipynb", (1990, 1, 1, 0, 0, 0))
+        archive.writestr(early, nbformat.writes(BETA.notebook))
+    os.utime(path, (after(3), after(3)))
+    (file,) = submissions.collect(tmp_path / "in")[0]["ada"].files
+    assert file.handed_in == after(3)
+
+
+def test_pseudonyms_stand_in_all_tables_but_the_one_with_the_names(
+    tmp_path: Path, grade: Grade
+) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=after(-1))
+    grade('pseudonyms = "some words"\n' + ROSTER + SET)
+    output = tmp_path / "grades"
+    names = {r["name"]: r["student"] for r in rows(output / "names.csv")}
+    assert names["ada"].startswith("student-")
+    for path in output.rglob("*"):
+        if path.is_file() and "mathjax" not in path.parts and path.name != "names.csv":
+            told = "ada" in path.name or "Lovelace" in path.read_text("utf-8", "replace")
+            assert told == (path.parent.name == "exchange")
+
+
+# ---------------------------------------------------------------------------------------------
+# What other systems read
+
+
+def exchanged(tmp_path: Path, grade: Grade) -> Path:
+    """The folder of a class of two, one of whom is missing."""
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=after(0.5))
+    marks = {("ada", q): (p, "") for q, p in BETA.written.items()}
+    canvas = 'canvas = "Beta (77)"\n'
+    grade(ROSTER + "penalty = 0.5\n" + SET + canvas, marks)
+    return tmp_path / "grades" / "exchange"
+
+
+OF = f"{sum(BETA.tests.values()) + sum(BETA.written.values()):g}"
+HALF = f"{(sum(BETA.tests.values()) + sum(BETA.written.values())) / 2:g}"
+
+
+def test_canvas_finds_its_columns_its_ids_and_the_points_possible(
+    tmp_path: Path, grade: Grade
+) -> None:
+    path = exchanged(tmp_path, grade) / "canvas.csv"
+    assert path.read_bytes().startswith(b"Student,ID,SIS User ID,SIS Login ID,Section,Beta (77)")
+    points, ada, bob = sorted(rows(path), key=lambda row: row["Student"].replace("'=", "z"))
+    assert (points["Student"], points["Beta (77)"]) == ("    Points Possible", OF)
+    assert (ada["Student"], ada["SIS User ID"], ada["Beta (77)"]) == ("Lovelace, Ada", "S1", HALF)
+    assert (bob["Student"], bob["Beta (77)"]) == ("'=Bob", "0")
+
+
+def test_gradescope_has_its_columns_with_the_lateness(tmp_path: Path, grade: Grade) -> None:
+    ada, bob = sorted(
+        rows(exchanged(tmp_path, grade) / "gradescope-5_beta.csv"), key=lambda r: r["First Name"]
+    )[::-1]
+    assert (ada["SID"], ada["Email"], ada["Total Score"], ada["Max Points"]) == (
+        "S1",
+        "al@x.org",
+        HALF,
+        OF,
+    )
+    assert ada["Lateness (H:M:S)"] == "12:00:00"
+    assert bob["Status"] == "Missing"
+
+
+@pytest.mark.slow
+def test_nbgraders_table_has_its_columns_and_its_gradebook_takes_the_students(
+    tmp_path: Path, grade: Grade
+) -> None:
+    pytest.importorskip("nbgrader")
+    from nbgrader.api import Gradebook
+
+    folder = exchanged(tmp_path, grade)
+    (ada,) = [r for r in rows(folder / "nbgrader.csv") if r["student_id"] == "ada"]
+    header = "assignment,duedate,timestamp,student_id,last_name,first_name,email,"
+    header += "raw_score,late_submission_penalty,score,max_score"
+    assert ",".join(ada) == header
+    assert (ada["raw_score"], ada["late_submission_penalty"], ada["score"]) == (OF, HALF, HALF)
+    command = [sys.executable, "-m", "nbgrader", "db", "student", "import"]
+    command += [str(folder / "nbgrader-students.csv"), "--db", f"sqlite:///{tmp_path}/book.db"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PATH": path}
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    with Gradebook(f"sqlite:///{tmp_path}/book.db") as book:
+        assert book.find_student("ada").last_name == "Lovelace"
+
+
+def test_moodle_is_told_the_numbers_of_its_download_or_of_its_worksheet(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "in" / "Ada Lovelace_17_assignsubmission_file_" / "5_beta.ipynb", time=1.0)
+    marks = {("ada", q): (p, "") for q, p in BETA.written.items()}
+    grade(ROSTER + SET, marks)
+    path = tmp_path / "grades" / "exchange" / "moodle-5_beta.csv"
+    (ada,) = rows(path)
+    assert (ada["Identifier"], ada["Grade"]) == ("Participant 17", OF)
+    assert {"Last modified (grade)", "Feedback comments"} <= ada.keys()
+    assert "moodle-5_beta.csv is without bob" in capsys.readouterr().out
+    written(
+        tmp_path / "sheet.csv",
+        "Identifier,Full name,Email address,Status,Grade,Maximum grade,Online text,"
+        "Last modified (grade)\nParticipant 8,=Bob,,No submission,,25,,-\n"
+        'Participant 17,Ada Lovelace,al@x.org,Submitted,,25,<p>x</p>,"Monday, 2 March"\n',
+    )
+    grade(ROSTER + SET + 'moodle = "sheet.csv"\n', marks)
+    ada, bob = rows(path)
+    assert (bob["Identifier"], bob["Grade"], bob["Full name"]) == ("Participant 8", "0", "'=Bob")
+    assert (ada["Last modified (grade)"], ada["Online text"]) == ("Monday, 2 March", "<p>x</p>")
+
+
+# ---------------------------------------------------------------------------------------------
+# What a person has typed
+
+
+def test_an_empty_field_takes_nothing_away_and_what_changes_is_kept(tmp_path: Path) -> None:
+    typed: course.Marks = {("ada", "q"): (3.0, "good"), ("bob", "q"): (None, "see me")}
+    new: course.Marks = {("ada", "q"): (None, ""), ("bob", "q"): (2.0, "")}
+    assert course.merged(typed, new) == {
+        ("ada", "q"): (3.0, "good"),
+        ("bob", "q"): (2.0, "see me"),
+    }
+    assert course.merged(typed, {("ada", "q"): (4.0, "")})["ada", "q"] == (4.0, "good")
+
+
+# ---------------------------------------------------------------------------------------------
+# The class as a whole
+
+
+def test_statistics_and_the_page_of_the_class_name_nobody(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+    hand_in(tmp_path / "in" / "bob" / "5_beta.ipynb")
+    grade()
+    found = rows(tmp_path / "grades" / "statistics.csv")
+    assert {r["test"] for r in found} == set(BETA.tests)
+    assert {(r["n"], r["passed"]) for r in found} == {("2", "2")}
+    page = (tmp_path / "grades" / "class.html").read_text(encoding="utf-8")
+    assert "2 submissions" in page
+    assert "ada" not in page
+    assert "bob" not in page
+
+
+ORIGINAL = BETA.cells["beta-rate"].source
+CUNNING = """
+def rate(mu, logvar):
+    total = 0.0
+    n = len(mu)
+    for row in range(n):
+        for column in range(len(mu[row])):
+            spread = np.exp(logvar[row][column])
+            where = mu[row][column] ** 2
+            total += 0.5 * (spread + where - 1.0 - logvar[row][column])
+    average = total / n
+    return float(average)
+"""
+RENAMED = CUNNING.replace("total", "t").replace("row", "i").replace("column", "j  # copied")
+
+
+def similar(students: dict[str, str]) -> list[tuple[str, str]]:
+    """The pairs found among students with a cell each, beside what all were given."""
+    reports = []
+    for name, cell in students.items():
+        given = list(BETA.released.items())
+        found = submissions.Found(cells=[*given, ("beta-rate", cell)])
+        outcome = sandbox.Outcome({})
+        reports.append(course.Report(name, BETA, "graded", outcome, 0, found))
+    return [(p["student"], p["other"]) for p in similarity.pairs(reports)]
+
+
+def test_code_that_two_share_is_found_though_names_and_comments_differ() -> None:
+    others = {f"s{i}": f"def rate(mu, logvar):\n    return {i} + mu.sum()" for i in range(5)}
+    assert similar({"ada": CUNNING, "bob": RENAMED, **others}) == [("ada", "bob")]
+
+
+def test_what_all_were_given_or_many_have_written_is_no_similarity() -> None:
+    assert similar({"ada": "", "bob": ""}) == []
+    assert similar({f"s{i}": CUNNING for i in range(6)}) == []
+
+
+# ---------------------------------------------------------------------------------------------
+# On other machines
+
+
+@pytest.mark.slow
+def test_a_cluster_of_the_experiments_grades_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+    cluster = Cluster(folder)
+    try:
+        reports = course.grade_folder(
+            tmp_path / "in", tmp_path / "grades", 0, {}, scheduler=cluster.address
+        )
+    finally:
+        cluster.stop()
+    assert [r.row["automatic"] for r in reports] == [r.row["automatic_of"] for r in reports]
+
+
+def test_no_such_scheduler_is_refused(tmp_path: Path) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+    with pytest.raises(ValueError, match="scheduler must be the address"):
+        course.grade_folder(
+            tmp_path / "in", tmp_path / "grades", 0, {}, scheduler="tcp://127.0.0.1:9"
+        )
