@@ -84,7 +84,7 @@ def test_formulas_are_typeset_and_live_figures_live(shown: Page) -> None:
 
 
 def test_a_slide_fits_the_window(shown: Page) -> None:
-    cut = """() => [...document.querySelectorAll(".slide:not(:has(.vaebook-is-live))")].filter(
+    cut = """() => [...document.querySelectorAll(".slide")].filter(
       (slide) => slide.scrollHeight > innerHeight + 1 || slide.scrollWidth > innerWidth
     ).map((slide) => slide.textContent.trim().slice(0, 60))"""
     shown.wait_for_function(f"() => ({cut})().length === 0")

@@ -40,9 +40,8 @@ export class Pad extends Plane {
   }
 
   // What lies under the pointer.
-  under({ clientX, clientY }) {
-    const box = this.sheet.node.getBoundingClientRect();
-    return this.at(clientX - box.left, clientY - box.top);
+  under(event) {
+    return this.at(...this.sheet.under(event));
   }
 
   hold([x, y]) {

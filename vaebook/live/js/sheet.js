@@ -19,6 +19,13 @@ export class Sheet {
     }).observe(this.node);
   }
 
+  // Where a pointer is, in its own pixels: a slide may show it smaller.
+  under({ clientX, clientY }) {
+    const box = this.node.getBoundingClientRect();
+    const scale = this.width / box.width;
+    return [scale * (clientX - box.left), scale * (clientY - box.top)];
+  }
+
   // Clear it, and return its context in CSS pixels.
   open() {
     this.context.setTransform(this.scale, 0, 0, this.scale, 0, 0);

@@ -53,14 +53,11 @@ export class ElboBench extends LiveFigure {
   }
 
   listen() {
-    const { node } = this.plot;
-    const at = ({ clientX }) => {
-      const frame = node.getBoundingClientRect();
-      return (8 * (clientX - frame.left)) / frame.width - 4;
-    };
+    const { plot } = this;
+    const at = (event) => (8 * plot.under(event)[0]) / plot.width - 4;
     const begin = (event) => {
-      const { left, top } = node.getBoundingClientRect();
-      const far = ([x, y]) => Math.hypot(event.clientX - left - x, event.clientY - top - y);
+      const [left, top] = plot.under(event);
+      const far = ([x, y]) => Math.hypot(left - x, top - y);
       const { mu, sigma } = this.settings.values;
       const [middle, side] = this.handles.map(far);
       this.grip = { key: side < Math.min(GRIP, middle) ? "sigma" : "mu", away: 0 };
@@ -74,7 +71,7 @@ export class ElboBench extends LiveFigure {
       const [low, high] = REACH[key];
       this.set({ [key]: Math.min(Math.max(z, low), high) });
     };
-    drag(node, follow, begin);
+    drag(plot.node, follow, begin);
   }
 
   get model() {

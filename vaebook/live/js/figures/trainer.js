@@ -87,9 +87,9 @@ export class Trainer extends LiveFigure {
   }
 
   listen() {
-    const { node } = this.plane.sheet;
-    node.addEventListener("click", ({ offsetX, offsetY }) =>
-      this.pick(this.plane.nearest(...this.plane.at(offsetX, offsetY))),
+    const { sheet } = this.plane;
+    sheet.node.addEventListener("click", (event) =>
+      this.pick(this.plane.nearest(...this.plane.at(...sheet.under(event)))),
     );
     // It learns by itself when it is first seen, and never where nobody looks.
     new IntersectionObserver(
@@ -99,7 +99,7 @@ export class Trainer extends LiveFigure {
         if (isIntersecting) this.wake();
       },
       { threshold: 0.4 },
-    ).observe(node);
+    ).observe(sheet.node);
   }
 
   // Do what the address asks for, and go on learning.
