@@ -181,7 +181,7 @@ def chains(
     seed: int = 0,
     dtype: Precision = "float16",
 ) -> Live:
-    """PCN and a random walk that run on the page, on the posterior p(z|x) of one image.
+    """A pCN chain and a random walk that run on the page, on the posterior p(z|x) of one image.
 
     Args:
         model: a VAE with two latent dimensions, the prior N(0, I) and Bernoulli pixels.
