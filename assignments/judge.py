@@ -53,7 +53,10 @@ class Exam:
         """Return the master's functions and the helpers of its tests."""
         space: dict[str, Any] = {"__name__": "__main__"}
         for source in (*self.given, *self.solutions):
-            exec(_compiled(source), space)
+            if _defined(source):
+                exec(_compiled(source), space)
+            else:
+                space |= _loaded(source)
         return space
 
     def right(self, test: str) -> dict[str, Callable[..., Any]]:
@@ -83,6 +86,15 @@ class Exam:
 @functools.cache
 def _compiled(source: str, name: str = "master") -> CodeType:
     return compile(source, f"<{name}>", "exec")
+
+
+@functools.cache
+def _loaded(source: str) -> dict[str, Any]:
+    """What a cell without functions defines: models and images, which take a second to load."""
+    space: dict[str, Any] = {}
+    exec(_compiled(source), space)
+    del space["__builtins__"]
+    return space
 
 
 @functools.cache

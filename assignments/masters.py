@@ -1,6 +1,15 @@
 """The masters: notebooks in nbgrader's format, of which the students' are made."""
 
-__all__ = ["ANSWER", "Assignment", "first_line", "grade_id", "load", "masters", "release"]
+__all__ = [
+    "ANSWER",
+    "Assignment",
+    "first_line",
+    "grade_id",
+    "is_run",
+    "load",
+    "masters",
+    "release",
+]
 
 import ast
 import functools
@@ -65,11 +74,32 @@ class Assignment:
         """The name of the cell with the helpers of the tests."""
         return next(name for name in self.roles if name.endswith("-helpers"))
 
+    @property
+    def given(self) -> list[str]:
+        """The cells that are run whatever became of them: helpers, and what the package brings."""
+        return [name for name in self.roles if name.endswith(("-helpers", "-given"))]
+
     @functools.cached_property
     def headings(self) -> dict[str, str]:
         """The written answer that follows a cell."""
         names = list(self.cells)
         return {names[names.index(answer) - 1]: answer for answer in self.written}
+
+    @functools.cached_property
+    def questions(self) -> dict[str, str]:
+        """What a written answer answers: the last text before it."""
+        found, text = {}, ""
+        for name, cell in self.cells.items():
+            if name in self.written:
+                found[name] = text
+            elif cell.cell_type == "markdown":
+                text = str(cell.source)
+        return found
+
+    @functools.cached_property
+    def rubrics(self) -> dict[str, str]:
+        """What a written answer gets points for; only the master says so, below its own."""
+        return {n: self.cells[n].source.partition("**Rubric**")[2].strip() for n in self.written}
 
     @functools.cached_property
     def cell_of(self) -> dict[str, str]:
@@ -91,6 +121,7 @@ class Assignment:
     def exam(self) -> Exam:
         """The code, for the judge."""
         code = {n: c.source for n, c in self.cells.items() if c.cell_type == "code"}
+        code = {n: s for n, s in code.items() if is_run(n)}
         solutions = tuple(s for n, s in code.items() if self.roles[n]["solution"])
         given = tuple(
             s for n, s in code.items() if not self.roles[n]["solution"] and n not in self.tests
@@ -152,6 +183,11 @@ def grade_id(cell: Any) -> str:
     """The name that nbgrader gives to a cell, or nothing."""
     role = (cell.get("metadata") or {}).get("nbgrader")
     return str(role.get("grade_id") or "") if isinstance(role, dict) else ""
+
+
+def is_run(name: str) -> bool:
+    """Whether the grader runs a cell: a figure counts as it was saved, the self-check not."""
+    return not name.endswith(("-figure", "-self-check"))
 
 
 def first_line(source: str) -> str:

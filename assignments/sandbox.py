@@ -2,9 +2,9 @@
 
 The notebook runs in a process that has never seen a master, a test or another submission; with
 bubblewrap in namespaces of its own, so that it sees no network, no process of others, and of the
-disk only Python and an empty folder. What passes between it and the grader is data (`wire`), and
-whether an answer is right is decided here (`judge`). The instructor's guide says what that stops
-and what not; each line of it has an attack in the tests.
+disk only Python, the book's package and an empty folder. What passes between it and the grader is
+data (`wire`), and whether an answer is right is decided here (`judge`). The instructor's guide
+says what that stops and what not; each line of it has an attack in the tests.
 """
 
 __all__ = ["Limits", "Outcome", "Plan", "close", "lacks", "run"]
@@ -27,7 +27,18 @@ from judge import Exam
 from wire import Closed, Line, Peer, TimeUp
 
 HERE = Path(__file__).resolve().parent
-_LIBRARIES = ("numpy", "scipy.stats", "scipy.optimize", "scipy.integrate", "torch")
+_PACKAGE = HERE.parent / "vaebook"  # students' notebooks load its models
+_LIBRARIES = (
+    "numpy",
+    "scipy.stats",
+    "scipy.optimize",
+    "scipy.integrate",
+    "scipy.ndimage",
+    "sklearn.datasets",
+    "torch",
+    "vaebook.datasets",
+    "vaebook.recipes",
+)
 _START = 120.0  # seconds that importing them may take
 _NOBODY = 65534
 
@@ -228,8 +239,8 @@ def _wall() -> list[str] | None:
     command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     if any(HERE.is_relative_to(path) for path in seen):  # the book in Python's own folder
         command += ["--tmpfs", str(HERE.parent)]
-    for name in ("inside.py", "wire.py"):
-        command += ["--ro-bind", str(HERE / name), f"/grader/{name}"]
+    for path in (HERE / "inside.py", HERE / "wire.py", _PACKAGE):
+        command += ["--ro-bind", str(path), f"/grader/{path.name}"]
     command += ["--size", str(200 * 2**20), "--tmpfs", "/tmp", "--dir", "/tmp/home"]
     return [*command, "--remount-ro", "/", "--chdir", "/tmp/home"]
 

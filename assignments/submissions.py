@@ -21,7 +21,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from masters import ANSWER, Assignment, first_line, grade_id
+from masters import ANSWER, Assignment, first_line, grade_id, is_run
 
 _LARGEST = 20 * 2**20  # bytes of a file
 _SKIPPED = {".ipynb_checkpoints", "__MACOSX", ".DS_Store", ".git", "Thumbs.db"}
@@ -256,8 +256,8 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
     ]
     defined = {name for source in written_by_student for name in _defines(source)}
     zone = ""  # the written answer whose place this is
-    if assignment.helpers not in names:
-        found.cells.append((assignment.helpers, assignment.cells[assignment.helpers].source))
+    lacking = [name for name in assignment.given if name not in names]
+    found.cells += [(name, assignment.cells[name].source) for name in lacking]
     for position, (cell, name) in enumerate(zip(notebook.cells, names, strict=True), 1):
         role = assignment.roles.get(name, {})
         source = cell.source
@@ -270,7 +270,12 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
                 before = found.answers.get(question)
                 found.answers[question] = f"{before}\n\n{source}" if before else source
                 found.images.setdefault(question, []).extend(_images(cell))
-        elif role.get("locked"):
+            continue
+        if zone:
+            found.images.setdefault(zone, []).extend(_saved_pictures(cell))
+        if not is_run(name) and not _defines(source) & assignment.functions:
+            continue
+        if role.get("locked"):
             original = assignment.cells[name].source
             if not untouched and source.strip() != original.strip():
                 found.remarks.append(f"{name} was changed; the original was used")
@@ -278,7 +283,7 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
                     found.cells.append((f"cell {position}", source))
             # Only tests use what is given after the helpers; a student's own of that name stays.
             if not role["grade"] and not (
-                name != assignment.helpers and _defines(original) & defined
+                name not in assignment.given and _defines(original) & defined
             ):
                 found.cells.append((name, original))
         elif not (untouched and _defines(source) & defined):
@@ -290,7 +295,7 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
         if cell.cell_type == "code" and name not in seen and not _defines(cell.source) & defined
     ]
     found.remarks += [f"{name} is missing" for name in missing]
-    found.remarks += [f"{q}: no proof found" for q in assignment.written if q not in found.answers]
+    found.remarks += [f"{q}: nothing found" for q in assignment.written if q not in found.answers]
     found.n_filled = len(defined & assignment.functions) + len(found.answers)
     return found
 
@@ -337,3 +342,10 @@ def _images(cell: Any) -> list[str]:
         for kind, data in bundle.items()
         if kind in _IMAGES and isinstance(data, str) and re.fullmatch(r"[\w+/=\s]+", data)
     ]
+
+
+def _saved_pictures(cell: Any) -> list[str]:
+    """The pictures among the outputs of a cell, as the notebook was saved."""
+    outputs = cell.get("outputs") or []
+    bundles = [out.get("data") for out in outputs if isinstance(out, dict)]
+    return _images({"attachments": dict(enumerate(bundles))})

@@ -81,21 +81,20 @@ def code(name: str, cell: str) -> str:
 # The masters
 
 
-def test_there_are_five_assignments_of_twenty_points_and_a_proof() -> None:
+def test_there_are_five_assignments_of_25_points_a_figure_with_answers_and_a_proof() -> None:
     assert list(MASTERS) == ["1_elbo", "2_mixtures", "3_pcn", "4_heatmaps", "5_beta"]
     for assignment in MASTERS.values():
-        assert sum(assignment.tests.values()) == 20
-        assert list(assignment.written.values()) == [5]
-        text = "\n".join(cell.source for cell in assignment.notebook.cells)
-        assert "**Rubric**" in text
-        assert "hours" in text
+        assert sum(assignment.tests.values()) == 25
+        assert [name.split("-")[1] for name in assignment.written] == ["words", "proof"]
+        assert list(assignment.written.values()) == [5, 5]
+        assert "hours" in assignment.notebook.cells[0].source
 
 
 @each
 def test_half_of_the_points_and_not_all_can_be_seen_before_handing_in(name: str) -> None:
     tests = MASTERS[name].tests
     visible = [p for t, p in tests.items() if "BEGIN HIDDEN" not in MASTERS[name].exam.tests[t]]
-    assert 10 <= sum(visible) < 20
+    assert 12.5 <= sum(visible) < 25
 
 
 @each
@@ -105,11 +104,13 @@ def test_each_test_tries_several_inputs(name: str) -> None:
         assert int(times) >= 2
 
 
-def test_the_points_of_a_rubric_add_up_to_those_of_the_proof() -> None:
-    for assignment in MASTERS.values():
-        rubric = next(c.source for c in assignment.notebook.cells if "**Rubric**" in c.source)
+@each
+def test_the_points_of_a_rubric_add_up_and_only_the_teacher_sees_them(name: str) -> None:
+    for question, rubric in MASTERS[name].rubrics.items():
         rows = [line.split("|")[1].strip() for line in rubric.split("\n") if line[:2] == "| "]
-        assert sum(int(row) for row in rows if row.isdigit()) == 5
+        assert sum(int(row) for row in rows if row.isdigit()) == MASTERS[name].written[question]
+        assert re.match(r"## .* points\)$", MASTERS[name].questions[question], re.M)
+    assert "Rubric" not in "\n".join(MASTERS[name].released.values())
 
 
 def test_the_guide_gives_the_points_and_hours_of_the_assignments() -> None:
@@ -119,8 +120,8 @@ def test_the_guide_gives_the_points_and_hours_of_the_assignments() -> None:
     for (_, points, hours), assignment in zip(rows, MASTERS.values(), strict=True):
         text = assignment.notebook.cells[0].source
         assert f"about {hours} hours" in text
-        assert points == "20 + 5"
-        assert "20 by the tests, 5 for the proof" in text
+        assert points == "25 + 10"
+        assert "25 by the tests, 5 for figure and answers, 5 for the proof" in text
 
 
 @each
@@ -136,7 +137,7 @@ def test_the_master_scores_all_points(name: str) -> None:
     path = ROOT / "assignments" / "source" / name / f"{name}.ipynb"
     report = course.grade(path, MASTERS[name], seed=SEED)
     assert {t: e for t, e in report.outcome.errors.items() if e} == {}
-    assert report.row["automatic"] == report.row["automatic_of"] == "20"
+    assert report.row["automatic"] == report.row["automatic_of"] == "25"
     assert report.outcome.remarks == report.found.remarks == []
 
 
@@ -472,16 +473,17 @@ PICTURE = {"proof.png": {"image/png": "iVBORw0KGgo="}}
 )
 def test_a_proof_is_found_wherever_it_stands(cells: list[tuple[str, str]], text: str) -> None:
     notebook = answered("5_beta", {})
-    notebook.cells = [c for c in notebook.cells if masters.grade_id(c) != "beta-proof"]
-    for name, source in cells:
+    place = next(i for i, c in enumerate(notebook.cells) if masters.grade_id(c) == "beta-proof")
+    del notebook.cells[place]
+    for name, source in reversed(cells):
         cell = nbformat.v4.new_markdown_cell(source)
         if name:
             cell.metadata.nbgrader = {"grade_id": "beta-proof"}
         if "attachment" in source:
             cell.attachments = PICTURE
-        notebook.cells.append(cell)
+        notebook.cells.insert(place, cell)
     found = submissions.part(notebook, MASTERS["5_beta"])
-    assert found.answers == {"beta-proof": text}
+    assert found.answers["beta-proof"] == text
     assert found.images["beta-proof"] == (
         ["data:image/png;base64,iVBORw0KGgo="] if "attachment" in text else []
     )
@@ -612,7 +614,7 @@ def test_a_line_for_each_student_and_each_assignment_that_was_set(graded: Path) 
     found = grades(graded)
     names = ("'=SUM(A1)", "ada", "bob", "cy")
     assert sorted(found) == sorted((s, a) for s in names for a in ("1_elbo", "5_beta"))
-    assert found["ada", "1_elbo"]["automatic"] == found["bob", "5_beta"]["automatic"] == "20"
+    assert found["ada", "1_elbo"]["automatic"] == found["bob", "5_beta"]["automatic"] == "25"
     assert "no notebook" in found["bob", "1_elbo"]["status"]
     assert found["'=SUM(A1)", "1_elbo"]["status"] == "missing"
     assert "5_beta.py is no notebook" in found["cy", "5_beta"]["status"]
@@ -640,6 +642,7 @@ def test_only_what_has_changed_is_run_again_and_what_was_typed_stays(graded: Pat
     text = prepared.read_text(encoding="utf-8-sig")
     # As a European Excel saves it.
     text = re.sub(r"^(ada,5_beta,beta-proof),,5,,", r"\1,3;5,5,schön,", text, flags=re.M)
+    text = re.sub(r"^(ada,5_beta,beta-words),,5,", r"\1,4,5,", text, flags=re.M)
     assert "3;5" in text
     prepared.write_bytes(
         text.replace(";", "§").replace(",", ";").replace("§", ",").encode("cp1252")
@@ -649,9 +652,9 @@ def test_only_what_has_changed_is_run_again_and_what_was_typed_stays(graded: Pat
     write(graded / "sub missions" / "dan" / "5_beta.ipynb", other)
     result = command(graded, "--assignment", "5_beta")
     assert "need not be run" in result.stdout
-    assert len(re.findall(r" 5_beta +\d+ of 20  graded", result.stdout)) == 1
+    assert len(re.findall(r" 5_beta +\d+ of 25  graded", result.stdout)) == 1
     after = grades(graded)
-    assert after["ada", "5_beta"]["total"] == "23.5"
+    assert after["ada", "5_beta"]["total"] == "32.5"
     assert after["ada", "1_elbo"] == before["ada", "1_elbo"]
     assert after["dan", "5_beta"]["seed"] == "5"
     (line,) = [r for r in rows(prepared) if (r["student"], r["points"]) == ("ada", "3.5")]
@@ -732,4 +735,4 @@ def test_nbgrader_releases_the_same_and_grades_the_same(tmp_path: Path) -> None:
     nbgrader(tmp_path, "autograde", name)
     with Gradebook(f"sqlite:///{tmp_path}/book.db") as book:
         submission = book.find_submission(name, "eve")
-        assert submission.score == 20 - sum(MASTERS[name].tests[t] for t in wrong.loses)
+        assert submission.score == 25 - sum(MASTERS[name].tests[t] for t in wrong.loses)

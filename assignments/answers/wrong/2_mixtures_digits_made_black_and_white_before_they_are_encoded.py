@@ -1,0 +1,8 @@
+# digits made black and white before they are encoded
+# loses: mixtures-model-1 mixtures-model-2
+def trained_distance(kind, first, second):
+    moments = []
+    for indices in (first, second):
+        mu, logvar = (p.double().numpy() for p in models[kind].encode(digits.images[indices].round()))
+        moments += [mixture_mean(mu, logvar), mixture_covariance(mu, logvar)]
+    return bhattacharyya(*moments)

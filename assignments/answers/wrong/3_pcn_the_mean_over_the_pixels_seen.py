@@ -1,0 +1,6 @@
+# the mean over the pixels seen
+# loses: pcn-model-1 pcn-model-2
+def seen_likelihood(index, z):
+    x = digits.images[index, 0, :14].double()
+    a = model.outputs(torch.as_tensor(z).float())[:, 0, :14].double()
+    return (x * a - torch.nn.functional.softplus(a)).mean((1, 2)).numpy()

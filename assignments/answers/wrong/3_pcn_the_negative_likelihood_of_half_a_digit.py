@@ -1,0 +1,4 @@
+# the negative likelihood of half a digit
+# loses: pcn-model-3 pcn-model-4
+def sample_digit(index, start, step, xi, u):
+    return pcn(lambda z: -seen_likelihood(index, z), start, step, xi, u)

@@ -1,0 +1,6 @@
+# factors of the first maps for codes of others
+# loses: heatmaps-model-1 heatmaps-model-2
+def factor_direction(indices, factor):
+    mu, logvar = (p.double().numpy() for p in model.encode(maps.images[indices]))
+    values = maps.factors[factor][: len(indices)].double().numpy()
+    return direction(mu, values)

@@ -1,0 +1,18 @@
+# losses after each step of training
+# loses: beta-model-3 beta-model-4
+def train(seed, beta, epsilon, rate):
+    encoder, decoder = small_vae(seed)
+    parameters = [*encoder.parameters(), *decoder.parameters()]
+    optimizer = torch.optim.SGD(parameters, lr=rate)
+    losses = []
+    for noise in torch.as_tensor(epsilon).float():
+        mu, logvar = encoder(small).chunk(2, dim=1)
+        kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(1)
+        recon = decoder(mu + torch.exp(logvar / 2) * noise)
+        loss = (((small - recon) ** 2).sum(1) + beta * kl).mean()
+        pass
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append((((small - decoder(encoder(small)[:, :2] + torch.exp(encoder(small)[:, 2:] / 2) * noise)) ** 2).sum(1) + beta * 0.5 * (encoder(small)[:, :2] ** 2 + encoder(small)[:, 2:].exp() - 1 - encoder(small)[:, 2:]).sum(1)).mean().item())
+    return losses

@@ -1,0 +1,9 @@
+# the mean distance for the distortion of the sweep
+# loses: beta-model-1 beta-model-2
+def measured(beta, indices):
+    model, x = sweep[beta], maps.images[indices]
+    mu, logvar = model.encode(x)
+    recon = model.decode(mu).flatten(1).double().numpy()
+    mu, logvar = mu.double().numpy(), logvar.double().numpy()
+    x = x.flatten(1).double().numpy()
+    return rate(mu, logvar), np.sqrt(((x - recon) ** 2).sum(1)).mean(), np.sum(active_units(mu, 0.01))
