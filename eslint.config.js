@@ -20,7 +20,7 @@ export default [
     rules: { ...rules, "max-lines": ["error", 250], complexity: ["error", 12] },
   },
   {
-    files: ["_static/*.js", "vaebook/figures/*.js"],
+    files: ["_static/*.js", "vaebook/figures/*.js", "assignments/*.js"],
     languageOptions: { globals: globals.browser, sourceType: "script" },
     rules,
   },

@@ -36,6 +36,7 @@ _PAGE = """<!doctype html>
 @media (prefers-color-scheme: dark) {{
   :root {{ --line: #999; --soft: #2a2a2a; --link: #8ab8f0 }}
 }}
+html {{ background: Canvas; color: CanvasText }}
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: {width}; margin: auto; padding: 1rem }}
 a {{ color: var(--link) }}
 table {{ border-collapse: collapse; width: 100% }}
@@ -169,11 +170,12 @@ def _rendered(text: str, images: Sequence[str] = ()) -> str:
 # The page for marking
 
 _SCRIPT = (HERE / "proofs.js").read_text(encoding="utf-8")
-# Neither links nor attributes in formulas: a student's TeX draws, and does nothing else.
+# Neither links nor attributes in formulas, nor definitions, which other students' would inherit:
+# a student's TeX draws, and does nothing else.
 _CONFIG = r"""
 window.MathJax = {
   tex: {
-    packages: ["base", "ams", "newcommand", "boldsymbol", "braket", "cancel", "cases", "centernot",
+    packages: ["base", "ams", "boldsymbol", "braket", "cancel", "cases", "centernot",
       "mathtools", "textmacros", "noundefined", "configmacros"],
     macros: { mmlToken: ["\\text{mmlToken}", 2] },
     maxMacros: 1000, maxBuffer: 20480,

@@ -12,7 +12,9 @@
   script.src = "mathjax/tex-chtml-full.js";
   document.head.append(script);
   const typeset = (element) =>
-    MathJax.startup.promise.then(() => MathJax.typesetPromise([element])).catch(() => {});
+    window.MathJax.startup.promise
+      .then(() => window.MathJax.typesetPromise([element]))
+      .catch(() => {});
   script.addEventListener("load", () => typeset(document.body));
 
   // Each mark: its fields, and what the table had when this page was written.
@@ -137,7 +139,9 @@
     if (unsaved) event.preventDefault();
   });
   document.getElementById("save").addEventListener("click", save);
-  document.getElementById("previous").addEventListener("click", () => show(choice.selectedIndex - 1));
+  document
+    .getElementById("previous")
+    .addEventListener("click", () => show(choice.selectedIndex - 1));
   document.getElementById("next").addEventListener("click", () => show(choice.selectedIndex + 1));
   choice.addEventListener("change", () => show(choice.selectedIndex));
   show(0);

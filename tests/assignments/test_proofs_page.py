@@ -1,0 +1,214 @@
+"""The page on which proofs are marked, opened from a file, with hostile answers on it."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Browser, Page
+
+import course
+import masters
+import pages
+import sandbox
+from submissions import File, Found
+from tests.site.conftest import browser  # noqa: F401 - a fixture
+
+pytestmark = pytest.mark.slow
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+BETA = masters.masters()["5_beta"]
+QUESTION = next(iter(BETA.written))
+MOST = BETA.written[QUESTION]
+# A red picture of one pixel.
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQ"
+    "DwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+)
+HOSTILE = r"""
+<script>window.hurt = 1</script> <img src=x onerror="window.hurt = 2">
+<svg onload="window.hurt = 3"></svg> [a link](javascript:window.hurt=4)
+![a picture](https://example.org/track.png) <https://example.org> <iframe srcdoc="x"></iframe>
+</div></section><style>body { display: none }</style>
+
+$\href{javascript:window.hurt=5}{click}$ $\mmlToken{mi}[href="javascript:window.hurt=6"]{y}$
+$\class{hurt}{z}$ $\style{position: fixed; inset: 0}{w}$ $</script><script>window.hurt=7</script>$
+$\require{html}\cssId{save}{v}$ $\def\a{\a\a}\a$ $\def\sum{\int}\sum$
+"""
+PROOF = r"""Let $a_1 * b$ and \(c_2\).
+
+$$\sum_i x_i = \mathrm{KL}$$
+
+![p](attachment:proof.png)"""
+
+
+def report(student: str, answer: str, points: float | None = None, **found: Any) -> course.Report:
+    """A report of which only the answer in words matters."""
+    what = Found(answers={QUESTION: answer} if answer else {}, **found)
+    outcome = sandbox.Outcome(dict.fromkeys(BETA.tests, ""))
+    one = course.Report(student, BETA, "graded", outcome, 0, what)
+    if points is not None:
+        one.marks[QUESTION] = points
+    return one
+
+
+def write(folder: Path, *reports: course.Report) -> str:
+    """Write the page; return its address on the disk."""
+    return pages.proofs(folder / "proofs", BETA, reports).resolve().as_uri()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a class of four, one of whom is hostile, and one has handed in paper."""
+    paper = report("zoe", "")
+    paper.papers = [File("5_beta.pdf", b"%PDF-1.4 x", 0.0, kind="application/pdf")]
+    paper.papers.append(File("photo.png", b"\x89PNG\r\n\x1a\n", 0.0, kind="image/png"))
+    return write(
+        tmp_path_factory.mktemp("marking"),
+        report("ada", PROOF, images={QUESTION: [PIXEL]}),
+        report("bob", HOSTILE),
+        report("cy, =1+1", "Short.", 3.0),
+        paper,
+    )
+
+
+@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desk", "phone, dark"])
+def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:  # noqa: F811
+    """The page, opened from its file, and nothing that it asks elsewhere."""
+    width, scheme = request.param
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, accept_downloads=True
+    )
+    opened = context.new_page()
+    opened.asked = []
+    opened.on("request", lambda request: opened.asked.append(request.url))
+    opened.on("pageerror", lambda error: opened.asked.append(f"error {error}"))
+    opened.goto(address)
+    opened.wait_for_selector("mjx-container")
+    yield opened
+    context.close()
+
+
+def go_to(page: Page, student: str) -> None:
+    """Show a student."""
+    page.select_option("#student", student)
+    page.wait_for_timeout(300)
+
+
+def test_formulas_are_typeset_with_the_rubric_beside_and_pictures_shown(page: Page) -> None:
+    shown = page.locator("section:not([hidden]) .answer").first
+    shown.locator("mjx-container").nth(2).wait_for()
+    assert shown.locator("mjx-container").count() == 3
+    assert "$" not in shown.inner_text()
+    assert shown.locator("img").evaluate("image => image.naturalWidth") == 1
+    aside = page.locator("aside")
+    assert "Rubric" in aside.inner_text()
+    assert aside.locator("mjx-container").count() > 3
+    beside = aside.bounding_box()["x"] > shown.bounding_box()["x"] + 100
+    assert beside == (page.viewport_size["width"] == 1280)
+
+
+def test_what_a_student_has_typed_neither_runs_nor_loads_nor_leaves_its_place(page: Page) -> None:
+    go_to(page, "bob")
+    shown = page.locator("section:not([hidden])")
+    assert page.evaluate("window.hurt") is None
+    assert shown.locator("a, script, iframe, svg, style, img, [style*=fixed]").count() == 0
+    assert "<script>window.hurt = 1</script>" in shown.inner_text()
+    assert "https://example.org/track.png" in shown.inner_text()
+    for link in page.locator("section a[href], section [href]").all():
+        assert "javascript" not in (link.get_attribute("href") or "")
+    assert page.locator("#save").count() == 1
+    assert page.locator("section").count() == 4
+    go_to(page, "ada")
+    assert "∑" in page.locator("section:not([hidden]) .answer").first.inner_text()
+    assert page.locator("body").is_visible()
+    assert [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_a_pdf_and_a_photograph_are_shown(page: Page) -> None:
+    go_to(page, "zoe")
+    shown = page.locator("section:not([hidden])")
+    assert "No answer found" in shown.inner_text()
+    for tag, attribute in (("object", "data"), ("img", "src")):
+        file = shown.locator(tag).get_attribute(attribute)
+        assert (Path(page.url.removeprefix("file://")).parent / file).is_file()
+
+
+def saved(page: Page) -> bytes:
+    """What the button saves."""
+    with page.expect_download() as download:
+        page.click("#save")
+    return Path(download.value.path()).read_bytes()
+
+
+def test_what_is_typed_is_saved_to_a_file_that_the_grader_reads(
+    page: Page, tmp_path: Path
+) -> None:
+    field = page.locator("section:not([hidden]) input").first
+    field.fill("2,5")
+    page.locator("section:not([hidden]) textarea").first.fill('=HYPERLINK("x"), "so"\nsecond line')
+    assert "not all saved" in page.locator("#said").inner_text()
+    data = saved(page)
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    assert rows[0]["points"] == "2.5"
+    assert rows[0]["comment"].startswith("'=")
+    others = [row["points"] for row in rows[1:] if row["question"] == QUESTION]
+    assert others == ["", "3", ""]
+    path = tmp_path / "written.csv"
+    path.write_bytes(data)
+    found = course.read_marks(path, {"5_beta": BETA})
+    assert found["ada", QUESTION] == (2.5, '=HYPERLINK("x"), "so"\nsecond line')
+    assert found["cy, =1+1", QUESTION][0] == 3
+
+
+def test_points_that_cannot_be_are_not_saved_and_shown(page: Page) -> None:
+    go_to(page, "bob")
+    page.locator("section:not([hidden]) input").first.fill(str(MOST + 1))
+    go_to(page, "ada")
+    page.click("#save")
+    assert "Not saved: bob" in page.locator("#said").inner_text()
+    assert page.locator("section:not([hidden])").get_attribute("data-student") == "bob"
+    field = page.locator("section:not([hidden]) input").first
+    assert field.get_attribute("aria-invalid") == "true"
+
+
+def test_nothing_typed_is_lost_when_the_page_is_closed_or_written_again(
+    browser: Browser,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    address = write(tmp_path, report("ada", "A."), report("bob", "B."))
+    page.goto(address)
+    page.locator("section:not([hidden]) input").first.fill("4")
+    page.locator("section:not([hidden]) textarea").first.fill("almost")
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.close(run_before_unload=True)
+    page.wait_for_event("close") if not page.is_closed() else None
+    assert asked == ["beforeunload"]
+    # Somebody else has marked in between, and the grader has run again.
+    write(tmp_path, report("ada", "A.", 1.0), report("bob", "B.", 2.0))
+    page = context.new_page()
+    page.goto(address)
+    shown = page.locator("section:not([hidden])")
+    assert shown.locator("input").first.input_value() == "4"
+    assert shown.locator("textarea").first.input_value() == "almost"
+    assert "the table has 1" in shown.inner_text()
+    assert page.locator("section[data-student=bob] input").first.input_value() == "2"
+    context.close()
+
+
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(page: Page) -> None:
+    page.wait_for_timeout(500)
+    page.evaluate("document.querySelectorAll('section').forEach(s => (s.hidden = false))")
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })")
+    assert [
+        (v["id"], [(n["html"][:200], n["failureSummary"]) for n in v["nodes"]])
+        for v in found["violations"]
+    ] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
