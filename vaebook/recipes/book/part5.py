@@ -1,11 +1,12 @@
 """Shaping the latent space: betas and variances, anchors, a conditional VAE."""
 
-__all__ = ["ANCHOR_RATES", "HEATMAP_BETAS", "MNIST_BETAS", "recipes"]
+__all__ = ["ANCHOR_RATES", "BATCH", "HEATMAP_BETAS", "MNIST_BETAS", "recipes", "score"]
 
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from vaebook import datasets
@@ -34,6 +35,7 @@ PART = "V. Shaping the latent space"
 HEATMAP_BETAS = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 10_000.0)
 MNIST_BETAS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 30.0)
 ANCHOR_RATES = (0.0, 3.0, 10.0)
+BATCH = 16  # images of a class, where anchors are drawn from a batch
 
 
 def recipes() -> list[Recipe]:
@@ -170,8 +172,8 @@ def _variances(
 
 def _plane_vae(prior: Callable[[], Prior] | None, n_classes: int = 0) -> VAE:
     return VAE(
-        MLPEncoder(4, (64, 32), initial="torch"),
-        MLPDecoder(2 + n_classes, (32, 64), initial="torch"),
+        MLPEncoder(4, (64, 32)),
+        MLPDecoder(2 + n_classes, (32, 64)),
         2,
         Bernoulli(),
         None if prior is None else prior(),
@@ -184,15 +186,28 @@ def _drawn_score(images: Tensor) -> Tensor:
 
 
 @cache
-def _mean_templates() -> tuple[Tensor, Tensor]:
+def mean_templates(count: int | None = None, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return the mean image of all training zeros and of all ones, or of a few drawn ones."""
     training, _ = MNIST.load()
     assert training.labels is not None
-    zero, one = (training.images[training.labels == digit].mean((0, 1)) for digit in (0, 1))
-    return zero, one
+    templates = []
+    for digit in (0, 1):
+        images = training.images[training.labels == digit]
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+        templates.append(images[order[:count]].mean((0, 1)))
+    return templates[0], templates[1]
 
 
-def _mean_score(images: Tensor) -> Tensor:
-    return datasets.donutness(images, *(t.to(images.device) for t in _mean_templates()))
+def _mean_score(images: Tensor, count: int | None = None, seed: int = 0) -> Tensor:
+    templates = mean_templates(count, seed)
+    return datasets.donutness(images, *(t.to(images.device) for t in templates))
+
+
+def score(by: str, seed: int = 0) -> Callable[[Tensor], Tensor]:
+    """Return what maps images to c: by "drawn" templates, "means" of classes or a "batch"."""
+    if by == "drawn":
+        return _drawn_score
+    return partial(_mean_score, count=BATCH, seed=seed) if by == "batch" else _mean_score
 
 
 def _anchored(seed: int) -> list[Recipe]:
@@ -200,7 +215,7 @@ def _anchored(seed: int) -> list[Recipe]:
         Recipe,
         data=MNIST,
         part=PART,
-        epochs=8,
+        epochs=20,
         learning_rate=4e-3,
         batch_size=256,
         seed=seed,
@@ -208,21 +223,22 @@ def _anchored(seed: int) -> list[Recipe]:
         keep_steps=False,
     )
     vae = "784-64-32-2 MLP VAE on MNIST, Bernoulli, "
+    templates = {
+        "drawn": "donut and stick",
+        "means": "mean zero and mean one",
+        "batch": f"the means of {BATCH} zeros and of {BATCH} ones",
+    }
+    ways = [("drawn", rate, f"r{rate:g}") for rate in ANCHOR_RATES]
+    ways += [("means", 10.0, "means"), ("batch", 10.0, "batch")]
     return [
         *(
             small(
-                f"anchor-r{rate:g}-s{seed}",
-                model=partial(_plane_vae, partial(ConditionalShift, 2, rate, _drawn_score)),
-                summary=vae + f"donut and stick anchored at rate {rate:g}",
-                tags={"score": "drawn", "rate": rate, "seed": seed},
+                f"anchor-{name}-s{seed}",
+                model=partial(_plane_vae, partial(ConditionalShift, 2, rate, score(by, seed))),
+                summary=f"{vae}{templates[by]} anchored at rate {rate:g}",
+                tags={"score": by, "rate": rate, "seed": seed},
             )
-            for rate in ANCHOR_RATES
-        ),
-        small(
-            f"anchor-means-s{seed}",
-            model=partial(_plane_vae, partial(ConditionalShift, 2, 10.0, _mean_score)),
-            summary=vae + "mean zero and mean one anchored at rate 10",
-            tags={"score": "means", "rate": 10.0, "seed": seed},
+            for by, rate, name in ways
         ),
         small(
             f"anchor-conditional-s{seed}",
