@@ -301,7 +301,6 @@ def test_images() -> dict[str, Any]:
     assert test.labels is not None
     assert train.labels is not None
     ours, theirs = score("drawn")(train.images), score("drawn")(test.images)
-    is_zero, is_one = test.labels == 0, test.labels == 1
     between = torch.stack([theirs[test.labels == k].mean() for k in range(10)])
     centre = test.images[:, 0, 11:17, 11:17].flatten(1).mean(1)
     return {
@@ -314,8 +313,8 @@ def test_images() -> dict[str, Any]:
             # The share of the score's variance that lies between the classes.
             "between": round((between[test.labels].var() / theirs.var()).item(), 4),
             "with_empty_centre": correlation(theirs, -centre),
-            "auc_zeros": auc(theirs[is_zero], theirs[~is_zero]),
-            "auc_ones": auc(-theirs[is_one], -theirs[~is_one]),
+            "auc_zeros": auc(theirs, test.labels == 0),
+            "auc_ones": auc(-theirs, test.labels == 1),
             "roundest": test.labels[theirs.argsort(descending=True)[:100]].tolist(),
             "same_score": {str(k): same_score(ours, train.labels, k) for k in (0, 1)},
             "codes": rounded(theirs[:N_CODES], 3),
@@ -324,11 +323,11 @@ def test_images() -> dict[str, Any]:
     }
 
 
-def auc(ours: Tensor, theirs: Tensor) -> float:
-    """The chance that one of ours has the larger score."""
-    order = torch.cat([ours, theirs]).argsort().argsort().double() + 1
-    larger = order[: len(ours)].sum() - len(ours) * (len(ours) + 1) / 2
-    return round((larger / (len(ours) * len(theirs))).item(), 4)
+def auc(scores: Tensor, wanted: Tensor) -> float:
+    """The chance that a wanted image has a larger score than another."""
+    from sklearn.metrics import roc_auc_score
+
+    return round(float(roc_auc_score(wanted.numpy(), scores.numpy())), 4)
 
 
 def same_score(c: Tensor, labels: Tensor, digit: int) -> list[float]:
