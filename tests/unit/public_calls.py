@@ -411,12 +411,11 @@ def _likelihoods() -> dict[str, Callable[[], Call]]:
             )
             for name in ("log_prob", "log_prob_pixels", "log_prob_pairs")
         }  # fmt: skip
-    for kind in (
-        models.Gaussian, models.LearnedGaussian, models.OptimalGaussian, models.ConstrainedGaussian
-    ):  # fmt: skip
+    following = (models.OptimalGaussian, models.ConstrainedGaussian, models.GecoGaussian)
+    for kind in (models.Gaussian, models.LearnedGaussian, *following):
         path = f"models.likelihoods.{kind.__name__}"
         calls[path] = lambda kind=kind: (kind, {"variance": 0.5})
-        if kind in (models.OptimalGaussian, models.ConstrainedGaussian):
+        if kind in following:
             calls[f"{path}.adapt"] = lambda kind=kind: (kind().adapt, {"statistics": {"mse": 0.3}})
             calls[f"{path}.initial_buffers"] = lambda kind=kind: (kind().initial_buffers, {})
     return calls

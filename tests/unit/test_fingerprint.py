@@ -28,6 +28,7 @@ from vaebook.models import (
     Bernoulli,
     ConstrainedGaussian,
     Gaussian,
+    GecoGaussian,
     LearnedGaussian,
     OptimalGaussian,
 )
@@ -509,6 +510,7 @@ MODELS = {
     "optimal": {"likelihood": OptimalGaussian},
     "where it starts": {"likelihood": partial(OptimalGaussian, 0.25)},
     "constrained": {"likelihood": ConstrainedGaussian},
+    "geco": {"likelihood": GecoGaussian},
     "tolerance": {"likelihood": partial(ConstrainedGaussian, 0.25)},
     "prior": {"prior": lambda: DiagonalNormal(torch.zeros(2), torch.zeros(2))},
     "its mean": {"prior": lambda: DiagonalNormal(torch.ones(2), torch.zeros(2))},

@@ -14,6 +14,7 @@ from vaebook.models import (
     Codes,
     ConstrainedGaussian,
     Gaussian,
+    GecoGaussian,
     LearnedGaussian,
     OptimalGaussian,
     evaluating,
@@ -24,7 +25,14 @@ from vaebook.models.priors import StandardNormal
 # Monte Carlo is held within this many standard errors: one false alarm in 150,000 per number.
 SIGMAS = 4.5
 
-LIKELIHOODS = [Bernoulli, Gaussian, LearnedGaussian, OptimalGaussian, ConstrainedGaussian]
+LIKELIHOODS = [
+    Bernoulli,
+    Gaussian,
+    LearnedGaussian,
+    OptimalGaussian,
+    ConstrainedGaussian,
+    GecoGaussian,
+]
 SHAPES = [(1, 4, 4), (3, 5, 8), (1, 12, 7)]
 
 

@@ -1,5 +1,6 @@
 """The likelihoods against torch.distributions, enumeration, autograd and Monte Carlo."""
 
+import math
 from itertools import product
 
 import pytest
@@ -12,6 +13,7 @@ from vaebook.models import (
     Bernoulli,
     ConstrainedGaussian,
     Gaussian,
+    GecoGaussian,
     LearnedGaussian,
     OptimalGaussian,
 )
@@ -20,7 +22,7 @@ from vaebook.models import (
 SIGMAS = 4.5
 
 GAUSSIANS = [Gaussian, LearnedGaussian, OptimalGaussian, ConstrainedGaussian]
-ALL = [Bernoulli, *GAUSSIANS]
+ALL = [Bernoulli, *GAUSSIANS, GecoGaussian]
 
 
 def draw(*shape, seed=0):
@@ -258,7 +260,26 @@ def test_a_constrained_variance_stays_above_the_tolerance_while_errors_are_large
     assert likelihood.variance.item() > 0.01
 
 
-@pytest.mark.parametrize("kind", [OptimalGaussian, ConstrainedGaussian])
+def test_gecos_multiplier_follows_the_average_of_what_is_missed():
+    likelihood = GecoGaussian(0.01).double()
+    multiplier, average = 1.0, 1.0
+    for mse in (0.02, 0.03, 0.005, 0.0):
+        average = 0.99 * average + 0.01 * (mse / 0.01 - 1)
+        multiplier *= math.exp(0.01 * average)
+        likelihood.adapt({"mse": mse})
+        assert 1 / (2 * likelihood.variance.item()) == pytest.approx(multiplier)
+
+
+@pytest.mark.slow
+def test_gecos_multiplier_settles_where_the_error_is_the_tolerance():
+    """An error that falls with the multiplier as that of a linear code does, variance / 2."""
+    likelihood = GecoGaussian(0.05)
+    for _ in range(20_000):
+        likelihood.adapt({"mse": min(0.5, likelihood.variance.item() / 2)})
+    assert likelihood.variance.item() == pytest.approx(0.1, rel=0.01)
+
+
+@pytest.mark.parametrize("kind", [OptimalGaussian, ConstrainedGaussian, GecoGaussian])
 def test_a_variance_that_follows_errors_refuses_to_go_without(kind):
     with pytest.raises(ValueError, match=rf"mse, which {kind.__name__} follows, got loss, kl"):
         kind().adapt({"loss": 1.0, "kl": 2.0})

@@ -20,6 +20,7 @@ from vaebook.models import (
     Classifier,
     ConstrainedGaussian,
     Gaussian,
+    GecoGaussian,
     LearnedGaussian,
     OptimalGaussian,
 )
@@ -394,7 +395,14 @@ def classifier(shape=(1, 4, 4)):
     return Classifier(MLPEncoder(6, (8,), shape), 6, 3)
 
 
-LIKELIHOODS = [Bernoulli, Gaussian, LearnedGaussian, OptimalGaussian, ConstrainedGaussian]
+LIKELIHOODS = [
+    Bernoulli,
+    Gaussian,
+    LearnedGaussian,
+    OptimalGaussian,
+    ConstrainedGaussian,
+    GecoGaussian,
+]
 PAIRS = [
     *((objectives.negative_elbo, lambda k=k, **s: small(VAE, k, **s)) for k in LIKELIHOODS),
     *(

@@ -9,6 +9,7 @@ __all__ = [
     "Bernoulli",
     "ConstrainedGaussian",
     "Gaussian",
+    "GecoGaussian",
     "LearnedGaussian",
     "Likelihood",
     "OptimalGaussian",
@@ -330,7 +331,8 @@ class ConstrainedGaussian(_Adaptive):
         variance: :math:`\tau`, the mean squared error to hold.
 
     Source:
-        Taming VAEs (Rezende and Viola, 2018), algorithm 1 | https://arxiv.org/abs/1810.00597
+        After Taming VAEs (Rezende and Viola, 2018) | https://arxiv.org/abs/1810.00597; their own
+        algorithm is :class:`GecoGaussian`.
 
     Example:
         >>> likelihood = ConstrainedGaussian(0.01)
@@ -344,6 +346,50 @@ class ConstrainedGaussian(_Adaptive):
     def adapt(self, statistics: Mapping[str, float]) -> None:
         gap = min(max(1 - self._mse(statistics) / self.start, -0.1), 0.1)
         self.log_variance.add_(0.1 * gap).clamp_min_(math.log(self.start))
+
+
+class GecoGaussian(_Adaptive):
+    r"""A Gaussian whose variance is GECO's multiplier, without a limit.
+
+    The multiplier :math:`\lambda = 1 / (2\sigma^2)` of the constraint that the mean squared error
+    be at most :math:`\tau` starts at 1 and follows a moving average of how much it is missed by:
+
+    .. math:: \bar C \leftarrow 0.99\,\bar C + 0.01\,(\mathrm{MSE} / \tau - 1), \qquad
+        \log \lambda \leftarrow \log \lambda + 0.01\,\bar C
+
+    after each step; the average starts at its first value. Step and scale are ours, the paper
+    leaves them open.
+
+    Args:
+        variance: :math:`\tau`, the mean squared error to hold.
+
+    Source:
+        Taming VAEs (Rezende and Viola, 2018), algorithm 1 | https://arxiv.org/abs/1810.00597
+
+    Example:
+        >>> likelihood = GecoGaussian(0.01)
+        >>> likelihood.adapt({"mse": 0.02})  # the error must be smaller
+        >>> round(likelihood.variance.item(), 4)
+        0.495
+    """
+
+    missed: Tensor
+
+    def _keep(self, log_variance: Tensor) -> None:
+        super()._keep(log_variance.new_tensor(math.log(0.5)))
+        # Before the first step -1, which would mean no error at all.
+        self.register_buffer("missed", log_variance.new_tensor(-1.0))
+
+    def initial_buffers(self) -> dict[str, Tensor]:
+        start = self.log_variance.new_tensor(math.log(0.5))
+        return {"log_variance": start, "missed": self.missed.new_tensor(-1.0)}
+
+    def adapt(self, statistics: Mapping[str, float]) -> None:
+        missed = self._mse(statistics) / self.start - 1
+        if self.missed == -1:
+            self.missed.fill_(missed)
+        self.missed.lerp_(self.missed.new_tensor(missed), 0.01)
+        self.log_variance.sub_(0.01 * self.missed)
 
 
 def _same_shape(outputs: Tensor, images: Tensor, one: bool = False) -> None:

@@ -141,6 +141,7 @@ _ARGUMENTS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
             likelihoods.LearnedGaussian,
             likelihoods.OptimalGaussian,
             likelihoods.ConstrainedGaussian,
+            likelihoods.GecoGaussian,
         )
     },
     priors.StandardNormal: _named("latent_dim"),
