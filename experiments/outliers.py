@@ -184,7 +184,7 @@ def row(kind: str, seed: int) -> dict[str, Any]:
             result["scores"][name]["normal"] = {
                 str(a): shares(normal_limit(a), ours, theirs) for a in ALPHAS
             }
-        if seed == 0 and name in ("energy", "surprise", "ink", "complexity"):
+        if seed == 0 and name in ("surprise", "binary complexity", "ink"):
             result.setdefault("points", {})[name] = {
                 "ours": [round(v, 2) for v in ours[:300].tolist()],
                 "theirs": [round(v, 2) for v in theirs[:300].tolist()],
