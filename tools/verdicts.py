@@ -301,7 +301,7 @@ def readings_of(decision: Decision) -> str:
     counts = Counter(decision.verdicts)
     if len(counts) == 1:
         every = "both" if len(decision.verdicts) == 2 else f"all {len(decision.verdicts)}"
-        return f" So in {every} readings."
+        return f" In {every} readings."
     parts = [f"{counts[verdict]} {verdict}" for verdict in SIGNS if counts[verdict]]
     return f" Of {len(decision.verdicts)} readings: {', '.join(parts)}."
 
@@ -383,9 +383,10 @@ class Claims(SphinxDirective):
         tests = sum(len(d.claim.parts) for d in chosen)
         n = len(chosen[0].readings[0][0].values)
         share = detectable(n, tests)
+        claims = "1 claim" if len(chosen) == 1 else f"{len(chosen)} claims"
         text = [
-            f"{len(chosen)} claims, {tests} numbers. {n} seeds show four times in five on "
-            f"which side a number lies when it lies there in {100 * share:.0f} % of all seeds.",
+            f"{claims}, {tests} numbers. {n} seeds show four times in five on which side "
+            f a number lies when it lies there in {100 * share:.0f} % of all seeds.",
             "",
             *(line for decision in chosen for line in text_of(decision)),
         ]
