@@ -386,7 +386,7 @@ class Claims(SphinxDirective):
         claims = "1 claim" if len(chosen) == 1 else f"{len(chosen)} claims"
         text = [
             f"{claims}, {tests} numbers. {n} seeds show four times in five on which side "
-            f a number lies when it lies there in {100 * share:.0f} % of all seeds.",
+            f"a number lies when it lies there in {100 * share:.0f} % of all seeds.",
             "",
             *(line for decision in chosen for line in text_of(decision)),
         ]
