@@ -381,6 +381,7 @@ class GecoGaussian(_Adaptive):
         self.register_buffer("missed", log_variance.new_tensor(-1.0))
 
     def initial_buffers(self) -> dict[str, Tensor]:
+        """Return multiplier and average as they were at first."""
         start = self.log_variance.new_tensor(math.log(0.5))
         return {"log_variance": start, "missed": self.missed.new_tensor(-1.0)}
 
