@@ -29,6 +29,20 @@
     for (const element of document.querySelectorAll(selector)) reach.observe(element);
   }
 
+  // A line may break behind a formula; what ends the clause stays with it.
+  function bindFormulas() {
+    for (const formula of document.querySelectorAll(".bd-article span.math")) {
+      const after = formula.nextSibling;
+      const [stop] = /^[.,;:!?)”’-]+/.exec(after?.data) ?? [];
+      if (!stop) continue;
+      const bound = document.createElement("span");
+      bound.style.whiteSpace = "nowrap";
+      after.data = after.data.slice(stop.length);
+      formula.replaceWith(bound);
+      bound.append(formula, stop);
+    }
+  }
+
   // What needs a kernel starts the notebook of its page, where the page's own button does.
   function leadToNotebook() {
     const button = document.querySelector('a[href^="https://mybinder.org/"]');
@@ -49,6 +63,7 @@
     leadToNotebook();
     mendCitations();
     mendReference();
+    bindFormulas();
     watchWidths(
       ".bd-article :is(div.highlight pre, .pst-scrollable-table-container, .vaebook-table)",
     );
