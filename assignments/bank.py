@@ -5,11 +5,17 @@ wrong answer has a second one, with the tests that it loses. It loses those and 
 the seed: a mistake costs the tests of its own part.
 """
 
-__all__ = ["RIGHT", "WRONG", "Answer", "errors"]
+__all__ = ["RIGHT", "WRONG", "Answer", "errors", "explain"]
 
+import contextlib
+import copy
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 import judge
 
@@ -65,3 +71,66 @@ def errors(answer: Answer, exam: judge.Exam, seed: int, tests: list[str]) -> dic
                     break
         found[test] = error
     return found
+
+
+# ---------------------------------------------------------------------------------------------
+# What a student is told of a mistake
+
+_Call = tuple[str, tuple[Any, ...], Any]  # a function's name, its arguments and its result
+
+
+def explain(
+    exam: judge.Exam, test: str, seed: int, functions: Mapping[str, Callable[..., Any]]
+) -> str:
+    """Fail a test once more, on inputs that are not its own, and say what went wrong with them.
+
+    Returns:
+        What the test says of the first inputs on which the functions fail, with the title of the
+        wrong answers in the bank that give the same numbers; nothing if they fail on no others.
+    """
+    calls: list[_Call] = []
+    recorded = {name: _recorded(name, f, calls) for name, f in functions.items()}
+    # More than one, as wrong answers may agree on some inputs.
+    errors = [exam.judge(test, (seed + other) % 2**32, recorded) for other in (1, 2, 3)]
+    error = next(filter(None, errors), "")
+    if error and (titles := _mistakes(exam, test, calls)):
+        error += f"\nThese are the numbers of a known mistake: {', or '.join(titles)}."
+    return error
+
+
+def _recorded(name: str, function: Callable[..., Any], calls: list[_Call]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        given = copy.deepcopy([a for a in arguments if not callable(a)])
+        result = function(*arguments)
+        kept = iter(given)
+        calls.append((name, tuple(a if callable(a) else next(kept) for a in arguments), result))
+        return result
+
+    return call
+
+
+def _mistakes(exam: judge.Exam, test: str, calls: list[_Call]) -> list[str]:
+    """The wrong answers that return the same numbers."""
+    numbers = exam.namespace()["numbers"]
+    told: list[tuple[str, tuple[Any, ...], np.ndarray]] = []
+    for name, arguments, result in calls:
+        # Each input goes in as arrays first; what was drawn at random cannot come out again.
+        if all(isinstance(a, (np.ndarray, int, float, str)) or callable(a) for a in arguments):
+            with contextlib.suppress(Exception):
+                told.append((name, arguments, numbers(result)))
+    found = []
+    for answer in WRONG if told else []:
+        if test not in answer.loses:
+            continue
+        space = exam.namespace()
+        with warnings.catch_warnings(), contextlib.suppress(Exception):
+            warnings.simplefilter("ignore")
+            exec(compile(answer.code, answer.name, "exec"), space)
+            pairs = [(numbers(space[n](*copy.deepcopy(a))), result) for n, a, result in told]
+            if all(a.shape == b.shape and _same(a, b) for a, b in pairs):
+                found.append(answer.title)
+    return found
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.allclose(a, b, 2e-5, 1e-5, equal_nan=True)

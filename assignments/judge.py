@@ -77,7 +77,7 @@ class Exam:
         except NotImplementedError:
             return "not written yet"
         except AssertionError as error:
-            return (str(error) or "wrong")[:1_000]
+            return (str(error) or "wrong")[:4_000]
         except Exception as error:
             return f"{type(error).__name__}: {error}"[:1_000]
         return ""

@@ -82,6 +82,8 @@ def feedback(report: Any) -> str:
         label = first_line(report.assignment.cells[name].source).lstrip("# ")
         score = f"{report.scores[name]:g} / {points:g}"
         said = f"<pre>{html.escape(error)}</pre>" if error else "passed"
+        if detail := report.outcome.details.get(name):
+            said += f"<p>On other inputs:<pre>{html.escape(detail)}</pre>"
         parts.append(f"<tr><td>{html.escape(label)}<td class=points>{score}<td>{said}")
     parts.append("</table>")
     if remarks := [*found.remarks, *report.outcome.remarks]:

@@ -346,6 +346,7 @@ def _images(cell: Any) -> list[str]:
 
 def _saved_pictures(cell: Any) -> list[str]:
     """The pictures among the outputs of a cell, as the notebook was saved."""
-    outputs = cell.get("outputs") or []
+    outputs = cell.get("outputs")
+    outputs = outputs if isinstance(outputs, list) else []
     bundles = [out.get("data") for out in outputs if isinstance(out, dict)]
     return _images({"attachments": dict(enumerate(bundles))})

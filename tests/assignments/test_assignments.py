@@ -277,6 +277,127 @@ def test_a_mistake_costs_the_points_of_its_own_part_only() -> None:
         assert all(name in answer.code for name in part)
 
 
+def test_a_mistake_costs_six_points_at_most_and_mostly_three_or_less() -> None:
+    costs = [sum(MASTERS[a.assignment].tests[t] for t in a.loses) for a in bank.WRONG]
+    assert max(costs) == 6
+    assert sum(cost <= 3 for cost in costs) > 0.75 * len(costs)
+
+
+# ---------------------------------------------------------------------------------------------
+# What a student is told
+
+
+# Words, what is drawn at random, and what raises an exception have no numbers to compare.
+NO_NUMBERS = ("diagnose", "rng.", "default_rng", "rand", "return np.stack(states)")
+
+
+@each_wrong
+def test_the_bank_knows_each_of_its_mistakes_by_its_numbers(answer: bank.Answer) -> None:
+    exam = MASTERS[answer.assignment].exam
+    space = exam.namespace()
+    exec(compile(answer.code, answer.name, "exec"), space)
+    test = answer.loses[-1]
+    said = bank.explain(exam, test, SEED, {name: space[name] for name in exam.tested(test)})
+    if not any(sign in answer.code for sign in NO_NUMBERS):
+        assert answer.title in said.split("\n")[-1]
+
+
+def test_feedback_has_an_input_of_its_own_with_what_came_out_and_what_should_have() -> None:
+    answer = next(a for a in bank.WRONG if a.title == "the sign of the KL")
+    found = outcome("1_elbo", solved("1_elbo", answer.code))
+    for test in answer.loses:
+        said = found.details[test].split("\n")
+        assert [line.split(":")[0] for line in said[1:4]] == ["given", "returned", "should be"]
+        assert said[4] == "These are the numbers of a known mistake: the sign of the KL."
+        # What the test itself has tried is not told.
+        space = MASTERS["1_elbo"].exam.namespace()
+        exec(answer.code, space)
+        own = MASTERS["1_elbo"].exam.judge(test, SEED, {"kl_standard": space["kl_standard"]})
+        assert found.errors[test] == own.split("\n")[0]
+        assert own.split("\n")[1] not in found.details[test]
+    assert set(found.details) == set(answer.loses)
+
+
+def test_no_mistake_is_named_where_none_fits() -> None:
+    code = "def kl_standard(mu, logvar): return 17 * np.ones(len(mu))"
+    found = outcome("1_elbo", solved("1_elbo", code))
+    assert "returned: [17. 17. 17." in found.details["elbo-kl-3"]
+    assert "known mistake" not in found.details["elbo-kl-3"]
+
+
+def run_all(notebook: nbformat.NotebookNode) -> dict[str, Any]:
+    """Run the cells as Jupyter does, going on after a test that fails."""
+    space: dict[str, Any] = {"__name__": "__main__"}
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and not cell.metadata.nbgrader.grade_id.endswith("-figure"):
+            try:
+                exec(cell.source, space)
+            except (AssertionError, NotImplementedError):
+                assert cell.metadata.tags == ["raises-exception"]
+    return space
+
+
+@each
+def test_the_self_check_shows_what_the_visible_tests_say(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tests = MASTERS[name].tests
+    visible = {t: p for t, p in tests.items() if "HIDDEN" not in MASTERS[name].exam.tests[t]}
+    run_all(MASTERS[name].notebook)
+    said = capsys.readouterr().out
+    assert f"{sum(visible.values()):g} of {sum(visible.values()):g}; " in said
+    assert f"{25 - sum(visible.values()):g} more points are hidden" in said
+    run_all(masters.release(MASTERS[name]))
+    said = capsys.readouterr().out
+    assert all(f"{test}: not written yet" in said for test in visible)
+    assert f"  0 of {sum(visible.values()):g}; " in said
+
+
+def test_the_self_check_bears_a_part_that_is_missing_or_wrong(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sources = {"elbo-kl": "def kl_standard(mu, logvar): return 0 * mu[:, 0]", "elbo-gaussian": ""}
+    notebook = answered("1_elbo", sources)
+    gone = ("elbo-bernoulli", "elbo-bernoulli-1")
+    notebook.cells = [c for c in notebook.cells if c.metadata.nbgrader.grade_id not in gone]
+    run_all(notebook)
+    lines = capsys.readouterr().out.split("\n")
+    assert any("elbo-kl-1: entry" in line for line in lines)
+    assert any("elbo-gaussian-1: NameError" in line for line in lines)
+    assert any("elbo-bernoulli-1: run its cell first" in line for line in lines)
+    assert any(line.startswith("3. Reparameterisation") and "1 of 1" in line for line in lines)
+
+
+# ---------------------------------------------------------------------------------------------
+# The package and its models
+
+
+@each
+def test_a_notebook_without_the_package_says_so_and_loses_one_part_only(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (given,) = [n for n in MASTERS[name].given if n.endswith("-given")]
+    monkeypatch.setitem(sys.modules, "vaebook", None)
+    with pytest.raises(ImportError, match="needs the book's package, vaebook: install it first"):
+        exec(code(name, given), {})
+
+
+def test_a_notebook_that_has_lost_the_given_models_keeps_its_marks() -> None:
+    notebook = answered("3_pcn", {})
+    notebook.cells = [c for c in notebook.cells if masters.grade_id(c) != "pcn-given"]
+    assert failed("3_pcn", notebook) == set()
+
+
+def test_the_picture_of_a_figure_goes_with_the_answers_and_is_not_drawn_again() -> None:
+    notebook = answered("5_beta", {"beta-figure": "1 / 0"})
+    cell = next(c for c in notebook.cells if masters.grade_id(c) == "beta-figure")
+    data = {"image/png": "iVBORw0KGgo="}
+    cell.outputs = [nbformat.v4.new_output("display_data", data=data)]
+    found = submissions.part(notebook, MASTERS["5_beta"])
+    assert found.images["beta-words"] == ["data:image/png;base64,iVBORw0KGgo="]
+    assert "beta-figure" not in dict(found.cells)
+
+
 # ---------------------------------------------------------------------------------------------
 # Cells run as they do in Jupyter
 
