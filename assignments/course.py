@@ -364,7 +364,10 @@ def _fingerprint(plan: sandbox.Plan) -> str:
     """A hash of all that decides what comes of a plan."""
     text = json.dumps([plan.cells, asdict(plan.exam), plan.seed], sort_keys=True)
     parts = [text.encode("utf-8", "replace")]
-    parts += [(HERE / f"{n}.py").read_bytes() for n in ("inside", "judge", "sandbox", "wire")]
+    parts += [
+        (HERE / f"{n}.py").read_bytes()
+        for n in ("inside", "judge", "memory", "sandbox", "syscalls", "wire")
+    ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
 

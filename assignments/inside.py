@@ -145,6 +145,7 @@ def _settle(limits: Any) -> None:
     for kind, amount in (
         (resource.RLIMIT_AS, _address_space() + limits["memory"]),
         (resource.RLIMIT_FSIZE, 20 * 2**20),
+        (resource.RLIMIT_NOFILE, 256),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NPROC, limits["processes"]),
     ):

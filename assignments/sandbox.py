@@ -19,10 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import memory
+import syscalls
 from judge import Exam
 from wire import Closed, Line, Peer, TimeUp
 
@@ -51,7 +54,8 @@ class Limits:
         processor: seconds of the processor for a cell or a test.
         clock: seconds by the clock for one, as a busy machine is slow and some code sleeps.
         submission: seconds by the clock for all.
-        memory: bytes beyond what the libraries take.
+        memory: bytes of a process beyond what the libraries take.
+        total: bytes of all processes together beyond what the libraries take.
         processes: at a time, beside one for each cell; None where it cannot be limited.
     """
 
@@ -59,6 +63,7 @@ class Limits:
     clock: float = 120.0
     submission: float = 600.0
     memory: int = 2 * 2**30
+    total: int = 3 * 2**30
     processes: int | None = 32
 
 
@@ -112,7 +117,7 @@ def run(plan: Plan, limits: Limits | None = None) -> Outcome:
 def _once(plan: Plan, limits: Limits) -> Outcome:
     start = time.monotonic()
     outcome = Outcome(dict.fromkeys(plan.exam.tests, "not run"))
-    with _notebook() as connection:
+    with _notebook() as connection, _sandboxes[0].watched(limits.total) as ended:
         line = Line(connection, start + limits.submission)
         try:
             _run_cells(line, plan, limits, outcome)
@@ -123,6 +128,8 @@ def _once(plan: Plan, limits: Limits) -> Outcome:
             outcome.remarks.append("the notebook took too long and was ended")
         except (Closed, OSError):
             outcome.remarks.append("the notebook ended the process it ran in")
+    if ended:
+        outcome.remarks.append(f"{len(ended)} processes were ended that took too much memory")
     outcome.seconds = time.monotonic() - start
     return outcome
 
@@ -193,6 +200,8 @@ def lacks() -> list[str]:
     if not sys.platform.startswith("linux"):
         return ["Linux: submissions can read your files, use the network and fill the memory"]
     if _walled():
+        if syscalls.filter_program() is None:
+            return ["libseccomp is not installed: submissions can try every call of the kernel"]
         return []
     reason = (
         "is not installed" if shutil.which("bwrap") is None else "may not make namespaces here"
@@ -214,10 +223,25 @@ def _start() -> dict[str, Any] | None:
     if os.geteuid() == 0:  # better as nobody, if nobody may read where Python lies
         users.insert(0, {"user": _NOBODY, "group": _NOBODY, "extra_groups": []})
     for user in users:
-        tried = [*command, sys.executable, "-I", "-c", ""]
-        if not subprocess.run(tried, capture_output=True, check=False, cwd="/", **user).returncode:
-            return user
+        with _filter() as (option, files):
+            tried = [*command, *option, sys.executable, "-I", "-c", ""]
+            here: dict[str, Any] = {"cwd": "/", "pass_fds": files, **user}
+            if not subprocess.run(tried, capture_output=True, check=False, **here).returncode:
+                return user
     return None
+
+
+@contextlib.contextmanager
+def _filter() -> Iterator[tuple[list[str], list[int]]]:
+    """Bubblewrap's option for the calls of the kernel that are refused, and the file it reads."""
+    if (program := syscalls.filter_program()) is None:
+        yield [], []
+        return
+    with open(os.memfd_create("program"), "w+b") as file:
+        file.write(program)
+        file.flush()
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        yield ["--seccomp", str(file.fileno())], [file.fileno()]
 
 
 def _wall() -> list[str] | None:
@@ -241,6 +265,7 @@ def _wall() -> list[str] | None:
         command += ["--tmpfs", str(HERE.parent)]
     for path in (HERE / "inside.py", HERE / "wire.py", _PACKAGE):
         command += ["--ro-bind", str(path), f"/grader/{path.name}"]
+    command += ["--size", str(50 * 2**20), "--tmpfs", "/dev/shm"]
     command += ["--size", str(200 * 2**20), "--tmpfs", "/tmp", "--dir", "/tmp/home"]
     return [*command, "--remount-ro", "/", "--chdir", "/tmp/home"]
 
@@ -256,13 +281,14 @@ class _Sandbox:
         folder = "/grader" if walled else str(HERE)
         python = [sys.executable, "-I", "-B", f"{folder}/inside.py", str(there.fileno())]
         home = "/tmp/home" if walled else self.folder.name
-        with there:
+        with there, _filter() as (option, files):
+            wall = [*(_wall() or []), *option] if walled else []
             self.process = subprocess.Popen(
-                [*((_wall() or []) if walled else []), *python, ",".join(_LIBRARIES)],
+                [*wall, *python, ",".join(_LIBRARIES)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[there.fileno()],
+                pass_fds=[there.fileno(), *files],
                 cwd="/",
                 start_new_session=True,
                 # Nothing of the teacher's: tokens lie there.
@@ -281,6 +307,10 @@ class _Sandbox:
             )
         self.pid = os.getpid()
         self._expect(b"ready")
+
+    def watched(self, limit: int) -> contextlib.AbstractContextManager[list[int]]:
+        """Watch what all that runs within takes of the memory."""
+        return memory.watched(self.process.pid, limit, spared=2 if _walled() else 1)
 
     def _expect(self, word: bytes) -> None:
         if (said := self.control.recv(16)) != word:

@@ -1,9 +1,12 @@
 """What a submission may try against the grader, each line of the guide's table by an attack."""
 
 import os
+import platform
+import re
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -251,6 +254,93 @@ def test_files_and_memory_have_a_limit() -> None:
     large = "with open('x', 'wb') as f:\n    f.write(bytes(30 * 2**20))"
     assert run(large).remarks
     assert "MemoryError" in run("np.ones((2**16, 2**16))").remarks[0]
+
+
+def test_many_processes_share_one_limit_of_memory_and_the_next_cell_runs() -> None:
+    greedy = """
+import os, time
+children = []
+for _ in range(6):
+    child = os.fork()
+    if child == 0:
+        kept = bytearray(300 * 2**20)
+        for page in range(0, len(kept), 4096):
+            kept[page] = 1
+        time.sleep(20)
+        os._exit(0)
+    children.append(child)
+ended = set()
+for _ in range(150):
+    time.sleep(0.1)
+    ended |= {child for child in children if child not in ended and os.waitpid(child, 1)[0]}
+    if len(ended) == 3:
+        break
+for child in set(children) - ended:
+    os.kill(child, 9)
+print("ended", len(ended))
+"""
+    limits = replace(LIMITS, processor=5.0, total=2**30)
+    cells = [("a", "import numpy as np"), ("b", greedy), ("c", RIGHT)]
+    found = sandbox.run(sandbox.Plan(cells, BETA.exam, 0), limits)
+    (ended,) = re.findall(r"ended (\d)", found.output)
+    assert int(ended) >= 3
+    assert "took too much memory" in found.remarks[-1]
+    assert not found.errors["beta-rate-1"]
+
+
+def test_memory_that_forks_share_is_counted_once() -> None:
+    cells = [("a", "import numpy as np\nkept = np.ones(300 * 2**17)"), ("c", RIGHT)]
+    cells[1:1] = [(f"b{n}", "kept[0] += 1") for n in range(10)]
+    limits = replace(LIMITS, total=2**30)
+    found = sandbox.run(sandbox.Plan(cells, BETA.exam, 0), limits)
+    assert found.remarks == []
+    assert not found.errors["beta-rate-1"]
+
+
+@walled
+@pytest.mark.parametrize("place", ["/dev/shm", "/tmp"])
+def test_files_in_memory_have_a_limit_together(place: str) -> None:
+    code = f"""
+written = 0
+try:
+    for n in range(30):
+        with open(f"{place}/{{n}}", "wb") as file:
+            written += file.write(bytes(15 * 2**20))
+except OSError:
+    print("ended", written // 2**20)
+"""
+    assert 0 < int(printed(code).split()[-1]) <= 210
+
+
+@walled
+@pytest.mark.parametrize(
+    "call",
+    [
+        "os.memfd_create('x')",
+        "socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
+        "socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
+        "called(libc.unshare(0x10000000))",
+        "called(libc.ptrace(0, 0, 0, 0))",
+        "called(libc.mount(b'x', b'/tmp', b'tmpfs', 0, 0))",
+        "called(libc.syscall(323, 0))",  # userfaultfd
+        "called(libc.syscall(425, 1, 0))",  # io_uring_setup
+        "called(libc.syscall(321, 0, 0, 0))",  # bpf
+        "called(libc.shmget(0, 4096, 0o1600))",
+        "called(libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0))",  # clone, as another user
+    ],
+)
+def test_what_no_notebook_asks_of_the_kernel_is_refused(call: str) -> None:
+    if "syscall(" in call and platform.machine() != "x86_64":
+        pytest.skip("these numbers are those of x86_64")
+    code = f"""
+import ctypes, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+def called(result):
+    if result == -1:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+{call}
+"""
+    assert "Operation not permitted" in run(code).remarks[0]
 
 
 def test_a_sampler_does_not_compute_without_end_for_a_student() -> None:

@@ -1,0 +1,83 @@
+"""What all processes of a submission take together, and an end of the largest when it is too much.
+
+Each process has a limit of its own (`inside`), which says nothing of many. Pages that processes
+share, as forks do, are counted once.
+"""
+
+__all__ = ["watched"]
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+_PERIOD = 0.05  # seconds, in which a core fills a few hundred megabytes
+
+
+@contextlib.contextmanager
+def watched(pid: int, limit: int, spared: int) -> Iterator[list[int]]:
+    """End the largest descendant of a process for as long as all take more than `limit` bytes.
+
+    Args:
+        pid: of the process.
+        limit: bytes beyond those of the first `spared` processes.
+        spared: how many processes, from the root, are not the submission's.
+
+    Yields:
+        Which have been ended.
+    """
+    ended: list[int] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_PERIOD):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                while not over.is_set() and (largest := _too_much(pid, limit, spared)):
+                    os.kill(largest, signal.SIGKILL)
+                    ended.append(largest)
+                    over.wait(_PERIOD / 5)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield ended
+    finally:
+        over.set()
+        thread.join()
+
+
+def _too_much(pid: int, limit: int, spared: int) -> int:
+    """The largest process if all take too much, else 0."""
+    processes = list(_descendants(pid))
+    root = processes[spared - 1]
+    before = _kilobytes(root, "status", "RssAnon:", "RssShmem:")
+    grown = {
+        process: _kilobytes(process, "status", "RssAnon:", "RssShmem:") - before
+        for process in processes[spared:]
+    }
+    # Quick, and too high by what is shared; what is exact takes a while.
+    if sum(n for n in grown.values() if n > 0) * 1024 <= limit:
+        return 0
+    own = [_kilobytes(p, "smaps_rollup", "Pss_Anon:", "Pss_Shmem:") for p in (root, *grown)]
+    if (sum(own) - before) * 1024 <= limit:
+        return 0
+    # Of equals the last, which was forked from the others.
+    return max(reversed(grown), key=grown.__getitem__)
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in children.read_text(encoding="ascii").split():
+                yield from _descendants(int(child))
+
+
+def _kilobytes(pid: int, file: str, *names: str) -> int:
+    """The sum of some lines of a file on a process; 0 when it has just ended."""
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/{pid}/{file}").read_text(encoding="ascii").split("\n")
+        return sum(int(line.split()[1]) for line in lines if line.startswith(names))
+    return 0
