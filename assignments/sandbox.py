@@ -19,11 +19,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import bank
 import memory
 import syscalls
 from judge import Exam
@@ -44,6 +45,7 @@ _LIBRARIES = (
 )
 _START = 120.0  # seconds that importing them may take
 _NOBODY = 65534
+_NO_ANSWER = ("not written yet", "took longer", "ended the process")
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Outcome:
 
     Attributes:
         errors: what each test said, nothing where it passed.
+        details: what is to be learnt of a failure, on other inputs than the test's own.
         remarks: on cells.
         output: what cells printed.
         late: whether time ran out somewhere.
@@ -89,6 +92,7 @@ class Outcome:
     """
 
     errors: dict[str, str]
+    details: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     output: str = ""
     late: bool = False
@@ -156,17 +160,30 @@ def _run_cells(line: Line, plan: Plan, limits: Limits, outcome: Outcome) -> None
 def _run_test(line: Line, plan: Plan, test: str, limits: Limits, outcome: Outcome) -> str:
     """Run a test, and if it fails once more with what earlier parts should have been.
 
-    So a mistake costs the tests of its own part only.
+    So a mistake costs the tests of its own part only. What is told of it in detail are other
+    inputs than the test's own.
     """
-    error = _try(line, plan, test, [], limits, outcome)
+    attempt = functools.partial(_try, line, plan, test, limits, outcome)
+    error = attempt(Exam.judge, [])
     earlier = plan.exam.earlier(test)
-    if not error or error == "not written yet" or not earlier:
-        return error
-    return error if _try(line, plan, test, earlier, limits, outcome) else ""
+    if error and error != "not written yet" and earlier:
+        error = error if attempt(Exam.judge, earlier) else ""
+    outcome.late |= "took longer" in error
+    if error and not any(said in error for said in _NO_ANSWER):
+        told = attempt(bank.explain, earlier)
+        if told and not any(said in told for said in _NO_ANSWER):
+            outcome.details[test] = told
+    return error.partition("\n")[0]
 
 
 def _try(
-    line: Line, plan: Plan, test: str, replaced: list[str], limits: Limits, outcome: Outcome
+    line: Line,
+    plan: Plan,
+    test: str,
+    limits: Limits,
+    outcome: Outcome,
+    ask: Callable[..., str],
+    replaced: list[str],
 ) -> str:
     names = plan.exam.tested(test)
     here, there = socket.socketpair()
@@ -179,14 +196,13 @@ def _try(
         functions = {name: peer.function(name) for name in names}
         try:
             own.send({"functions": names, "replaced": replaced})
-            error = plan.exam.judge(test, plan.seed, functions)
+            error = ask(plan.exam, test, plan.seed, functions)
         except TimeUp:
             if time.monotonic() >= line.deadline:
                 raise
             error = f"took longer than {limits.clock:g} s"
         except Closed as closed:
             error = f"ended the process it ran in, or took longer than it may: {closed}"
-    outcome.late |= "took longer" in error
     return error
 
 
