@@ -69,7 +69,7 @@ def digits() -> tuple[ImageSet, ImageSet]:
     """The training images, shuffled, and the test images, shuffled: MNIST's are in an order."""
     train, test = datasets.mnist(train=True), datasets.mnist(train=False)
     generator = Generator().manual_seed(0)
-    return tuple(part[torch.randperm(len(part), generator=generator)] for part in (train, test))
+    return tuple(part[torch.randperm(len(part), generator=generator)] for part in (train, test))  # type: ignore[return-value]
 
 
 @cache

@@ -802,6 +802,11 @@ def _measures() -> dict[str, Callable[[], Call]]:
         "measures.bounds.reconstruction_errors": lambda: (
             bounds.reconstruction_errors, images() | {"model": vae(told=2)}
         ),
+        "measures.bounds.kl_parts": lambda: (
+            bounds.kl_parts,
+            {"mu": normal(5, 2), "logvar": normal(5, 2, seed=1), "n_samples": 3,
+             "generator": generator()},
+        ),
         "measures.bounds.active_units": lambda: (
             bounds.active_units, {"mu": normal(5, 2), "threshold": 0.01}
         ),
