@@ -13,6 +13,7 @@ __all__: list[str] = []
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import io
 import math
@@ -44,6 +45,8 @@ def main(control: socket.socket, names: list[str]) -> None:
     with contextlib.suppress(OSError, AttributeError):  # whose orphans come to this process
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
     scratch = Path(os.environ["HOME"])
+    gc.collect()
+    gc.freeze()  # or the first collection of each fork would copy all that they share
     control.send(b"ready")
     while True:
         order, files, *_ = socket.recv_fds(control, 1, 1)

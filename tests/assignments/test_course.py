@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -522,7 +523,30 @@ def test_what_all_were_given_or_many_have_written_is_no_similarity() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# On other machines
+# A large class, and other machines
+
+
+def seconds_for(n: int, folder: Path) -> float:
+    """The time in which two processes grade `n` different submissions of an assignment."""
+    cells = [c for c in BETA.notebook.cells if c.metadata.nbgrader.solution]
+    before = cells[0].source
+    for student in range(n):
+        cells[0].source = f"{before}\n# {student}"  # or it would not be run a second time
+        hand_in(folder / "in" / f"s{student}" / "5_beta.ipynb")
+    cells[0].source = before
+    start = time.monotonic()
+    reports = course.grade_folder(folder / "in", folder / "grades", 0, {}, n_jobs=2)
+    assert {r.row["automatic"] for r in reports} == {reports[0].row["automatic_of"]}
+    return time.monotonic() - start
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.weekly
+def test_two_hundred_submissions_with_trained_models_take_six_minutes_on_two_cores(
+    tmp_path: Path,
+) -> None:
+    assert seconds_for(200, tmp_path) < 360
 
 
 @pytest.mark.slow
