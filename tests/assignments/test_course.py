@@ -16,6 +16,7 @@ import pytest
 
 import course
 import masters
+import memory
 import roster
 import sandbox
 import sheets
@@ -526,27 +527,39 @@ def test_what_all_were_given_or_many_have_written_is_no_similarity() -> None:
 # A large class, and other machines
 
 
-def seconds_for(n: int, folder: Path) -> float:
-    """The time in which two processes grade `n` different submissions of an assignment."""
-    cells = [c for c in BETA.notebook.cells if c.metadata.nbgrader.solution]
-    before = cells[0].source
-    for student in range(n):
-        cells[0].source = f"{before}\n# {student}"  # or it would not be run a second time
-        hand_in(folder / "in" / f"s{student}" / "5_beta.ipynb")
-    cells[0].source = before
-    start = time.monotonic()
-    reports = course.grade_folder(folder / "in", folder / "grades", 0, {}, n_jobs=2)
-    assert {r.row["automatic"] for r in reports} == {reports[0].row["automatic_of"]}
-    return time.monotonic() - start
+def processor_seconds(folder: Path, *students: str) -> float:
+    """What it takes to grade a different submission of each student, in the sandbox and here."""
+    (cell, *_) = [c for c in BETA.notebook.cells if c.metadata.nbgrader.solution]
+    before = cell.source
+    for student in students:
+        cell.source = f"{before}\n# {student}"  # or it would not be run a second time
+        hand_in(folder / student / student / "5_beta.ipynb")
+        cell.source = before
+    start = time.process_time() + in_sandbox()
+    for student in students:
+        (report,) = course.grade_folder(folder / student, folder / "grades", 0, {})
+        assert report.row["automatic"] == report.row["automatic_of"]
+    return time.process_time() + in_sandbox() - start
+
+
+def in_sandbox() -> float:
+    """The processor time of the sandbox's first process and all that it has waited for."""
+    if not sandbox._sandboxes:
+        return 0.0
+    *_, first = list(memory._descendants(sandbox._sandboxes[0].process.pid))[:2]
+    fields = Path(f"/proc/{first}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @pytest.mark.weekly
 def test_two_hundred_submissions_with_trained_models_take_six_minutes_on_two_cores(
     tmp_path: Path,
 ) -> None:
-    assert seconds_for(200, tmp_path) < 360
+    first = processor_seconds(tmp_path, "first")  # each core imports the libraries once
+    ten = processor_seconds(tmp_path, *(f"s{n}" for n in range(10)))
+    print(f"{first:.1f} s of the processor for the first submission, then {ten / 10:.2f} s each")
+    assert first + 100 * ten / 10 < 360
 
 
 @pytest.mark.slow
