@@ -264,14 +264,22 @@ def grade_folder(
             earlier = own.get(assignment_name, {}).get("status", "missing")
             if assignment_name in prepared:
                 report, plan = prepared[assignment_name]
-            elif earlier != "missing":  # it lay in another folder
-                continue
-            elif assignment_name in torn or _is_missing(course, name, assignment_name, set_):
+            elif assignment_name not in torn and (
+                earlier == "graded"
+                or (earlier != "missing" and not papers and not student.refused)
+            ):
+                continue  # it lay in another folder
+            elif (
+                assignment_name in torn
+                or any(assignment_name in paper.name.lower() for paper in papers)
+                or _is_missing(course, name, assignment_name, set_)
+            ):
                 outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not handed in"))
                 status = "; ".join(torn.get(assignment_name, []))[:500] or "missing"
                 report = Report(shown[name], assignment, status, outcome, seed)
                 if status == "missing" and papers:
                     report.status = f"no notebook, but {', '.join(p.name for p in papers)}"[:500]
+                    report.file = papers[0]
                 elif status == "missing" and student.refused:
                     reasons = "; ".join(student.refused)
                     report.status = f"nothing that can be read: {reasons}"[:500]

@@ -366,6 +366,19 @@ def test_pseudonyms_stand_in_all_tables_but_the_one_with_the_names(
             assert told == (path.parent.name == "exchange")
 
 
+def test_who_has_handed_in_paper_only_gets_the_points_for_it(tmp_path: Path, grade: Grade) -> None:
+    paper = tmp_path / "in" / "Ada Lovelace_17_assignsubmission_file_" / "proof.pdf"
+    paper.parent.mkdir(parents=True)
+    paper.write_bytes(b"%PDF-1.4")
+    marks = {("ada", q): (p, "") for q, p in BETA.written.items()}
+    for given, total in (({}, ""), (marks, f"{sum(BETA.written.values()):g}")):
+        line = grade(ROSTER + SET, given)["ada", "5_beta"]
+        assert line["status"] == "no notebook, but proof.pdf"
+        assert (line["automatic"], line["total"]) == ("0", total)
+    paper.unlink()
+    assert grade(ROSTER + SET)["ada", "5_beta"]["total"] == total
+
+
 # ---------------------------------------------------------------------------------------------
 # What other systems read
 
