@@ -10,6 +10,8 @@ Every score is larger for what is less typical:
 - `energy`, E_q |z|² / 2, and `kl`, of q(z|x): they know the code only;
 - `thresholds`, what the book understands by statistical thresholding: how far mu or log sigma lie
   from their means over the training images, in standard deviations, in the worst dimension;
+- `neighbours`, the distance from mu and log sigma, standardised, to the tenth nearest of 10,000
+  training images', and `pixel neighbours`, the same of the images themselves, the control of it;
 - `negative ELBO` (five draws) and `surprise`, -log p(x) by 100 importance samples;
 - `typicality`, | -log p(x) minus its mean over training images | (Nalisnick et al., 2019b, for
   one image);
@@ -24,8 +26,10 @@ false alarms are measured, and on 1,000 of the other kind what is found; for `th
 the quantiles that would be right if mu and log sigma were normal and independent. `with_ink` is a
 score's correlation with the ink of the 2,000: it tells what a score that fails has looked at.
 
-Written down before the first of these models was trained (but for the score of binary images,
-which was added when four rows had shown the other one to follow the length of the PNG alone):
+Written down before the first of these models was trained, but for three scores: that of binary
+images was added when four rows had shown the other one to follow the length of the PNG alone, and
+the two of neighbours when all rows were there, since energy, KL and single deviations say little of
+what else a code could tell:
 
 - *Likelihood misleads* if, in 5 of 5 seeds, clothes' models find digits more likely than clothes:
   the area under the curve of `surprise` below one half. Digits' models should find the clothes.
@@ -57,6 +61,7 @@ from vaebook.training import fit, one_cycle
 
 KINDS, SEEDS = ("digits", "clothes"), range(5)
 LATENT_DIM, EPOCHS, N, MUTATED, SAMPLES = 20, 15, 1000, 0.2, 100
+KNOWN = 10_000  # training images whose codes are compared with
 ALPHAS = (0.01, 0.05)
 
 
@@ -108,14 +113,23 @@ def png_nats(images: Tensor, mode: str) -> Tensor:
     return 8 * math.log(2) * torch.tensor([float(length(each) - shared) for each in grey])
 
 
-def deviations(model: VAE, images: Tensor, train: Tensor) -> Tensor:
-    """How far mu and log sigma lie from their means, in standard deviations, at worst, [N]."""
-    codes, usual = model.codes(images), model.codes(train)
-    assert codes.logvar is not None
-    assert usual.logvar is not None
-    both = torch.cat([codes.mu, codes.logvar / 2], 1)
-    of_train = torch.cat([usual.mu, usual.logvar / 2], 1)
-    return ((both - of_train.mean(0)) / of_train.std(0)).abs().amax(1)
+def standardised(model: VAE, images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
+    """mu and log sigma of images and of training images, in deviations of the latter, [N, 2 D]."""
+
+    def both(some: Tensor) -> Tensor:
+        codes = model.codes(some)
+        assert codes.logvar is not None
+        return torch.cat([codes.mu, codes.logvar / 2], 1)
+
+    codes, usual = both(images), both(train)
+    mean, scale = usual.mean(0), usual.std(0)
+    return (codes - mean) / scale, (usual - mean) / scale
+
+
+def to_neighbours(points: Tensor, known: Tensor) -> Tensor:
+    """The distance to the tenth nearest of what is known, [N]."""
+    parts = [torch.cdist(part, known).kthvalue(10, dim=1).values for part in points.split(500)]
+    return torch.cat(parts)
 
 
 def scores(model: VAE, background: VAE, images: Tensor, train: Tensor) -> dict[str, Tensor]:
@@ -126,16 +140,19 @@ def scores(model: VAE, background: VAE, images: Tensor, train: Tensor) -> dict[s
 
     codes = model.codes(images)
     assert codes.logvar is not None
+    places, known = standardised(model, images, train)
     bound = bounds.elbo(model, images, 5, Generator().manual_seed(0))
     plain = surprise(model, images)
     binary = datasets.binarize(images, Generator().manual_seed(0))
     return {
         "energy": 0.5 * (codes.mu.square() + codes.logvar.exp()).sum(1),
         "kl": bound.kl,
-        "thresholds": deviations(model, images, train),
+        "thresholds": places.abs().amax(1),
+        "neighbours": to_neighbours(places, known),
+        "pixel neighbours": to_neighbours(images.flatten(1), train.flatten(1)),
         "negative ELBO": -bound.elbo,
         "surprise": plain,
-        "typicality": (plain - surprise(model, train).mean()).abs(),
+        "typicality": (plain - surprise(model, train[:N]).mean()).abs(),
         "complexity": plain - png_nats(images, "L"),
         "binary complexity": surprise(model, binary) - png_nats(binary, "1"),
         "likelihood ratio": plain - surprise(background, images),
@@ -169,7 +186,7 @@ def row(kind: str, seed: int) -> dict[str, Any]:
     train, test = sets(kind)
     model, background = (trained(kind, seed, which) for which in (False, True))
     images = torch.cat([test.images[: 2 * N], sets(other)[1].images[:N]])
-    found = scores(model, background, images, train.images[:N])
+    found = scores(model, background, images, train.images[:KNOWN])
     result: dict[str, Any] = {"scores": {}}
     foreign, ink = np.repeat([0, 1], N), found["ink"][N:].numpy()
     for name, values in found.items():
