@@ -3,11 +3,11 @@
     make experiment NAME=anchor_controls
 
 A row is about one model of one seed at the rate 0 or 10, with drawn templates: `narrow`, the
-784-64-32-2 recipes of the study `anchors`, or `wide`, the 784-400-100-2 networks that the post has,
+784-64-32-2 recipes of the study `anchors`, or `wide`, 784-400-100-2 networks as the post has them,
 trained here in the same way with the same Bernoulli pixels. Numbers as in that study; `fitted` are
-draws of one Gaussian with mean and covariance of the codes of 5,000 training images, `floor` is how
-far the shares of 5,000 classes drawn from those of the test images lie off. Of what comes when a
-zero is asked for by its score it holds the digits and the mean score.
+draws of one Gaussian with mean and covariance of the codes of 5,000 training images, `floor` is
+how far the shares of 5,000 classes drawn from those of the test images lie off. Of what comes when
+a zero is asked for by its score it holds the digits and the mean score.
 
 These were added after the study had been read: its own verdicts stand on its own forms.
 The chapter on anchors reads the table.

@@ -28,8 +28,8 @@ score's correlation with the ink of the 2,000: it tells what a score that fails 
 
 Written down before the first of these models was trained, but for three scores: that of binary
 images was added when four rows had shown the other one to follow the length of the PNG alone, and
-the two of neighbours when all rows were there, since energy, KL and single deviations say little of
-what else a code could tell:
+the two of neighbours when all rows were there, since energy, KL and single deviations say little
+of what else a code could tell:
 
 - *Likelihood misleads* if, in 5 of 5 seeds, clothes' models find digits more likely than clothes:
   the area under the curve of `surprise` below one half. Digits' models should find the clothes.
