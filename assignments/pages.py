@@ -67,6 +67,13 @@ def page(title: str, body: str, **parts: str) -> str:
     return _PAGE.format(title=html.escape(title), body=body, **parts)
 
 
+_ON_A_PHONE = """@media (max-width: 40rem) {
+  td, th { display: block; border: 0; padding: .1rem 0 }
+  tr { border-bottom: 1px solid var(--line) }
+}
+"""
+
+
 def feedback(report: Any) -> str:
     """Return a page that tells a student what each test said."""
     row, found = report.row, report.found
@@ -83,7 +90,7 @@ def feedback(report: Any) -> str:
         score = f"{report.scores[name]:g} / {points:g}"
         said = f"<pre>{html.escape(error)}</pre>" if error else "passed"
         if detail := report.outcome.details.get(name):
-            said += f"<p>On other inputs:<pre>{html.escape(detail)}</pre>"
+            said += f"<p>On other inputs:</p><pre>{html.escape(detail)}</pre>"
         parts.append(f"<tr><td>{html.escape(label)}<td class=points>{score}<td>{said}")
     parts.append("</table>")
     if remarks := [*found.remarks, *report.outcome.remarks]:
@@ -103,7 +110,8 @@ def feedback(report: Any) -> str:
         printed = html.escape(report.outcome.output[:4_000])
         parts.append(f"<h2>What your cells printed</h2><pre>{printed}</pre>")
     parts.append(f"<p>Random inputs of seed {report.seed}.</p>")
-    return page(f"{report.assignment.title}: {report.student}", "\n".join(parts))
+    title = f"{report.assignment.title}: {report.student}"
+    return page(title, "\n".join(parts), style=_ON_A_PHONE)
 
 
 def _counted(report: Any) -> list[str]:

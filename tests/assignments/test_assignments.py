@@ -321,7 +321,7 @@ def test_feedback_has_an_input_of_its_own_with_what_came_out_and_what_should_hav
 def test_no_mistake_is_named_where_none_fits() -> None:
     code = "def kl_standard(mu, logvar): return 17 * np.ones(len(mu))"
     found = outcome("1_elbo", solved("1_elbo", code))
-    assert "returned: [17. 17. 17." in found.details["elbo-kl-3"]
+    assert "returned: [17., 17., 17." in found.details["elbo-kl-3"]
     assert "known mistake" not in found.details["elbo-kl-3"]
 
 
