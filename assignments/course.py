@@ -39,7 +39,11 @@ import summary
 from masters import Assignment, masters, release
 from roster import Course, Late
 from submissions import File, Found, Student
-from vaebook import jobs
+
+try:
+    from vaebook import jobs
+except ImportError:
+    sys.exit("the grader needs the book's package, vaebook: pip install it, or call make grade")
 
 HERE = Path(__file__).resolve().parent
 Marks = dict[tuple[str, str], tuple[float | None, str]]

@@ -382,6 +382,16 @@ def test_a_notebook_without_the_package_says_so_and_loses_one_part_only(
         exec(code(name, given), {})
 
 
+def test_a_grader_without_the_package_says_so() -> None:
+    main = str(ROOT / "assignments" / "course.py")
+    code = f"import runpy, sys; sys.modules['vaebook'] = None; runpy.run_path({main!r})"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr.strip().startswith("the grader needs the book's package, vaebook")
+
+
 def test_a_notebook_that_has_lost_the_given_models_keeps_its_marks() -> None:
     notebook = answered("3_pcn", {})
     notebook.cells = [c for c in notebook.cells if masters.grade_id(c) != "pcn-given"]
