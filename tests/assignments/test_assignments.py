@@ -703,7 +703,7 @@ def test_odd_metadata_and_odd_characters_are_read() -> None:
     text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
     notebook = submissions.read(submissions.File("x.ipynb", b"\xef\xbb\xbf" + text.encode(), 0.0))
     assert [c.source for c in notebook.cells] == ["a = 1\n", "b = 1", "? lone"]
-    assert [c for _, c in submissions.part(notebook, MASTERS["1_elbo"]).cells][1:] == [
+    assert [c for _, c in submissions.part(notebook, MASTERS["1_elbo"]).cells][-2:] == [
         "a = 1\n",
         "b = 1",
     ]
