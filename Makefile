@@ -90,7 +90,7 @@ spelling: .venv/installed
 unit: .venv/installed
 	@echo "== 4/7 mathematics, package and structure"
 	$(pytest) $(parallel) $(covered) -m "not alone $(not_weekly)" --ignore=tests/site
-	$(pytest) -m alone --ignore=tests/site
+	$(pytest) -m "alone $(not_weekly)" --ignore=tests/site
 
 chapters: .venv/installed _build/data
 	@echo "== 5/7 chapters as notebooks"
@@ -102,7 +102,7 @@ site: .venv/installed _build/data
 	@$(MAKE) --no-print-directory book
 	@echo "== 7/7 pages in a browser"
 	$(pytest) -rs -n auto -m "not alone $(not_weekly)" tests/site
-	$(pytest) -rs -m alone tests/site
+	$(pytest) -rs -m "alone $(not_weekly)" tests/site
 
 coverage: unit ## which lines of the package the tests run
 
@@ -145,8 +145,8 @@ experiment: .venv/installed _build/data ## compute what is missing of a table: N
 measure: .venv/installed _build/data ## seconds and memory of each chapter on one core
 	$(BIN)/python tools/measure_chapters.py $(chapters)
 
-clean: ## remove all that was built, but not the environment
-	rm -rf _build .coverage assets/vendor/plotly.min.js .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove all that was built, but neither the environment nor what has been graded
+	rm -rf $(filter-out _build/grades,$(wildcard _build/*)) .coverage assets/vendor/plotly.min.js .mypy_cache .pytest_cache .ruff_cache
 
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make book PYTHON=...")'

@@ -22,6 +22,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -375,12 +376,16 @@ def _run(
 def _fingerprint(plan: sandbox.Plan) -> str:
     """A hash of all that decides what comes of a plan."""
     text = json.dumps([plan.cells, asdict(plan.exam), plan.seed], sort_keys=True)
-    parts = [text.encode("utf-8", "replace")]
-    parts += [
-        (HERE / f"{n}.py").read_bytes()
-        for n in ("inside", "judge", "memory", "sandbox", "syscalls", "wire")
-    ]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
+    return hashlib.sha256(_grader() + text.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+@cache
+def _grader() -> bytes:
+    """A hash of the code that judges, and of the mistakes that feedback can name."""
+    modules = ("bank", "inside", "judge", "memory", "sandbox", "syscalls", "wire")
+    files = [HERE / f"{name}.py" for name in modules]
+    files += sorted((HERE / "answers" / "wrong").glob("*.py"))
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).digest()
 
 
 def _line(report: Report) -> str:
