@@ -111,7 +111,7 @@ def _recorded(name: str, function: Callable[..., Any], calls: list[_Call]) -> Ca
 
 def _mistakes(exam: judge.Exam, test: str, calls: list[_Call]) -> list[str]:
     """The wrong answers that return the same numbers."""
-    numbers = exam.namespace()["numbers"]
+    numbers = exam.namespace()["_numbers"]
     told: list[tuple[str, tuple[Any, ...], np.ndarray]] = []
     for name, arguments, result in calls:
         # Each input goes in as arrays first; what was drawn at random cannot come out again.
