@@ -1,5 +1,5 @@
 # one moment-matched Gaussian for each class
-# loses: mixtures-classify-1
+# loses: mixtures-classify-1 mixtures-classify-2
 def classify(z, mu, logvar, labels):
     scores = []
     for c in range(labels.max() + 1):
