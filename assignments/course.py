@@ -37,6 +37,7 @@ import sheets
 import similarity
 import submissions
 import summary
+import wire
 from masters import Assignment, masters, release
 from roster import Course, Late
 from submissions import File, Found, Student
@@ -358,6 +359,7 @@ def _run(
     if len(reports) > len(todo):
         print(f"{len(reports) - len(todo)} of {len(reports)} need not be run", flush=True)
     plans = [{"plan": plan} for _, plan, _ in todo]
+    wire.hide(True)
     for found in jobs.each(sandbox.run, plans, n_jobs=n_jobs, scheduler=scheduler):
         report, _, path = todo[found.index]
         if found.error:
@@ -368,6 +370,7 @@ def _run(
             part.write_text(json.dumps(asdict(found.value)), encoding="utf-8")
             part.replace(path)
         print(_line(report), flush=True)
+    wire.hide(False)
     for report in reports:
         if report.status != "graded":
             print(_line(report), flush=True)

@@ -60,8 +60,9 @@ def _too_much(pid: int, limit: int, spared: int) -> int:
     # Quick, and too high by what is shared; what is exact takes a while.
     if sum(n for n in grown.values() if n > 0) * 1024 <= limit:
         return 0
-    own = [_kilobytes(p, "smaps_rollup", "Pss_Anon:", "Pss_Shmem:") for p in (root, *grown)]
-    if (sum(own) - before) * 1024 <= limit:
+    # The first process lets nobody read how much of its own is shared: that is still counted.
+    own = [_kilobytes(process, "smaps_rollup", "Pss_Anon:", "Pss_Shmem:") for process in grown]
+    if sum(own) * 1024 <= limit:
         return 0
     # Of equals the last, which was forked from the others.
     return max(reversed(grown), key=grown.__getitem__)

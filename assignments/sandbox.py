@@ -28,7 +28,7 @@ import bank
 import memory
 import syscalls
 from judge import Exam
-from wire import Closed, Line, Peer, TimeUp
+from wire import Closed, Line, Peer, TimeUp, hide
 
 HERE = Path(__file__).resolve().parent
 _PACKAGE = HERE.parent / "vaebook"  # students' notebooks load its models
@@ -322,6 +322,7 @@ class _Sandbox:
                 **(_start() or {}),
             )
         self.pid = os.getpid()
+        hide(True)
         self._expect(b"ready")
 
     def watched(self, limit: int) -> contextlib.AbstractContextManager[list[int]]:
@@ -345,6 +346,7 @@ class _Sandbox:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.folder.cleanup()
+        hide(False)
 
 
 _sandboxes: list[_Sandbox] = []  # none, or that of this process

@@ -5,10 +5,12 @@ stays where it is, and what goes is a name under which the other side may call i
 a student's process sends can run in the grader's, whatever it is.
 """
 
-__all__ = ["Closed", "Line", "Peer", "Remote", "TimeUp"]
+__all__ = ["Closed", "Line", "Peer", "Remote", "TimeUp", "hide"]
 
 import base64
 import builtins
+import contextlib
+import ctypes
 import json
 import socket
 import struct
@@ -20,6 +22,12 @@ from typing import Any
 import numpy as np
 
 LARGEST = 32 * 2**20  # bytes of a message
+
+
+def hide(hidden: bool) -> None:
+    """Let no process of the same user read or write the memory of this one, or let them."""
+    with contextlib.suppress(OSError, AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(4, int(not hidden), 0, 0, 0)
 
 
 class Closed(BaseException):

@@ -1,5 +1,6 @@
 """What a submission may try against the grader, each line of the guide's table by an attack."""
 
+import ctypes
 import os
 import platform
 import re
@@ -217,6 +218,21 @@ def test_no_process_of_others_can_be_seen_or_ended() -> None:
     said = printed("import os\nprint([p for p in os.listdir('/proc') if p.isdigit()])")
     assert str(os.getpid()) not in said
     assert "ProcessLookupError" in run(f"import os\nos.kill({os.getpid()}, 9)").remarks[0]
+
+
+@walled
+def test_the_process_that_runs_the_next_submission_cannot_be_rewritten() -> None:
+    for file, mode in (("mem", "r+b"), ("maps", "r"), ("environ", "r")):
+        assert "PermissionError" in run(f"open('/proc/1/{file}', {mode!r})").remarks[0]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone has it")
+def test_no_process_of_the_same_user_can_read_the_graders_memory_while_it_grades() -> None:
+    readable = ctypes.CDLL(None).prctl
+    run("1")
+    assert readable(3, 0, 0, 0, 0) == 0
+    sandbox.close()
+    assert readable(3, 0, 0, 0, 0) == 1
 
 
 @walled
