@@ -1,5 +1,5 @@
 # training in float64 parameter by parameter
-def train(seed, beta, epsilon, rate):
+def train(seed, beta, epsilon, pace):
     networks = [network.double() for network in small_vae(seed)]
     images, noises, curve = small.double(), torch.as_tensor(epsilon).double(), []
     for t in range(len(noises)):
@@ -15,5 +15,5 @@ def train(seed, beta, epsilon, rate):
         curve.append(float(loss.detach()))
         for network in networks:
             for p in network.parameters():
-                p.data -= rate * p.grad
+                p.data -= pace * p.grad
     return np.array(curve)

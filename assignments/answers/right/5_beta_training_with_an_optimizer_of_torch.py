@@ -1,8 +1,8 @@
 # training with an optimizer of torch
-def train(seed, beta, epsilon, rate):
+def train(seed, beta, epsilon, pace):
     encoder, decoder = small_vae(seed)
     parameters = [*encoder.parameters(), *decoder.parameters()]
-    optimizer = torch.optim.SGD(parameters, lr=rate)
+    optimizer = torch.optim.SGD(parameters, lr=pace)
     losses = []
     for noise in torch.as_tensor(epsilon).float():
         mu, logvar = encoder(small).chunk(2, dim=1)
