@@ -14,6 +14,7 @@ __all__ = ["Marks", "Report", "grade", "grade_folder", "read_marks"]
 import argparse
 import datetime
 import hashlib
+import itertools
 import json
 import os
 import secrets
@@ -224,6 +225,9 @@ def grade_folder(
     What was graded before with the same tests and the same seed is not run again, and each result
     is kept as soon as it is there: an interrupted run goes on where it was.
 
+    What somebody has typed into `written.csv` counts and stays, also what is typed while this
+    runs; of `marks`, which go before, nothing is lost either, whatever is graded now.
+
     Raises:
         ValueError: when there is no such assignment or student, or marks are of neither.
     """
@@ -241,8 +245,7 @@ def grade_folder(
         raise ValueError(f"STUDENT must be one of {', '.join(students)}, got {only_student}")
     before = _before(output)
     known = {*shown.values(), *(student for student, _ in before)}
-    if unknown := sorted({student for student, _ in marks} - known):
-        raise ValueError(f"marks of students who have handed in nothing: {', '.join(unknown)}")
+    _typed(output, marks, assignments, known)
     sorted_files = {name: by_assignment(s, assignments) for name, s in students.items()}
     # What nobody has handed in, and is not over by the course's file, has not been set.
     set_ = [a for a in assignments if any(a in f or a in t for f, t in sorted_files.values())]
@@ -296,10 +299,6 @@ def grade_folder(
             report.late = late.get(assignment_name, Late())
             report.cap = course.caps.get(assignment_name)
             report.found.remarks += [f"not read: {reason}" for reason in student.refused]
-            for question in assignment.written:
-                points, report.comments[question] = marks.get((shown[name], question), (None, ""))
-                if points is not None:
-                    report.marks[question] = points
             reports.append(report)
             if plan is not None:
                 path = kept / f"{_fingerprint(plan)}.json"
@@ -308,7 +307,18 @@ def grade_folder(
                 except (OSError, ValueError, TypeError):
                     todo.append((report, plan, path))
     _run(reports, todo, n_jobs, scheduler)
-    _write(output, reports, course, {shown[name]: name for name in students}, gone)
+    typed, marks = _typed(output, marks, assignments, known)
+    for report in reports:
+        for question in report.assignment.written:
+            points, comment = marks.get((report.student, question), (None, ""))
+            report.comments[question] = comment
+            if points is not None:
+                report.marks[question] = points
+    _keep_typed(output / "written.csv", typed, marks)
+    rows = _written(reports, marks, assignments)
+    _write(output, reports, rows, course, {shown[name]: name for name in students}, gone)
+    for waiting in _not_counted(reports, marks, assignments, before):
+        print(f"NOT COUNTED YET: {waiting}", flush=True)
     if not only_student:
         here = [report for report in reports if report.status != "missing"]
         for name in {report.assignment.name: None for report in here}:
@@ -445,6 +455,22 @@ def merged(typed: Marks, new: Marks) -> Marks:
     return result
 
 
+def _typed(
+    output: Path, new: Marks, assignments: dict[str, Assignment], known: set[str]
+) -> tuple[Marks, Marks]:
+    """Return what stands in the table now, and the same with newer marks among it.
+
+    Raises:
+        ValueError: when marks are of nobody, or the table cannot be read.
+    """
+    path = output / "written.csv"
+    typed = read_marks(path, assignments) if path.exists() else {}
+    marks = merged(typed, new)
+    if unknown := sorted({student for student, _ in marks} - known):
+        raise ValueError(f"marks of students who have handed in nothing: {', '.join(unknown)}")
+    return typed, marks
+
+
 def _keep_typed(path: Path, typed: Marks, marks: Marks) -> None:
     """Keep a copy of the table when something that a person has typed is about to change."""
     if any(marks[key] != value for key, value in typed.items()):
@@ -453,29 +479,64 @@ def _keep_typed(path: Path, typed: Marks, marks: Marks) -> None:
         print(f"Marks have changed; those that were there are in {copy}", flush=True)
 
 
+def _written(
+    reports: list[Report], marks: Marks, assignments: dict[str, Assignment]
+) -> list[dict[str, Any]]:
+    """The lines of `written.csv`: what is to be marked, and every mark that there is."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for report in reports:
+        for name in report.assignment.written:
+            if report.status != "missing":
+                papers = ", ".join(paper.name for paper in report.papers)
+                there = "yes" if name in report.found.answers else papers or "no proof found"
+                rows[report.student, name] = {"found": there}
+    for key in marks:
+        rows.setdefault(key, {})
+    of = {q: (name, points) for name, a in assignments.items() for q, points in a.written.items()}
+    for (student, question), row in rows.items():
+        assignment, most = of[question]
+        points, comment = marks.get((student, question), (None, ""))
+        row |= {"student": student, "assignment": assignment, "question": question}
+        row |= {"points": "" if points is None else f"{points:g}", "of": _number(most)}
+        row["comment"] = comment
+    return list(rows.values())
+
+
+def _not_counted(
+    reports: list[Report],
+    marks: Marks,
+    assignments: dict[str, Assignment],
+    before: dict[tuple[str, str], dict[str, str]],
+) -> Iterable[str]:
+    """Which marks are not in a total, since what they belong to was not graded in this run."""
+    here = {(report.student, report.assignment.name) for report in reports}
+    students = sorted({student for student, _ in marks})
+    for student, (name, assignment) in itertools.product(students, assignments.items()):
+        points = [marks.get((student, question), (None, ""))[0] for question in assignment.written]
+        given = [p for p in points if p is not None]
+        counted = before.get((student, name), {}).get("written", "")
+        complete = len(given) == len(points)
+        if (student, name) not in here and complete and counted != _number(sum(given)):
+            yield f"marks of {student} for {name}: they count when that is graded (again)"
+
+
 def _write(
     output: Path,
     reports: list[Report],
+    written: list[dict[str, Any]],
     course: Course,
     names: dict[str, str],
     gone: set[tuple[str, str]],
 ) -> None:
-    tests, written, who = [], [], []
+    columns = ["student", "assignment", "question", "points", "of", "comment", "found"]
+    sheets.update(output / "written.csv", written, ("student", "question"), gone, columns)
+    tests, who = [], []
     for report in reports:
         key = {"student": report.student, "assignment": report.assignment.name}
         for name, points in report.assignment.tests.items():
             error = report.outcome.errors[name]
             row = {"test": name, "points": _number(report.scores[name]), "of": _number(points)}
             tests.append(key | row | {"error": error})
-        for name, points in report.assignment.written.items():
-            if report.status != "missing":
-                mark = report.marks.get(name)
-                row = {"question": name, "points": "" if mark is None else _number(mark)}
-                row |= {"of": _number(points), "comment": report.comments.get(name, "")}
-                found = name in report.found.answers
-                papers = ", ".join(paper.name for paper in report.papers)
-                row["found"] = "yes" if found else papers or "no proof found"
-                written.append(key | row)
         student, file = names[report.student], report.file
         row = {"name": student, "canvas": file.canvas if file else ""}
         row["full_name"] = course.people[student].full_name if course.people else student
@@ -486,7 +547,6 @@ def _write(
     key_ = ("student", "assignment")
     grades = sheets.update(output / "grades.csv", [r.row for r in reports], key_, gone)
     tests = sheets.update(output / "tests.csv", tests, (*key_, "test"), gone)
-    sheets.update(output / "written.csv", written, (*key_, "question"), gone)
     sheets.update(output / "names.csv", who, key_, gone)
     summary.write(output, grades, tests)
     pairs = similarity.pairs(reports)
@@ -544,11 +604,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.course or beside.exists():
             course = roster.load(options.course or beside, masters())
         seed = _seed(output, options.seed)
-        # What somebody has typed into the table that is there counts, and stays.
-        table = output / "written.csv"
-        typed = read_marks(table, masters()) if table.exists() else {}
-        marks = merged(typed, read_marks(options.written, masters()) if options.written else {})
-        _keep_typed(table, typed, marks)
+        marks = read_marks(options.written, masters()) if options.written else {}
         reports = grade_folder(
             options.submissions,
             output,

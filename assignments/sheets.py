@@ -73,22 +73,28 @@ def update(
     rows: list[dict[str, Any]],
     key: tuple[str, ...],
     gone: Collection[tuple[str, str]] = (),
+    columns: Iterable[str] = (),
 ) -> list[dict[str, Any]]:
     """Write rows in place of those with the same key; others that are there stay.
 
-    Those go of whose student and assignment `gone` says so.
+    Those go of whose student and assignment `gone` says so. Columns of somebody's own stay, as
+    does what a row that is written says nothing of.
 
     Returns:
         All rows that the table then has.
     """
-    columns = list(rows[-1]) if rows else list(key)
+    columns = list(columns) or (list(rows[-1]) if rows else list(key))
     if path.exists():
         found, there = read(path)
-        columns = columns if rows else found
-        new = {tuple(str(row[k]) for k in key) for row in rows}
-        before = [{k: bare(v) for k, v in row.items()} for _, row in there]
-        before = [row for row in before if (row["student"], row["assignment"]) not in gone]
-        rows = [row for row in before if tuple(row.get(k) for k in key) not in new] + rows
-        rows.sort(key=lambda row: (str(row["student"]), str(row["assignment"])))
+        columns += [name for name in map(bare, found) if name and name not in columns]
+        before: dict[tuple[str | None, ...], dict[str, Any]] = {}
+        for _, row in there:
+            plain = {bare(k): bare(v) for k, v in row.items()}
+            before[tuple(plain.get(k) for k in key)] = plain
+        new = [tuple(str(row[k]) for k in key) for row in rows]
+        rows = [before.pop(k, {}) | row for k, row in zip(new, rows, strict=True)]
+        stay = (r for r in before.values() if (r.get("student"), r.get("assignment")) not in gone)
+        rows = [*stay, *rows]
+        rows.sort(key=lambda row: (str(row.get("student")), str(row.get("assignment"))))
     write(path, columns, rows)
     return rows

@@ -482,6 +482,79 @@ def test_an_empty_field_takes_nothing_away_and_what_changes_is_kept(tmp_path: Pa
     assert course.merged(typed, {("ada", "q"): (4.0, "")})["ada", "q"] == (4.0, "good")
 
 
+PROOF, WORDS = BETA.written
+
+
+def typed(tmp_path: Path) -> dict[tuple[str, str], tuple[str, str]]:
+    """What stands in `written.csv`."""
+    table = rows(tmp_path / "grades" / "written.csv")
+    return {(r["student"], r["question"]): (r["points"], r["comment"]) for r in table}
+
+
+def test_marks_of_what_is_not_graded_now_stay_and_are_said_not_to_count_yet(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+    grade()
+    (tmp_path / "in" / "ada" / "5_beta.ipynb").unlink()
+    hand_in(tmp_path / "in" / "ada" / "1_elbo.ipynb", "1_elbo")
+    marks = {("ada", PROOF): (3.25, "good"), ("ada", WORDS): (4.0, "")}
+    assert grade("", marks)["ada", "5_beta"]["total"] == ""
+    assert "NOT COUNTED YET: marks of ada for 5_beta" in capsys.readouterr().out
+    assert typed(tmp_path)["ada", PROOF] == ("3.25", "good")
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+    assert grade()["ada", "5_beta"]["written"] == "7.25"
+    assert "NOT COUNTED" not in capsys.readouterr().out
+
+
+def test_marks_typed_into_the_table_while_it_is_graded_count_and_stay(
+    tmp_path: Path, grade: Grade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+    grade()
+    table = tmp_path / "grades" / "written.csv"
+
+    def marked(plan: sandbox.Plan) -> sandbox.Outcome:
+        text = table.read_text(encoding="utf-8-sig").replace(f"{PROOF},,", f"{PROOF},2,")
+        table.write_text(text.replace(f"{WORDS},,", f"{WORDS},1,"), encoding="utf-8")
+        return sandbox.Outcome(dict.fromkeys(plan.exam.tests, ""))
+
+    monkeypatch.setattr(sandbox, "run", marked)
+    for outcome in (tmp_path / "grades" / "outcomes").iterdir():
+        outcome.unlink()
+    assert grade("", {("ada", WORDS): (5.0, "")})["ada", "5_beta"]["written"] == "7"
+    assert typed(tmp_path) == {("ada", PROOF): ("2", ""), ("ada", WORDS): ("5", "")}
+    (copy,) = (tmp_path / "grades").glob("written-*.csv")
+    assert f"{WORDS},1," in copy.read_text(encoding="utf-8")
+
+
+def test_marks_of_who_has_handed_in_nothing_but_paper_to_the_teacher_count_and_stay(
+    tmp_path: Path, grade: Grade
+) -> None:
+    (tmp_path / "in").mkdir()
+    assert grade(ROSTER + SET)["ada", "5_beta"]["total"] == "0"
+    marks = {("ada", PROOF): (5.0, "on paper")}
+    for new in (marks, {}):
+        line = grade(ROSTER + SET, new)["ada", "5_beta"]
+        assert (line["status"], line["total"]) == ("missing", "5")
+        assert typed(tmp_path) == {("ada", PROOF): ("5", "on paper")}
+    # Another date takes the line away, and not the mark.
+    assert ("ada", "5_beta") not in grade(ROSTER + "[assignments.5_beta]\ndue = 9999-01-01\n")
+    assert typed(tmp_path) == {("ada", PROOF): ("5", "on paper")}
+
+
+def test_a_column_of_the_teachers_own_stays(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+    grade()
+    path = tmp_path / "grades" / "written.csv"
+    head, *lines = path.read_text(encoding="utf-8-sig").splitlines()
+    text = "\n".join([head + ",marker", *(f"{line},Smith" for line in lines)])
+    path.write_text(text, encoding="utf-8")
+    grade("", {("ada", PROOF): (5.0, "")})
+    assert [row["marker"] for row in rows(path)] == ["Smith"] * len(BETA.written)
+    assert typed(tmp_path)["ada", PROOF] == ("5", "")
+
+
 # ---------------------------------------------------------------------------------------------
 # The class as a whole
 
