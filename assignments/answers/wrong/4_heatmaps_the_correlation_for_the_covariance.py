@@ -1,5 +1,5 @@
 # the correlation for the covariance
-# loses: heatmaps-heatmap-2
+# loses: heatmaps-heatmap-2 heatmaps-heatmap-3
 def heatmap(s1, s2, rho, size, extent):
     x, y = np.meshgrid(*[np.linspace(-extent, extent, size)] * 2)
     p = np.linalg.inv([[s1, rho], [rho, s2]])

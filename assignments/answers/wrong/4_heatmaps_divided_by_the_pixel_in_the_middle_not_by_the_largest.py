@@ -1,0 +1,7 @@
+# divided by the pixel in the middle, not by the largest
+# loses: heatmaps-heatmap-3
+def heatmap(s1, s2, rho, size, extent):
+    x, y = np.meshgrid(*[np.linspace(-extent, extent, size)] * 2)
+    q = x**2 / s1 - 2 * rho * x * y / (s1 * s2) ** 0.5 + y**2 / s2
+    h = np.exp(-q / 2 / (1 - rho**2))
+    return h / h[size // 2, size // 2]
