@@ -30,6 +30,7 @@
         points,
         comment,
         table: { points: points.defaultValue, comment: comment.defaultValue },
+        saved: false, // to a file, as it is now
       };
     }),
   );
@@ -50,7 +51,8 @@
     const typed = kept(); // students who are not on this page keep theirs
     for (const mark of marks) {
       if (changed(mark)) {
-        typed[name(mark)] = { points: mark.points.value, comment: mark.comment.value };
+        const { points, comment, saved } = mark;
+        typed[name(mark)] = { points: points.value, comment: comment.value, saved };
       } else {
         delete typed[name(mark)];
       }
@@ -103,7 +105,13 @@
       said.textContent = `Not saved: ${wrong.student} must have 0 to ${wrong.most} points.`;
       return;
     }
-    const rows = marks.map((mark) =>
+    // Of what was not changed here, somebody else may have changed the table since.
+    const own = marks.filter(changed);
+    if (own.length === 0) {
+      said.textContent = "Nothing to save: all is as in the table.";
+      return;
+    }
+    const rows = own.map((mark) =>
       [mark.student, assignment, mark.question, String(value(mark)), mark.comment.value]
         .map(cell)
         .join(","),
@@ -113,21 +121,26 @@
     link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
     link.download = `written-${assignment}.csv`;
     link.click();
+    for (const mark of own) mark.saved = true;
     unsaved = false;
+    keep();
     count();
   }
 
   const typed = kept();
   for (const mark of marks) {
     const draft = typed[name(mark)];
-    if (draft) {
+    // A saved draft is done with once the table has points, which may be a later correction.
+    if (draft && !(draft.saved && mark.table.points !== "")) {
+      mark.saved = draft.saved === true;
       mark.points.value = draft.points;
       mark.comment.value = draft.comment;
-      unsaved ||= changed(mark);
+      unsaved ||= changed(mark) && !mark.saved;
     }
     for (const input of [mark.points, mark.comment]) {
       input.addEventListener("input", () => {
         unsaved = true;
+        mark.saved = false;
         keep();
         check(mark);
         count();
