@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 MASTERS = masters.masters()
 SEED = 0
-QUICK = sandbox.Limits(processor=1.0, clock=20.0)
+QUICK = sandbox.Limits(processor=3.0, clock=30.0)
 
 each = pytest.mark.parametrize("name", list(MASTERS))
 each_wrong = pytest.mark.parametrize("answer", bank.WRONG, ids=lambda a: a.name)
