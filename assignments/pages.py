@@ -23,6 +23,7 @@ from masters import Assignment, first_line
 
 HERE = Path(__file__).resolve().parent
 _MATHJAX = HERE.parent / "assets" / "vendor" / "mathjax"
+_LONGEST_ANSWER = 50_000  # characters that are shown of an answer
 _IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[\w+/=\s]+")
 
 _PAGE = """<!doctype html>
@@ -166,11 +167,16 @@ def _rendered(text: str, images: Sequence[str] = ()) -> str:
             return f'<img src="{html.escape(source)}" alt="pasted by the student">'
         return f"[a picture that is not in the notebook: {html.escape(source[:200])}]"
 
+    more = ""
+    if len(text) > _LONGEST_ANSWER:
+        more = f"<p><b>{len(text) - _LONGEST_ANSWER} more characters are in the notebook.</b></p>"
+        text = text[:_LONGEST_ANSWER]
     parser = _markdown()
     parser.renderer.rules["image"] = picture  # type: ignore[attr-defined]
-    text = re.sub(r"\\\((.+?)\\\)", r"$\1$", text, flags=re.S)
-    text = re.sub(r"\\\[(.+?)\\\]", r"$$\1$$", text, flags=re.S)
-    shown = str(parser.render(text))
+    # None that opens within: or looking for what closes each would take the square of the length.
+    text = re.sub(r"\\\(((?:(?!\\\().)+?)\\\)", r"$\1$", text, flags=re.S)
+    text = re.sub(r"\\\[((?:(?!\\\[).)+?)\\\]", r"$$\1$$", text, flags=re.S)
+    shown = str(parser.render(text)) + more
     return shown + "".join(
         f'<p><img src="{html.escape(image)}" alt="pasted by the student"></p>' for image in left
     )

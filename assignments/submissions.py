@@ -24,6 +24,7 @@ from nbformat import NotebookNode
 from masters import ANSWER, Assignment, first_line, grade_id, is_run
 
 _LARGEST = 20 * 2**20  # bytes of a file
+_LARGEST_ZIP = 200 * 2**20  # and of all in a student's zip
 _SKIPPED = {".ipynb_checkpoints", "__MACOSX", ".DS_Store", ".git", "Thumbs.db"}
 # lastfirst_12345_67890_1_elbo.ipynb, with LATE after the name of who is late
 _CANVAS = re.compile(r"(?P<student>[^_]+)(?P<late>_LATE)?_(?P<number>\d+)_\d+_(?P<file>.+)")
@@ -130,15 +131,18 @@ def _take(student: Student, file: File, data: bytes | str) -> None:
     elif suffix == ".ipynb":
         student.files.append(replace(file, data=data))
     elif suffix == ".zip":
+        left = _LARGEST_ZIP
         try:
             for path, inner, when in _zip(data):
+                if (left := left - len(inner)) < 0:
+                    raise ValueError(f"it holds more than {_LARGEST_ZIP} bytes")
                 if path.suffix.lower() == ".zip":
                     student.refused.append(f"{file.name}/{path} is a zip within a zip")
                 elif not (_SKIPPED & set(path.parts)) and not path.name.startswith("._"):
                     # A student may write any time into a zip; handed in is the zip.
                     name = f"{file.name}/{_plain(str(path))}"
                     _take(student, replace(file, name=name, time=when), inner)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        except Exception as error:  # whatever there may be wrong with it
             student.refused.append(f"{file.name} is no zip that can be read: {error}")
     elif suffix in (".pdf", ".png", ".jpg", ".jpeg", ".gif", ".webp"):
         kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "")
@@ -185,8 +189,13 @@ def _zip(data: bytes) -> Iterator[tuple[PurePosixPath, bytes | str, float]]:
             if info.file_size > _LARGEST:
                 yield path, f"has more than {_LARGEST} bytes", time
             else:
-                with archive.open(info) as file:
-                    yield path, file.read(_LARGEST), time
+                inner: bytes | str
+                try:
+                    with archive.open(info) as file:
+                        inner = file.read(_LARGEST)
+                except Exception as error:  # whatever a decompressor says of damaged data
+                    inner = f"cannot be read: {error}"
+                yield path, inner, time
 
 
 # ---------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 import course
 import masters
 import memory
+import pages
 import roster
 import sandbox
 import sheets
@@ -340,8 +342,6 @@ def test_what_canvas_does_not_call_late_is_not(tmp_path: Path, grade: Grade) -> 
 
 
 def test_a_time_within_a_students_own_zip_says_nothing_of_being_late(tmp_path: Path) -> None:
-    import zipfile
-
     (tmp_path / "in" / "ada").mkdir(parents=True)
     path = tmp_path / "in" / "ada" / "all.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -377,6 +377,58 @@ def test_who_has_handed_in_paper_only_gets_the_points_for_it(tmp_path: Path, gra
         assert (line["automatic"], line["total"]) == ("0", total)
     paper.unlink()
     assert grade(ROSTER + SET)["ada", "5_beta"]["total"] == total
+
+
+# ---------------------------------------------------------------------------------------------
+# What must not stop a class
+
+
+def zipped(kind: int, *contents: bytes) -> bytes:
+    """A zip with some files in it."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", kind) as archive:
+        for number, content in enumerate(contents):
+            archive.writestr(f"{number}.ipynb", content)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_damaged_zip_is_refused_by_name_and_the_others_are_read(
+    kind: int, whole: bool, tmp_path: Path
+) -> None:
+    hand_in(tmp_path / "in" / "bob" / "5_beta.ipynb")
+    data = bytearray(zipped(kind, os.urandom(5_000)))
+    data[40:60] = bytes(255 - byte for byte in data[40:60])
+    path = tmp_path / "in" / "ada" / "all.zip"
+    path.parent.mkdir()
+    path.write_bytes(data)
+    place = tmp_path / "in"
+    if whole:  # the zip of a class with damage within
+        place = tmp_path / "class.zip"
+        place.write_bytes(bytes(data).replace(b"0.ipynb", b"ada/b.i"))
+    found, _ = submissions.collect(place)
+    (said,) = found["ada"].refused
+    assert "cannot be read" in said
+    assert whole or len(found["bob"].files) == 1
+
+
+def test_a_zip_that_grows_without_end_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "in" / "ada" / "bomb.zip"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(zipped(zipfile.ZIP_DEFLATED, *[bytes(19 * 2**20)] * 12))
+    ada = submissions.collect(tmp_path / "in")[0]["ada"]
+    assert "bomb.zip is no zip that can be read: it holds more than" in ada.refused[0]
+    assert len(ada.files) < 12
+
+
+@pytest.mark.parametrize("start", [r"\(", r"\[", "![", "*a_"])
+def test_an_answer_of_any_length_is_shown_in_time_with_a_word_on_the_rest(start: str) -> None:
+    before = time.process_time()
+    shown = pages._rendered(start * 500_000)
+    assert time.process_time() - before < 4
+    assert "more characters are in the notebook" in shown
+    assert r"\(a+b\)" in pages._rendered(r"so \(a+b\) is")
 
 
 # ---------------------------------------------------------------------------------------------
