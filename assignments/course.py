@@ -566,6 +566,13 @@ def _seed(output: Path, wanted: int | None) -> int:
     return wanted
 
 
+def _n_cores() -> int:
+    """How many cores this process may use; all there are where the system does not say."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -611,7 +618,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed,
             marks,
             course,
-            n_jobs=options.jobs or len(os.sched_getaffinity(0)),
+            n_jobs=options.jobs or _n_cores(),
             scheduler=options.scheduler,
             only_assignment=options.assignment,
             only_student=options.student,

@@ -12,6 +12,7 @@ its orders from a socket, CONTROL in the first; NAMES are the modules to import.
 __all__: list[str] = []
 
 import contextlib
+import copy
 import ctypes
 import gc
 import importlib
@@ -306,10 +307,15 @@ def _instead(own: Any, right: Any) -> Any:
     """The right function in place of one's own, with results of the kind that one's own has."""
 
     def call(*arguments: Any, **named: Any) -> Any:
-        kind = None
-        with contextlib.suppress(Exception):
-            kind = own(*arguments, **named)
-        result, torch = right(*arguments, **named), sys.modules.get("torch")
+        kind, torch = None, sys.modules.get("torch")
+
+        def copied(value: Any) -> Any:
+            is_tensor = torch is not None and isinstance(value, torch.Tensor)
+            return value.clone() if is_tensor else copy.deepcopy(value)
+
+        with contextlib.suppress(Exception):  # one's own may change what it is given
+            kind = own(*map(copied, arguments), **{n: copied(v) for n, v in named.items()})
+        result = right(*arguments, **named)
         if torch is not None and isinstance(kind, torch.Tensor):
             return torch.as_tensor(result).to(kind.dtype)
         return result.tolist() if isinstance(kind, list) and hasattr(result, "tolist") else result

@@ -16,7 +16,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,7 @@ class Peer:
         """The other side's function of that name."""
 
         def remote(*arguments: Any, **named: Any) -> Any:
-            generators = [a for a in arguments if isinstance(a, np.random.Generator)]
+            generators = _generators(arguments, named)
             given = {key: self._encode(value) for key, value in named.items()}
             call = {"call": name, "arguments": self._encode(list(arguments)), "named": given}
             self._line.send(call)
@@ -151,7 +151,7 @@ class Peer:
         try:
             arguments = self._decode(message["arguments"])
             named = {key: self._decode(value) for key, value in message["named"].items()}
-            generators = [a for a in arguments if isinstance(a, np.random.Generator)]
+            generators = _generators(arguments, named)
             name = str(message["call"])
             function = self._given.get(name) or self._offers.get(name)
             if function is None:
@@ -174,6 +174,8 @@ class Peer:
         torch = sys.modules.get("torch")
         if value is None or type(value) in (bool, int, float, str):
             return value
+        if isinstance(value, str):  # as NumPy has them
+            return str(value)
         if isinstance(value, (list, tuple)):
             return [self._encode(item) for item in value]
         if torch is not None and isinstance(value, torch.Tensor):
@@ -214,6 +216,10 @@ class Peer:
             return array[()] if data["kind"] == "scalar" else array
         except Exception as error:
             raise Closed(f"no value: {error}") from None
+
+
+def _generators(arguments: Iterable[Any], named: Mapping[str, Any]) -> list[np.random.Generator]:
+    return [a for a in (*arguments, *named.values()) if isinstance(a, np.random.Generator)]
 
 
 def _packed(array: np.ndarray, kind: str) -> dict[str, Any]:

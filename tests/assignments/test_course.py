@@ -4,18 +4,23 @@ import csv
 import datetime
 import io
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
+import torch
 
 import course
+import inside
 import masters
 import memory
 import pages
@@ -24,6 +29,7 @@ import sandbox
 import sheets
 import similarity
 import submissions
+import wire
 from tests.unit.cluster import Cluster
 
 MASTERS = masters.masters()
@@ -659,6 +665,62 @@ def test_code_that_two_share_is_found_though_names_and_comments_differ() -> None
 def test_what_all_were_given_or_many_have_written_is_no_similarity() -> None:
     assert similar({"ada": "", "bob": ""}) == []
     assert similar({f"s{i}": CUNNING for i in range(6)}) == []
+
+
+# ---------------------------------------------------------------------------------------------
+# What passes between the grader and a notebook
+
+
+@pytest.fixture
+def remote() -> Iterator[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    """A function, called over a socket."""
+    here, there = socket.socketpair()
+    offers: dict[str, Callable[..., Any]] = {}
+    other = wire.Peer(wire.Line(there), offers)
+    thread = threading.Thread(target=other.serve)
+    thread.start()
+
+    def offered(function: Callable[..., Any]) -> Callable[..., Any]:
+        offers["f"] = function
+        return wire.Peer(wire.Line(here), {}).function("f")
+
+    yield offered
+    here.close()
+    thread.join()
+    there.close()
+
+
+def test_a_word_of_numpys_arrives_as_a_word(remote: Any) -> None:
+    assert remote(lambda: np.array(["too bold", "fine"])[0])() == "too bold"
+    assert remote(lambda: [np.str_("fine")])() == ["fine"]
+
+
+def test_a_generator_goes_on_wherever_it_stands_among_the_arguments(remote: Any) -> None:
+    rng, same = np.random.default_rng(0), np.random.default_rng(0)
+    draw = remote(lambda rng: rng.normal(size=3))
+    for drawn in (draw(rng), draw(rng=rng), draw(rng=rng)):
+        np.testing.assert_array_equal(drawn, same.normal(size=3))
+
+
+def test_what_a_students_function_changes_the_right_one_in_its_place_does_not_see() -> None:
+    def own(x: Any, scale: Any) -> Any:
+        x *= 0
+        scale[0] = 0
+        return x
+
+    for array in (np.ones, torch.ones):
+        call = inside._instead(own, lambda x, scale: 2 * x * scale)
+        x, scale = array(2), array(2)
+        assert list(call(x, scale=scale)) == [2, 2]
+        assert list(x) == list(scale) == [1, 1]
+
+
+def test_all_cores_are_used_also_where_the_system_does_not_say_which(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    n = os.cpu_count()
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS
+    assert course._n_cores() == n
 
 
 # ---------------------------------------------------------------------------------------------
