@@ -85,6 +85,7 @@ class Report:
             "student": self.student,
             "assignment": self.assignment.name,
             "status": self.status,
+            "filled": self.found.n_filled,
             "automatic": _number(automatic),
             "automatic_of": _number(of),
             "written": "",
@@ -247,8 +248,12 @@ def grade_folder(
     known = {*shown.values(), *(student for student, _ in before)}
     _typed(output, marks, assignments, known)
     sorted_files = {name: by_assignment(s, assignments) for name, s in students.items()}
-    # What nobody has handed in, and is not over by the course's file, has not been set.
-    set_ = [a for a in assignments if any(a in f or a in t for f, t in sorted_files.values())]
+    # What nobody has filled in, and is not over by the course's file, has not been set.
+    set_ = {
+        a
+        for files, torn in sorted_files.values()
+        for a in (*torn, *(a for a, those in files.items() if any(f.n_filled for _, f in those)))
+    }
     kept = output / "outcomes"
     kept.mkdir(parents=True, exist_ok=True)
     reports: list[Report] = []
@@ -258,17 +263,27 @@ def grade_folder(
         if only_student not in ("", name, shown[name]):
             continue
         files, torn = sorted_files[name]
-        prepared = {
-            a: _prepare(shown[name], files[a], assignments[a], seed)
-            for a in assignments
-            if a in files
-        }
         own = {a: row for (s, a), row in before.items() if s == shown[name]}
+        papers_of = {a: _papers(student, a, assignments) for a in assignments}
+        due = {
+            a
+            for a in assignments
+            if any(a in paper.name.lower() for paper in papers_of[a])
+            or _is_missing(course, name, a, set_)
+        }
+        prepared = {}
+        for a in assignments:
+            if a in files:
+                one = _prepare(shown[name], files[a], assignments[a], seed)
+                # A notebook as it was handed out is nothing, and takes no other's place.
+                filled = own.get(a, {}).get("filled", "0") != "0"
+                if one[0].found.n_filled or ((a in due or a in own) and not filled):
+                    prepared[a] = one
         late = _late(course, name, [report for report, _ in prepared.values()], own)
         for assignment_name, assignment in assignments.items():
             if only_assignment not in ("", assignment_name):
                 continue
-            papers = _papers(student, assignment_name, assignments)
+            papers = papers_of[assignment_name]
             plan = None
             earlier = own.get(assignment_name, {}).get("status", "missing")
             if assignment_name in prepared:
@@ -278,11 +293,7 @@ def grade_folder(
                 or (earlier != "missing" and not papers and not student.refused)
             ):
                 continue  # it lay in another folder
-            elif (
-                assignment_name in torn
-                or any(assignment_name in paper.name.lower() for paper in papers)
-                or _is_missing(course, name, assignment_name, set_)
-            ):
+            elif assignment_name in torn or assignment_name in due:
                 outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not handed in"))
                 status = "; ".join(torn.get(assignment_name, []))[:500] or "missing"
                 report = Report(shown[name], assignment, status, outcome, seed)
@@ -331,7 +342,7 @@ def grade_folder(
     return reports
 
 
-def _is_missing(course: Course, student: str, assignment: str, set_: list[str]) -> bool:
+def _is_missing(course: Course, student: str, assignment: str, set_: set[str]) -> bool:
     """Tell whether a student should have handed something in."""
     if course.deadline(student, assignment) is not None:
         return course.is_over(student, assignment)
@@ -626,7 +637,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         parser.error(str(error))
     if not reports:
-        parser.error(f"SUBMISSIONS must hold a student's notebook, {options.submissions} has none")
+        parser.error(
+            f"SUBMISSIONS must hold a notebook that is filled in, {options.submissions} has none"
+        )
     print(f"Seed {seed}; tables, feedback/, proofs/ and exchange/ are in {options.output}")
     return 0
 

@@ -314,6 +314,32 @@ def test_what_lay_in_another_folder_keeps_its_line(tmp_path: Path, grade: Grade)
     assert ("ada", "1_elbo") in found
 
 
+def hand_in_untouched(path: Path, name: str) -> None:
+    """Put a notebook as students are given it where one's own would lie."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(masters.release(MASTERS[name]), path)
+
+
+def test_a_notebook_as_it_was_handed_out_sets_nothing_and_takes_no_place(
+    tmp_path: Path, grade: Grade
+) -> None:
+    place = tmp_path / "in"
+    hand_in(place / "ada" / "5_beta.ipynb")
+    hand_in_untouched(place / "bob" / "5_beta.ipynb", "5_beta")
+    hand_in_untouched(place / "bob" / "1_elbo.ipynb", "1_elbo")
+    before = grade()
+    assert sorted(before) == [("ada", "5_beta"), ("bob", "5_beta")]
+    assert [row["filled"] == "0" for row in before.values()] == [False, True]
+    # The next week, with copies of the last one's.
+    hand_in_untouched(place / "ada" / "5_beta.ipynb", "5_beta")
+    hand_in(place / "ada" / "1_elbo.ipynb", "1_elbo")
+    marks = {("bob", question): (2.0, "orally") for question in BETA.written}
+    after = grade("", marks)
+    assert after["ada", "5_beta"] == before["ada", "5_beta"]
+    assert after["bob", "5_beta"]["written"] == f"{2 * len(BETA.written)}"
+    assert sorted(after) == [(s, a) for s in ("ada", "bob") for a in ("1_elbo", "5_beta")]
+
+
 def test_a_roster_gives_who_has_no_folder_a_line_and_names_who_is_not_on_it(
     tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
 ) -> None:
