@@ -185,17 +185,24 @@ def collect(place: Path, course: Course) -> tuple[dict[str, Student], list[str]]
     students, strays = submissions.collect(place)
     if not course.people:
         return students, strays
-    known = {name: Student() for name in course.people}
+    known = {name: Student(name) for name in course.people}
+    claims: dict[str, dict[str, Student]] = {}
+    canvas = {}
     for name, student in students.items():
         numbers = [file.canvas for file in (*student.files, *student.papers)]
+        canvas[name] = next(filter(None, numbers), "")
         try:
-            who = known[course.find(name, next(filter(None, numbers), "")).student]
+            who = course.find(student.name, canvas[name]).student
         except ValueError as error:
             strays.append(str(error))
             continue
-        who.files += student.files
-        who.papers += student.papers
-        who.refused += student.refused
+        claims.setdefault(who, {})[name] = student
+    for who, those in claims.items():
+        if len({canvas[name] for name in those} - {""}) > 1:
+            strays.append(f"{', '.join(those)}: only one of them can be {who} of the roster")
+            continue
+        for student in those.values():
+            known[who].add(student)
     return known, strays
 
 

@@ -13,6 +13,7 @@ import re
 import stat
 import unicodedata
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -67,15 +68,24 @@ class File:
 
 @dataclass
 class Student:
-    """All that one student has handed in; of what cannot be read, the reason."""
+    """All that one student has handed in under a name; of what cannot be read, the reason."""
 
+    name: str = ""
     files: list[File] = field(default_factory=list)
     papers: list[File] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
+    def add(self, other: "Student") -> None:
+        """Take over what came under another name."""
+        self.files += other.files
+        self.papers += other.papers
+        self.refused += other.refused
+
 
 def collect(place: Path) -> tuple[dict[str, Student], list[str]]:
     """Return what each student has handed in, and which files are nobody's.
+
+    Several of one name, with different numbers in Canvas or Moodle, have these in their keys.
 
     Raises:
         ValueError: when `place` is neither a folder nor a zip.
@@ -86,7 +96,7 @@ def collect(place: Path) -> tuple[dict[str, Student], list[str]]:
         entries = _zip(place.read_bytes())
     else:
         raise ValueError(f"SUBMISSIONS must be a folder or a zip, got {place}")
-    students: dict[str, Student] = {}
+    found: dict[tuple[str, str], Student] = {}
     strays = []
     for path, data, time in entries:
         if path.name in _SKIPPED or path.name.startswith("._") or _SKIPPED & set(path.parts[:-1]):
@@ -100,7 +110,8 @@ def collect(place: Path) -> tuple[dict[str, Student], list[str]]:
             if path.suffix.lower() in (".ipynb", ".zip", ".py"):
                 strays.append(f"{_plain(first)} lies in no student's folder")
             continue
-        student = students.setdefault(_plain(name), Student())
+        key = (_plain(name), match["number"] if match else "")
+        student = found.setdefault(key, Student(key[0]))
         inner = "/".join(path.parts[1:]) or (match["file"] if match else first)
         file = File(_plain(inner), b"", time, time)
         if match is not None and match.re is _CANVAS:
@@ -114,8 +125,15 @@ def collect(place: Path) -> tuple[dict[str, Student], list[str]]:
         for folder in place.iterdir():
             if folder.name not in _SKIPPED and folder.is_dir() and not folder.is_symlink():
                 match = _MOODLE.fullmatch(folder.name)
-                students.setdefault(_plain(match["student"] if match else folder.name), Student())
-    return dict(sorted(students.items())), strays
+                name = _plain(match["student"] if match else folder.name)
+                found.setdefault((name, match["number"] if match else ""), Student(name))
+    numbers = Counter(name for name, number in found if number)
+    students: dict[str, Student] = {}
+    for (name, number), one in sorted(found.items()):
+        key_ = f"{name} ({number})" if number and numbers[name] > 1 else name
+        student = students.setdefault(key_, Student(name))
+        student.add(one)
+    return students, strays
 
 
 def _plain(name: str) -> str:

@@ -365,6 +365,29 @@ def test_late_days_penalty_and_cap_are_applied_and_shown(tmp_path: Path, grade: 
     assert "(more do not count)" in page.read_text(encoding="utf-8")
 
 
+def test_two_of_one_name_are_two_students_and_on_a_roster_with_one_neither(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "in"
+    for number in (101, 102):
+        hand_in(place / f"leewei_{number}_9_5_beta.ipynb")
+        hand_in(place / f"Anna Schmidt_{number}_assignsubmission_file_" / "5_beta.ipynb")
+    hand_in(place / "bob_7_9_5_beta.ipynb")
+    hand_in(place / "bob_7_8_1_elbo.ipynb", "1_elbo")
+    names = ["Anna Schmidt (101)", "Anna Schmidt (102)", "bob", "leewei (101)", "leewei (102)"]
+    assert list(submissions.collect(place)[0]) == names
+    assert len(grade()) == 2 * len(names)
+    found = grade('roster = [{ student = "leewei" }, { student = "bob" }]\n' + SET)
+    assert found["leewei", "5_beta"]["status"] == "missing"
+    assert found["bob", "5_beta"]["status"] == "graded"
+    said = capsys.readouterr().out
+    assert "NOT GRADED: leewei (101), leewei (102): only one of them can be leewei" in said
+    table = "Student,ID,SIS User ID,SIS Login ID,Section\nLee Wei,101,,,\nLee Wei,102,,,\n"
+    written(tmp_path / "roster.csv", table)
+    found = grade('roster = "roster.csv"\n' + SET)
+    assert [found[n, "5_beta"]["status"] for n in ("101", "102")] == ["graded", "graded"]
+
+
 def test_what_canvas_does_not_call_late_is_not(tmp_path: Path, grade: Grade) -> None:
     hand_in(tmp_path / "in" / "lovelaceada_101_5_5_beta.ipynb", time=after(30))
     hand_in(tmp_path / "in" / "bob_LATE_102_6_5_beta.ipynb", time=after(0.5))
