@@ -22,7 +22,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -112,10 +112,12 @@ def _number(points: float) -> str:
 
 
 def _time(file: File | None) -> str:
-    """When it was handed in, of what was changed last on the disk or in the zip."""
-    if file is None or not file.time:
+    """When it was handed in, as far as that is known."""
+    if file is None:
         return ""
-    when = datetime.datetime.fromtimestamp(file.time if file.handed_in is None else file.handed_in)
+    if file.handed_in is None:
+        return "late, not known when" if file.late else "not known"
+    when = datetime.datetime.fromtimestamp(file.handed_in)
     return when.astimezone().isoformat(sep=" ", timespec="seconds")
 
 
@@ -261,6 +263,7 @@ def grade_folder(
         for files, torn in sorted_files.values()
         for a in (*torn, *(a for a, those in files.items() if any(f.n_filled for _, f in those)))
     }
+    times = {a: exchange.submitted(sheet) for a, sheet in course.worksheets.items()}
     kept = output / "outcomes"
     kept.mkdir(parents=True, exist_ok=True)
     reports: list[Report] = []
@@ -282,6 +285,8 @@ def grade_folder(
         for a in assignments:
             if a in files:
                 one = _prepare(shown[name], files[a], assignments[a], seed)
+                if (file := one[0].file) and file.moodle in times.get(a, {}):
+                    one[0].file = replace(file, handed_in=times[a][file.moodle])
                 # A notebook as it was handed out is nothing, and takes no other's place.
                 filled = own.get(a, {}).get("filled", "0") != "0"
                 if one[0].found.n_filled or ((a in due or a in own) and not filled):
@@ -325,6 +330,12 @@ def grade_folder(
                 except (OSError, ValueError, TypeError):
                     todo.append((report, plan, path))
     _run(reports, todo, n_jobs, scheduler)
+    for a in course.due:
+        files_ = [report.file for report in reports if report.assignment.name == a and report.file]
+        if n := sum(file.handed_in is None for file in files_):
+            print(
+                f"NOT KNOWN when {n} of {a} were handed in: no days late are counted", flush=True
+            )
     typed, marks = _typed(output, marks, assignments, known)
     for report in reports:
         for question in report.assignment.written:

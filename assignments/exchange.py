@@ -5,8 +5,9 @@ worksheet of `mod/assign/feedback/offline`, of nbgrader those of `nbgrader expor
 Gradescope those of its "Download grades".
 """
 
-__all__ = ["write"]
+__all__ = ["submitted", "write"]
 
+import contextlib
 import datetime
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,19 @@ from masters import Assignment
 from roster import Course, Person
 
 Row = dict[str, Any]
+
+
+def submitted(path: Path) -> dict[str, float]:
+    """Return when each participant has handed in, from Moodle's worksheet in English."""
+    times = {}
+    for _, row in sheets.read(path)[1]:
+        number = row.get("Identifier", "").removeprefix("Participant ")
+        for clock in ("%I:%M %p", "%H:%M"):
+            with contextlib.suppress(ValueError, OverflowError):  # "-", or another language
+                when = row.get("Last modified (submission)", "")
+                time = datetime.datetime.strptime(when, f"%A, %d %B %Y, {clock}")
+                times[number] = time.timestamp()
+    return times
 
 
 def write(output: Path, course: Course, assignments: Mapping[str, Assignment]) -> list[str]:
@@ -36,6 +50,8 @@ def write(output: Path, course: Course, assignments: Mapping[str, Assignment]) -
             before = known.get(shown)
             number = row["canvas"] or (before.canvas if before else "")
             known[shown] = Person(student, name=student, canvas=number)
+    for row in marks.values():  # "not known" is no time
+        row["handed_in"] = row["handed_in"] if row["handed_in"][:1].isdigit() else ""
     marks = {(sheets.bare(s), a): row for (s, a), row in marks.items()}
     people = {s: known[s] for s in sorted({s for s, _ in marks} & known.keys())}
     for student in known:

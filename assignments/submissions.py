@@ -50,8 +50,9 @@ class File:
         name: within the student's folder.
         data: what is in it.
         time: of its last change, by which the newest of several is known.
-        handed_in: when it was, in seconds since 1970; nothing where Canvas says that it was in
-            time.
+        handed_in: when it was, in seconds since 1970; nothing in a download of Canvas or Moodle,
+            where all files have the time of the download.
+        late: whether Canvas says that it was.
         canvas: the student's number there.
         moodle: the participant's number there, which is another for each assignment.
         kind: of a picture or a PDF.
@@ -61,6 +62,7 @@ class File:
     data: bytes
     time: float
     handed_in: float | None = None
+    late: bool = False
     canvas: str = ""
     moodle: str = ""
     kind: str = ""
@@ -115,10 +117,10 @@ def collect(place: Path) -> tuple[dict[str, Student], list[str]]:
         inner = "/".join(path.parts[1:]) or (match["file"] if match else first)
         file = File(_plain(inner), b"", time, time)
         if match is not None and match.re is _CANVAS:
-            in_time = None if match["late"] is None else time
-            file = replace(file, canvas=match["number"], handed_in=in_time)
+            late = match["late"] is not None
+            file = replace(file, canvas=match["number"], handed_in=None, late=late)
         elif match is not None:
-            file = replace(file, moodle=match["number"])
+            file = replace(file, moodle=match["number"], handed_in=None)
         _take(student, file, data)
     # A folder without a file is a student's too.
     if place.is_dir():

@@ -388,12 +388,34 @@ def test_two_of_one_name_are_two_students_and_on_a_roster_with_one_neither(
     assert [found[n, "5_beta"]["status"] for n in ("101", "102")] == ["graded", "graded"]
 
 
-def test_what_canvas_does_not_call_late_is_not(tmp_path: Path, grade: Grade) -> None:
+def test_the_time_of_a_download_is_not_that_of_handing_in(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
     hand_in(tmp_path / "in" / "lovelaceada_101_5_5_beta.ipynb", time=after(30))
-    hand_in(tmp_path / "in" / "bob_LATE_102_6_5_beta.ipynb", time=after(0.5))
-    found = grade(ROSTER + SET)
-    assert found["ada", "5_beta"]["days_late"] == ""
-    assert found["bob", "5_beta"]["days_late"] == "1"
+    hand_in(tmp_path / "in" / "bob_LATE_102_6_5_beta.ipynb", time=after(30))
+    found = grade(ROSTER + "penalty = 0.5\n" + SET)
+    assert {row["days_late"] for row in found.values()} == {""}
+    assert found["ada", "5_beta"]["handed_in"] == "not known"
+    assert found["bob", "5_beta"]["handed_in"] == "late, not known when"
+    assert "NOT KNOWN when 2 of 5_beta were handed in" in capsys.readouterr().out
+    table = rows(tmp_path / "grades" / "exchange" / "gradescope-5_beta.csv")
+    assert {row["Submission Time"] for row in table} == {""}
+
+
+def test_moodles_worksheet_says_when_it_was_handed_in(tmp_path: Path, grade: Grade) -> None:
+    for name, number in (("Ada Lovelace", 17), ("=Bob", 18)):
+        folder = f"{name}_{number}_assignsubmission_file_"
+        hand_in(tmp_path / "in" / folder / "5_beta.ipynb", time=after(30))
+    due = datetime.datetime.fromtimestamp(after(1.5))
+    when = f"{due:%A}, {due.day} {due:%B %Y, %I:%M %p}"
+    written(
+        tmp_path / "sheet.csv",
+        "Identifier,Full name,Grade,Last modified (submission),Last modified (grade)\n"
+        f'Participant 17,Ada Lovelace,,"{when}",-\nParticipant 18,=Bob,,-,-\n',
+    )
+    found = grade(ROSTER + SET + 'moodle = "sheet.csv"\n')
+    assert found["ada", "5_beta"]["days_late"] == "2"
+    assert found["bob", "5_beta"]["handed_in"] == "not known"
 
 
 def test_a_time_within_a_students_own_zip_says_nothing_of_being_late(tmp_path: Path) -> None:
