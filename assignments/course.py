@@ -141,7 +141,7 @@ def _prepare(
 ) -> tuple[Report, sandbox.Plan]:
     """Return a report without an outcome, and what has to be run for it, of the best of the files.
 
-    That is the one with most cells filled in, and of equals the newest.
+    That is the one with most cells filled in, and if several tie, the newest.
     """
     outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not run"))
     file, found = max(files, key=lambda entry: (entry[1].n_filled, entry[0].time))
