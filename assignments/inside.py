@@ -12,6 +12,7 @@ its orders from a socket, CONTROL in the first; NAMES are the modules to import.
 __all__: list[str] = []
 
 import contextlib
+import copy
 import ctypes
 import gc
 import importlib
@@ -279,7 +280,8 @@ def _serve(line: Line, shell: Any, limits: Any) -> None:
     peer = _Student(line, offers)
     peer.shell = shell
     for name in order["replaced"]:
-        shell.user_ns[name] = _instead(peer.function(name))
+        own = shell.user_ns.get(name) if order["asked"] else None
+        shell.user_ns[name] = _instead(own, peer.function(name))
     printed = _Printed()
     with (
         shell.builtin_trap,
@@ -302,18 +304,26 @@ def _late(namespace: dict[str, Any], name: str) -> Any:
     return call
 
 
-def _instead(right: Any) -> Any:
-    """The right function in place of one's own, with results of the kind of its arguments.
+def _instead(own: Any, right: Any) -> Any:
+    """The right function in place of one's own, with results of the kind that one's own has.
 
-    One's own is not asked: it may not end, or end the process.
+    What one's own returns is not asked for where it is None.
     """
 
     def call(*arguments: Any, **named: Any) -> Any:
-        result, torch = right(*arguments, **named), sys.modules.get("torch")
-        given = [*arguments, *named.values()]
-        if torch is not None and any(isinstance(part, torch.Tensor) for part in given):
-            return torch.as_tensor(result)
-        return result
+        kind, torch = None, sys.modules.get("torch")
+
+        def copied(value: Any) -> Any:
+            is_tensor = torch is not None and isinstance(value, torch.Tensor)
+            return value.clone() if is_tensor else copy.deepcopy(value)
+
+        if own is not None:  # which may change what it is given
+            with contextlib.suppress(Exception, SystemExit):
+                kind = own(*map(copied, arguments), **{n: copied(v) for n, v in named.items()})
+        result = right(*arguments, **named)
+        if torch is not None and isinstance(kind, torch.Tensor):
+            return torch.as_tensor(result).to(kind.dtype)
+        return result.tolist() if isinstance(kind, list) and hasattr(result, "tolist") else result
 
     return call
 

@@ -165,12 +165,14 @@ def _run_test(line: Line, plan: Plan, test: str, limits: Limits, outcome: Outcom
     """
     attempt = functools.partial(_try, line, plan, test, limits, outcome)
     error = attempt(Exam.judge, [])
+    # Functions that do not end, or end their process, are not asked of what kind an answer is.
+    asked = not any(said in error for said in _NO_ANSWER)
     earlier = plan.exam.earlier(test)
     if error and error != "not written yet" and earlier:
-        error = error if attempt(Exam.judge, earlier) else ""
+        error = error if attempt(Exam.judge, earlier, asked) else ""
     outcome.late |= "took longer" in error
     if error and not any(said in error for said in _NO_ANSWER):
-        told = attempt(bank.explain, earlier)
+        told = attempt(bank.explain, earlier, asked)
         if told and not any(said in told for said in _NO_ANSWER):
             outcome.details[test] = told
     return error.partition("\n")[0]
@@ -184,6 +186,7 @@ def _try(
     outcome: Outcome,
     ask: Callable[..., str],
     replaced: list[str],
+    asked: bool = True,
 ) -> str:
     names = plan.exam.tested(test)
     here, there = socket.socketpair()
@@ -195,7 +198,7 @@ def _try(
         peer = Peer(own, plan.exam.right(test) if replaced else {})
         functions = {name: peer.function(name) for name in names}
         try:
-            own.send({"functions": names, "replaced": replaced})
+            own.send({"functions": names, "replaced": replaced, "asked": asked})
             error = ask(plan.exam, test, plan.seed, functions)
         except TimeUp:
             if time.monotonic() >= line.deadline:
