@@ -25,9 +25,9 @@ def submitted(path: Path) -> dict[str, float]:
     times = {}
     for _, row in sheets.read(path)[1]:
         number = row.get("Identifier", "").removeprefix("Participant ")
+        when = row.get("Last modified (submission)", "")
         for clock in ("%I:%M %p", "%H:%M"):
             with contextlib.suppress(ValueError, OverflowError):  # "-", or another language
-                when = row.get("Last modified (submission)", "")
                 time = datetime.datetime.strptime(when, f"%A, %d %B %Y, {clock}")
                 times[number] = time.timestamp()
     return times
@@ -38,7 +38,9 @@ def write(output: Path, course: Course, assignments: Mapping[str, Assignment]) -
     folder = output / "exchange"
     folder.mkdir(exist_ok=True)
     marks = {
-        (row["student"], row["assignment"]): {k: sheets.bare(v) for k, v in row.items()}
+        (sheets.bare(row["student"]), row["assignment"]): {
+            column: sheets.bare(value) for column, value in row.items()
+        }
         for _, row in sheets.read(output / "grades.csv")[1]
     }
     known = {course.shown(person.student): person for person in course.people.values()}
@@ -52,7 +54,6 @@ def write(output: Path, course: Course, assignments: Mapping[str, Assignment]) -
             known[shown] = Person(student, name=student, canvas=number)
     for row in marks.values():  # "not known" is no time
         row["handed_in"] = row["handed_in"] if row["handed_in"][:1].isdigit() else ""
-    marks = {(sheets.bare(s), a): row for (s, a), row in marks.items()}
     people = {s: known[s] for s in sorted({s for s, _ in marks} & known.keys())}
     for student in known:
         people.setdefault(student, known[student])
@@ -85,10 +86,9 @@ def _nbgrader(folder: Path, course: Course, people: dict[str, Person], marks: An
     columns = ["assignment", "duedate", "timestamp", "student_id", "last_name", "first_name"]
     columns += ["email", "raw_score", "late_submission_penalty", "score", "max_score"]
     sheets.write(folder / "nbgrader.csv", columns, rows)
-    # What `nbgrader db student import` takes, which knows no byte-order mark.
-    path = folder / "nbgrader-students.csv"
-    sheets.write(path, ["id", "last_name", "first_name", "email", "lms_user_id"], students)
-    path.write_bytes(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    # What `nbgrader db student import` takes.
+    columns = ["id", "last_name", "first_name", "email", "lms_user_id"]
+    sheets.write(folder / "nbgrader-students.csv", columns, students, marked=False)
 
 
 def _canvas(
@@ -112,10 +112,8 @@ def _canvas(
         for name, title in titles.items():
             row[title] = marks.get((shown, name), {}).get("total", "")
         rows.append(row)
-    path = folder / "canvas.csv"
-    sheets.write(path, columns, rows)
     # Canvas looks for "Student" at the very beginning of the file.
-    path.write_bytes(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    sheets.write(folder / "canvas.csv", columns, rows, marked=False)
 
 
 def _moodle(

@@ -235,7 +235,7 @@ def proofs(folder: Path, assignment: Assignment, reports: Iterable[Any]) -> Path
     for question in assignment.written:
         task = re.sub(r"^#+ ", "## ", assignment.questions[question], flags=re.M)
         body.append(_rendered(task))
-        if rubric := assignment.cells[question].source.partition("**Rubric**")[2].strip():
+        if rubric := assignment.rubrics[question]:
             body.append(f"<h2>Rubric</h2>{_rendered(rubric)}")
     body.append("</aside></div>")
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in (_CONFIG, _SCRIPT))

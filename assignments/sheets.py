@@ -57,11 +57,17 @@ def bare(value: str) -> str:
     return value[1:] if value[:1] == "'" and harmless(value[1:]) != value[1:] else value
 
 
-def write(path: Path, columns: Iterable[str], rows: Iterable[dict[str, Any]]) -> None:
-    """Write a table, as a whole or not at all."""
+def write(
+    path: Path, columns: Iterable[str], rows: Iterable[dict[str, Any]], *, marked: bool = True
+) -> None:
+    """Write a table, as a whole or not at all.
+
+    It is marked as UTF-8 at its beginning, by which Excel knows it, unless its reader knows no
+    such mark.
+    """
     part = path.with_suffix(".part")
-    # With a byte-order mark, by which Excel knows that it is UTF-8.
-    with part.open("w", newline="", encoding="utf-8-sig", errors="replace") as file:
+    encoding = "utf-8-sig" if marked else "utf-8"
+    with part.open("w", newline="", encoding=encoding, errors="replace") as file:
         writer = csv.DictWriter(file, list(columns), extrasaction="ignore", restval="")
         writer.writerow({column: harmless(column) for column in writer.fieldnames})
         writer.writerows({k: harmless(v) for k, v in row.items()} for row in rows)

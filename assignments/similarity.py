@@ -52,11 +52,8 @@ def _prints(source: str) -> set[int]:
     tokens = _tokens(source)
     grams = [" ".join(tokens[i : i + _GRAM]) for i in range(len(tokens) - _GRAM + 1)]
     hashes = [zlib.crc32(gram.encode("utf-8", "replace")) for gram in grams]
-    return (
-        {min(hashes[i : i + _WINDOW]) for i in range(max(1, len(hashes) - _WINDOW + 1))}
-        if (hashes)
-        else set()
-    )
+    starts = range(max(1, len(hashes) - _WINDOW + 1)) if hashes else []
+    return {min(hashes[i : i + _WINDOW]) for i in starts}
 
 
 def _tokens(source: str) -> list[str]:
