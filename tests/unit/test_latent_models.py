@@ -5,6 +5,7 @@ import torch
 from torch import distributions as td
 from torch import nn
 
+from tests.unit.kinds import LIKELIHOODS
 from vaebook.datasets import ImageSet
 from vaebook.models import (
     VAE,
@@ -12,11 +13,7 @@ from vaebook.models import (
     Bernoulli,
     Classifier,
     Codes,
-    ConstrainedGaussian,
     Gaussian,
-    GecoGaussian,
-    LearnedGaussian,
-    OptimalGaussian,
     evaluating,
 )
 from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
@@ -25,14 +22,6 @@ from vaebook.models.priors import StandardNormal
 # Monte Carlo is held within this many standard errors: one false alarm in 150,000 per number.
 SIGMAS = 4.5
 
-LIKELIHOODS = [
-    Bernoulli,
-    Gaussian,
-    LearnedGaussian,
-    OptimalGaussian,
-    ConstrainedGaussian,
-    GecoGaussian,
-]
 SHAPES = [(1, 4, 4), (3, 5, 8), (1, 12, 7)]
 
 

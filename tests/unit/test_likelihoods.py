@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import distributions as td
 
+from tests.unit.kinds import LIKELIHOODS
 from vaebook.models import (
     Bernoulli,
     ConstrainedGaussian,
@@ -22,7 +23,6 @@ from vaebook.models import (
 SIGMAS = 4.5
 
 GAUSSIANS = [Gaussian, LearnedGaussian, OptimalGaussian, ConstrainedGaussian]
-ALL = [Bernoulli, *GAUSSIANS, GecoGaussian]
 
 
 def draw(*shape, seed=0):
@@ -167,7 +167,7 @@ def test_a_variance_that_is_none_is_refused(variance):
 # Variances that follow the errors
 
 
-@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("make", LIKELIHOODS)
 def test_log_prob_changes_nothing_in_training_either(make):
     likelihood = make().train()
     before = {name: value.clone() for name, value in likelihood.state_dict().items()}
@@ -291,7 +291,7 @@ def test_a_variance_that_follows_errors_refuses_to_go_without(kind):
 # All of them
 
 
-@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("make", LIKELIHOODS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_pairs_are_each_image_under_each_output(make, dtype):
     likelihood = make().to(dtype)
@@ -315,7 +315,7 @@ def test_pairs_keep_small_errors_of_large_images():
     assert (found - expected).abs().max() < 0.1
 
 
-@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("make", LIKELIHOODS)
 def test_pixels_add_up_to_the_image(make):
     likelihood = make().double()
     outputs, images = draw(4, 1, 3, 5), pixels(4, 1, 3, 5).double()
@@ -327,7 +327,7 @@ def test_pixels_add_up_to_the_image(make):
     torch.testing.assert_close(one.sum((1, 2, 3)), expected)
 
 
-@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("make", LIKELIHOODS)
 def test_half_precision_outputs_are_summed_in_single(make):
     outputs, images = draw(4, 1, 8, 8).bfloat16(), pixels(4, 1, 8, 8)
     likelihood = make()
@@ -339,7 +339,7 @@ def test_half_precision_outputs_are_summed_in_single(make):
     torch.testing.assert_close(pairs, likelihood.log_prob_pairs(outputs.float(), images))
 
 
-@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("make", LIKELIHOODS)
 def test_shapes_that_would_broadcast_are_refused(make):
     likelihood, outputs = make(), torch.zeros(6, 1, 4, 4)
     for images in (torch.zeros(6, 4, 4), torch.zeros(1, 1, 4, 4), torch.zeros(6, 1, 4, 1)):
@@ -354,7 +354,7 @@ def test_shapes_that_would_broadcast_are_refused(make):
         likelihood.log_prob(outputs.long(), torch.zeros(6, 1, 4, 4))
 
 
-@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("make", LIKELIHOODS)
 def test_the_gradient_of_log_prob_is_that_of_the_formula(make):
     likelihood = make().double()
     outputs, images = draw(3, 1, 2, 2).requires_grad_(), pixels(3, 1, 2, 2).double()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import integrate
 from torch import distributions as td
 
+from tests.unit.kinds import LIKELIHOODS
 from vaebook import objectives
 from vaebook.datasets import ImageSet
 from vaebook.models import (
@@ -18,11 +19,7 @@ from vaebook.models import (
     Autoencoder,
     Bernoulli,
     Classifier,
-    ConstrainedGaussian,
     Gaussian,
-    GecoGaussian,
-    LearnedGaussian,
-    OptimalGaussian,
 )
 from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from vaebook.models.priors import ConditionalShift, DiagonalNormal, FullNormal, Mixture
@@ -395,14 +392,6 @@ def classifier(shape=(1, 4, 4)):
     return Classifier(MLPEncoder(6, (8,), shape), 6, 3)
 
 
-LIKELIHOODS = [
-    Bernoulli,
-    Gaussian,
-    LearnedGaussian,
-    OptimalGaussian,
-    ConstrainedGaussian,
-    GecoGaussian,
-]
 PAIRS = [
     *((objectives.negative_elbo, lambda k=k, **s: small(VAE, k, **s)) for k in LIKELIHOODS),
     *(
