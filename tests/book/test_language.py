@@ -32,7 +32,7 @@ RULES = {
         r"\bbelongs? into\b|\b(?:is|are|was|were) owed to\b|\blets? one \w+"
         r"|\bfor the greater part\b|\b[Ww]ith which probability\b"
         r"|\b[Ww]hich \w+ ha(?:s|ve) (?:each|every)\b"
-        r"|\bcan be said exactly\b|\bthe (\w+er), the \1\b"
+        r"|\bcan be said exactly\b|\bthe (\w+er), the \1\b|\bfrom (\w+) to \2\b"
     ),
     "a true minus sign": r"(?<![\w\u2212-])-\d",
     "no bold numbers": r"\*\*(?:[\d.,\u2212]+|\{glue:text\})\*\*",
@@ -93,6 +93,7 @@ def test_a_page_keeps_to_the_style(path: Path) -> None:
         "The point belongs into the numerator.",
         "The gap is owed to the family.",
         "Which variance has each coordinate?",
+        "The signal shrinks from layer to layer.",
         "They lie between -3 and 3.",
         "It is **12.5** nats.",
         "It is **{glue:text}`a:.1f`** nats.",

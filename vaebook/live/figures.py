@@ -113,7 +113,7 @@ def pipeline(
     names: Sequence[str] = _DIGITS,
     dtype: Precision = "int8",
 ) -> Live:
-    r"""A VAE from end to end: image, q(z|x), a draw of it, what is decoded, the ELBO's two terms.
+    r"""A VAE at work: image, q(z|x), a draw of it, what is decoded, the ELBO's two terms.
 
     .. math:: x \to (\mu, \sigma), \quad z = \mu + \sigma\varepsilon, \quad
         -\log p(x|z) + \mathrm{KL}(q(z|x) \| p(z))
