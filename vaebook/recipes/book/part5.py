@@ -1,6 +1,18 @@
 """Shaping the latent space: betas and variances, anchors, a conditional VAE."""
 
-__all__ = ["ANCHOR_RATES", "BATCH", "HEATMAP_BETAS", "MNIST_BETAS", "recipes", "score"]
+__all__ = [
+    "ANCHOR_RATES",
+    "BATCH",
+    "HEATMAP_BETAS",
+    "MNIST_BETAS",
+    "NOISE",
+    "SWEEP_SEEDS",
+    "TOLERANCES",
+    "VARIANCES",
+    "heatmap_vae",
+    "recipes",
+    "score",
+]
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -16,10 +28,11 @@ from vaebook.models import (
     Bernoulli,
     ConstrainedGaussian,
     Gaussian,
+    GecoGaussian,
     LearnedGaussian,
     OptimalGaussian,
 )
-from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.models.priors import ConditionalShift, Prior
 from vaebook.objectives import negative_elbo
 from vaebook.recipes import measure
@@ -34,6 +47,10 @@ PART = "V. Shaping the latent space"
 # threshold of a linear VAE, is at about 2,600 and at 10.
 HEATMAP_BETAS = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 10_000.0)
 MNIST_BETAS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 30.0)
+SWEEP_SEEDS = {"heatmap": range(10), "mnist": range(5)}
+VARIANCES = {"heatmap": 0.01, "mnist": 0.5}  # where beta has its unit
+TOLERANCES = {"heatmap": 0.011, "mnist": 0.03}  # mean squared errors to hold
+NOISE, OTHER_NOISES = 0.1, (0.05, 0.3)  # standard deviations in a pixel of the heatmaps
 ANCHOR_RATES = (0.0, 3.0, 10.0)
 BATCH = 16  # images of a class, where anchors are drawn from a batch
 
@@ -41,131 +58,117 @@ BATCH = 16  # images of a class, where anchors are drawn from a batch
 def recipes() -> list[Recipe]:
     """Return the recipes of Part V."""
     # All of a seed before the next one: a sweep that is stopped has whole curves.
-    sweeps = [recipe for seed in range(3) for recipe in _sweep(seed)]
+    sweeps = [
+        recipe
+        for seed in SWEEP_SEEDS["heatmap"]
+        for data, seeds in SWEEP_SEEDS.items()
+        if seed in seeds
+        for recipe in _sweep(data, seed)
+    ]
     return [*sweeps, *(recipe for seed in range(5) for recipe in _anchored(seed))]
 
 
-def _heatmap_vae(likelihood: Callable[[], Gaussian]) -> VAE:
-    encoder, decoder = ConvEncoder(12, initial="torch"), ConvDecoder(6, hidden=32, initial="torch")
-    return VAE(encoder, decoder, 6, likelihood())
+def heatmap_vae(likelihood: Callable[[], Gaussian]) -> VAE:
+    """Return the sweep's untrained network for heatmaps."""
+    shape = (1, 36, 36)
+    decoder = MLPDecoder(6, (32, 64), shape=shape)
+    return VAE(MLPEncoder(12, (64,), shape=shape), decoder, 6, likelihood())
 
 
 def _mnist_vae(likelihood: Callable[[], Gaussian]) -> VAE:
-    encoder = MLPEncoder(32, (32,), initial="torch")
-    return VAE(encoder, MLPDecoder(16, (32,), initial="torch"), 16, likelihood())
+    return VAE(MLPEncoder(32, (128,)), MLPDecoder(16, (64,)), 16, likelihood())
 
 
-def _heatmap(way: str, likelihood: Callable[[], Gaussian], noise: float, **rest: Any) -> Recipe:
+def _heatmap(name: str, likelihood: Callable[[], Gaussian], noise: float, **rest: Any) -> Recipe:
     about = rest.pop("about")
     return Recipe(
-        f"beta-{way}-s{rest['seed']}",
+        name,
         HEATMAPS,
-        partial(_heatmap_vae, likelihood),
+        partial(heatmap_vae, likelihood),
         part=PART,
-        **{"epochs": 20, **rest},
-        learning_rate=4e-3,
+        epochs=40,
+        learning_rate=0.016,
         transform=partial(add_noise, scale=noise),
         measure=measure.noisy_vae,
         n_codes=500,
         keep_steps=False,
-        summary="VAE, three conv + max-pool blocks, 6 latents, on heatmaps with pixel noise "
-        f"{noise:g}, {about}",
+        summary=f"1296-64-6-32-64-1296 MLP VAE on heatmaps with pixel noise {noise:g}, {about}",
+        **rest,
     )
 
 
-def _mnist(way: str, likelihood: Callable[[], Gaussian], **rest: Any) -> Recipe:
+def _mnist(name: str, likelihood: Callable[[], Gaussian], **rest: Any) -> Recipe:
     about = rest.pop("about")
     return Recipe(
-        f"beta-{way}-s{rest['seed']}",
+        name,
         MNIST,
         partial(_mnist_vae, likelihood),
         part=PART,
-        **{"epochs": 10, **rest},
-        learning_rate=4e-3,
+        epochs=20,
+        learning_rate=0.016,
         batch_size=512,
         measure=measure.gaussian_vae,
         n_codes=400,
         keep_steps=False,
-        summary=f"784-32-16 MLP VAE on MNIST, Gaussian, {about}",
+        summary=f"784-128-16-64-784 MLP VAE on MNIST, Gaussian, {about}",
+        **rest,
     )
 
 
-def _sweep(seed: int) -> list[Recipe]:
+def _sweep(data: str, seed: int) -> list[Recipe]:
+    build = partial(_heatmap, noise=NOISE) if data == "heatmap" else _mnist
+    tags = {"data": data, "noise": NOISE if data == "heatmap" else 0.0, "seed": seed}
+    variance, betas = VARIANCES[data], HEATMAP_BETAS if data == "heatmap" else MNIST_BETAS
     found = [
-        _heatmap(
-            f"heatmap-b{beta:g}",
-            partial(Gaussian, 0.01),
-            0.1,
+        build(
+            f"beta-{data}-b{beta:g}-s{seed}",
+            partial(Gaussian, variance),
             objective=partial(negative_elbo, beta=beta),
             seed=seed,
-            tags={"data": "heatmap", "way": "fixed", "beta": beta, "noise": 0.1, "seed": seed},
-            about=f"variance 0.01, beta = {beta:g}",
+            tags=tags | {"way": "fixed", "beta": beta},
+            about=f"variance {variance:g}, beta = {beta:g}",
         )
-        for beta in HEATMAP_BETAS
+        for beta in betas
     ]
     found += [
-        _mnist(
-            f"mnist-b{beta:g}",
-            partial(Gaussian, 0.5),
-            objective=partial(negative_elbo, beta=beta),
-            seed=seed,
-            tags={"data": "mnist", "way": "fixed", "beta": beta, "seed": seed},
-            about=f"variance 1/2, beta = {beta:g}",
-        )
-        for beta in MNIST_BETAS
-    ]
-    found += [
-        _heatmap(
-            f"heatmap-{way}",
-            likelihood,
-            0.1,
-            seed=seed,
-            tags={"data": "heatmap", "way": way, "noise": 0.1, "seed": seed},
-            **more,
-        )
-        for way, likelihood, more in _variances(0.011, 20)
-    ]
-    found += [
-        _mnist(
-            f"mnist-{way}",
+        build(
+            f"beta-{data}-{way}-s{seed}",
             likelihood,
             seed=seed,
-            tags={"data": "mnist", "way": way, "seed": seed},
-            **more,
+            tags=tags | {"way": way},
+            about=about,
+            keep_last=keep_last,
         )
-        for way, likelihood, more in _variances(0.03, 10)
+        for way, likelihood, about, keep_last in _ways(TOLERANCES[data])
     ]
-    found += [
-        _heatmap(
-            f"noise{noise:g}",
-            partial(OptimalGaussian, 0.02),
-            noise,
-            seed=seed,
-            tags={"data": "heatmap", "way": "optimal", "noise": noise, "seed": seed},
-            about="optimal variance",
-        )
-        for noise in (0.05, 0.3)
-    ]
+    if data == "heatmap":
+        found += [
+            _heatmap(
+                f"beta-noise{noise:g}-s{seed}",
+                partial(OptimalGaussian, 0.02),
+                noise,
+                seed=seed,
+                tags=tags | {"way": "optimal", "noise": noise},
+                about="optimal variance",
+            )
+            for noise in OTHER_NOISES
+        ]
     return found
 
 
-def _variances(
-    tolerance: float, epochs: int
-) -> list[tuple[str, Callable[[], Gaussian], dict[str, Any]]]:
+def _ways(tolerance: float) -> list[tuple[str, Callable[[], Gaussian], str, bool]]:
+    """Return how else than by hand a variance is chosen, and whether the last weights are kept."""
     return [
         # A learned logarithm moves by no more than the learning rate per step: it must not start
         # too far away.
-        ("learned", partial(LearnedGaussian, 0.02), {"about": "learned variance"}),
-        ("optimal", partial(OptimalGaussian, 0.02), {"about": "optimal variance"}),
-        # A thermostat starts when the networks have learnt to draw.
+        ("learned", partial(LearnedGaussian, 0.02), "learned variance", False),
+        ("optimal", partial(OptimalGaussian, 0.02), "optimal variance", False),
+        ("geco", partial(GecoGaussian, tolerance), f"GECO, mean squared error {tolerance}", True),
         (
-            "geco",
+            "thermostat",
             partial(ConstrainedGaussian, tolerance),
-            {
-                "about": f"mean squared error held at {tolerance}",
-                "epochs": 2 * epochs,
-                "keep_last": True,
-            },
+            f"thermostat, mean squared error {tolerance}",
+            True,
         ),
     ]
 
