@@ -54,19 +54,20 @@ def test_tags_tell_the_recipes_of_a_sweep_apart():
             assert recipe.tags["beta"] == recipe.objective.keywords["beta"]
 
 
-def test_the_sweep_has_eight_prices_and_three_seeds_of_two_data_sets_and_both_collapse():
+def test_the_sweep_has_eight_prices_and_its_seeds_of_two_data_sets_and_both_collapse():
     for data, betas, threshold in (
         ("heatmap", part5.HEATMAP_BETAS, 2600),
         ("mnist", part5.MNIST_BETAS, 10),
     ):
         assert len(betas) >= 8
+        assert len(part5.SWEEP_SEEDS[data]) >= 5
         assert min(betas) < 1 < threshold < max(betas)
         found = {
             (recipe.tags["beta"], recipe.seed)
             for recipe in ALL
             if recipe.tags.get("way") == "fixed" and recipe.tags["data"] == data
         }
-        assert found == {(beta, seed) for beta in betas for seed in range(3)}
+        assert found == {(beta, seed) for beta in betas for seed in part5.SWEEP_SEEDS[data]}
 
 
 def test_a_recipe_is_its_own_name():

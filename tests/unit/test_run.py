@@ -345,9 +345,9 @@ def test_a_recipe_without_steps_keeps_its_epochs(tiny, tmp_path):
 
 
 def test_an_objective_that_moves_keeps_the_last_weights(tmp_path):
-    images, test = recipes.get("beta-heatmap-geco-s0").sets()
+    images, test = recipes.get("beta-heatmap-thermostat-s0").sets()
     recipe = dataclasses.replace(
-        recipes.get("beta-heatmap-geco-s0"), data=(images[:480], test[:60]), epochs=3
+        recipes.get("beta-heatmap-thermostat-s0"), data=(images[:480], test[:60]), epochs=3
     )
     found = train(recipe, tmp_path)
     assert found.card["best_epoch"] == 2
