@@ -8,16 +8,20 @@ minimises the mean of, the others are recorded.
 
 __all__ = [
     "Objective",
+    "beta_tc",
     "cross_entropy",
+    "dip",
     "gaussian_kl",
+    "info_vae",
     "kl_divergence",
     "kl_per_latent",
     "negative_elbo",
     "reconstruction_only",
 ]
 
+import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -26,6 +30,9 @@ from torch.nn import functional as F
 from vaebook import _checks
 from vaebook.datasets import ImageSet
 from vaebook.models import VAE, Autoencoder, Classifier
+from vaebook.models.priors import StandardNormal
+
+_LOG_TWO_PI = math.log(2 * math.pi)
 
 
 class Objective(Protocol):
@@ -193,13 +200,278 @@ def negative_elbo(
     _check(model, VAE, batch)
     weight = beta(progress) if callable(beta) else beta
     _checks.number(weight, "beta", 0)
+    seen = _encoded(model, batch, generator)
+    loss = seen.reconstruction + weight * seen.kl
+    return {"loss": loss, "reconstruction": seen.reconstruction, "kl": seen.kl} | seen.statistics
+
+
+class _Encoded(NamedTuple):
+    """A batch, encoded, drawn and decoded: codes [N, D], the two parts of the ELBO [N]."""
+
+    mu: Tensor
+    logvar: Tensor
+    z: Tensor
+    reconstruction: Tensor
+    kl: Tensor
+    statistics: dict[str, Tensor]
+
+
+def _encoded(model: VAE, batch: ImageSet, generator: Generator | None) -> _Encoded:
     mu, logvar = model.encode(batch.images)
     z = model.reparameterize(mu, logvar, generator)
     outputs = model.outputs(z, batch.labels if model.n_classes else None)
     reconstruction = -model.likelihood.log_prob(outputs, batch)
     kl = model.prior.kl(mu, logvar, model.prior.condition(batch), generator=generator)
-    terms = {"loss": reconstruction + weight * kl, "reconstruction": reconstruction, "kl": kl}
-    return terms | model.likelihood.statistics(outputs.detach(), batch.images)
+    statistics = model.likelihood.statistics(outputs.detach(), batch.images)
+    return _Encoded(mu, logvar, z, reconstruction, kl, statistics)
+
+
+def beta_tc(
+    model: VAE,
+    batch: ImageSet,
+    *,
+    n_images: int,
+    beta: float = 1.0,
+    generator: Generator | None = None,
+    progress: float = 1.0,
+) -> dict[str, Tensor]:
+    r"""Estimate the negative ELBO in which the total correlation of the codes counts `beta` times.
+
+    .. math:: \mathrm{loss} = -\log p(x|z) + \mathrm{KL}(q(z|x)\,\|\,p(z))
+        + (\beta - 1)\,\log\frac{\hat q(z)}{\prod_j \hat q(z_j)}, \quad z \sim q(z|x)
+
+    The mixture q of the codes of all N images is estimated from the M images of the batch: image
+    i itself has its true share, and the others stand for all others,
+
+    .. math:: \hat q(z_i) = \frac1N\,q(z_i|x_i)
+        + \frac{N - 1}{N (M - 1)} \sum_{j \ne i} q(z_i|x_j),
+
+    and the same in each dimension. That is the source's minibatch stratified sampling, averaged
+    over which image of the batch stands in for the rest. In the mean over batches it is
+    :math:`q(z_i)`, and for M = N it is that in each batch. Its logarithm is too small in the mean.
+    Where codes are so narrow that no other one of the batch is near, the first term is all there
+    is of :math:`\hat q(z_i)`, and the penalty is one on what each latent knows of the image,
+    :math:`\sum_j I(x; z_j)` but for a constant, rather than on their dependence.
+
+    (Minibatch weighted sampling, :math:`\frac{1}{NM} \sum_j q(z_i|x_j)`, gives image i a share
+    of 1 / M of the sum in place of 1 / N, and is too small by :math:`\log N` for M = N. On codes
+    of noisy heatmaps its total correlation was farther from that of all codes, and its gradient
+    as good.)
+
+    Args:
+        model: a VAE whose prior is N(0, I).
+        batch: images, two or more, with the labels that the model needs.
+        n_images: N, of the whole training set.
+        beta: weight of the total correlation; with 1 it is :func:`negative_elbo`.
+        generator: source of z's noise.
+        progress: share of the training that is done.
+
+    Returns:
+        `loss`, `reconstruction` and `kl` as of :func:`negative_elbo`; `mutual_information`,
+        `total_correlation` and `dimension_wise`, the three parts of the KL as the batch sees them,
+        of which the last has the prior in it; each [N], nats; and the likelihood's statistics.
+
+    Raises:
+        ValueError: when the batch doesn't fit the model or is a single image, `n_images` < 2,
+            `beta` < 0, or the prior is another.
+
+    Source:
+        Isolating Sources of Disentanglement in Variational Autoencoders (Chen et al., 2018), the
+        objective with alpha = gamma = 1, equation 5 as disentanglement_lib counts, and minibatch
+        stratified sampling as in its authors' code | https://arxiv.org/abs/1802.04942
+
+    Example:
+        >>> from vaebook.models import Bernoulli
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli())
+        >>> batch = ImageSet(torch.rand(5, 1, 28, 28))
+        >>> terms = beta_tc(model, batch, n_images=1000, beta=6.0)
+        >>> expected = terms["reconstruction"] + terms["kl"] + 5 * terms["total_correlation"]
+        >>> torch.equal(terms["loss"], expected)
+        True
+    """
+    _check_aggregate(model, batch)
+    _checks.count(n_images, "n_images", 2)
+    _checks.number(beta, "beta", 0)
+    seen = _encoded(model, batch, generator)
+    pairs = _log_normal(seen.z[:, None], seen.mu, seen.logvar)  # [M, M, D]
+    # Each image's own code has the share of one in the data set, the others have the rest.
+    n = len(batch)
+    shares = pairs.new_full((n, n), math.log((n_images - 1) / (n_images * (n - 1))))
+    shares.fill_diagonal_(-math.log(n_images))
+    log_q = (pairs.sum(2) + shares).logsumexp(1)
+    log_q_each = (pairs + shares[..., None]).logsumexp(1).sum(1)
+    log_own = pairs.diagonal().sum(0)
+    log_prior = -0.5 * (seen.z.square() + _LOG_TWO_PI).sum(1)
+    total_correlation = log_q - log_q_each
+    return {
+        "loss": seen.reconstruction + seen.kl + (beta - 1) * total_correlation,
+        "reconstruction": seen.reconstruction,
+        "kl": seen.kl,
+        "mutual_information": log_own - log_q,
+        "total_correlation": total_correlation,
+        "dimension_wise": log_q_each - log_prior,
+    } | seen.statistics
+
+
+def _log_normal(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    """Return the log density of each dimension."""
+    return -0.5 * ((z - mu).square() * (-logvar).exp() + logvar + _LOG_TWO_PI)
+
+
+def dip(
+    model: VAE,
+    batch: ImageSet,
+    *,
+    off_diagonal: float,
+    diagonal: float,
+    generator: Generator | None = None,
+    progress: float = 1.0,
+) -> dict[str, Tensor]:
+    r"""Estimate the negative ELBO plus a price on the covariance of all codes, DIP-VAE-II.
+
+    .. math:: \mathrm{loss} = -\log p(x|z) + \mathrm{KL}(q(z|x)\,\|\,p(z))
+        + \lambda_{od} \sum_{i \ne j} C_{ij}^2 + \lambda_d \sum_i (C_{ii} - 1)^2
+
+    with :math:`C = \operatorname{Cov}_x(\mu) + \mathbb{E}_x \operatorname{diag} \sigma^2`, the
+    covariance of q(z), by that of the batch. (The source's DIP-VAE-I has the covariance of the
+    means alone. It asks of each latent that its means have the variance 1, and so gives a latent
+    something to say that would rather be silent: its draws have the variance 1 as it is.)
+
+    The covariance of M images is without bias, its squares are too large: for codes with normal
+    means of the covariance S by :math:`(S_{ii} S_{jj} + S_{ij}^2) / (M - 1)` each.
+
+    Args:
+        model: a VAE whose prior is N(0, I).
+        batch: images, two or more, with the labels that the model needs.
+        off_diagonal: weight of the squared covariances, nats.
+        diagonal: weight of the squared distances of the variances from 1, nats.
+        generator: source of z's noise.
+        progress: share of the training that is done.
+
+    Returns:
+        `loss`, `reconstruction` and `kl` as of :func:`negative_elbo`, and `penalty`, the same for
+        each image; each [N], nats; and the likelihood's statistics.
+
+    Raises:
+        ValueError: when the batch doesn't fit the model or is a single image, a weight is
+            negative, or the prior is another.
+
+    Source:
+        Variational Inference of Disentangled Latent Concepts from Unlabeled Observations (Kumar,
+        Sattigeri and Balakrishnan, 2018), the objective of DIP-VAE-II, equation 7 as
+        disentanglement_lib counts | https://arxiv.org/abs/1711.00848
+
+    Example:
+        >>> from vaebook.models import Bernoulli
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli())
+        >>> batch = ImageSet(torch.rand(5, 1, 28, 28))
+        >>> terms = dip(model, batch, off_diagonal=10.0, diagonal=10.0)
+        >>> expected = terms["reconstruction"] + terms["kl"] + terms["penalty"]
+        >>> torch.equal(terms["loss"], expected)
+        True
+    """
+    _check_aggregate(model, batch)
+    _checks.number(off_diagonal, "off_diagonal", 0)
+    _checks.number(diagonal, "diagonal", 0)
+    seen = _encoded(model, batch, generator)
+    centred = seen.mu - seen.mu.mean(0)
+    # A product of matrices would be taken in half precision under autocast.
+    products = (centred[:, :, None] * centred[:, None]).sum(0) / (len(batch) - 1)
+    covariance = products + seen.logvar.exp().mean(0).diag()
+    on = covariance.diagonal()
+    off = covariance - on.diag()
+    penalty = off_diagonal * off.square().sum() + diagonal * (on - 1).square().sum()
+    return _penalised(seen, seen.kl, penalty.expand(len(batch)))
+
+
+def info_vae(
+    model: VAE,
+    batch: ImageSet,
+    *,
+    scale: float,
+    alpha: float = 0.0,
+    generator: Generator | None = None,
+    progress: float = 1.0,
+) -> dict[str, Tensor]:
+    r"""Estimate InfoVAE's loss, with the maximum mean discrepancy of all codes from the prior.
+
+    .. math:: \mathrm{loss} = -\log p(x|z) + (1 - \alpha)\,\mathrm{KL}(q(z|x)\,\|\,p(z))
+        + (\alpha + \lambda - 1)\,\mathrm{MMD}^2(q, p)
+
+    .. math:: \mathrm{MMD}^2(q, p) = \mathbb{E}\,k(z, z') - 2\,\mathbb{E}\,k(z, y)
+        + \mathbb{E}\,k(y, y'), \qquad k(z, z') = e^{-\|z - z'\|^2 / 2D}
+
+    with z, z' from q(z), the codes of all images, and y, y' from p = N(0, I); two draws of p lie
+    :math:`\sqrt{2D}` apart, in the root mean square, where the kernel is 1/e. The source takes the
+    expectations over draws. Here they are exact in the noise of codes and prior, since a Gaussian
+    kernel of Gaussians has an integral, and the mean over pairs of images has no bias.
+
+    With :math:`\alpha = 0` and :math:`\lambda = 1` it is :func:`negative_elbo`. With
+    :math:`\alpha = 1` the information of an image and its code costs nothing.
+
+    Args:
+        model: a VAE whose prior is N(0, I).
+        batch: images, two or more, with the labels that the model needs.
+        scale: :math:`\lambda`, at least :math:`1 - \alpha`, nats.
+        alpha: at most 1.
+        generator: source of z's noise.
+        progress: share of the training that is done.
+
+    Returns:
+        `loss`, `reconstruction` and `kl` as of :func:`negative_elbo`, and `penalty`, the last part
+        of the loss; each [N], nats; and the likelihood's statistics.
+
+    Raises:
+        ValueError: when the batch doesn't fit the model or is a single image, a weight is
+            negative, or the prior is another.
+
+    Source:
+        InfoVAE: Balancing Learning and Inference in Variational Autoencoders (Zhao, Song and
+        Ermon, 2019), the objective in its second form, with the KL of single images and a
+        divergence of the prior, here the discrepancy | https://arxiv.org/abs/1706.02262; A Kernel
+        Two-Sample Test (Gretton et al., 2012), for the estimate without bias.
+
+    Example:
+        >>> from vaebook.models import Bernoulli
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = VAE(MLPEncoder(4), MLPDecoder(2), 2, Bernoulli())
+        >>> batch = ImageSet(torch.rand(5, 1, 28, 28))
+        >>> terms = info_vae(model, batch, scale=1000.0, alpha=1.0)
+        >>> torch.equal(terms["loss"], terms["reconstruction"] + terms["penalty"])
+        True
+    """
+    _check_aggregate(model, batch)
+    _checks.number(alpha, "alpha", high=1)
+    _checks.number(scale, "scale", 1 - alpha)
+    seen = _encoded(model, batch, generator)
+    mmd = _squared_mmd(seen.mu, seen.logvar.exp())
+    return _penalised(seen, (1 - alpha) * seen.kl, (alpha + scale - 1) * mmd)
+
+
+def _squared_mmd(mu: Tensor, variance: Tensor) -> Tensor:
+    """Return what the mean of is the squared discrepancy of N(0, I) and codes, [N]."""
+    n, width = mu.shape[0], float(mu.shape[1])  # the kernel's variance in each dimension
+    pairs = _kernel(mu[:, None] - mu, variance[:, None] + variance, width)
+    others = (pairs.sum(1) - pairs.diagonal()) / (n - 1)
+    prior = _kernel(mu, variance + 1, width)
+    return others - 2 * prior + (1 + 2 / width) ** (-width / 2)
+
+
+def _kernel(shift: Tensor, variance: Tensor, width: float) -> Tensor:
+    """Return the mean Gaussian kernel of two Gaussians, by the variance of their difference."""
+    wide = width + variance
+    return (-0.5 * (shift.square() / wide + (wide / width).log())).sum(-1).exp()
+
+
+def _penalised(seen: _Encoded, kl: Tensor, penalty: Tensor) -> dict[str, Tensor]:
+    return {
+        "loss": seen.reconstruction + kl + penalty,
+        "reconstruction": seen.reconstruction,
+        "kl": seen.kl,
+        "penalty": penalty,
+    } | seen.statistics
 
 
 def reconstruction_only(
@@ -264,3 +536,14 @@ def _check(model: object, kind: type, batch: object) -> None:
         raise ValueError(f"model must be of the class {kind.__name__}, got {type(model).__name__}")
     if not isinstance(batch, ImageSet):
         raise ValueError(f"batch must be an ImageSet, got {type(batch).__name__}")
+
+
+def _check_aggregate(model: object, batch: object) -> None:
+    """Refuse what has no mixture of codes to compare with N(0, I)."""
+    _check(model, VAE, batch)
+    assert isinstance(model, VAE)
+    assert isinstance(batch, ImageSet)
+    if not isinstance(model.prior, StandardNormal):
+        raise ValueError(f"model must have the prior N(0, I), got {type(model.prior).__name__}")
+    if len(batch) < 2:
+        raise ValueError(f"batch must have at least 2 images, got {len(batch)}")

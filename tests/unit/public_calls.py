@@ -569,6 +569,15 @@ def _objectives() -> dict[str, Callable[[], Call]]:
         "objectives.negative_elbo": lambda: (
             objectives.negative_elbo, more() | {"model": vae(), "beta": 1.0}
         ),
+        "objectives.beta_tc": lambda: (
+            objectives.beta_tc, more() | {"model": vae(), "n_images": 50, "beta": 3.0}
+        ),
+        "objectives.dip": lambda: (
+            objectives.dip, more() | {"model": vae(), "off_diagonal": 5.0, "diagonal": 2.0}
+        ),
+        "objectives.info_vae": lambda: (
+            objectives.info_vae, more() | {"model": vae(), "scale": 50.0, "alpha": 0.5}
+        ),
         "objectives.reconstruction_only": lambda: (
             objectives.reconstruction_only, more() | {"model": autoencoder()}
         ),

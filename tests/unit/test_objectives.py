@@ -1,6 +1,8 @@
 """The objectives against quadrature, torch.distributions, mpmath and a linear-Gaussian VAE."""
 
+import itertools
 import math
+from functools import cache, partial
 
 import mpmath
 import numpy as np
@@ -14,6 +16,7 @@ from torch import distributions as td
 from tests.unit.kinds import LIKELIHOODS
 from vaebook import objectives
 from vaebook.datasets import ImageSet
+from vaebook.measures import bounds
 from vaebook.models import (
     VAE,
     Autoencoder,
@@ -392,12 +395,18 @@ def classifier(shape=(1, 4, 4)):
     return Classifier(MLPEncoder(6, (8,), shape), 6, 3)
 
 
+AGGREGATE = [
+    partial(objectives.beta_tc, n_images=100, beta=4.0),
+    partial(objectives.dip, off_diagonal=5.0, diagonal=2.0),
+    partial(objectives.info_vae, scale=50.0),
+]
 PAIRS = [
     *((objectives.negative_elbo, lambda k=k, **s: small(VAE, k, **s)) for k in LIKELIHOODS),
     *(
         (objectives.reconstruction_only, lambda k=k, **s: small(Autoencoder, k, **s))
         for k in LIKELIHOODS
     ),
+    *((objective, small) for objective in AGGREGATE),
     (objectives.cross_entropy, classifier),
 ]
 
@@ -459,6 +468,8 @@ def test_terms_keep_single_precision_under_autocast(objective, make):
         torch.testing.assert_close(term, exact[name], rtol=0.1, atol=0.2)
     if "kl" in terms:
         parts = terms["reconstruction"].double() + terms["kl"].double()
+        parts = parts + terms.get("penalty", torch.zeros(())).double()
+        parts = parts + 3 * terms.get("total_correlation", torch.zeros(())).double()
         torch.testing.assert_close(terms["loss"].double(), parts, rtol=1e-6, atol=0)
 
 
@@ -574,3 +585,300 @@ def test_the_elbo_of_a_conditional_vae_is_that_of_its_decoder_with_the_label():
     torch.testing.assert_close(found["kl"], objectives.kl_divergence(mu, logvar))
     with pytest.raises(ValueError, match="labels must be the class of each code"):
         objectives.negative_elbo(model, ImageSet(batch.images))
+
+
+# ---------------------------------------------------------------------------------------------
+# Prices on the mixture of all codes
+
+
+class Given(torch.nn.Module):
+    """An encoder that returns the codes it was made with, whatever the images."""
+
+    def __init__(self, mu, logvar):
+        super().__init__()
+        self.codes = torch.cat([mu, logvar], dim=1)
+
+    def forward(self, images):
+        return self.codes
+
+
+def noise(seed=0):
+    """A source of draws that are none of those of the codes."""
+    return generator(1000 + seed)
+
+
+def terms_of(objective, mu, logvar, seed=0):
+    """What an objective says of a batch with these codes."""
+    n, dim = mu.shape
+    model = VAE(Given(mu, logvar), decoder_of(dim, mu.dtype), dim, Bernoulli())
+    return objective(model, some(n, (1, 2, 2)), generator=noise(seed), progress=1.0)
+
+
+@cache
+def decoder_of(dim, dtype):
+    torch.manual_seed(0)
+    return MLPDecoder(dim, (3,), (1, 2, 2)).to(dtype)
+
+
+def gaussian_codes(n, cov, variance, seed=0):
+    """Codes of one variance with means from N(0, cov): their mixture is N(0, cov + variance)."""
+    mu = draw(n, len(cov), seed=seed) @ torch.linalg.cholesky(cov).T
+    return mu, torch.full_like(mu, math.log(variance))
+
+
+CORRELATED = torch.tensor([[1.0, 0.8, 0.0], [0.8, 1.5, 0.3], [0.0, 0.3, 0.4]]).double()
+
+
+@pytest.mark.parametrize("objective", AGGREGATE)
+def test_a_conditional_decoder_is_told_the_class(objective):
+    model, batch = small(n_classes=3), some(9)
+    plain = objectives.negative_elbo(model, batch, generator=generator())
+    terms = objective(model, batch, generator=generator())
+    for name in ("reconstruction", "kl"):
+        assert torch.equal(terms[name], plain[name])
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        partial(objectives.beta_tc, n_images=100),
+        partial(objectives.dip, off_diagonal=0.0, diagonal=0.0),
+        partial(objectives.info_vae, scale=1.0),
+    ],
+)
+def test_without_its_price_each_is_the_negative_elbo(objective):
+    model, batch = small(likelihood=Gaussian), some(9)
+    plain = objectives.negative_elbo(model, batch, generator=generator())
+    terms = objective(model, batch, generator=generator())
+    for name, term in plain.items():
+        assert torch.equal(terms[name], term)
+
+
+@pytest.mark.slow
+def test_the_parts_of_gaussian_codes_are_those_of_gaussians():
+    n, variance = 1000, 0.5
+    mu, logvar = gaussian_codes(n, CORRELATED, variance)
+    found = [
+        terms_of(partial(objectives.beta_tc, n_images=n), mu, logvar, seed) for seed in range(3)
+    ]
+    whole = CORRELATED + variance * torch.eye(3)
+    each = whole.diagonal()
+    expected = {
+        "mutual_information": 0.5 * (torch.logdet(whole) - 3 * math.log(variance)),
+        "total_correlation": 0.5 * (each.log().sum() - torch.logdet(whole)),
+        "dimension_wise": 0.5 * (each - 1 - each.log()).sum(),
+    }
+    for name, value in expected.items():
+        mean = torch.cat([terms[name] for terms in found]).mean()
+        # Standard errors of the draws are below .03; what 1,000 means miss of their Gaussian too.
+        assert mean.item() == pytest.approx(value.item(), abs=0.12), name
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_a_batch_that_is_the_data_set_has_the_mixture_of_all_codes(dim):
+    n = 40
+    mu, logvar = 1.5 * draw(n, dim), draw(n, dim, seed=1) - 1
+    terms = terms_of(partial(objectives.beta_tc, n_images=n), mu, logvar)
+    z = VAE.reparameterize(mu, logvar, noise())
+    weights = td.Categorical(torch.ones(n).double())
+    codes = td.Normal(mu, (0.5 * logvar).exp())
+    log_q = td.MixtureSameFamily(weights, td.Independent(codes, 1)).log_prob(z)
+    log_each = sum(
+        td.MixtureSameFamily(weights, td.Normal(mu[:, j], (0.5 * logvar[:, j]).exp())).log_prob(
+            z[:, j]
+        )
+        for j in range(dim)
+    )
+    own = codes.log_prob(z).sum(1)
+    prior = td.Normal(0.0, 1.0).log_prob(z).sum(1)
+    torch.testing.assert_close(terms["mutual_information"], own - log_q)
+    torch.testing.assert_close(terms["total_correlation"], log_q - log_each)
+    torch.testing.assert_close(terms["dimension_wise"], log_each - prior)
+
+
+@pytest.mark.slow
+def test_over_many_draws_the_parts_of_all_codes_are_those_of_kl_parts():
+    n, n_draws = 100, 50
+    mu, logvar = draw(n, 3), draw(n, 3, seed=1) - 2
+    objective = partial(objectives.beta_tc, n_images=n)
+    draws = [terms_of(objective, mu, logvar, seed) for seed in range(n_draws)]
+    whole = bounds.kl_parts(mu, logvar, n * n_draws, generator(2000))
+    for name, expected in whole._asdict().items():
+        values = torch.cat([terms[name] for terms in draws])
+        mean, error = mean_and_error(values)
+        assert abs(mean - expected.item()) < SIGMAS * 2**0.5 * error, name
+        assert error < 0.04
+
+
+def test_the_density_that_a_batch_estimates_is_right_in_the_mean_over_batches():
+    n, size = 7, 3
+    mu, logvar = draw(n, 2), 0.3 * draw(n, 2, seed=1)
+    objective = partial(objectives.beta_tc, n_images=n)
+    densities = []
+    for others in itertools.combinations(range(1, n), size - 1):
+        # Image 0 comes first, and has the same noise in each batch.
+        index = [0, *others]
+        terms = terms_of(objective, mu[index], logvar[index])
+        z = VAE.reparameterize(mu[index], logvar[index], noise())[0]
+        own = td.Normal(mu[0], (0.5 * logvar[0]).exp()).log_prob(z).sum()
+        densities.append((own - terms["mutual_information"][0]).exp())
+    codes = td.Independent(td.Normal(mu, (0.5 * logvar).exp()), 1)
+    expected = codes.log_prob(z).exp().mean()
+    torch.testing.assert_close(torch.stack(densities).mean(), expected)
+    # Jensen's inequality: what is right in the mean is too small in the mean of its logarithm.
+    assert torch.stack(densities).log().mean() < expected.log() - 0.01
+
+
+@pytest.mark.parametrize("n_images", [10, 5000])
+def test_a_batch_sees_no_more_information_than_log_n(n_images):
+    """Codes that are far apart: each latent alone tells which image it is."""
+    mu = 1000.0 * torch.arange(10.0).double()[:, None].expand(10, 3)
+    terms = terms_of(partial(objectives.beta_tc, n_images=n_images), mu, torch.zeros_like(mu))
+    log_n = torch.full((10,), math.log(n_images)).double()
+    torch.testing.assert_close(terms["mutual_information"], log_n)
+    torch.testing.assert_close(terms["total_correlation"], 2 * log_n)
+
+
+def test_the_price_of_dip_is_that_of_the_covariance_of_all_codes():
+    white = draw(50, 3)
+    white = white - white.mean(0)
+    white = torch.linalg.solve_triangular(
+        torch.linalg.cholesky(torch.cov(white.T)), white.T, upper=False
+    ).T
+    mu = 3 + white @ torch.linalg.cholesky(CORRELATED).T  # of exactly this covariance
+    logvar = torch.tensor([0.2, 0.5, 1.3]).double().log().expand(50, 3)
+    terms = terms_of(partial(objectives.dip, off_diagonal=7.0, diagonal=3.0), mu, logvar)
+    expected = 7 * 2 * (0.8**2 + 0.3**2) + 3 * (0.2**2 + 1.0**2 + 0.7**2)
+    torch.testing.assert_close(terms["penalty"], torch.full((50,), expected).double())
+    torch.testing.assert_close(
+        terms["loss"], terms["reconstruction"] + terms["kl"] + terms["penalty"]
+    )
+
+
+def test_dip_has_no_price_on_latents_that_are_silent_or_as_the_prior():
+    n = 4
+    # Exactly white means in the first two, the prior itself in the third.
+    mu = torch.tensor([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [-1.0, -1.0, 0.0]])
+    mu = mu * torch.tensor([0.75, 0.75, 1.0]) ** 0.5
+    logvar = torch.tensor([-40.0, -40.0, 0.0]).expand(n, 3)
+    terms = terms_of(partial(objectives.dip, off_diagonal=1.0, diagonal=1.0), mu, logvar)
+    torch.testing.assert_close(terms["penalty"], torch.zeros(n), atol=1e-12, rtol=0)
+
+
+@pytest.mark.slow
+def test_the_square_of_a_batchs_covariance_is_too_large_by_what_is_documented():
+    size, n_batches = 6, 1000
+    objective = partial(objectives.dip, off_diagonal=1.0, diagonal=0.0)
+    mu, logvar = gaussian_codes(size * n_batches, CORRELATED[:2, :2], 0.3)
+    found = torch.stack(
+        [
+            terms_of(objective, *codes)["penalty"][0]
+            for codes in zip(mu.split(size), logvar.split(size), strict=True)
+        ]
+    )
+    expected = 2 * (0.8**2 + (1.0 * 1.5 + 0.8**2) / (size - 1))
+    mean, error = mean_and_error(found)
+    assert abs(mean - expected) < SIGMAS * error
+    assert error < 0.15
+
+
+def closed_mmd(mean, cov):
+    """The squared discrepancy of N(mean, cov) and N(0, I), kernel exp(-|z - z'|^2 / 2D)."""
+    dim = len(mean)
+    one, zero = torch.eye(dim).double(), torch.zeros(dim).double()
+
+    def kernel(shift, total):
+        # The kernel is sqrt(2 pi D)^D times a normal density: the two convolve.
+        density = td.MultivariateNormal(zero, total + dim * one).log_prob(shift)
+        return (density + 0.5 * dim * math.log(2 * math.pi * dim)).exp()
+
+    return kernel(zero, 2 * cov) - 2 * kernel(mean, cov + one) + kernel(zero, 2 * one)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "n_batches"), [(3, 500), (100, 20)])
+def test_the_discrepancy_is_without_bias_that_of_gaussians(size, n_batches):
+    variance, shift = 0.3, torch.tensor([0.5, -1.0, 0.0]).double()
+    mu, logvar = gaussian_codes(size * n_batches, CORRELATED, variance)
+    objective = partial(objectives.info_vae, scale=2.0)
+    found = torch.stack(
+        [
+            terms_of(objective, *codes)["penalty"].mean()
+            for codes in zip((mu + shift).split(size), logvar.split(size), strict=True)
+        ]
+    )
+    expected = closed_mmd(shift, CORRELATED + variance * torch.eye(3))
+    mean, error = mean_and_error(found)
+    assert abs(mean - expected.item()) < SIGMAS * error
+    assert error < 0.25 * expected
+
+
+def test_the_discrepancy_is_that_of_draws():
+    """Two codes and the definition: means of the kernel over draws of both and of the prior."""
+    mu, logvar = draw(2, 2), draw(2, 2, seed=1)
+    terms = terms_of(partial(objectives.info_vae, scale=1.0, alpha=1.0), mu, logvar)
+    n = 400_000
+    z = [
+        VAE.reparameterize(mu[[i]].expand(n, 2), logvar[[i]].expand(n, 2), noise(i))
+        for i in (0, 1)
+    ]
+    y = [draw(n, 2, seed=seed) for seed in (3, 4)]
+
+    def kernel(a, b):
+        return (-(a - b).square().sum(1) / 4).exp()
+
+    cross = [0.5 * kernel(a, b) for a in z for b in y]
+    values = kernel(*z) - sum(cross) + kernel(*y)
+    mean, error = mean_and_error(values)
+    assert abs(terms["penalty"].mean().item() - mean) < SIGMAS * error
+    assert error < 1e-3
+    torch.testing.assert_close(terms["loss"], terms["reconstruction"] + terms["penalty"])
+
+
+@pytest.mark.parametrize("dim", [1, 4])
+def test_codes_that_are_the_prior_have_no_discrepancy(dim):
+    terms = terms_of(
+        partial(objectives.info_vae, scale=1000.0), torch.zeros(5, dim), torch.zeros(5, dim)
+    )
+    torch.testing.assert_close(terms["penalty"], torch.zeros(5), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("objective", [*AGGREGATE, partial(AGGREGATE[2], alpha=0.5)])
+def test_the_gradients_of_aggregate_prices_are_right(objective):
+    def loss(mu, logvar):
+        return terms_of(objective, mu, logvar)["loss"].mean()
+
+    codes = (draw(5, 2).requires_grad_(), draw(5, 2, seed=1).requires_grad_())
+    assert torch.autograd.gradcheck(loss, codes)
+
+
+@pytest.mark.parametrize("objective", AGGREGATE)
+def test_a_batch_of_one_image_has_no_mixture(objective):
+    with pytest.raises(ValueError, match="batch must have at least 2 images, got 1"):
+        objective(small(), some(1))
+
+
+@pytest.mark.parametrize("objective", AGGREGATE)
+def test_aggregate_prices_are_about_the_standard_normal_prior(objective):
+    for prior in (DiagonalNormal(torch.zeros(2), torch.ones(2)), ConditionalShift(2, 1.0, len)):
+        with pytest.raises(ValueError, match=r"model must have the prior N\(0, I\), got"):
+            objective(small(prior=prior), some())
+
+
+@pytest.mark.parametrize(
+    ("objective", "settings", "message"),
+    [
+        (objectives.beta_tc, {"n_images": 1}, "n_images must be a whole number, 2 or more, got 1"),
+        (objectives.beta_tc, {"n_images": 9.0}, "n_images must be a whole number, 2 or more"),
+        (objectives.beta_tc, {"n_images": 9, "beta": -1.0}, "beta must be a finite number in"),
+        (objectives.beta_tc, {"n_images": 9, "beta": math.nan}, "beta must be a finite number"),
+        (objectives.dip, {"off_diagonal": -1.0, "diagonal": 1.0}, "off_diagonal must be a finite"),
+        (objectives.dip, {"off_diagonal": 1.0, "diagonal": "1"}, "diagonal must be a finite"),
+        (objectives.info_vae, {"scale": 0.9}, r"scale must be a finite number in \[1, inf\]"),
+        (objectives.info_vae, {"scale": 0.4, "alpha": 0.5}, r"scale must be .* \[0.5, inf\]"),
+        (objectives.info_vae, {"scale": 9.0, "alpha": 1.1}, r"alpha must be .* \[-inf, 1\]"),
+    ],
+)
+def test_prices_that_are_no_prices_are_refused(objective, settings, message):
+    with pytest.raises(ValueError, match=message):
+        objective(small(), some(), **settings)

@@ -73,6 +73,9 @@ _WITHOUT_EFFECT = {
     "models.priors.FullNormal.kl": ("n_samples", "generator"),
     "models.priors.ConditionalShift.kl": ("n_samples", "generator"),
     "objectives.negative_elbo": ("progress",),
+    "objectives.beta_tc": ("progress",),
+    "objectives.dip": ("progress",),
+    "objectives.info_vae": ("progress",),
     "objectives.reconstruction_only": ("progress", "generator"),
     "objectives.cross_entropy": ("progress", "generator"),
 }
