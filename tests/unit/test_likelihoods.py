@@ -260,12 +260,13 @@ def test_a_constrained_variance_stays_above_the_tolerance_while_errors_are_large
     assert likelihood.variance.item() > 0.01
 
 
-def test_gecos_multiplier_follows_the_average_of_what_is_missed():
-    likelihood = GecoGaussian(0.01).double()
+@pytest.mark.parametrize("step", [0.01, 0.002])
+def test_gecos_multiplier_follows_the_average_of_what_is_missed(step):
+    likelihood = GecoGaussian(0.01, step).double()
     multiplier, average = 1.0, 1.0
     for mse in (0.02, 0.03, 0.005, 0.0):
         average = 0.99 * average + 0.01 * (mse / 0.01 - 1)
-        multiplier *= math.exp(0.01 * average)
+        multiplier *= math.exp(step * average)
         likelihood.adapt({"mse": mse})
         assert 1 / (2 * likelihood.variance.item()) == pytest.approx(multiplier)
 
@@ -277,6 +278,12 @@ def test_gecos_multiplier_settles_where_the_error_is_the_tolerance():
     for _ in range(20_000):
         likelihood.adapt({"mse": min(0.5, likelihood.variance.item() / 2)})
     assert likelihood.variance.item() == pytest.approx(0.1, rel=0.01)
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, math.nan, "0.1"])
+def test_a_step_of_geco_that_is_none_is_refused(step):
+    with pytest.raises(ValueError, match="step must be"):
+        GecoGaussian(0.1, step)
 
 
 @pytest.mark.parametrize("kind", [OptimalGaussian, ConstrainedGaussian, GecoGaussian])

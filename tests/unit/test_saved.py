@@ -56,7 +56,7 @@ MODELS = {
     "learned": lambda: vae(models.LearnedGaussian(0.2)),
     "optimal": lambda: vae(models.OptimalGaussian(0.2)),
     "constrained": lambda: vae(models.ConstrainedGaussian(0.2)),
-    "geco": lambda: vae(models.GecoGaussian(0.2)),
+    "geco": lambda: vae(models.GecoGaussian(0.2, step=0.002)),
     "diagonal": lambda: vae(prior=priors.DiagonalNormal(torch.randn(2), torch.randn(2))),
     "full": lambda: vae(
         prior=priors.FullNormal(torch.randn(2), torch.tensor([[1.3, 0.7], [0.7, 0.9]]))

@@ -355,13 +355,15 @@ class GecoGaussian(_Adaptive):
     be at most :math:`\tau` starts at 1 and follows a moving average of how much it is missed by:
 
     .. math:: \bar C \leftarrow 0.99\,\bar C + 0.01\,(\mathrm{MSE} / \tau - 1), \qquad
-        \log \lambda \leftarrow \log \lambda + 0.01\,\bar C
+        \log \lambda \leftarrow \log \lambda + \eta\,\bar C
 
-    after each step; the average starts at its first value. Step and scale are ours, the paper
-    leaves them open.
+    after each step; the average starts at its first value. The paper leaves step and scale open:
+    where a batch can miss the tolerance by much and keep it by little, a large step winds the
+    multiplier up in the first epochs, and it does not come down again.
 
     Args:
         variance: :math:`\tau`, the mean squared error to hold.
+        step: :math:`\eta`.
 
     Source:
         Taming VAEs (Rezende and Viola, 2018), algorithm 1 | https://arxiv.org/abs/1810.00597
@@ -374,6 +376,14 @@ class GecoGaussian(_Adaptive):
     """
 
     missed: Tensor
+
+    def __init__(self, variance: float = 0.5, step: float = 0.01) -> None:
+        super().__init__(variance)
+        _checks.number(step, "step", 0, open=True)
+        self.step = float(step)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, step={self.step:g}"
 
     def _keep(self, log_variance: Tensor) -> None:
         super()._keep(log_variance.new_tensor(math.log(0.5)))
@@ -390,7 +400,7 @@ class GecoGaussian(_Adaptive):
         if self.missed == -1:
             self.missed.fill_(missed)
         self.missed.lerp_(self.missed.new_tensor(missed), 0.01)
-        self.log_variance.sub_(0.01 * self.missed)
+        self.log_variance.sub_(self.step * self.missed)
 
 
 def _same_shape(outputs: Tensor, images: Tensor, one: bool = False) -> None:

@@ -141,8 +141,11 @@ _ARGUMENTS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
             likelihoods.LearnedGaussian,
             likelihoods.OptimalGaussian,
             likelihoods.ConstrainedGaussian,
-            likelihoods.GecoGaussian,
         )
+    },
+    likelihoods.GecoGaussian: lambda likelihood: {
+        "variance": likelihood.start,
+        "step": likelihood.step,
     },
     priors.StandardNormal: _named("latent_dim"),
     priors.DiagonalNormal: _named("mean", "logvar"),

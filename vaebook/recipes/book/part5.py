@@ -15,7 +15,6 @@ __all__ = [
 ]
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -49,7 +48,6 @@ PART = "V. Shaping the latent space"
 HEATMAP_BETAS = (0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 1000.0, 10_000.0)
 MNIST_BETAS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 30.0)
 SWEEP_SEEDS = {"heatmap": range(10), "mnist": range(5)}
-LONG_SEEDS = {"heatmap": range(3), "mnist": range(2)}  # of GECO with ten times the epochs
 VARIANCES = {"heatmap": 0.01, "mnist": 0.5}  # where beta has its unit
 TOLERANCES = {"heatmap": 0.011, "mnist": 0.03}  # mean squared errors to hold
 NOISE, OTHER_NOISES = 0.1, (0.05, 0.3)  # standard deviations in a pixel of the heatmaps
@@ -143,17 +141,6 @@ def _sweep(data: str, seed: int) -> list[Recipe]:
         )
         for way, likelihood, about, keep_last in _ways(TOLERANCES[data])
     ]
-    if seed in LONG_SEEDS[data]:
-        geco = found[-2]
-        found.append(
-            replace(
-                geco,
-                name=f"beta-{data}-geco-long-s{seed}",
-                epochs=10 * geco.epochs,
-                tags=tags | {"way": "geco-long"},
-                summary=f"{geco.summary}, ten times the epochs",
-            )
-        )
     if data == "heatmap":
         found += [
             _heatmap(
@@ -176,7 +163,15 @@ def _ways(tolerance: float) -> list[tuple[str, Callable[[], Gaussian], str, bool
         # too far away.
         ("learned", partial(LearnedGaussian, 0.02), "learned variance", False),
         ("optimal", partial(OptimalGaussian, 0.02), "optimal variance", False),
-        ("geco", partial(GecoGaussian, tolerance), f"GECO, mean squared error {tolerance}", True),
+        *(
+            (
+                name,
+                partial(GecoGaussian, tolerance, step),
+                f"GECO, mean squared error {tolerance}, step {step:g}",
+                True,
+            )
+            for name, step in (("geco", 0.01), ("geco-slow", 0.001))
+        ),
         (
             "thermostat",
             partial(ConstrainedGaussian, tolerance),
