@@ -33,7 +33,7 @@ pages := $(shell find intro.ipynb chapters _config.yml _toc.yml references.bib _
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help book chapter serve notebooks quick test test-all lint types spelling unit chapters site \
-  coverage clean FORCE experiment assignments grade wheel zip pdf slides figures links measure
+  coverage clean FORCE experiment assignments grade forget wheel zip pdf slides figures links measure
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1	/p' Makefile | expand -t 14
@@ -116,6 +116,10 @@ grade: .venv/installed ## grade SUBMISSIONS=DIR or ZIP into _build/grades (ASSIG
 	  $(if $(ASSIGNMENT),--assignment "$(ASSIGNMENT)") \
 	  $(if $(STUDENT),--student "$(STUDENT)") $(if $(COURSE),--course "$(COURSE)") \
 	  $(if $(JOBS),--jobs "$(JOBS)") $(if $(SCHEDULER),--scheduler "$(SCHEDULER)")
+
+forget: .venv/installed ## remove all that is kept of STUDENT=NAME (SUBMISSIONS=DIR, COURSE=FILE)
+	$(BIN)/python assignments/course.py forget "$(STUDENT)" --output _build/grades \
+	  $(if $(SUBMISSIONS),--submissions "$(SUBMISSIONS)") $(if $(COURSE),--course "$(COURSE)")
 
 wheel: .venv/installed ## build the package into _build/wheel
 	rm -rf build _build/wheel

@@ -3,25 +3,25 @@
     python assignments/course.py release [--output DIR]
     python assignments/course.py grade SUBMISSIONS [--output DIR] [--course FILE] [--seed N]
         [--jobs N | --scheduler ADDRESS] [--assignment NAME] [--student NAME] [--written FILE]
+    python assignments/course.py forget STUDENT [--output DIR] [--course FILE]
+        [--submissions SUBMISSIONS]
 
 The masters in `source/NAME/NAME.ipynb` are notebooks in nbgrader's format, so nbgrader and its
 formgrader take them as they are. SUBMISSIONS holds one folder per student. The instructor's guide
 in the book explains the rest.
 """
 
-__all__ = ["Marks", "Report", "grade", "grade_folder", "read_marks"]
+__all__ = ["Entry", "Report", "grade", "grade_folder"]
 
 import argparse
-import datetime
 import hashlib
-import itertools
+import importlib.metadata
 import json
 import os
+import platform
 import secrets
-import shutil
 import sys
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -31,14 +31,18 @@ import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import exchange
+import forget
+import marks
 import pages
 import roster
 import sandbox
 import sheets
 import similarity
+import standing
 import submissions
 import summary
 import wire
+from marks import Marks, number
 from masters import Assignment, masters, release
 from roster import Course, Late
 from submissions import File, Found, Student
@@ -49,7 +53,6 @@ except ImportError:
     sys.exit("the grader needs the book's package, vaebook: pip install it, or call make grade")
 
 HERE = Path(__file__).resolve().parent
-Marks = dict[tuple[str, str], tuple[float | None, str]]
 
 
 @dataclass
@@ -63,11 +66,14 @@ class Report:
     seed: int
     found: Found = field(default_factory=Found)
     papers: list[File] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     marks: dict[str, float] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
     file: File | None = None
+    handed_in: str = ""
     late: Late = field(default_factory=Late)
     cap: float | None = None
+    fingerprint: str = ""
 
     @property
     def scores(self) -> dict[str, float]:
@@ -76,8 +82,13 @@ class Report:
         return {n: 0.0 if errors[n] else p for n, p in self.assignment.tests.items()}
 
     @property
+    def is_graded(self) -> bool:
+        """Whether its points say something of the student: not where the grader itself failed."""
+        return not self.status.startswith("not graded")
+
+    @property
     def row(self) -> dict[str, Any]:
-        """The line of the CSV file; what nobody has marked yet is left empty, not 0."""
+        """The line of the CSV file; what nobody has marked or graded yet is empty, not 0."""
         automatic, of = sum(self.scores.values()), sum(self.assignment.tests.values())
         marked = set(self.marks) >= set(self.assignment.written) or self.status == "missing"
         written = sum(self.marks.values()) if marked else None
@@ -86,54 +97,103 @@ class Report:
             "assignment": self.assignment.name,
             "status": self.status,
             "filled": self.found.n_filled,
-            "automatic": _number(automatic),
-            "automatic_of": _number(of),
-            "written": "",
-            "written_of": _number(sum(self.assignment.written.values())),
-            "handed_in": _time(self.file),
+            "automatic": number(automatic) if self.is_graded else "",
+            "automatic_of": number(of),
+            "written": "" if written is None else number(written),
+            "written_of": number(sum(self.assignment.written.values())),
+            "handed_in": self.handed_in,
             "days_late": self.late.days or "",
             "late_days_used": self.late.free or "",
             "taken_off": "",
             "total": "",
-            "total_of": _number(of + sum(self.assignment.written.values())),
+            "total_of": number(of + sum(self.assignment.written.values())),
             "seed": self.seed,
             "seconds": f"{self.outcome.seconds:.1f}",
         }
-        if written is not None:
+        if written is not None and self.is_graded:
             reached = automatic + written
-            total = min(reached * (1 - self.late.part), self.cap or reached)
-            row |= {"written": _number(written), "total": _number(total)}
-            row["taken_off"] = _number(reached - total) if total < reached else ""
+            total = reached * (1 - self.late.part)
+            total = total if self.cap is None else min(total, self.cap)
+            row["total"] = number(total)
+            row["taken_off"] = number(reached - total) if total < reached else ""
         return row
 
 
-def _number(points: float) -> str:
-    return f"{round(points, 2):g}"
-
-
-def _time(file: File | None) -> str:
-    """When it was handed in, as far as that is known."""
-    if file is None:
-        return ""
-    if file.handed_in is None:
-        return "late, not known when" if file.late else "not known"
-    when = datetime.datetime.fromtimestamp(file.handed_in)
-    return when.astimezone().isoformat(sep=" ", timespec="seconds")
-
-
 # ---------------------------------------------------------------------------------------------
-# Grading
+# What there is of a student
 
 
-def grade(
-    path: Path, assignment: Assignment, seed: int = 0, limits: sandbox.Limits | None = None
-) -> Report:
-    """Grade one notebook."""
-    file = File(path.name, path.read_bytes(), 0.0)
-    found = submissions.part(submissions.read(file), assignment)
-    report, plan = _prepare("", [(file, found)], assignment, seed)
-    report.outcome = sandbox.run(plan, limits)
-    return report
+@dataclass
+class Entry:
+    """What one student has handed in for one assignment, and what stood in the table before.
+
+    Attributes:
+        student: as on the roster.
+        shown: as in the tables.
+        assignment: which it is for.
+        files: the notebooks that can be read, with what is in them.
+        torn: why others that bear its name cannot be.
+        papers: the pictures and PDFs that may be of it.
+        refused: why something else cannot be read.
+        due: whether there should be something.
+        row: the line of `grades.csv`, where there is one.
+    """
+
+    student: str
+    shown: str
+    assignment: Assignment
+    files: list[tuple[File, Found]] = field(default_factory=list)
+    torn: list[str] = field(default_factory=list)
+    papers: list[File] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    due: bool = False
+    row: dict[str, str] | None = None
+
+    @property
+    def named(self) -> list[File]:
+        """The papers that bear the assignment's name."""
+        return [paper for paper in self.papers if self.assignment.name in paper.name.lower()]
+
+    @property
+    def stands(self) -> str:
+        """What stands for the student."""
+        if any(found.n_filled for _, found in self.files):
+            notebook = "filled"
+        else:
+            notebook = "unreadable" if self.torn else "untouched" if self.files else ""
+        papers = "named" if self.named else "unnamed" if self.papers else ""
+        before = standing.before(self.row)
+        return standing.stands(notebook, papers, bool(self.refused), self.due, before)
+
+    def report(self, seed: int) -> tuple[Report, sandbox.Plan | None] | None:
+        """Return a report without an outcome, and what has to be run for it, if there is one."""
+        stands = self.stands
+        if stands in ("", "before"):
+            return None
+        if stands == "run":
+            report, plan = _prepare(self.shown, self.files, self.assignment, seed)
+            files = [report.file, *self.named] if report.file else []
+            report.file = max(files, key=lambda f: f.handed_in or 0.0, default=None)
+            if files and files[0].handed_in is None:
+                report.file = files[0]
+        else:
+            plan = None
+            outcome = sandbox.Outcome(dict.fromkeys(self.assignment.tests, "not handed in"))
+            names = ", ".join(paper.name for paper in self.papers)
+            status = {
+                "missing": "missing",
+                "unreadable": "; ".join(self.torn),
+                "paper": f"no notebook, but {names}",
+                "refused": f"nothing that can be read: {'; '.join(self.refused)}",
+            }[stands]
+            report = Report(self.shown, self.assignment, status[:500], outcome, seed)
+            if stands == "paper":
+                # Those without a name may be of another assignment: then the first counts.
+                last = max if self.named else min
+                report.file = last(self.named or self.papers, key=lambda f: f.handed_in or 0.0)
+        report.papers, report.refused = self.papers, [*self.torn, *self.refused]
+        report.found.remarks += [f"not read: {reason}" for reason in report.refused]
+        return report, plan
 
 
 def _prepare(
@@ -182,9 +242,11 @@ def by_assignment(
     return found, torn
 
 
-def collect(place: Path, course: Course) -> tuple[dict[str, Student], list[str]]:
+def collect(
+    place: Path, course: Course, assignments: Iterable[str] = ()
+) -> tuple[dict[str, Student], list[str]]:
     """Return what each student has handed in, by roster if there is one, and what is nobody's."""
-    students, strays = submissions.collect(place)
+    students, strays = submissions.collect(place, course.zone, course.knows, assignments)
     if not course.people:
         return students, strays
     known = {name: Student(name) for name in course.people}
@@ -208,21 +270,72 @@ def collect(place: Path, course: Course) -> tuple[dict[str, Student], list[str]]
     return known, strays
 
 
-def _papers(student: Student, assignment: str, others: Iterable[str]) -> list[File]:
-    """The pictures and PDFs that may be of an assignment: none that bears another one's name."""
-    return [
-        paper
-        for paper in student.papers
-        if assignment in paper.name.lower()
-        or not any(other in paper.name.lower() for other in others)
-    ]
+def _entries(
+    students: dict[str, Student],
+    assignments: dict[str, Assignment],
+    course: Course,
+    before: dict[tuple[str, str], dict[str, str]],
+) -> dict[str, dict[str, Entry]]:
+    """What there is for each student and each assignment."""
+    entries: dict[str, dict[str, Entry]] = {}
+    times = {a: exchange.submitted(sheet, course) for a, sheet in course.worksheets.items()}
+
+    def timed(file: File, assignment: str) -> File:
+        known = times.get(assignment, {})
+        return replace(file, handed_in=known.get(file.moodle, file.handed_in))
+
+    for name, student in students.items():
+        files, torn = by_assignment(student, assignments)
+        papers = {paper: paper.name.lower() for paper in student.papers}
+        of = {p: [a for a in assignments if a in papers[p]] or list(assignments) for p in papers}
+        shown = course.shown(name)
+        entries[name] = {
+            a: Entry(
+                student=name,
+                shown=shown,
+                assignment=assignment,
+                files=[(timed(file, a), found) for file, found in files.get(a, [])],
+                torn=torn.get(a, []),
+                papers=[timed(paper, a) for paper in papers if a in of[paper]],
+                refused=student.refused,
+                row=before.get((shown, a)),
+            )
+            for a, assignment in assignments.items()
+        }
+    # What nobody has filled in, and is not over by the course's file, has not been set.
+    set_ = {
+        a
+        for own in entries.values()
+        for a, entry in own.items()
+        if entry.torn or any(found.n_filled for _, found in entry.files)
+    }
+    for name, own in entries.items():
+        for a, entry in own.items():
+            dated = course.deadline(name, a) is not None
+            entry.due = course.is_over(name, a) if dated else a in set_
+    return entries
+
+
+# ---------------------------------------------------------------------------------------------
+# Grading
+
+
+def grade(
+    path: Path, assignment: Assignment, seed: int = 0, limits: sandbox.Limits | None = None
+) -> Report:
+    """Grade one notebook."""
+    file = File(path.name, path.read_bytes(), 0.0)
+    found = submissions.part(submissions.read(file), assignment)
+    report, plan = _prepare("", [(file, found)], assignment, seed)
+    report.outcome = sandbox.run(plan, limits)
+    return report
 
 
 def grade_folder(
     place: Path,
     output: Path,
     seed: int,
-    marks: Marks,
+    new: Marks,
     course: Course | None = None,
     *,
     n_jobs: int = 1,
@@ -236,7 +349,7 @@ def grade_folder(
     is kept as soon as it is there: an interrupted run goes on where it was.
 
     What somebody has typed into `written.csv` counts and stays, also what is typed while this
-    runs; of `marks`, which go before, nothing is lost either, whatever is graded now.
+    runs; of `new` marks, which go before, nothing is lost either, whatever is graded now.
 
     Raises:
         ValueError: when there is no such assignment or student, or marks are of neither.
@@ -247,7 +360,7 @@ def grade_folder(
         raise ValueError(
             f"ASSIGNMENT must be one of {', '.join(assignments)}, got {only_assignment}"
         )
-    students, strays = collect(place, course)
+    students, strays = collect(place, course, assignments)
     for stray in strays:
         print(f"NOT GRADED: {stray}", flush=True)
     shown = {name: course.shown(name) for name in students}
@@ -255,116 +368,67 @@ def grade_folder(
         raise ValueError(f"STUDENT must be one of {', '.join(students)}, got {only_student}")
     before = _before(output)
     known = {*shown.values(), *(student for student, _ in before)}
-    _typed(output, marks, assignments, known)
-    sorted_files = {name: by_assignment(s, assignments) for name, s in students.items()}
-    # What nobody has filled in, and is not over by the course's file, has not been set.
-    set_ = {
-        a
-        for files, torn in sorted_files.values()
-        for a in (*torn, *(a for a, those in files.items() if any(f.n_filled for _, f in those)))
-    }
-    times = {a: exchange.submitted(sheet) for a, sheet in course.worksheets.items()}
-    kept = output / "outcomes"
-    kept.mkdir(parents=True, exist_ok=True)
+    marks.typed(output, new, assignments, known)
+    entries = _entries(students, assignments, course, before)
     reports: list[Report] = []
-    todo: list[tuple[Report, sandbox.Plan, Path]] = []
+    plans: list[tuple[Report, sandbox.Plan]] = []
     gone = set()  # who was missing, and has now another date
-    for name, student in students.items():
+    for name, own in entries.items():
         if only_student not in ("", name, shown[name]):
             continue
-        files, torn = sorted_files[name]
-        own = {a: row for (s, a), row in before.items() if s == shown[name]}
-        papers_of = {a: _papers(student, a, assignments) for a in assignments}
-        due = {
-            a
-            for a in assignments
-            if any(a in paper.name.lower() for paper in papers_of[a])
-            or _is_missing(course, name, a, set_)
-        }
-        prepared = {}
-        for a in assignments:
-            if a in files:
-                one = _prepare(shown[name], files[a], assignments[a], seed)
-                if (file := one[0].file) and file.moodle in times.get(a, {}):
-                    one[0].file = replace(file, handed_in=times[a][file.moodle])
-                # A notebook as it was handed out is nothing, and takes no other's place.
-                filled = own.get(a, {}).get("filled", "0") != "0"
-                if one[0].found.n_filled or ((a in due or a in own) and not filled):
-                    prepared[a] = one
-        late = _late(course, name, [report for report, _ in prepared.values()], own)
-        for assignment_name, assignment in assignments.items():
-            if only_assignment not in ("", assignment_name):
+        prepared = {a: entry.report(seed) for a, entry in own.items()}
+        late = _late(course, name, {a: one[0] for a, one in prepared.items() if one}, own)
+        for a, one in prepared.items():
+            if only_assignment not in ("", a):
                 continue
-            papers = papers_of[assignment_name]
-            plan = None
-            earlier = own.get(assignment_name, {}).get("status", "missing")
-            if assignment_name in prepared:
-                report, plan = prepared[assignment_name]
-            elif assignment_name not in torn and (
-                earlier == "graded"
-                or (earlier != "missing" and not papers and not student.refused)
-            ):
-                continue  # it lay in another folder
-            elif assignment_name in torn or assignment_name in due:
-                outcome = sandbox.Outcome(dict.fromkeys(assignment.tests, "not handed in"))
-                status = "; ".join(torn.get(assignment_name, []))[:500] or "missing"
-                report = Report(shown[name], assignment, status, outcome, seed)
-                if status == "missing" and papers:
-                    report.status = f"no notebook, but {', '.join(p.name for p in papers)}"[:500]
-                    report.file = papers[0]
-                elif status == "missing" and student.refused:
-                    reasons = "; ".join(student.refused)
-                    report.status = f"nothing that can be read: {reasons}"[:500]
-            else:
-                gone.add((shown[name], assignment_name))
+            if one is None and own[a].stands == "":
+                gone.add((shown[name], a))
+            elif one is None and (papers := own[a].named):
+                names = ", ".join(paper.name for paper in papers)
+                print(f"NOT SHOWN: {names} of {shown[name]}: the notebook lies elsewhere")
+            if one is None:
                 continue
-            report.papers = papers
-            report.late = late.get(assignment_name, Late())
-            report.cap = course.caps.get(assignment_name)
-            report.found.remarks += [f"not read: {reason}" for reason in student.refused]
+            report, plan = one
+            report.handed_in = _time(report.file, course)
+            report.late, report.cap = late.get(a, Late()), course.caps.get(a)
             reports.append(report)
             if plan is not None:
-                path = kept / f"{_fingerprint(plan)}.json"
-                try:
-                    report.outcome = sandbox.Outcome(**json.loads(path.read_text("utf-8")))
-                except (OSError, ValueError, TypeError):
-                    todo.append((report, plan, path))
-    _run(reports, todo, n_jobs, scheduler)
+                plans.append((report, plan))
+    _run(reports, plans, output / "outcomes", n_jobs, scheduler)
     for a in course.due:
-        files_ = [report.file for report in reports if report.assignment.name == a and report.file]
-        if n := sum(file.handed_in is None for file in files_):
-            print(
-                f"NOT KNOWN when {n} of {a} were handed in: no days late are counted", flush=True
-            )
-    typed, marks = _typed(output, marks, assignments, known)
+        files = [report.file for report in reports if report.assignment.name == a and report.file]
+        if n := sum(file.handed_in is None for file in files):
+            print(f"NOT KNOWN when {n} of {a} were handed in: no days late are counted")
+    typed, all_marks = marks.typed(output, new, assignments, known)
     for report in reports:
         for question in report.assignment.written:
-            points, comment = marks.get((report.student, question), (None, ""))
+            points, comment = all_marks.get((report.student, question), (None, ""))
             report.comments[question] = comment
             if points is not None:
                 report.marks[question] = points
-    _keep_typed(output / "written.csv", typed, marks)
-    rows = _written(reports, marks, assignments)
+    marks.keep_typed(output / "written.csv", typed, all_marks)
+    rows = marks.rows(reports, all_marks, assignments)
     _write(output, reports, rows, course, {shown[name]: name for name in students}, gone)
-    for waiting in _not_counted(reports, marks, assignments, before):
+    here = {(report.student, report.assignment.name) for report in reports}
+    for waiting in marks.not_counted(here, all_marks, assignments, before):
         print(f"NOT COUNTED YET: {waiting}", flush=True)
-    if not only_student:
-        here = [report for report in reports if report.status != "missing"]
-        for name in {report.assignment.name: None for report in here}:
-            those = [report for report in here if report.assignment.name == name]
-            pages.proofs(output / "proofs", assignments[name], those)
+    for name in {a for _, a in here | gone}:
+        those = [report for report in reports if report.assignment.name == name]
+        pages.proofs(
+            output / "proofs",
+            assignments[name],
+            those,
+            all_marks,
+            {s for s, a in gone if a == name},
+        )
     for lacking in exchange.write(output, course, assignments):
         print(f"NOT COMPLETE: {lacking}", flush=True)
     for stray in strays:
         print(f"NOT GRADED: {stray}", flush=True)
+    for report in reports:
+        if not report.is_graded:
+            print(f"NOT GRADED: {report.student}, {report.assignment.name}: grade again")
     return reports
-
-
-def _is_missing(course: Course, student: str, assignment: str, set_: set[str]) -> bool:
-    """Tell whether a student should have handed something in."""
-    if course.deadline(student, assignment) is not None:
-        return course.is_over(student, assignment)
-    return assignment in set_
 
 
 def _before(output: Path) -> dict[tuple[str, str], dict[str, str]]:
@@ -375,43 +439,73 @@ def _before(output: Path) -> dict[tuple[str, str], dict[str, str]]:
 
 
 def _late(
-    course: Course, student: str, reports: Iterable[Report], before: dict[str, dict[str, str]]
+    course: Course, student: str, reports: dict[str, Report], own: dict[str, Entry]
 ) -> dict[str, Late]:
     """How late a student was, with the free days that earlier runs have given."""
-    files = {report.assignment.name: report.file for report in reports}
+    files = {a: report.file for a, report in reports.items()}
     times = {
-        name: file.handed_in
-        for name, file in files.items()
+        a: file.handed_in
+        for a, file in files.items()
         if file is not None and file.handed_in is not None
     }
-    spent = sum(int(r.get("late_days_used") or 0) for n, r in before.items() if n not in files)
+    rows = [entry.row for a, entry in own.items() if entry.row and a not in reports]
+    spent = sum(int(row.get("late_days_used") or 0) for row in rows)
     return course.late(student, times, spent)
+
+
+def _time(file: File | None, course: Course) -> str:
+    """When it was handed in, as far as that is known."""
+    if file is None:
+        return ""
+    if file.handed_in is None:
+        return "late, not known when" if file.late else "not known"
+    return course.when(file.handed_in).isoformat(sep=" ", timespec="seconds")
 
 
 def _run(
     reports: list[Report],
-    todo: list[tuple[Report, sandbox.Plan, Path]],
+    plans: list[tuple[Report, sandbox.Plan]],
+    kept: Path,
     n_jobs: int,
     scheduler: str | None,
 ) -> None:
     """Run what has to be run, and keep what comes of it as soon as it is there."""
-    if len(reports) > len(todo):
-        print(f"{len(reports) - len(todo)} of {len(reports)} need not be run", flush=True)
-    plans = [{"plan": plan} for _, plan, _ in todo]
+    kept.mkdir(parents=True, exist_ok=True)
+    todo: list[tuple[Report, sandbox.Plan]] = []
+    for report, plan in plans:
+        report.fingerprint = _fingerprint(plan)
+        try:
+            text = (kept / f"{report.fingerprint}.json").read_text(encoding="utf-8")
+            report.outcome = sandbox.Outcome(**json.loads(text))
+        except (OSError, ValueError, TypeError):
+            todo.append((report, plan))
+    if len(plans) > len(todo):
+        print(f"{len(plans) - len(todo)} of {len(plans)} need not be run again", flush=True)
+    for report, _ in todo:
+        report.status = "not graded: the grader has not come to it"
+    points = [{"plan": plan} for _, plan in todo]
     wire.hide(True)
-    for found in jobs.each(sandbox.run, plans, n_jobs=n_jobs, scheduler=scheduler):
-        report, _, path = todo[found.index]
-        if found.error:
-            report.status = f"could not be run: {found.error.splitlines()[-1]}"
-        else:
-            report.outcome = found.value
-            part = path.with_suffix(".part")
-            part.write_text(json.dumps(asdict(found.value)), encoding="utf-8")
-            part.replace(path)
-        print(_line(report), flush=True)
-    wire.hide(False)
+    try:
+        for found in jobs.each(sandbox.run, points, n_jobs=n_jobs, scheduler=scheduler):
+            report, _ = todo[found.index]
+            if found.error:
+                report.status = f"not graded: {found.error.splitlines()[-1]}"[:500]
+            else:
+                report.status, report.outcome = "graded", found.value
+                path = kept / f"{report.fingerprint}.json"
+                part = path.with_suffix(".part")
+                part.write_text(json.dumps(asdict(found.value)), encoding="utf-8")
+                part.replace(path)
+            print(_line(report), flush=True)
+    except jobs.WorkersLost as lost:
+        for report, _ in todo:
+            if not report.is_graded:
+                report.status = f"not graded: {lost}"[:500]
+    finally:
+        wire.hide(False)
+    ran = {id(report) for report, _ in todo}
     for report in reports:
-        if report.status != "graded":
+        if report.status != "graded" and id(report) not in ran:
             print(_line(report), flush=True)
 
 
@@ -423,130 +517,29 @@ def _fingerprint(plan: sandbox.Plan) -> str:
 
 @cache
 def _grader() -> bytes:
-    """A hash of the code that judges, and of the mistakes that feedback can name."""
+    """A hash of what judges: the code, the package, the libraries, the limits and the walls."""
     modules = ("bank", "inside", "judge", "memory", "sandbox", "syscalls", "wire")
     files = [HERE / f"{name}.py" for name in modules]
     files += sorted((HERE / "answers" / "wrong").glob("*.py"))
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).digest()
+    files += sorted([*sandbox.PACKAGE.rglob("*.py"), *(sandbox.PACKAGE / "weights").iterdir()])
+    libraries = ("numpy", "scipy", "scikit-learn", "torch", "ipython")
+    said: dict[str, Any] = {name: importlib.metadata.version(name) for name in libraries}
+    said |= {"python": platform.python_version(), "limits": asdict(sandbox.Limits())}
+    said |= {"lacks": sandbox.lacks()}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.digest()
 
 
 def _line(report: Report) -> str:
     row = report.row
-    points = f"{row['automatic']:>4} of {row['automatic_of']}"
+    points = f"{row['automatic'] or '-':>4} of {row['automatic_of']}"
     return f"{row['student']:20} {row['assignment']:12} {points}  {row['status']}"
 
 
 # ---------------------------------------------------------------------------------------------
 # Tables
-
-
-def read_marks(path: Path, assignments: dict[str, Assignment]) -> Marks:
-    """Read the points of the written answers from a `written.csv` that somebody has filled in.
-
-    With commas, semicolons or tabs, in UTF-8 or as Excel saves it, with decimal commas.
-
-    Raises:
-        ValueError: when columns are missing, a line names no question, or its points are not
-            within their range.
-    """
-    columns, rows = sheets.read(path)
-    if lacking := {"student", "question", "points"} - set(columns):
-        raise ValueError(f"{path.name} must have columns {', '.join(sorted(lacking))}")
-    largest = {q: p for a in assignments.values() for q, p in a.written.items()}
-    marks: Marks = {}
-    for line, row in rows:
-        student = unicodedata.normalize("NFC", sheets.bare(row["student"])).strip()
-        question, points = row["question"], row["points"]
-        comment = sheets.bare(row.get("comment", ""))
-        if not points and not comment:
-            continue
-        try:
-            value = float(points.replace(",", ".")) if points else None
-            right = question in largest and (value is None or 0 <= value <= largest[question])
-        except ValueError:
-            right = False
-        if not right:
-            raise ValueError(
-                f"{path.name}, line {line}: {student}, {question}: points must lie between 0 and "
-                f"{largest.get(question, 'those of a question that exists')}, got {points}"
-            )
-        marks[student, question] = (value, comment)
-    return marks
-
-
-def merged(typed: Marks, new: Marks) -> Marks:
-    """Return marks with newer ones among them, of which an empty field takes nothing away."""
-    result = dict(typed)
-    for key, (points, comment) in new.items():
-        points_before, comment_before = typed.get(key, (None, ""))
-        points = points_before if points is None else points
-        result[key] = (points, comment or comment_before)
-    return result
-
-
-def _typed(
-    output: Path, new: Marks, assignments: dict[str, Assignment], known: set[str]
-) -> tuple[Marks, Marks]:
-    """Return what stands in the table now, and the same with newer marks among it.
-
-    Raises:
-        ValueError: when marks are of nobody, or the table cannot be read.
-    """
-    path = output / "written.csv"
-    typed = read_marks(path, assignments) if path.exists() else {}
-    marks = merged(typed, new)
-    if unknown := sorted({student for student, _ in marks} - known):
-        raise ValueError(f"marks of students who have handed in nothing: {', '.join(unknown)}")
-    return typed, marks
-
-
-def _keep_typed(path: Path, typed: Marks, marks: Marks) -> None:
-    """Keep a copy of the table when something that a person has typed is about to change."""
-    if any(marks[key] != value for key, value in typed.items()):
-        copy = path.with_name(f"written-{datetime.datetime.now():%Y%m%d-%H%M%S}.csv")
-        shutil.copyfile(path, copy)
-        print(f"Marks have changed; those that were there are in {copy}", flush=True)
-
-
-def _written(
-    reports: list[Report], marks: Marks, assignments: dict[str, Assignment]
-) -> list[dict[str, Any]]:
-    """The lines of `written.csv`: what is to be marked, and every mark that there is."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for report in reports:
-        for name in report.assignment.written:
-            if report.status != "missing":
-                papers = ", ".join(paper.name for paper in report.papers)
-                there = "yes" if name in report.found.answers else papers or "no proof found"
-                rows[report.student, name] = {"found": there}
-    for key in marks:
-        rows.setdefault(key, {})
-    of = {q: (name, points) for name, a in assignments.items() for q, points in a.written.items()}
-    for (student, question), row in rows.items():
-        assignment, most = of[question]
-        points, comment = marks.get((student, question), (None, ""))
-        row |= {"student": student, "assignment": assignment, "question": question}
-        row |= {"points": "" if points is None else f"{points:g}", "of": _number(most)}
-        row["comment"] = comment
-    return list(rows.values())
-
-
-def _not_counted(
-    reports: list[Report],
-    marks: Marks,
-    assignments: dict[str, Assignment],
-    before: dict[tuple[str, str], dict[str, str]],
-) -> Iterable[str]:
-    """Which marks are not in a total, since what they belong to was not graded in this run."""
-    here = {(report.student, report.assignment.name) for report in reports}
-    students = sorted({student for student, _ in marks})
-    for student, (name, assignment) in itertools.product(students, assignments.items()):
-        points = [marks.get((student, question), (None, ""))[0] for question in assignment.written]
-        given = [p for p in points if p is not None]
-        counted = before.get((student, name), {}).get("written", "")
-        complete = len(given) == len(points)
-        if (student, name) not in here and complete and counted != _number(sum(given)):
-            yield f"marks of {student} for {name}: they count when that is graded (again)"
 
 
 def _write(
@@ -557,29 +550,39 @@ def _write(
     names: dict[str, str],
     gone: set[tuple[str, str]],
 ) -> None:
+    def stays(without: set[tuple[str, str]]) -> Callable[[dict[str, Any]], bool]:
+        return lambda row: (row.get("student"), row.get("assignment")) not in without
+
     columns = ["student", "assignment", "question", "points", "of", "comment", "found"]
-    sheets.update(output / "written.csv", written, ("student", "question"), gone, columns)
+    path = output / "written.csv"
+    sheets.update(path, written, ("student", "question"), stays(gone), columns)
     tests, who = [], []
     for report in reports:
         key = {"student": report.student, "assignment": report.assignment.name}
-        for name, points in report.assignment.tests.items():
+        for name, points in report.assignment.tests.items() if report.is_graded else ():
             error = report.outcome.errors[name]
-            row = {"test": name, "points": _number(report.scores[name]), "of": _number(points)}
+            row = {"test": name, "points": number(report.scores[name]), "of": number(points)}
             tests.append(key | row | {"error": error})
         student, file = names[report.student], report.file
         row = {"name": student, "canvas": file.canvas if file else ""}
         row["full_name"] = course.people[student].full_name if course.people else student
-        who.append(key | row | {"moodle": file.moodle if file else ""})
+        row |= {"moodle": file.moodle if file else "", "outcome": report.fingerprint}
+        who.append(key | row)
         page = output / "feedback" / report.student / f"{report.assignment.name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(pages.feedback(report), encoding="utf-8", errors="replace")
+    for student, assignment in gone:
+        (output / "feedback" / student / f"{assignment}.html").unlink(missing_ok=True)
+    here = {(report.student, report.assignment.name) for report in reports}
     key_ = ("student", "assignment")
-    grades = sheets.update(output / "grades.csv", [r.row for r in reports], key_, gone)
-    tests = sheets.update(output / "tests.csv", tests, (*key_, "test"), gone)
-    sheets.update(output / "names.csv", who, key_, gone)
+    grades = sheets.update(output / "grades.csv", [r.row for r in reports], key_, stays(gone))
+    # A test that a master no longer has is no line any more.
+    columns = [*key_, "test", "points", "of", "error"]
+    path = output / "tests.csv"
+    tests = sheets.update(path, tests, (*key_, "test"), stays(gone | here), columns)
+    sheets.update(output / "names.csv", who, key_, stays(gone))
     summary.write(output, grades, tests)
-    pairs = similarity.pairs(reports)
-    sheets.update(output / "similar.csv", pairs, ("assignment", "student", "other"))
+    similarity.update(output, reports, gone)
 
 
 def _seed(output: Path, wanted: int | None) -> int:
@@ -618,6 +621,13 @@ def main(arguments: list[str] | None = None) -> int:
     grading.add_argument("--assignment", default="", help="this one only")
     grading.add_argument("--student", default="", help="this one only")
     grading.add_argument("--written", type=Path, help="written.csv with the points of the proofs")
+    forgetting = commands.add_parser("forget", help="remove all that is kept of one student")
+    forgetting.add_argument("student")
+    forgetting.add_argument("--output", type=Path, default=Path("_build/grades"))
+    forgetting.add_argument(
+        "--course", type=Path, help="course.toml (default: beside SUBMISSIONS)"
+    )
+    forgetting.add_argument("--submissions", type=Path, help="remove what was handed in, too")
     options = parser.parse_args(arguments)
     if options.command == "release":
         for name, assignment in masters().items():
@@ -626,36 +636,53 @@ def main(arguments: list[str] | None = None) -> int:
             nbformat.write(release(assignment), path)
             print(path)
         return 0
-    if options.jobs < 0:
-        parser.error(f"--jobs must be 1 or more, got {options.jobs}")
     # `make` passes an empty name where none is given, and that is the folder it runs in.
     if str(options.submissions) == ".":
         parser.error("SUBMISSIONS must be a folder or a zip: make grade SUBMISSIONS=DIR")
-    for lack in sandbox.lacks():
-        print(f"NOT PROTECTED: {lack}", file=sys.stderr, flush=True)
-    output: Path = options.output
-    beside = options.submissions.resolve().parent / "course.toml"
     try:
-        course = Course()
-        if options.course or beside.exists():
-            course = roster.load(options.course or beside, masters())
-        seed = _seed(output, options.seed)
-        marks = read_marks(options.written, masters()) if options.written else {}
-        reports = grade_folder(
-            options.submissions,
-            output,
-            seed,
-            marks,
-            course,
-            n_jobs=options.jobs or _n_cores(),
-            scheduler=options.scheduler,
-            only_assignment=options.assignment,
-            only_student=options.student,
-        )
+        course = _course(options.course, options.submissions)
+        if options.command == "grade":
+            return _graded(options, course)
+        for path in forget.forget(options.output, options.student, course, options.submissions):
+            print(path)
     except (ValueError, OSError) as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        print("\nInterrupted: what is graded is kept, and the same command goes on from there.")
+        return 130
+    return 0
+
+
+def _course(path: Path | None, place: Path | None) -> Course:
+    """The course of a file, or of that beside the submissions, or one of which nothing is said."""
+    beside = place.resolve().parent / "course.toml" if place else None
+    path = path or (beside if beside and beside.exists() else None)
+    return roster.load(path, masters()) if path else Course()
+
+
+def _graded(options: argparse.Namespace, course: Course) -> int:
+    """Grade, having said what does not protect you and until when what is due."""
+    if options.jobs < 0:
+        raise ValueError(f"--jobs must be 1 or more, got {options.jobs}")
+    for lack in sandbox.lacks():
+        print(f"NOT PROTECTED: {lack}", flush=True)
+    for name, due in course.due.items():
+        print(f"{name} is due {due.astimezone(course.zone):%Y-%m-%d %H:%M:%S %Z}", flush=True)
+    seed = _seed(options.output, options.seed)
+    new = marks.read(options.written, masters()) if options.written else {}
+    reports = grade_folder(
+        options.submissions,
+        options.output,
+        seed,
+        new,
+        course,
+        n_jobs=options.jobs or _n_cores(),
+        scheduler=options.scheduler,
+        only_assignment=options.assignment,
+        only_student=options.student,
+    )
     if not reports:
-        parser.error(
+        raise ValueError(
             f"SUBMISSIONS must hold a notebook that is filled in, {options.submissions} has none"
         )
     print(f"Seed {seed}; tables, feedback/, proofs/ and exchange/ are in {options.output}")

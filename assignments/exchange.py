@@ -10,6 +10,7 @@ __all__ = ["submitted", "write"]
 import contextlib
 import datetime
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,22 @@ from roster import Course, Person
 Row = dict[str, Any]
 
 
-def submitted(path: Path) -> dict[str, float]:
+def submitted(path: Path, course: Course) -> dict[str, float]:
     """Return when each participant has handed in, from Moodle's worksheet in English."""
     times = {}
     for _, row in sheets.read(path)[1]:
-        number = row.get("Identifier", "").removeprefix("Participant ")
+        number = _number(row)
         when = row.get("Last modified (submission)", "")
         for clock in ("%I:%M %p", "%H:%M"):
             with contextlib.suppress(ValueError, OverflowError):  # "-", or another language
                 time = datetime.datetime.strptime(when, f"%A, %d %B %Y, {clock}")
-                times[number] = time.timestamp()
+                times[number] = course.seconds(time)
     return times
+
+
+def _number(row: Mapping[str, str]) -> str:
+    """The number of a participant, in a line of Moodle's worksheet."""
+    return sheets.bare(row.get("Identifier", "")).removeprefix("Participant ")
 
 
 def write(output: Path, course: Course, assignments: Mapping[str, Assignment]) -> list[str]:
@@ -64,8 +70,7 @@ def write(output: Path, course: Course, assignments: Mapping[str, Assignment]) -
     for name in set_:
         _gradescope(folder / f"gradescope-{name}.csv", course, people, marks, name)
         path = folder / f"moodle-{name}.csv"
-        if none := _moodle(path, course, people, marks, participants, name):
-            lacking.append(f"{path.name} is without {', '.join(none)}: no participant's number")
+        lacking += _moodle(path, course, people, marks, participants, name)
     return lacking
 
 
@@ -124,36 +129,39 @@ def _moodle(
     participants: dict[tuple[str, str], str],
     name: str,
 ) -> list[str]:
-    """Write Moodle's worksheet; return who has no participant's number."""
+    """Write Moodle's worksheet; return whom it, or the worksheet of Moodle, is without."""
     columns = ["Identifier", "Full name", "Email address", "Status", "Grade", "Maximum grade"]
     columns += ["Grade can be changed", "Last modified (submission)", "Last modified (grade)"]
     columns += ["Feedback comments"]
+    numbers = {shown: participants.get((shown, name), "") for shown in people}
     theirs: dict[str, Row] = {}
+    lacking: list[str] = []
     if name in course.worksheets:
+        sheet = course.worksheets[name].name
         columns, found = sheets.read(course.worksheets[name])
         if lack := {"Identifier", "Grade", "Last modified (grade)"} - set(columns):
-            raise ValueError(
-                f"{course.worksheets[name].name} must have columns {', '.join(sorted(lack))}"
-            )
+            raise ValueError(f"{sheet} must have columns {', '.join(sorted(lack))}")
         for line, row in found:
             fields = {k: sheets.bare(v) for k, v in row.items()}
             try:
-                who = course.find(fields.get("Email address") or fields.get("Full name", ""))
+                who = _participant(fields, course, people, numbers)
+                if who in theirs:
+                    raise ValueError(f"{who} has another line")
+                theirs[who] = fields
             except ValueError as error:
-                raise ValueError(f"{course.worksheets[name].name}, line {line}: {error}") from None
-            theirs[who.student] = fields
+                lacking.append(f"{sheet}, line {line}, is left out: {error}")
     rows: list[Row] = []
-    lacking: list[str] = []
+    none: list[str] = []
     for shown, person in people.items():
         if (mark := marks.get((shown, name))) is None:
             continue
-        given: Row | None = theirs.get(person.student)
-        number = participants.get((shown, name)) or person.moodle.removeprefix("Participant ")
-        if given is None and not number:
-            lacking.append(shown)
+        given = theirs.get(shown)
+        # Whom Moodle's own worksheet doesn't have, Moodle doesn't know.
+        if given is None and (theirs or not numbers[shown]):
+            none.append(shown)
             continue
         given = given or {
-            "Identifier": f"Participant {number}",
+            "Identifier": f"Participant {numbers[shown]}",
             "Full name": person.full_name,
             "Email address": person.email,
             "Status": mark["status"],
@@ -163,9 +171,34 @@ def _moodle(
         }
         rows.append(given | {"Grade": mark["total"]})
     if not rows:  # nobody is on Moodle
-        return []
+        path.unlink(missing_ok=True)
+        return lacking
     sheets.write(path, columns, rows)
+    if none:
+        why = "not in the worksheet" if theirs else "no participant's number"
+        lacking.append(f"{path.name} is without {', '.join(none)}: {why}")
     return lacking
+
+
+def _participant(
+    fields: Mapping[str, str],
+    course: Course,
+    people: Mapping[str, Person],
+    numbers: Mapping[str, str],
+) -> str:
+    """Return who is meant by a line of Moodle's worksheet: by number, by address, by name.
+
+    Raises:
+        ValueError: when it is nobody, or may be one of several.
+    """
+    number = _number(fields)
+    if same := [shown for shown, known in numbers.items() if known and known == number]:
+        return same[0]
+    among = replace(course, people={person.student: person for person in people.values()})
+    address, full = fields.get("Email address", ""), fields.get("Full name", "")
+    if address and any(p.email.casefold() == address.casefold() for p in people.values()):
+        return course.shown(among.find(address).student)
+    return course.shown(among.find(full or f"participant {number}").student)
 
 
 def _gradescope(

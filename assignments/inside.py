@@ -62,6 +62,7 @@ def main(control: socket.socket, names: list[str]) -> None:
             os.close(files[0])
             continue
         if not _end_all():
+            control.send(b"stuck")
             break  # and with the first process of a namespace all others end
         for left in [*scratch.iterdir(), *Path("/dev/shm").glob("*")]:
             with contextlib.suppress(OSError):

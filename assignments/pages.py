@@ -9,9 +9,10 @@ __all__ = ["feedback", "page", "proofs"]
 import base64
 import hashlib
 import html
+import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.amsmath import amsmath_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from marks import Marks
 from masters import Assignment, first_line
 
 HERE = Path(__file__).resolve().parent
 _MATHJAX = HERE.parent / "assets" / "vendor" / "mathjax"
 _LONGEST_ANSWER = 50_000  # characters that are shown of an answer
-_IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[\w+/=\s]+")
+_IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[\w+/=\s]+")
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -106,7 +108,12 @@ def feedback(report: Any) -> str:
         parts.append(f"<h2>{name}: {mark} / {report.assignment.written[name]:g}</h2>")
         parts.append(f"<p>{comment}</p><pre>{answer}</pre>")
         images = found.images.get(name, [])
-        parts += [f'<p><img src="{html.escape(image)}" alt="pasted">' for image in images]
+        parts += [
+            f"<p>{_picture(image)}"
+            if _IMAGE.fullmatch(image)
+            else "<p>[a figure in your notebook]"
+            for image in images
+        ]
     if report.outcome.output:
         printed = html.escape(report.outcome.output[:4_000])
         parts.append(f"<h2>What your cells printed</h2><pre>{printed}</pre>")
@@ -155,17 +162,21 @@ def _markdown() -> MarkdownIt:
     return parser
 
 
-def _rendered(text: str, images: Sequence[str] = ()) -> str:
-    """An answer as HTML: its pictures are those that were pasted into it, and no others."""
+def _rendered(text: str, images: Sequence[str] = (), labels: set[str] | None = None) -> str:
+    """An answer as HTML: its pictures are those that were pasted into it, and no others.
+
+    Args:
+        text: in Markdown, as in a notebook.
+        images: as :class:`submissions.Found` has them.
+        labels: those of formulas that are there already, of which each may be there once.
+    """
     left = list(images)
 
     def picture(tokens: Any, index: int, *_: Any) -> str:
         source = str(tokens[index].attrGet("src") or "")
         if source.startswith("attachment:") and left:
-            source = left.pop(0)
-        if _IMAGE.fullmatch(source):
-            return f'<img src="{html.escape(source)}" alt="pasted by the student">'
-        return f"[a picture that is not in the notebook: {html.escape(source[:200])}]"
+            return _picture(left.pop(0))
+        return _picture(source) if _IMAGE.fullmatch(source) else _not_shown(source)
 
     more = ""
     if len(text) > _LONGEST_ANSWER:
@@ -173,26 +184,110 @@ def _rendered(text: str, images: Sequence[str] = ()) -> str:
         text = text[:_LONGEST_ANSWER]
     parser = _markdown()
     parser.renderer.rules["image"] = picture  # type: ignore[attr-defined]
-    # None that opens within: or looking for what closes each would take the square of the length.
-    text = re.sub(r"\\\(((?:(?!\\\().)+?)\\\)", r"$\1$", text, flags=re.S)
-    text = re.sub(r"\\\[((?:(?!\\\[).)+?)\\\]", r"$$\1$$", text, flags=re.S)
+    seen = set() if labels is None else labels
+
+    def once(match: re.Match[str]) -> str:
+        new = match[1] not in seen
+        seen.add(match[1])
+        return match[0] if new else ""
+
+    text = re.sub(r"\\label\s*\{([^{}]*)\}", once, _dollars(text))
     shown = str(parser.render(text)) + more
-    return shown + "".join(
-        f'<p><img src="{html.escape(image)}" alt="pasted by the student"></p>' for image in left
-    )
+    return shown + "".join(f"<p>{_picture(image)}</p>" for image in left)
+
+
+def _picture(image: str) -> str:
+    """A picture of a notebook; a figure of plotly as data that the page's script draws."""
+    kind, _, data = image.partition(";base64,")
+    if kind == "data:application/vnd.plotly.v1+json":
+        figure = html.escape(json.dumps(_plain(json.loads(base64.b64decode(data)))))
+        return (
+            f'<span class="figure" data-figure="{figure}">a figure of plotly, which the script of '
+            "this page draws</span>"
+        )
+    if _IMAGE.fullmatch(image):
+        return f'<img src="{html.escape(image)}" alt="of the student">'
+    return _not_shown(image.removeprefix("not shown: "))
+
+
+def _not_shown(what: str) -> str:
+    return f"[a picture that is not shown here: {html.escape(what[:200])}; see the notebook]"
+
+
+def _plain(value: Any) -> Any:
+    """A figure's description without tags, which plotly would make links of."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items() if k not in ("images", "updatemenus")}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return re.sub(r"<(?!/?(?:b|i|br|sub|sup)\b)", "‹", value) if isinstance(value, str) else value
+
+
+# What opens and closes formulas and code, and a backslash with what it belongs to.
+_MARK = re.compile(
+    r"\\begin\{([A-Za-z]+\*?)\}|\\end\{([A-Za-z]+\*?)\}|\\{1,2}[][()]|\\.|\$\$?|`+|\n\s*\n", re.S
+)
+
+
+def _dollars(text: str) -> str:
+    r"""Put dollars in place of the \\( and \\[ that are not within a formula or code already.
+
+    Notebooks know them with one backslash or two; within a formula two of them end a line, and a
+    bracket says how far it is to the next, `a\\\\[4pt]b`.
+    """
+    marks = list(_MARK.finditer(text))
+    last = {_closes(mark): mark.start() for mark in marks}  # so nothing opens that never closes
+    found, at, opened = [], 0, None
+    closing, depth = "", 0
+    for mark in marks:
+        said = mark[0]
+        if opened is None:
+            closing = _closed_by(mark)
+            if closing and last.get(closing, -1) > mark.start():
+                opened, depth = mark, 1
+            continue
+        if opened[1] and mark[1] == opened[1]:
+            depth += 1
+        if opened[0] == "$" and said.isspace():
+            opened = None
+        elif _closes(mark) == closing:
+            depth -= 1
+            if depth == 0:
+                inner = text[opened.end() : mark.start()]
+                if opened[0][-1] in "[(" and "$" not in inner:
+                    dollars = "$" if opened[0][-1] == "(" else "$$"
+                    inner = inner.strip() if dollars == "$" else inner
+                    found += [text[at : opened.start()], dollars, inner, dollars]
+                    at = mark.end()
+                opened = None
+    return "".join([*found, text[at:]])
+
+
+def _closes(mark: re.Match[str]) -> str:
+    return f"end {mark[2]}" if mark[2] else mark[0]
+
+
+def _closed_by(mark: re.Match[str]) -> str:
+    """What closes that which a mark opens; nothing where it opens nothing."""
+    if mark[1]:
+        return f"end {mark[1]}"
+    if mark[0][0] in "$`":
+        return mark[0]
+    pairs = {"[": "]", "(": ")"}
+    return mark[0][:-1] + pairs[mark[0][-1]] if mark[0][-1] in pairs else ""
 
 
 # ---------------------------------------------------------------------------------------------
 # The page for marking
 
 _SCRIPT = (HERE / "proofs.js").read_text(encoding="utf-8")
-# Neither links nor attributes in formulas, nor definitions, which other students' would inherit:
-# a student's TeX draws, and does nothing else.
+# Neither links nor attributes in formulas: a student's TeX draws, and does nothing else. What it
+# defines the script takes back before it comes to the next student's.
 _CONFIG = r"""
 window.MathJax = {
   tex: {
     packages: ["base", "ams", "boldsymbol", "braket", "cancel", "cases", "centernot",
-      "mathtools", "textmacros", "noundefined", "configmacros"],
+      "mathtools", "newcommand", "textmacros", "noundefined", "configmacros"],
     macros: { mmlToken: ["\\text{mmlToken}", 2] },
     maxMacros: 1000, maxBuffer: 20480,
   },
@@ -215,22 +310,80 @@ textarea { width: 100%; box-sizing: border-box; min-height: 6rem }
 .answer { border: 1px solid var(--line); padding: 0 1rem; overflow-x: auto;
   overflow-wrap: anywhere }
 object { width: 100%; height: 40rem; border: 0 }
+.definitions { position: absolute; clip-path: inset(50%); width: 1px; height: 1px;
+  overflow: hidden }
+.figure { display: block; min-height: 28rem }
+.figure svg { fill: initial; font-size: initial; text-anchor: initial; max-width: none }
+.figure svg text { fill: initial }
 [aria-invalid=true] { outline: 3px solid #c62828 }
 """
 
 
-def proofs(folder: Path, assignment: Assignment, reports: Iterable[Any]) -> Path:
+def proofs(
+    folder: Path,
+    assignment: Assignment,
+    reports: Iterable[Any],
+    marks: Marks,
+    gone: Collection[str] = (),
+) -> Path:
     """Write the page on which a person marks the written answers of an assignment.
 
     It needs no server: points and comments that are typed into it are saved to a file that
-    `make grade` reads as WRITTEN.
+    `make grade` reads as WRITTEN. Students who were on it stay there, with the marks that they
+    have now, if they are neither among the reports nor `gone`.
     """
-    reports = [report for report in reports if report.status != "missing"]
+    path = folder / f"{assignment.name}.html"
+    (folder / "files").mkdir(parents=True, exist_ok=True)
+    sections = _sections(path, marks)
+    for report in reports:
+        sections[report.student] = "" if report.status == "missing" else _section(folder, report)
+    sections = {name: sections[name] for name in sorted(sections, key=str.casefold)}
+    sections = {name: text for name, text in sections.items() if text and name not in gone}
+    if sections:
+        _write_proofs(path, assignment, sections)
+    else:
+        path.unlink(missing_ok=True)
+    used = {
+        name
+        for page_ in folder.glob("*.html")
+        for name in re.findall(r"files/([\w.]+)", page_.read_text(encoding="utf-8"))
+    }
+    for file in (folder / "files").iterdir():
+        if file.name not in used:
+            file.unlink()
+    return path
+
+
+def _sections(path: Path, marks: Marks) -> dict[str, str]:
+    """The students of a page that is there, with their marks as they are now."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    found = {}
+    for match in re.finditer(r'<section data-student="([^"]*)".*?</section>', text, re.S):
+        student = html.unescape(match[1])
+
+        def mark(old: re.Match[str], student: str = student) -> str:
+            question = html.unescape(old[1])
+            return _mark(question, float(old[2]), *marks.get((student, question), (None, "")))
+
+        found[student] = re.sub(
+            r'<p class="mark" data-question="([^"]*)" data-most="([\d.]+)">.*?</label></p>',
+            mark,
+            match[0],
+            flags=re.S,
+        )
+    return found
+
+
+def _write_proofs(path: Path, assignment: Assignment, sections: Mapping[str, str]) -> None:
+    folder = path.parent
     shutil.copytree(_MATHJAX, folder / "mathjax", dirs_exist_ok=True)
-    (folder / "files").mkdir(exist_ok=True)
-    body = [_NAVIGATION.format(options="".join(_option(report) for report in reports))]
+    if any('class="figure"' in text for text in sections.values()):
+        from plotly.offline import get_plotlyjs
+
+        (folder / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
+    body = [_NAVIGATION.format(options="".join(map(_option, sections)))]
     body.append('<div class="answers"><div>')
-    body += [_section(folder, report) for report in reports]
+    body += sections.values()
     body.append("</div><aside aria-label='Task and rubric' tabindex='0'>")
     for question in assignment.written:
         task = re.sub(r"^#+ ", "## ", assignment.questions[question], flags=re.M)
@@ -244,7 +397,6 @@ def proofs(folder: Path, assignment: Assignment, reports: Iterable[Any]) -> Path
         f"script-src {hashes} 'strict-dynamic'; img-src data: file:; font-src file: data:; "
         "object-src file:; frame-src file:"
     )
-    path = folder / f"{assignment.name}.html"
     path.write_text(
         page(
             f"Written answers: {assignment.title}",
@@ -258,7 +410,6 @@ def proofs(folder: Path, assignment: Assignment, reports: Iterable[Any]) -> Path
         encoding="utf-8",
         errors="replace",
     )
-    return path
 
 
 _NAVIGATION = """<p>Points and comments stay in this browser until you save them to a file, which
@@ -277,39 +428,47 @@ def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _option(report: Any) -> str:
-    name = html.escape(report.student)
+def _option(student: str) -> str:
+    name = html.escape(student)
     return f'<option value="{name}">{name}</option>'
 
 
 def _section(folder: Path, report: Any) -> str:
     name = html.escape(report.student)
     parts = [f'<section data-student="{name}" aria-label="{name}"><h2>{name}</h2>']
-    for number, (question, most) in enumerate(report.assignment.written.items()):
+    if macros := "".join(map(_rendered, report.found.definitions)):
+        parts.append(f'<div class="definitions">{macros}</div>')
+    if report.refused:
+        reasons = "".join(f"<li>{html.escape(reason)}" for reason in report.refused)
+        parts.append(f"<p>Handed in, and not shown here:</p><ul>{reasons}</ul>")
+    labels: set[str] = set()
+    for at, (question, most) in enumerate(report.assignment.written.items()):
         answer = report.found.answers.get(question)
         images = report.found.images.get(question, [])
         parts.append(f"<h3>{html.escape(question)}</h3>")
-        shown = _rendered(answer, images) if answer else "<p>No answer found in the notebook.</p>"
+        shown = "" if answer else "<p>No answer found in the notebook.</p>"
+        shown += _rendered(answer or "", images, labels)
         parts.append(f'<div class="answer" tabindex="0" role="region" aria-label="answer">{shown}')
-        if number == 0:
+        if at == 0:
             parts += [_paper(folder, paper) for paper in report.papers]
-        points = report.marks.get(question)
-        value = "" if points is None else f"{points:g}"
-        comment = html.escape(report.comments.get(question, ""))
-        parts.append(
-            f"""</div>
-<p class="mark" data-question="{html.escape(question)}" data-most="{most:g}">
+        comment = report.comments.get(question, "")
+        parts.append(f"</div>\n{_mark(question, most, report.marks.get(question), comment)}")
+    return "\n".join([*parts, "</section>"])
+
+
+def _mark(question: str, most: float, points: float | None, comment: str) -> str:
+    """The fields for points and a comment."""
+    value = "" if points is None else f"{points:g}"
+    return f"""<p class="mark" data-question="{html.escape(question)}" data-most="{most:g}">
 <label>Points of {most:g} <input inputmode="decimal" size="4" value="{value}"></label>
 <span class="before"></span><br>
-<label>Comment <textarea>{comment}</textarea></label></p>"""
-        )
-    return "\n".join([*parts, "</section>"])
+<label>Comment <textarea>{html.escape(comment)}</textarea></label></p>"""
 
 
 def _paper(folder: Path, paper: Any) -> str:
     """A picture or a PDF that was handed in beside the notebook."""
     name = html.escape(paper.name)
-    suffix = paper.kind.rpartition("/")[2]
+    suffix = paper.kind.rpartition("/")[2].partition("+")[0]
     file = f"files/{hashlib.sha256(paper.data).hexdigest()[:16]}.{suffix}"
     (folder / file).write_bytes(paper.data)
     link = f'<a href="{file}" target="_blank">{name}</a>'
@@ -317,4 +476,5 @@ def _paper(folder: Path, paper: Any) -> str:
         shown = f'<object data="{file}" type="{paper.kind}" aria-label="{name}"></object>'
     else:
         shown = f'<img src="{file}" alt="{name}">'
-    return f"<p>{link}</p>{shown}"
+    # Opened by itself, a drawing in SVG could run what is in it.
+    return f"<p>{name if suffix == 'svg' else link}</p>{shown}"

@@ -6,16 +6,57 @@
   const sections = [...document.querySelectorAll("section[data-student]")];
   const choice = document.getElementById("student");
   const said = document.getElementById("said");
+  const shown = new Set();
   let unsaved = false;
 
-  const script = document.createElement("script");
-  script.src = "mathjax/tex-chtml-full.js";
-  document.head.append(script);
-  const typeset = (element) =>
-    window.MathJax.startup.promise
-      .then(() => window.MathJax.typesetPromise([element]))
+  function load(source) {
+    const script = document.createElement("script");
+    script.src = source;
+    document.head.append(script);
+    return new Promise((resolve) => script.addEventListener("load", resolve));
+  }
+
+  // All tables in which MathJax looks names up, and to which definitions are added.
+  function* tables() {
+    for (const [, handler] of window.MathJax.startup.document.inputJax[0].parseOptions.handlers.map)
+      for (const { item } of handler._configuration.items) if (item.map) yield item;
+  }
+
+  let undefined_; // what the tables hold before anybody defines anything
+  let typesetting = load("mathjax/tex-chtml-full.js")
+    .then(() => window.MathJax.startup.promise)
+    .then(() => {
+      undefined_ = [...tables()].map((table) => [table, new Map(table.map)]);
+    });
+
+  // One after the other, and none inherits what another has defined.
+  function typeset(element) {
+    typesetting = typesetting
+      .then(() => {
+        for (const [table, map] of undefined_) table.map = new Map(map);
+        window.MathJax.texReset();
+        return window.MathJax.typesetPromise([element]);
+      })
       .catch(() => {});
-  script.addEventListener("load", () => typeset(document.body));
+  }
+
+  let plotly;
+  function draw(section) {
+    for (const place of section.querySelectorAll(".figure[data-figure]")) {
+      const { data, layout } = JSON.parse(place.dataset.figure);
+      place.removeAttribute("data-figure");
+      window.PlotlyConfig = { MathJaxConfig: "local" };
+      plotly ??= load("plotly.min.js");
+      plotly
+        .then(() => {
+          place.textContent = "";
+          return window.Plotly.newPlot(place, data, layout, { staticPlot: true });
+        })
+        .catch((error) => {
+          place.textContent = `[a figure of plotly that cannot be drawn here: ${error.message}]`;
+        });
+    }
+  }
 
   // Each mark: its fields, and what the table had when this page was written.
   const marks = sections.flatMap((section) =>
@@ -88,12 +129,15 @@
       section.hidden = i !== at;
     });
     choice.selectedIndex = at;
-    if (window.MathJax?.typesetPromise) typeset(sections[at]);
+    if (shown.has(sections[at])) return;
+    shown.add(sections[at]);
+    typeset(sections[at]);
+    draw(sections[at]);
   }
 
   // A cell that no spreadsheet takes for a formula, in quotes.
   function cell(text) {
-    const harmless = /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
+    const harmless = /^[=+\-@\t\r\n]./s.test(text) ? `'${text}` : text;
     return `"${harmless.replaceAll('"', '""')}"`;
   }
 
@@ -157,6 +201,7 @@
     .addEventListener("click", () => show(choice.selectedIndex - 1));
   document.getElementById("next").addEventListener("click", () => show(choice.selectedIndex + 1));
   choice.addEventListener("change", () => show(choice.selectedIndex));
+  typeset(document.querySelector("aside"));
   show(0);
   count();
 })();

@@ -10,8 +10,10 @@ import datetime
 import hmac
 import math
 import re
+import time
 import tomllib
 import unicodedata
+import zoneinfo
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import Any
 import sheets
 
 _DAY = 86_400.0
+_GRACE = 2.0  # seconds, as a zip knows the time of a file no better
 # Which of its columns says what, of each form; the first that has all its columns is the form.
 _FORMS: dict[str, dict[str, str]] = {
     "Canvas": {
@@ -37,7 +40,6 @@ _FORMS: dict[str, dict[str, str]] = {
         "Surname": "last",
         "Username": "login",
         "ID number": "sid",
-        "Identifier": "moodle",
     },
     "Gradescope": {
         "SID": "sid",
@@ -60,7 +62,13 @@ _FORMS: dict[str, dict[str, str]] = {
 }
 _MARKS = {
     "Canvas": ({"Student", "ID", "Section"},),
-    "Moodle": ({"Full name", "Email address"}, {"Identifier", "Full name"}, {"Username"}),
+    "Moodle": (
+        {"Full name", "Email address"},
+        {"Identifier", "Full name"},
+        {"Username"},
+        {"First name", "Last name"},
+        {"First name", "Surname"},
+    ),
     "Gradescope": ({"SID", "Email"},),
     "nbgrader": ({"student_id"}, {"id", "first_name"}),
     "table of your own": ({"student"},),
@@ -79,7 +87,6 @@ class Person:
     sid: str = ""
     login: str = ""
     canvas: str = ""
-    moodle: str = ""
     section: str = ""
 
     @property
@@ -147,6 +154,7 @@ class Course:
         late_days: how many days late are free in the whole course.
         late_days_each: and how many of them for one assignment.
         penalty: the part of the points that each further day costs.
+        zone: whose clock the dates are of; nothing for that of this machine.
         secret: what pseudonyms are made of; without it names are shown.
     """
 
@@ -159,6 +167,7 @@ class Course:
     late_days: int = 0
     late_days_each: int | None = None
     penalty: float = 0.0
+    zone: datetime.tzinfo | None = None
     secret: str = ""
 
     def shown(self, student: str) -> str:
@@ -187,6 +196,11 @@ class Course:
                 raise ValueError(f"{name} may be one of several on the roster: {several}")
         raise ValueError(f"{name} is not on the roster")
 
+    def knows(self, name: str) -> bool:
+        """Tell whether a name is somebody's on the roster."""
+        wanted = _plain(name)
+        return any(wanted & keys for person in self.people.values() for keys in person.keys)
+
     def deadline(self, student: str, assignment: str) -> datetime.datetime | None:
         """Return until when a student may hand it in without being late."""
         return self.extensions.get((student, assignment), self.due.get(assignment))
@@ -210,12 +224,33 @@ class Course:
         for name, due in sorted(
             ((name, due) for name, due in dated.items() if due), key=lambda entry: entry[1]
         ):
-            days = max(0, math.ceil((times[name] - due.timestamp()) / _DAY))
+            days = self._days(times[name], due)
             each = left if self.late_days_each is None else self.late_days_each
             free = min(days, left, each)
             left -= free
             found[name] = Late(days, free, min(1.0, self.penalty * (days - free)))
         return found
+
+    def when(self, seconds: float) -> datetime.datetime:
+        """Return the time that is so many seconds after 1970, by the clock of the course."""
+        return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone(self.zone)
+
+    def seconds(self, clock: datetime.datetime) -> float:
+        """Return how many seconds after 1970 the clock of the course shows a time."""
+        return clock.replace(tzinfo=self.zone).timestamp()
+
+    def _days(self, seconds: float, due: datetime.datetime) -> int:
+        """How many days after a date, each of which ends when the clock shows the same again.
+
+        So a day on which summer time ends has 25 hours.
+        """
+        if seconds <= due.timestamp() + _GRACE:
+            return 0
+        clock = self.when(due.timestamp()).replace(tzinfo=None)
+        days = max(1, int((seconds - due.timestamp()) / _DAY) - 1)
+        while seconds > self.seconds(clock + datetime.timedelta(days=days)) + _GRACE:
+            days += 1
+        return days
 
 
 def load(path: Path, assignments: Iterable[str]) -> Course:
@@ -231,16 +266,18 @@ def load(path: Path, assignments: Iterable[str]) -> Course:
         raise ValueError(f"{path.name}: {error}") from None
     read = _Fields(path.name, "", data)
     people_ = _roster(path, read)
+    zone = read.zone("zone")
     course = {
         "people": people_,
         "late_days": read.count("late_days", 0),
         "late_days_each": read.count("late_days_each", None),
         "penalty": read.number("penalty", 0.0, 1.0),
+        "zone": zone,
         "secret": read.text("pseudonyms"),
     }
     due, caps, columns, worksheets = {}, {}, {}, {}
     for name, fields in read.table("assignments", names):
-        if (date := fields.date("due")) is not None:
+        if (date := fields.date("due", zone)) is not None:
             due[name] = date
         if "cap" in fields.data:
             caps[name] = fields.number("cap", 0.0, math.inf)
@@ -254,7 +291,7 @@ def load(path: Path, assignments: Iterable[str]) -> Course:
         for name in list(fields.data):
             if name not in names:
                 raise fields.wrong(name, f"one of {', '.join(names)}", "an assignment")
-            if (date := fields.date(name)) is not None:
+            if (date := fields.date(name, zone)) is not None:
                 extensions[student, name] = date
     read.end()
     return Course(
@@ -375,13 +412,29 @@ class _Fields:
             raise self.wrong(name, "a text", value)
         return value
 
-    def date(self, name: str) -> datetime.datetime | None:
+    def zone(self, name: str) -> datetime.tzinfo | None:
+        value = self.text(name)
+        try:
+            return zoneinfo.ZoneInfo(value) if value else None
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            raise self.wrong(name, "a zone such as Europe/Berlin", value) from None
+
+    def date(self, name: str, zone: datetime.tzinfo | None) -> datetime.datetime | None:
         value = self.take(name, None)
         if type(value) is datetime.date:  # the whole of that day
             value = datetime.datetime.combine(value, datetime.time(23, 59, 59))
-        if value is not None and not isinstance(value, datetime.datetime):
+        if value is None:
+            return None
+        if not isinstance(value, datetime.datetime):
             raise self.wrong(name, "a date such as 2026-10-12T23:59:00+02:00", value)
-        return value.astimezone() if value is not None else None
+        if value.tzinfo is None and zone is None and time.tzname == ("UTC", "UTC"):
+            # As in a container, wherever it stands.
+            raise ValueError(
+                f"{self.place}: {self.prefix}{name} must say its zone, as the clock of this "
+                f'machine has UTC: write zone = "Europe/Berlin" at the top, or "UTC", '
+                f"got {value}"
+            )
+        return value.replace(tzinfo=zone) if value.tzinfo is None and zone else value.astimezone()
 
     def table(self, name: str, among: list[str] | None) -> list[tuple[str, "_Fields"]]:
         value = self.take(name, {})

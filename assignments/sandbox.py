@@ -7,7 +7,7 @@ data (`wire`), and whether an answer is right is decided here (`judge`). The ins
 says what that stops and what not; each line of it has an attack in the tests.
 """
 
-__all__ = ["Limits", "Outcome", "Plan", "close", "lacks", "run"]
+__all__ = ["PACKAGE", "Limits", "Lost", "Outcome", "Plan", "close", "lacks", "run"]
 
 import contextlib
 import functools
@@ -31,7 +31,7 @@ from judge import Exam
 from wire import Closed, Line, Peer, TimeUp, hide
 
 HERE = Path(__file__).resolve().parent
-_PACKAGE = HERE.parent / "vaebook"  # students' notebooks load its models
+PACKAGE = HERE.parent / "vaebook"  # students' notebooks load its models
 _LIBRARIES = (
     "numpy",
     "scipy.stats",
@@ -46,6 +46,10 @@ _LIBRARIES = (
 _START = 120.0  # seconds that importing them may take
 _NOBODY = 65534
 _NO_ANSWER = ("not written yet", "took longer", "ended the process")
+
+
+class Lost(RuntimeError):
+    """The sandbox or the judge itself has failed, which says nothing of the submission."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,17 @@ def run(plan: Plan, limits: Limits | None = None) -> Outcome:
     """Run a plan; whatever it does, an outcome comes back in time.
 
     What ran out of time is run a second time, since a machine may just have been busy, and the
-    better of the two counts.
+    better of the two counts. Where the sandbox itself ended, as when the system lacks memory, a
+    new one tries again.
+
+    Raises:
+        Lost: when that one ends as well.
     """
     limits = limits or Limits()
-    outcome = _once(plan, limits)
+    try:
+        outcome = _once(plan, limits)
+    except Lost:
+        outcome = _once(plan, limits)
     if outcome.late:
         again = _once(plan, replace(limits, clock=2 * limits.clock))
         outcome = min(outcome, again, key=lambda found: found.n_failed)
@@ -132,6 +143,8 @@ def _once(plan: Plan, limits: Limits) -> Outcome:
             outcome.remarks.append("the notebook took too long and was ended")
         except (Closed, OSError):
             outcome.remarks.append("the notebook ended the process it ran in")
+        except MemoryError as error:
+            raise Lost(f"the grader itself has too little memory: {error}") from None
     if ended:
         outcome.remarks.append(f"{len(ended)} processes were ended that took too much memory")
     outcome.seconds = time.monotonic() - start
@@ -213,19 +226,42 @@ def _try(
 # The walls
 
 
+# What a submission can do where there is no bubblewrap.
+_OPEN = (
+    "read masters, other submissions and your files",
+    "change your files",
+    "use the network, and reach programs on your machine",
+    "see or end other processes of yours",
+    "make calls of the kernel in which faults have been",
+    "fill memory with files in it",
+    "start processes without limit",
+)
+# And where the system is not Linux.
+_OPENER = (
+    "take all memory",
+    "read and change the memory of the grader",
+    "leave processes that run on",
+)
+
+
 @functools.cache
 def lacks() -> list[str]:
-    """Say what this system does not offer, each with what a submission may do for want of it."""
+    """Say what this system does not offer: each thing that a submission may do for want of it."""
     if not sys.platform.startswith("linux"):
-        return ["Linux: submissions can read your files, use the network and fill the memory"]
-    if _walled():
-        if syscalls.filter_program() is None:
-            return ["libseccomp is not installed: submissions can try every call of the kernel"]
-        return []
-    reason = (
-        "is not installed" if shutil.which("bwrap") is None else "may not make namespaces here"
-    )
-    return [f"bubblewrap {reason}: submissions can read your files and use the network"]
+        return [f"submissions can {what} (this is no Linux)" for what in (*_OPEN, *_OPENER)]
+    if not _walled():
+        installed = shutil.which("bwrap") is not None
+        why = "may not make namespaces here" if installed else "is not installed"
+        lines = [f"submissions can {what} (bubblewrap {why})" for what in _OPEN]
+        if os.geteuid() == 0:
+            lines.append(f"submissions can {_OPENER[1]} (you are root)")
+        return lines
+    lines = []
+    if syscalls.filter_program() is None:
+        lines.append(f"submissions can {_OPEN[4]} (libseccomp is not installed)")
+    if os.geteuid() == 0 and not _start():
+        lines.append(f"submissions can {_OPEN[6]} (you are root, and Python is yours alone)")
+    return lines
 
 
 def _walled() -> bool:
@@ -282,7 +318,7 @@ def _wall() -> list[str] | None:
     command += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     if any(HERE.is_relative_to(path) for path in seen):  # the book in Python's own folder
         command += ["--tmpfs", str(HERE.parent)]
-    for path in (HERE / "inside.py", HERE / "wire.py", _PACKAGE):
+    for path in (HERE / "inside.py", HERE / "wire.py", PACKAGE):
         command += ["--ro-bind", str(path), f"/grader/{path.name}"]
     command += ["--size", str(50 * 2**20), "--tmpfs", "/dev/shm"]
     command += ["--size", str(200 * 2**20), "--tmpfs", "/tmp", "--dir", "/tmp/home"]
@@ -326,21 +362,40 @@ class _Sandbox:
             )
         self.pid = os.getpid()
         hide(True)
-        self._expect(b"ready")
+        try:
+            self._expect(b"ready")
+        except BaseException:
+            self.close()
+            raise
 
     def watched(self, limit: int) -> contextlib.AbstractContextManager[list[int]]:
         """Watch what all that runs within takes of the memory."""
         return memory.watched(self.process.pid, limit, spared=2 if _walled() else 1)
 
     def _expect(self, word: bytes) -> None:
-        if (said := self.control.recv(16)) != word:
-            raise OSError(f"the sandbox did not start: {said!r}")
+        try:
+            said = self.control.recv(16)
+        except OSError as error:
+            said = str(error).encode()
+        if said != word:
+            raise Lost(f"the sandbox did not start: {said!r}")
 
     def clean(self) -> None:
-        """End all processes of the last submission and remove its files."""
-        self.control.settimeout(15)
-        self.control.send(b"x")
-        self._expect(b"clean")
+        """End all processes of the last submission and remove its files.
+
+        Raises:
+            Lost: when the sandbox is no more.
+        """
+        try:
+            self.control.settimeout(15)
+            self.control.send(b"x")
+            said = self.control.recv(16)
+        except OSError as error:
+            raise Lost(f"the sandbox has ended: {error}") from None
+        if said == b"stuck":  # a process that cannot be ended ends with the sandbox
+            raise OSError("a process does not end")
+        if said != b"clean":
+            raise Lost("the sandbox has ended")
 
     def close(self) -> None:
         """End everything within."""
@@ -367,7 +422,10 @@ def _notebook():  # type: ignore[no-untyped-def]
     try:
         with here:
             with there:
-                socket.send_fds(sandbox.control, [b"r"], [there.fileno()])
+                try:
+                    socket.send_fds(sandbox.control, [b"r"], [there.fileno()])
+                except OSError as error:
+                    raise Lost(f"the sandbox has ended: {error}") from None
             yield here
         sandbox.clean()
     except BaseException as error:

@@ -5,7 +5,7 @@ __all__ = ["bare", "harmless", "read", "update", "write"]
 import csv
 import io
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,9 @@ def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
 
 
 def harmless(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula."""
+    """Return a cell that no spreadsheet takes for a formula; a sign alone is none."""
     risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n")
+    risky = risky and len(value) > 1
     return f"'{value}" if risky else value
 
 
@@ -78,13 +79,12 @@ def update(
     path: Path,
     rows: list[dict[str, Any]],
     key: tuple[str, ...],
-    gone: Collection[tuple[str, str]] = (),
+    stays: Callable[[dict[str, Any]], bool] = lambda row: True,
     columns: Iterable[str] = (),
 ) -> list[dict[str, Any]]:
-    """Write rows in place of those with the same key; others that are there stay.
+    """Write rows in place of those with the same key; of the others those stay that `stays` says.
 
-    Those go of whose student and assignment `gone` says so. Columns of somebody's own stay, as
-    does what a row that is written says nothing of.
+    Columns of somebody's own stay, as does what a row that is written says nothing of.
 
     Returns:
         All rows that the table then has.
@@ -99,8 +99,7 @@ def update(
             before[tuple(plain.get(k) for k in key)] = plain
         new = [tuple(str(row[k]) for k in key) for row in rows]
         rows = [before.pop(k, {}) | row for k, row in zip(new, rows, strict=True)]
-        stay = (r for r in before.values() if (r.get("student"), r.get("assignment")) not in gone)
-        rows = [*stay, *rows]
+        rows = [*filter(stays, before.values()), *rows]
         rows.sort(key=lambda row: (str(row.get("student")), str(row.get("assignment"))))
     write(path, columns, rows)
     return rows

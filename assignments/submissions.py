@@ -7,31 +7,41 @@ What cannot be read is refused by name; nothing is followed out of the folder.
 __all__ = ["File", "Found", "Student", "collect", "part", "read"]
 
 import ast
+import base64
+import contextlib
 import datetime
+import functools
 import io
+import json
+import os
 import re
 import stat
+import time
 import unicodedata
+import urllib.parse
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from masters import ANSWER, Assignment, first_line, grade_id, is_run
 
 _LARGEST = 20 * 2**20  # bytes of a file
 _LARGEST_ZIP = 200 * 2**20  # and of all in a student's zip
-_SKIPPED = {".ipynb_checkpoints", "__MACOSX", ".DS_Store", ".git", "Thumbs.db"}
+_MOST_FILES = 1_000  # in a student's zip
+_DEEPEST = 20  # folders within each other
+_SKIPPED = {".ipynb_checkpoints", "__MACOSX", ".DS_Store", ".git", "Thumbs.db", "desktop.ini"}
 # lastfirst_12345_67890_1_elbo.ipynb, with LATE after the name of who is late
 _CANVAS = re.compile(r"(?P<student>[^_]+)(?P<late>_LATE)?_(?P<number>\d+)_\d+_(?P<file>.+)")
 # Ada Lovelace_12345_assignsubmission_file_, a folder or before a file's name
 _MOODLE = re.compile(r"(?P<student>.+?)_(?P<number>\d+)_assignsubmission_[a-z]+_?(?P<file>.*)")
-_IMAGES = {"image/png", "image/jpeg", "image/gif", "image/webp"}
+_IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 # By what a picture or a PDF begins with, whatever it is called.
 _KINDS = {
     b"%PDF-": "application/pdf",
@@ -51,7 +61,7 @@ class File:
         data: what is in it.
         time: of its last change, by which the newest of several is known.
         handed_in: when it was, in seconds since 1970; nothing in a download of Canvas or Moodle,
-            where all files have the time of the download.
+            where all files have the time of the download, or where it lies in the future.
         late: whether Canvas says that it was.
         canvas: the student's number there.
         moodle: the participant's number there, which is another for each assignment.
@@ -70,24 +80,54 @@ class File:
 
 @dataclass
 class Student:
-    """All that one student has handed in under a name; of what cannot be read, the reason."""
+    """All that one student has handed in under a name.
+
+    Attributes:
+        name: that name.
+        files: the notebooks.
+        papers: pictures and PDFs.
+        refused: why others cannot be read.
+        places: the folders or files that were handed over.
+    """
 
     name: str = ""
     files: list[File] = field(default_factory=list)
     papers: list[File] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    places: set[str] = field(default_factory=set)
 
     def add(self, other: "Student") -> None:
         """Take over what came under another name."""
         self.files += other.files
         self.papers += other.papers
         self.refused += other.refused
+        self.places |= other.places
 
 
-def collect(place: Path) -> tuple[dict[str, Student], list[str]]:
+_PAPERS = (".pdf", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg")
+_READ = (".ipynb", ".zip", *_PAPERS)
+
+# A path, what reads it (its contents or what is wrong with it; nothing for a folder), its time
+Contents = bytes | str
+Entry = tuple[PurePosixPath, Callable[[], Contents] | None, float]
+
+
+def collect(
+    place: Path,
+    zone: datetime.tzinfo | None = None,
+    is_student: Callable[[str], bool] = lambda name: False,
+    assignments: Iterable[str] = (),
+) -> tuple[dict[str, Student], list[str]]:
     """Return what each student has handed in, and which files are nobody's.
 
     Several of one name, with different numbers in Canvas or Moodle, have these in their keys.
+    A folder around all others, as a zip that was made of a folder has it, is nobody's name.
+
+    Args:
+        place: a folder or a zip.
+        zone: whose clock the times in a zip are of.
+        is_student: whether a roster has somebody of that name.
+        assignments: by whose names a folder within a student's is known.
 
     Raises:
         ValueError: when `place` is neither a folder nor a zip.
@@ -95,40 +135,74 @@ def collect(place: Path) -> tuple[dict[str, Student], list[str]]:
     if place.is_dir():
         entries = _folder(place)
     elif place.is_file() and zipfile.is_zipfile(place):
-        entries = _zip(place.read_bytes())
+        entries = _zip(place.read_bytes(), zone)
     else:
         raise ValueError(f"SUBMISSIONS must be a folder or a zip, got {place}")
+    kept = [entry for entry in entries if not _is_skipped(entry[0])]
+    around = _around(kept, place.stem, is_student, set(assignments))
+    return _by_student(kept, around)
+
+
+def _around(
+    entries: list[Entry], name: str, is_student: Callable[[str], bool], assignments: set[str]
+) -> str:
+    """Return the name of a folder around those of the students, or nothing."""
+    tops = {path.parts[0] for path, *_ in entries}
+    files = [path for path, load, _ in entries if load is not None]
+    if len(tops) != 1 or any(len(path.parts) == 1 for path in files):
+        return ""
+    top = tops.pop()
+    within = [PurePosixPath(*path.parts[1:]) for path, *_ in entries if len(path.parts) > 1]
+    own = [path for path in files if len(path.parts) == 2 and path.suffix.lower() in _READ]
+    folders = {path.parts[0] for path in within} - {path.name for path in files}
+    if is_student(_plain(top)):
+        return ""
+    if any(map(_download, within)) or any(map(is_student, folders)):
+        return top
+    if own or any(known in folder.lower() for folder in folders for known in assignments):
+        return ""
+    return top if len(folders) > 1 or _plain(top) == _plain(name) else ""
+
+
+def _is_skipped(path: PurePosixPath) -> bool:
+    """Whether it is something that a system puts beside files, and nobody has handed in."""
+    return path.name.startswith("._") or bool(_SKIPPED & set(path.parts))
+
+
+def _download(path: PurePosixPath, is_file: bool = True) -> re.Match[str] | None:
+    """How Canvas or Moodle has named a file or a folder, if it was one of them."""
+    first = path.parts[0]
+    canvas = is_file and path.name == first
+    return _MOODLE.fullmatch(first) or (_CANVAS.fullmatch(first) if canvas else None)
+
+
+def _by_student(entries: list[Entry], around: str) -> tuple[dict[str, Student], list[str]]:
     found: dict[tuple[str, str], Student] = {}
     strays = []
-    for path, data, time in entries:
-        if path.name in _SKIPPED or path.name.startswith("._") or _SKIPPED & set(path.parts[:-1]):
+    for whole, load, when in entries:
+        path = PurePosixPath(*whole.parts[1:]) if around else whole
+        if not path.parts:
             continue
         first = path.parts[0]
-        match = _MOODLE.fullmatch(first) or (
-            _CANVAS.fullmatch(first) if path.name == first else None
-        )
+        match = _download(path, is_file=load is not None)
         name = match["student"] if match else first
-        if path.name == first and match is None:
-            if path.suffix.lower() in (".ipynb", ".zip", ".py"):
-                strays.append(f"{_plain(first)} lies in no student's folder")
+        if path.name == first and match is None and load is not None:
+            strays.append(f"{_plain(first)} lies in no student's folder")
             continue
         key = (_plain(name), match["number"] if match else "")
         student = found.setdefault(key, Student(key[0]))
+        student.places.add(str(PurePosixPath(around, first)))
+        if load is None:
+            continue  # a folder without a file is a student's too
         inner = "/".join(path.parts[1:]) or (match["file"] if match else first)
-        file = File(_plain(inner), b"", time, time)
+        is_past = 0 < when < time.time() + 86_400
+        file = File(_plain(inner), b"", when, when if is_past else None)
         if match is not None and match.re is _CANVAS:
             late = match["late"] is not None
             file = replace(file, canvas=match["number"], handed_in=None, late=late)
         elif match is not None:
             file = replace(file, moodle=match["number"], handed_in=None)
-        _take(student, file, data)
-    # A folder without a file is a student's too.
-    if place.is_dir():
-        for folder in place.iterdir():
-            if folder.name not in _SKIPPED and folder.is_dir() and not folder.is_symlink():
-                match = _MOODLE.fullmatch(folder.name)
-                name = _plain(match["student"] if match else folder.name)
-                found.setdefault((name, match["number"] if match else ""), Student(name))
+        _take(student, file, load)
     numbers = Counter(name for name, number in found if number)
     students: dict[str, Student] = {}
     for (name, number), one in sorted(found.items()):
@@ -144,38 +218,60 @@ def _plain(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name).strip()
 
 
-def _take(student: Student, file: File, data: bytes | str) -> None:
+def _take(student: Student, file: File, load: Callable[[], Contents]) -> None:
     suffix = PurePosixPath(file.name).suffix.lower()
+    if suffix not in _READ:
+        student.refused.append(f"{file.name} is no notebook (.ipynb), PDF or picture")
+        return
+    data = load()
     if isinstance(data, str):
         student.refused.append(f"{file.name} {data}")
     elif suffix == ".ipynb":
         student.files.append(replace(file, data=data))
     elif suffix == ".zip":
-        left = _LARGEST_ZIP
         try:
-            for path, inner, when in _zip(data):
-                if (left := left - len(inner)) < 0:
-                    raise ValueError(f"it holds more than {_LARGEST_ZIP} bytes")
-                if path.suffix.lower() == ".zip":
-                    student.refused.append(f"{file.name}/{path} is a zip within a zip")
-                elif not (_SKIPPED & set(path.parts)) and not path.name.startswith("._"):
-                    # A student may write any time into a zip; handed in is the zip.
-                    name = f"{file.name}/{_plain(str(path))}"
-                    _take(student, replace(file, name=name, time=when), inner)
+            _unpack(student, file, data)
         except Exception as error:  # whatever there may be wrong with it
             student.refused.append(f"{file.name} is no zip that can be read: {error}")
-    elif suffix in (".pdf", ".png", ".jpg", ".jpeg", ".gif", ".webp"):
+    else:
         kind = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "")
+        if suffix == ".svg" and b"<svg" in data[:4_000]:
+            kind = "image/svg+xml"
         if kind:
             student.papers.append(replace(file, data=data, kind=kind))
         else:
             student.refused.append(f"{file.name} is not what its name says")
-    elif suffix in (".py", ".html", ".docx", ".rar", ".7z", ".gz", ".tar", ".txt", ".heic"):
-        student.refused.append(f"{file.name} is no notebook (.ipynb)")
 
 
-def _folder(place: Path) -> Iterator[tuple[PurePosixPath, bytes | str, float]]:
-    """All regular files; a link, a pipe or a device is told and not opened."""
+def _unpack(student: Student, zipped: File, data: bytes) -> None:
+    """Take what a student's own zip holds.
+
+    Raises:
+        ValueError: when that is too much.
+    """
+    left = _LARGEST_ZIP
+    entries = [entry for entry in _zip(data) if entry[1] and not _is_skipped(entry[0])]
+    if len(entries) > _MOST_FILES:
+        raise ValueError(f"it holds more than {_MOST_FILES} files")
+    for path, load, when in entries:
+        file = replace(zipped, name=f"{zipped.name}/{_plain(str(path))}", time=when)
+        if path.suffix.lower() == ".zip":
+            student.refused.append(f"{file.name} is a zip within a zip")
+            continue
+
+        def counted(load: Any = load) -> Contents:
+            nonlocal left
+            inner: Contents = load()
+            if (left := left - len(inner)) < 0:
+                raise ValueError(f"it holds more than {_LARGEST_ZIP} bytes")
+            return inner
+
+        # A student may write any time into a zip; handed in is the zip.
+        _take(student, file, counted)
+
+
+def _folder(place: Path) -> Iterator[Entry]:
+    """All files and folders; a link, a pipe or a device is told and not opened."""
     waiting = [place]
     while waiting:
         here = waiting.pop()
@@ -183,39 +279,63 @@ def _folder(place: Path) -> Iterator[tuple[PurePosixPath, bytes | str, float]]:
             relative = PurePosixPath(*path.relative_to(place).parts)
             try:
                 status = path.lstat()
-                if stat.S_ISDIR(status.st_mode):
-                    if path.name not in _SKIPPED and len(relative.parts) < 20:
-                        waiting.append(path)
-                elif not stat.S_ISREG(status.st_mode):
-                    yield relative, "is no file but a link or a device", status.st_mtime
-                elif status.st_size > _LARGEST:
-                    yield relative, f"has more than {_LARGEST} bytes", status.st_mtime
-                else:
-                    yield relative, path.read_bytes(), status.st_mtime
+                if not stat.S_ISDIR(status.st_mode):
+                    yield relative, functools.partial(_read, path, status), status.st_mtime
+                elif len(relative.parts) >= _DEEPEST:
+                    yield relative, lambda: "lies too deep", status.st_mtime
+                elif path.name not in _SKIPPED:
+                    waiting.append(path)
+                    yield relative, None, status.st_mtime
             except OSError as error:
-                yield relative, f"cannot be read: {error.strerror}", 0.0
+                yield relative, functools.partial(_unreadable, error.strerror), 0.0
 
 
-def _zip(data: bytes) -> Iterator[tuple[PurePosixPath, bytes | str, float]]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for info in archive.infolist()[:10_000]:
-            path = PurePosixPath(info.filename.replace("\\", "/"))
-            if info.is_dir() or ".." in path.parts or path.is_absolute():
-                continue
-            try:
-                time = datetime.datetime(*info.date_time).timestamp()
-            except (ValueError, OverflowError):
-                time = 0.0
-            if info.file_size > _LARGEST:
-                yield path, f"has more than {_LARGEST} bytes", time
-            else:
-                inner: bytes | str
-                try:
-                    with archive.open(info) as file:
-                        inner = file.read(_LARGEST)
-                except Exception as error:  # whatever a decompressor says of damaged data
-                    inner = f"cannot be read: {error}"
-                yield path, inner, time
+def _read(path: Path, status: os.stat_result) -> Contents:
+    if not stat.S_ISREG(status.st_mode):
+        return "is no file but a link or a device"
+    if status.st_size > _LARGEST:
+        return f"has more than {_LARGEST} bytes"
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return _unreadable(error.strerror)
+
+
+def _unreadable(why: object) -> str:
+    return f"cannot be read: {why}"
+
+
+def _zip(data: bytes, zone: datetime.tzinfo | None = None) -> Iterator[Entry]:
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    for info in archive.infolist():
+        name = info.filename
+        if not info.flag_bits & 0x800:  # as macOS leaves it out, but means UTF-8
+            with contextlib.suppress(UnicodeError):
+                name = name.encode("cp437").decode()
+        path = PurePosixPath(name.replace("\\", "/"))
+        load: Callable[[], Contents] | None = functools.partial(_unzip, archive, info)
+        if ".." in path.parts or path.is_absolute():
+            path = PurePosixPath(*(part for part in path.parts if part not in ("..", "/")))
+            load = functools.partial(_unreadable, "its path leads out of the zip")
+        elif info.is_dir():
+            load = None
+        if not path.parts:
+            continue
+        try:
+            when = datetime.datetime(*info.date_time, tzinfo=zone).timestamp()
+        except (ValueError, OverflowError):
+            when = 0.0
+        yield path, load, when
+
+
+def _unzip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Contents:
+    if info.file_size > _LARGEST:
+        return f"has more than {_LARGEST} bytes"
+    try:
+        with archive.open(info) as file:
+            return file.read(_LARGEST)
+    except Exception as error:  # whatever a decompressor says of damaged data
+        return _unreadable(error)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -250,7 +370,9 @@ class Found:
     Attributes:
         cells: (name, source) of the code to run.
         answers: the text of each written answer.
-        images: those that were pasted into an answer, as data of a page.
+        images: those that were pasted into an answer or drawn beside it, as data of a page, and
+            figures of plotly as their description; of what cannot be shown, which it is.
+        definitions: other texts, in which macros for formulas are defined.
         remarks: on cells that are missing or were changed.
         n_known: how many of the master's cells it has.
         n_filled: how many of the student's cells are filled in.
@@ -259,9 +381,17 @@ class Found:
     cells: list[tuple[str, str]] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
     images: dict[str, list[str]] = field(default_factory=dict)
+    definitions: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     n_known: int = 0
     n_filled: int = 0
+
+    def answer(self, question: str, text: str, images: Iterable[str] = ()) -> None:
+        """Add to a written answer, unless it is one that nobody has begun."""
+        if text.strip() not in ("", ANSWER):
+            before = self.answers.get(question)
+            self.answers[question] = f"{before}\n\n{text}" if before else text
+            self.images.setdefault(question, []).extend(images)
 
 
 def part(notebook: NotebookNode, assignment: Assignment) -> Found:
@@ -295,13 +425,20 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
             zone = assignment.headings.get(name, name if name in assignment.written else "")
         if cell.cell_type != "code":
             question = name if name in assignment.written else zone if not name else ""
-            if question and source.strip() not in ("", ANSWER):
-                before = found.answers.get(question)
-                found.answers[question] = f"{before}\n\n{source}" if before else source
-                found.images.setdefault(question, []).extend(_images(cell))
+            if question:
+                found.answer(question, source, _pasted(cell))
+            elif not name and _DEFINES_MACROS.search(source):
+                found.definitions.append(source)
             continue
         if zone:
             found.images.setdefault(zone, []).extend(_saved_pictures(cell))
+        if name in assignment.written or (zone and not name):
+            words = _words(source)
+            if words is None and name:
+                found.answer(name, f"```\n{source}\n```")
+            elif words is not None and not _defines(source) & assignment.functions:
+                found.answer(name or zone, words)
+                continue
         if not is_run(name) and not _defines(source) & assignment.functions:
             continue
         if role.get("locked"):
@@ -362,15 +499,36 @@ def _defines(source: str) -> set[str]:
     return names
 
 
-def _images(cell: Any) -> list[str]:
-    attachments = cell.get("attachments") or {}
-    return [
-        f"data:{kind};base64,{data}"
-        for bundle in attachments.values()
-        if isinstance(bundle, dict)
-        for kind, data in bundle.items()
-        if kind in _IMAGES and isinstance(data, str) and re.fullmatch(r"[\w+/=\s]+", data)
-    ]
+def _words(source: str) -> str | None:
+    """What stands in a cell of code that has no code in it, as where its kind was changed."""
+    lines = [line.strip() for line in source.split("\n") if line.strip()]
+    if lines and all(line.startswith("#") for line in lines):
+        return "\n".join(re.sub(r"^\s*# ?", "", line) for line in source.split("\n"))
+    try:
+        body = ast.parse(TransformerManager().transform_cell(source)).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return source
+    values = [node.value for node in body if isinstance(node, ast.Expr)]
+    texts = [v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)]
+    return "\n\n".join(texts) if len(texts) == len(body) else None
+
+
+# ---------------------------------------------------------------------------------------------
+# Pictures
+
+_DEFINES_MACROS = re.compile(r"\\(?:(?:re)?new|provide)command|\\def\b|\\DeclareMathOperator")
+_PLOTLY = "application/vnd.plotly.v1+json"
+
+
+def _pasted(cell: Any) -> list[str]:
+    """The attachments of a cell, in the order in which its text shows them."""
+    attachments = cell.get("attachments")
+    attachments = attachments if isinstance(attachments, dict) else {}
+    shown = re.findall(r"attachment:([^)\s\"']+)", cell.source)
+    shown = [name if name in attachments else urllib.parse.unquote(name) for name in shown]
+    names = [name for name in shown if name in attachments]
+    names += [name for name in attachments if name not in names]
+    return [_picture(attachments[name], str(name)) for name in names]
 
 
 def _saved_pictures(cell: Any) -> list[str]:
@@ -378,4 +536,33 @@ def _saved_pictures(cell: Any) -> list[str]:
     outputs = cell.get("outputs")
     outputs = outputs if isinstance(outputs, list) else []
     bundles = [out.get("data") for out in outputs if isinstance(out, dict)]
-    return _images({"attachments": dict(enumerate(bundles))})
+    return [
+        _picture(bundle, "an output")
+        for bundle in bundles
+        if isinstance(bundle, dict) and any(_is_picture(kind, bundle[kind]) for kind in bundle)
+    ]
+
+
+def _is_picture(kind: str, data: Any) -> bool:
+    """Whether an output is more than words and numbers."""
+    if kind == "text/html":
+        return bool(re.search(r"<(script|img|svg|canvas|iframe|video)\b", str(data), re.I))
+    return kind.startswith(("image/", "video/", "application/vnd.", "application/pdf"))
+
+
+def _picture(bundle: Any, name: str) -> str:
+    """A picture as data of a page, in the first of its forms that a page can show."""
+    bundle = bundle if isinstance(bundle, dict) else {}
+    for kind in _IMAGES:
+        data = bundle.get(kind)
+        if isinstance(data, str) and re.fullmatch(r"[\w+/=\s]+", data):
+            return f"data:{kind};base64,{data}"
+    for kind in ("image/svg+xml", _PLOTLY):
+        data = bundle.get(kind)
+        if isinstance(data, list) and kind != _PLOTLY:
+            data = "".join(map(str, data))
+        if data and isinstance(data, dict if kind == _PLOTLY else str):
+            text = data if isinstance(data, str) else json.dumps(data)
+            packed = base64.b64encode(text.encode("utf-8", "replace")).decode()
+            return f"data:{kind};base64,{packed}"
+    return f"not shown: {name} ({', '.join(map(str, bundle)) or 'empty'})"

@@ -1,15 +1,18 @@
 """Running a course: its file, its roster, being late, and the tables of other systems."""
 
+import copy
 import csv
 import datetime
 import io
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
 import time
 import zipfile
+import zoneinfo
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ import torch
 
 import course
 import inside
+import judge
+import marks
 import masters
 import memory
 import pages
@@ -34,6 +39,8 @@ from tests.unit.cluster import Cluster
 
 MASTERS = masters.masters()
 BETA = MASTERS["5_beta"]
+WORDS, PROOF = BETA.written
+ROOT = Path(__file__).resolve().parent.parent.parent
 UTC = datetime.UTC
 DUE = datetime.datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -76,10 +83,10 @@ def test_a_table_is_read_as_any_spreadsheet_saves_it(data: bytes, tmp_path: Path
 
 
 def test_no_cell_that_is_written_is_a_formula_and_reading_gives_it_back(tmp_path: Path) -> None:
-    risky = ["=1+1", "+1", "-1", "@x", "=HYPERLINK(1)", "'quoted", "plain"]
+    risky = ["=1+1", "+1", "-1", "@x", "=HYPERLINK(1)", "'quoted", "plain", "-"]
     sheets.write(tmp_path / "x.csv", ["a", "=b"], [{"a": text} for text in risky])
     found = rows(tmp_path / "x.csv")
-    assert [row["a"][0] for row in found] == ["'"] * 6 + ["p"]
+    assert [row["a"][0] for row in found] == ["'"] * 6 + ["p", "-"]
     assert list(found[0]) == ["a", "'=b"]
     assert [sheets.bare(r["a"]) for _, r in sheets.read(tmp_path / "x.csv")[1]] == risky
 
@@ -95,6 +102,11 @@ ROSTERS = {
     "moodle worksheet": "Identifier,Full name,Email address,Status,Grade,Maximum grade,"
     "Last modified (grade)\nParticipant 17,Ada Löwe,al@x.org,,,,-\n",
     "moodle participants": "First name,Last name,Email address,Username\nAda,Löwe,al@x.org,al\n",
+    "moodle gradebook": "First name,Last name,ID number,Institution,Department,Email address,"
+    "Assignment: Beta (Real),Course total (Real),Last downloaded from this course\n"
+    "Ada,Löwe,S1,,,al@x.org,-,-,1790000000\n",
+    "moodle gradebook, older": "First name,Surname,ID number,Email address,Course total\n"
+    "Ada,Löwe,,al@x.org,-\n",
     "gradescope roster": "First Name,Last Name,SID,Email,Role\nAda,Löwe,S1,al@x.org,Student\n",
     "gradescope grades": "Name,SID,Email,Total Score,Max Points\nAda Löwe,S1,al@x.org,3,25\n",
     "nbgrader students": "id,first_name,last_name,email\nal,Ada,Löwe,al@x.org\n",
@@ -173,6 +185,7 @@ def test_who_may_be_several_or_nobody_is_refused_by_name(name: str, message: str
 # course.toml
 
 COURSE = """
+zone = "Europe/Berlin"
 roster = [{ student = "ada", name = "Ada Lovelace" }, { student = "bob" }]
 pseudonyms = "three words here"
 late_days = 3
@@ -197,7 +210,8 @@ def test_one_file_says_who_takes_part_and_what_is_due_when(tmp_path: Path) -> No
     assert list(found.people) == ["ada", "bob"]
     assert found.due["1_elbo"] == DUE
     # A day is over when it is over, wherever the teacher is.
-    assert found.due["5_beta"].astimezone().strftime("%d %H:%M:%S") == "09 23:59:59"
+    berlin = found.due["5_beta"].astimezone(zoneinfo.ZoneInfo("Europe/Berlin"))
+    assert berlin.strftime("%d %H:%M:%S %Z") == "09 23:59:59 CET"
     assert found.deadline("ada", "5_beta").astimezone(UTC).day == 12
     assert found.caps == {"1_elbo": 24}
     assert found.columns == {"1_elbo": "The ELBO (4711)"}
@@ -253,6 +267,49 @@ def test_free_days_go_to_what_was_due_first_and_each_further_day_costs_its_part(
     }
 
 
+@pytest.mark.parametrize(
+    ("due", "handed_in", "days"),
+    [
+        # A day before summer time begins has 24 hours to the clock, and the day itself has 23.
+        ("2026-03-28T23:59:00", "2026-03-29T23:58:00", 1),
+        ("2026-03-28T23:59:00", "2026-03-30T00:30:00", 2),
+        # The day on which it ends has 25.
+        ("2026-10-24T23:59:00", "2026-10-25T23:58:00", 1),
+        ("2026-10-24T23:59:00", "2026-10-26T00:00:00", 2),
+        ("2026-10-24T23:59:00", "2026-10-31T23:58:00", 7),
+        # Nobody is a day late for what a clock does not show, or a zip does not know.
+        ("2026-03-02", "2026-03-02T23:59:59.400000", 0),
+        ("2026-03-02", "2026-03-03T00:00:00", 0),
+        ("2026-03-02T12:00:00", "2026-03-02T12:00:00.400000", 0),
+        ("2026-03-02T12:00:00", "2026-03-02T12:00:03", 1),
+        ("2026-03-02T12:00:00", "2026-03-03T12:00:00.400000", 1),
+        ("2026-03-02T12:00:00", "2026-03-03T12:01:00", 2),
+        ("2026-03-02T12:00:00", "9990-03-03T12:01:00", 2908793),
+    ],
+)
+def test_a_day_late_ends_when_the_clock_shows_the_same_again(
+    due: str, handed_in: str, days: int, tmp_path: Path
+) -> None:
+    text = f'zone = "Europe/Berlin"\n[assignments.5_beta]\ndue = {due}\n'
+    found = roster.load(written(tmp_path / "course.toml", text), MASTERS)
+    when = datetime.datetime.fromisoformat(handed_in).replace(tzinfo=found.zone)
+    assert found.late("ada", {"5_beta": when.timestamp()})["5_beta"].days == days
+
+
+def test_a_date_without_a_zone_is_refused_where_the_clock_has_none_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "course.toml", "[assignments.5_beta]\ndue = 2026-03-02\n")
+    monkeypatch.setattr(time, "tzname", ("UTC", "UTC"))  # as in a container
+    with pytest.raises(ValueError, match=r'5_beta.due must say its zone.*zone = "Europe/Berlin"'):
+        roster.load(path, MASTERS)
+    monkeypatch.setattr(time, "tzname", ("CET", "CEST"))
+    assert roster.load(path, MASTERS).due["5_beta"].day == 2
+    path = written(tmp_path / "course.toml", 'zone = "Mars/Base"\n')
+    with pytest.raises(ValueError, match="zone must be a zone such as Europe/Berlin"):
+        roster.load(path, MASTERS)
+
+
 # ---------------------------------------------------------------------------------------------
 # A class, graded without running anything
 
@@ -269,12 +326,12 @@ def grade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Grade:
     monkeypatch.setattr(sandbox, "run", right)
 
     def run(
-        text: str = "", marks: course.Marks | None = None, **options: Any
+        text: str = "", new: marks.Marks | None = None, **options: Any
     ) -> dict[tuple[str, str], dict[str, str]]:
-        path = written(tmp_path / "course.toml", text)
+        path = written(tmp_path / "course.toml", 'zone = "UTC"\n' + text)
         settings = roster.load(path, MASTERS)
         output = tmp_path / "grades"
-        course.grade_folder(tmp_path / "in", output, 0, marks or {}, settings, **options)
+        course.grade_folder(tmp_path / "in", output, 0, new or {}, settings, **options)
         return {(r["student"], r["assignment"]): r for r in rows(output / "grades.csv")}
 
     return run
@@ -333,8 +390,8 @@ def test_a_notebook_as_it_was_handed_out_sets_nothing_and_takes_no_place(
     # The next week, with copies of the last one's.
     hand_in_untouched(place / "ada" / "5_beta.ipynb", "5_beta")
     hand_in(place / "ada" / "1_elbo.ipynb", "1_elbo")
-    marks = {("bob", question): (2.0, "orally") for question in BETA.written}
-    after = grade("", marks)
+    points = {("bob", question): (2.0, "orally") for question in BETA.written}
+    after = grade("", points)
     assert after["ada", "5_beta"] == before["ada", "5_beta"]
     assert after["bob", "5_beta"]["written"] == f"{2 * len(BETA.written)}"
     assert sorted(after) == [(s, a) for s in ("ada", "bob") for a in ("1_elbo", "5_beta")]
@@ -360,9 +417,41 @@ def test_late_days_penalty_and_cap_are_applied_and_shown(tmp_path: Path, grade: 
     page = tmp_path / "grades" / "feedback" / "ada" / "5_beta.html"
     assert "2 days late; 1 of them were free" in page.read_text(encoding="utf-8")
     assert "10 per cent for being late" in page.read_text(encoding="utf-8")
-    line = grade(ROSTER + SET + "cap = 20\n", written_points)["ada", "5_beta"]
-    assert (float(line["total"]), float(line["taken_off"])) == (20, of - 20)
-    assert "(more do not count)" in page.read_text(encoding="utf-8")
+    for cap in (20, 0):
+        line = grade(ROSTER + SET + f"cap = {cap}\n", written_points)["ada", "5_beta"]
+        assert (float(line["total"]), float(line["taken_off"])) == (cap, of - cap)
+        assert "(more do not count)" in page.read_text(encoding="utf-8")
+
+
+PDF = b"%PDF-1.4"
+
+
+def test_paper_can_be_late_as_well(tmp_path: Path, grade: Grade) -> None:
+    def paper(name: str, time: float) -> None:
+        path = tmp_path / "in" / "ada" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(PDF)
+        os.utime(path, (time, time))
+
+    rules = ROSTER + "penalty = 0.1\n" + SET
+    paper("one.pdf", after(1.5))
+    paper("two.pdf", after(2.5))
+    # They may be of any assignment: the first counts.
+    assert grade(rules)["ada", "5_beta"]["days_late"] == "2"
+    paper("5_beta proof.pdf", after(0.5))
+    paper("5_beta figure.pdf", after(3.5))
+    assert grade(rules)["ada", "5_beta"]["days_late"] == "4"
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=after(-1))
+    assert grade(rules)["ada", "5_beta"]["days_late"] == "4"
+    paper("5_beta figure.pdf", after(-0.5))
+    paper("5_beta proof.pdf", after(-0.5))
+    assert grade(rules)["ada", "5_beta"]["days_late"] == ""
+
+
+def test_a_file_from_the_future_is_late_by_no_known_time(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=253_370_764_800.0)
+    line = grade(ROSTER + "penalty = 0.5\n" + SET)["ada", "5_beta"]
+    assert (line["days_late"], line["handed_in"]) == ("", "not known")
 
 
 def test_two_of_one_name_are_two_students_and_on_a_roster_with_one_neither(
@@ -447,13 +536,233 @@ def test_who_has_handed_in_paper_only_gets_the_points_for_it(tmp_path: Path, gra
     paper = tmp_path / "in" / "Ada Lovelace_17_assignsubmission_file_" / "proof.pdf"
     paper.parent.mkdir(parents=True)
     paper.write_bytes(b"%PDF-1.4")
-    marks = {("ada", q): (p, "") for q, p in BETA.written.items()}
-    for given, total in (({}, ""), (marks, f"{sum(BETA.written.values()):g}")):
+    points = {("ada", q): (p, "") for q, p in BETA.written.items()}
+    for given, total in (({}, ""), (points, f"{sum(BETA.written.values()):g}")):
         line = grade(ROSTER + SET, given)["ada", "5_beta"]
         assert line["status"] == "no notebook, but proof.pdf"
         assert (line["automatic"], line["total"]) == ("0", total)
     paper.unlink()
     assert grade(ROSTER + SET)["ada", "5_beta"]["total"] == total
+
+
+# ---------------------------------------------------------------------------------------------
+# The grader itself fails
+
+
+def test_who_could_not_be_graded_has_no_points_rather_than_none_and_comes_again(
+    tmp_path: Path, grade: Grade, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+    hand_in(tmp_path / "in" / "bob" / "5_beta.ipynb")
+    right = sandbox.run
+    failed: list[sandbox.Plan] = []
+
+    def lost(plan: sandbox.Plan) -> sandbox.Outcome:
+        if not failed:
+            failed.append(plan)
+            raise sandbox.Lost("the sandbox has ended")
+        return right(plan)
+
+    monkeypatch.setattr(sandbox, "run", lost)
+    points = {(s, q): (p, "") for s in ("ada", "bob") for q, p in BETA.written.items()}
+    cell = BETA.notebook.cells[-1]
+    monkeypatch.setitem(cell, "source", cell.source + "\n")
+    found = grade("", points)
+    line = found["ada", "5_beta"]
+    assert line["status"] == "not graded: sandbox.Lost: the sandbox has ended"
+    assert (line["automatic"], line["total"]) == ("", "")
+    assert found["bob", "5_beta"]["automatic"] in ("25", "")
+    assert "NOT GRADED: ada, 5_beta: grade again" in capsys.readouterr().out
+    assert {r["student"] for r in rows(tmp_path / "grades" / "tests.csv")} <= {"bob"}
+    (ada,) = [
+        row
+        for row in rows(tmp_path / "grades" / "exchange" / "canvas.csv")
+        if row["Student"] == "ada"
+    ]
+    assert ada[BETA.title] == ""
+    assert grade()["ada", "5_beta"]["total"] == OF
+
+
+def test_when_all_workers_are_lost_what_was_graded_is_in_the_tables(
+    tmp_path: Path, grade: Grade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+
+    def lost(*_: Any, **__: Any) -> Iterator[Any]:
+        raise course.jobs.WorkersLost("workers died 3 times")
+        yield
+
+    with monkeypatch.context() as patched:
+        patched.setattr(course.jobs, "each", lost)
+        line = grade()["ada", "5_beta"]
+    assert (line["status"], line["automatic"]) == ("not graded: workers died 3 times", "")
+    assert grade()["ada", "5_beta"]["automatic"] == "25"
+
+
+def test_the_sandboxes_end_is_no_submissions_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = sandbox.Plan([], BETA.exam, 0)
+    passed = sandbox.Outcome(dict.fromkeys(BETA.exam.tests, ""))
+    answers: list[Any] = [sandbox.Lost("the sandbox has ended"), passed]
+
+    def once(*_: Any) -> sandbox.Outcome:
+        answer = answers.pop(0)
+        if isinstance(answer, sandbox.Lost):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(sandbox, "_once", once)
+    assert sandbox.run(plan).n_failed == 0
+    answers += [sandbox.Lost("first"), sandbox.Lost("second")]
+    with pytest.raises(sandbox.Lost, match="second"):
+        sandbox.run(plan)
+
+
+def test_a_judge_without_memory_says_nothing_of_a_submission() -> None:
+    def full(*_: Any) -> None:
+        raise MemoryError
+
+    exam = judge.Exam((), ("def f(): ...",), {"one": "f()"})
+    with pytest.raises(MemoryError):
+        exam.judge("one", 0, {"f": full})
+
+
+def test_a_change_of_the_package_or_of_a_limit_is_graded_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "module.py", "")
+    written(tmp_path / "weights" / "x.json", "{}")
+    monkeypatch.setattr(sandbox, "PACKAGE", tmp_path)
+    hash_, sandbox_limits = course._grader.__wrapped__, sandbox.Limits
+    seen = [hash_()]
+    written(tmp_path / "module.py", "a = 1")
+    seen.append(hash_())
+    written(tmp_path / "weights" / "x.json", "{ }")
+    seen.append(hash_())
+    monkeypatch.setattr(sandbox, "Limits", lambda: sandbox_limits(processor=7.5))
+    seen.append(hash_())
+    monkeypatch.setattr(sandbox, "lacks", lambda: ["everything"])
+    seen.append(hash_())
+    assert hash_() == seen[-1]
+    assert len(set(seen)) == len(seen)
+
+
+def test_what_a_system_lacks_is_said_line_by_line_before_anything_is_graded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+    monkeypatch.setattr(sandbox, "_start", lambda: None)
+    monkeypatch.setattr(sandbox, "lacks", sandbox.lacks.__wrapped__)
+    monkeypatch.setattr(sandbox, "run", lambda plan: print("GRADING") or sandbox.Outcome({}))
+    guide = (ROOT / "chapters" / "instructors_guide.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| (to|calls) (.+?) \|.+\| yes \|$", guide, re.M)
+    assert len(table) >= 7
+    arguments = ["grade", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--jobs", "1"]
+    monkeypatch.setattr(course.jobs, "each", lambda *_, **__: print("GRADING") or [])
+    course.main(arguments)
+    said = capsys.readouterr().out
+    before, _, after_ = said.partition("GRADING")
+    assert after_
+    for first, what in table:
+        words = what.split(",")[0] if first == "to" else "calls of the kernel"
+        assert re.search(f"NOT PROTECTED: submissions can .*{re.escape(words)}", before), words
+
+
+# ---------------------------------------------------------------------------------------------
+# What is no more
+
+
+def test_nothing_old_stays_when_something_is_graded_again(
+    tmp_path: Path, grade: Grade, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def own(student: str, code: str) -> None:
+        notebook = masters.release(BETA)
+        (cell,) = [c for c in notebook.cells if masters.grade_id(c) == "beta-rate"]
+        cell.source = code
+        path = tmp_path / "in" / student / "5_beta.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook, path)
+
+    for student, code in (("ada", CUNNING), ("bob", RENAMED), ("cy", "def rate(m, v): return 0")):
+        own(student, code)
+    output = tmp_path / "grades"
+    page = output / "proofs" / "5_beta.html"
+    grade()
+    (pair,) = rows(output / "similar.csv")
+    assert (pair["student"], pair["other"]) == ("ada", "bob")
+    tests = output / "tests.csv"
+    with tests.open("a", encoding="utf-8") as file:
+        file.write("ada,5_beta,beta-of-last-year,1,1,\nbob,5_beta,beta-of-last-year,1,1,\n")
+    # One student is graded again, with other code, marks and words.
+    own("ada", "def rate(m, v): return 1")
+    assert '<input inputmode="decimal" size="4" value="4">' not in page.read_text("utf-8")
+    (question, *_) = BETA.written
+    grade("", {("ada", question): (4.0, "new"), ("bob", question): (3.5, "")}, only_student="ada")
+    assert rows(output / "similar.csv") == []
+    old = [r["student"] for r in rows(tests) if r["test"] == "beta-of-last-year"]
+    assert old == ["bob"]
+    text = page.read_text(encoding="utf-8")
+    assert all(f'data-student="{name}"' in text for name in ("ada", "bob", "cy"))
+    assert 'value="4"' in text
+    assert 'value="3.5"' in text
+    assert "new" in text
+    # Also where others lie in another folder.
+    (tmp_path / "in").rename(tmp_path / "week 1")
+    own("dan", CUNNING)
+    grade()
+    assert [(r["student"], r["other"]) for r in rows(output / "similar.csv")] == [("bob", "dan")]
+    text = page.read_text(encoding="utf-8")
+    assert all(f'data-student="{name}"' in text for name in ("ada", "bob", "cy", "dan"))
+
+
+def test_all_that_is_kept_of_a_student_can_be_removed(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for student in ("ada", "bob"):
+        hand_in(tmp_path / "in" / student / "5_beta.ipynb")
+        (tmp_path / "in" / student / "5_beta.pdf").write_bytes(PDF + student.encode())
+    (tmp_path / "in" / "ada" / "5_beta.ipynb").write_text(
+        nbformat.writes(BETA.notebook).replace("import numpy", "import numpy "), encoding="utf-8"
+    )
+    hand_in(tmp_path / "in" / "ada_7_8_1_elbo.ipynb", "1_elbo")
+    (question, *_) = BETA.written
+    both = "roster = [{ student = 'ada', name = 'Ada L' }, { student = 'bob' }]\n" + SET
+    grade(both, {("ada", question): (1.0, "of ada"), ("bob", question): (2.0, "")})
+    grade(both, {("ada", question): (3.0, "")})  # so that the table is kept as it was
+
+    def left(name: str) -> list[str]:
+        """The files in which a name stands, or that bear it."""
+        return [
+            str(path.relative_to(tmp_path))
+            for path in sorted(tmp_path.rglob("*"))
+            if "mathjax" not in path.parts
+            and path.name != "course.toml"
+            and (
+                re.search(rf"\b{name}\b|Ada L", str(path.relative_to(tmp_path)))
+                or (path.is_file() and re.search(rf"\b{name}\b".encode(), path.read_bytes()))
+            )
+        ]
+
+    before = len(list((tmp_path / "grades" / "outcomes").iterdir()))
+    assert len(left("ada")) > 12
+    arguments = ["forget", "ada", "--output", str(tmp_path / "grades")]
+    arguments += ["--submissions", str(tmp_path / "in")]
+    with pytest.raises(SystemExit):
+        course.main(arguments)
+    assert "STUDENT ada is on the roster: take them off it first" in capsys.readouterr().err
+    written(tmp_path / "course.toml", "roster = [{ student = 'bob' }]\nzone = 'UTC'\n" + SET)
+    assert course.main(arguments) == 0
+    assert "feedback/ada" in capsys.readouterr().out
+    assert left("ada") == []
+    assert len(list((tmp_path / "grades" / "outcomes").iterdir())) == before - 1
+    assert len(list((tmp_path / "grades" / "proofs" / "files").iterdir())) == 1
+    assert len(left("bob")) > 12
+    assert typed(tmp_path)["bob", question] == ("2", "")
+    # Nothing comes back with the next run.
+    assert {s for s, _ in grade("roster = [{ student = 'bob' }]\n" + SET)} == {"bob"}
+    assert left("ada") == []
+    with pytest.raises(SystemExit):
+        course.main(arguments)
+    assert "STUDENT must be one of those in" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------------------------------------
@@ -467,6 +776,71 @@ def zipped(kind: int, *contents: bytes) -> bytes:
         for number, content in enumerate(contents):
             archive.writestr(f"{number}.ipynb", content)
     return data.getvalue()
+
+
+class MacInfo(zipfile.ZipInfo):
+    """A name in UTF-8 of which it is not said that it is, as macOS writes them."""
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:
+        return self.filename.encode(), self.flag_bits & ~0x800
+
+
+MAC = [
+    "week 1/.DS_Store",
+    "__MACOSX/._week 1",
+    "week 1/Lo\u0308we, Ada/5_beta.ipynb",
+    "__MACOSX/week 1/Lo\u0308we, Ada/._5_beta.ipynb",
+    "week 1/bob/work/5_beta.ipynb",
+    "week 1/cy/",
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "students"),
+    [
+        (
+            "week 1.zip",
+            MAC,
+            {"Löwe, Ada": ["5_beta.ipynb"], "bob": ["work/5_beta.ipynb"], "cy": []},
+        ),
+        ("x.zip", MAC, {"Löwe, Ada": ["5_beta.ipynb"], "bob": ["work/5_beta.ipynb"], "cy": []}),
+        (
+            "ada.zip",
+            ["ada/5_beta.ipynb", "__MACOSX/ada/._5_beta.ipynb"],
+            {"ada": ["5_beta.ipynb"]},
+        ),
+        ("week.zip", ["week/bob/5_beta.ipynb"], {"bob": ["5_beta.ipynb"]}),
+        ("x.zip", ["bob/mine/x.ipynb"], {"bob": ["mine/x.ipynb"]}),
+        (
+            "x.zip",
+            ["ada/1_elbo/1_elbo.ipynb", "ada/5_beta/x.ipynb"],
+            {"ada": ["1_elbo/1_elbo.ipynb", "5_beta/x.ipynb"]},
+        ),
+        ("x.zip", ["all/hopper_1_2_x.ipynb", "all/noether_3_4_x.ipynb"], None),
+        ("x.zip", ["all/Ada L_1_assignsubmission_file_/x.ipynb"], {"Ada L": ["x.ipynb"]}),
+        ("x.zip", ["eve/a/x.ipynb", "eve/b/x.ipynb"], {"eve": ["a/x.ipynb", "b/x.ipynb"]}),
+        ("x.zip", ["week/eve/x.ipynb", "week/new.ipynb"], {"eve": ["x.ipynb"]}),
+    ],
+)
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_folder_around_those_of_the_students_is_no_student(
+    name: str, files: list[str], students: Any, packed: bool, tmp_path: Path
+) -> None:
+    place = tmp_path / (name if packed else name.removesuffix(".zip"))
+    if packed:
+        with zipfile.ZipFile(place, "w") as archive:
+            for file in files:
+                archive.writestr(MacInfo(file), b"")
+    for file in [] if packed else files:
+        path = place / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(exist_ok=True) if file.endswith("/") else path.write_bytes(b"")
+    found, strays = submissions.collect(place, None, lambda who: who == "eve", MASTERS)
+    students = students or {"hopper": ["x.ipynb"], "noether": ["x.ipynb"]}
+    assert {n: sorted(f.name for f in s.files) for n, s in found.items()} == students
+    assert strays == (["new.ipynb lies in no student's folder"] if "new" in files[-1] else [])
+    for student in [] if packed else found.values():
+        assert all((place / inner).exists() for inner in student.places)
 
 
 @pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
@@ -483,9 +857,9 @@ def test_a_damaged_zip_is_refused_by_name_and_the_others_are_read(
     place = tmp_path / "in"
     if whole:  # the zip of a class with damage within
         place = tmp_path / "class.zip"
-        place.write_bytes(bytes(data).replace(b"0.ipynb", b"ada/b.i"))
+        place.write_bytes(bytes(data).replace(b"0.ipynb", b"a/x.pdf"))
     found, _ = submissions.collect(place)
-    (said,) = found["ada"].refused
+    (said,) = found["a" if whole else "ada"].refused
     assert "cannot be read" in said
     assert whole or len(found["bob"].files) == 1
 
@@ -508,6 +882,118 @@ def test_an_answer_of_any_length_is_shown_in_time_with_a_word_on_the_rest(start:
     assert r"\(a+b\)" in pages._rendered(r"so \(a+b\) is")
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"so \(a+b\) is", "so $a+b$ is"),
+        (r"so \\( a+b \\) is", "so $a+b$ is"),
+        (r"\[a\]", "$$a$$"),
+        (r"\\[a \\[4pt] b\\]", r"$$a \\[4pt] b$$"),
+        (r"\[a \\[4pt] b\]", r"$$a \\[4pt] b$$"),
+        (r"$$a\\[4pt]b$$ and \[c\]", r"$$a\\[4pt]b$$ and $$c$$"),
+        (r"$a\\[1ex]b$", r"$a\\[1ex]b$"),
+        (
+            "\\begin{align}a\\\\[4pt]b\\end{align} \\(c\\)",
+            "\\begin{align}a\\\\[4pt]b\\end{align} $c$",
+        ),
+        (
+            r"\begin{a}\begin{a}\[x\]\end{a}\(y\)\end{a}",
+            r"\begin{a}\begin{a}\[x\]\end{a}\(y\)\end{a}",
+        ),
+        (r"`\(code\)` and \(c\)", r"`\(code\)` and $c$"),
+        ("```\n\\[code\\]\n```", "```\n\\[code\\]\n```"),
+        ("5 $ and \n\n\\(c\\)", "5 $ and \n\n$c$"),
+        (r"\$5 and \(c\)", r"\$5 and $c$"),
+        (
+            r"never closed \( and \[ and \begin{x} and $",
+            r"never closed \( and \[ and \begin{x} and $",
+        ),
+    ],
+)
+def test_formulas_are_told_from_line_ends_and_code(text: str, shown: str) -> None:
+    assert pages._dollars(text) == shown
+
+
+def test_a_label_stands_once_among_the_answers_of_a_student() -> None:
+    labels: set[str] = set()
+    first = pages._rendered(r"$$a \label{one}$$ $$b \label{one}\label{two}$$", (), labels)
+    second = pages._rendered(r"$c \label{one}$ $$\ref{one}$$", (), labels)
+    assert (first + second).count(r"\label") == 2
+    assert r"\label{two}" in first
+    assert r"\ref{one}" in second
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "runs"),
+    [
+        ("# My proof\n#\n# Let $x$ be.", "My proof\n\nLet $x$ be.", False),
+        ('"""Let $x$ be."""', "Let $x$ be.", False),
+        ("Let $x$ be. Then $y$.", "Let $x$ be. Then $y$.", False),
+        ("* one\n* two", "* one\n* two", False),
+        ("x = 3", "```\nx = 3\n```", True),
+    ],
+)
+def test_an_answer_that_was_made_a_cell_of_code_is_found(
+    source: str, answer: str, runs: bool
+) -> None:
+    notebook = copy.deepcopy(BETA.notebook)
+    place = next(i for i, c in enumerate(notebook.cells) if masters.grade_id(c) == PROOF)
+    named = nbformat.v4.new_code_cell(source, metadata=notebook.cells[place].metadata)
+    notebook.cells[place] = named
+    found = submissions.part(notebook, BETA)
+    assert found.answers[PROOF] == answer
+    assert (source in dict(found.cells).values()) == runs
+    # Without its name only words are an answer; code is the student's own and runs.
+    notebook.cells[place] = nbformat.v4.new_code_cell(source)
+    found = submissions.part(notebook, BETA)
+    assert found.answers.get(PROOF) == (None if runs else answer)
+    assert (source in [code for _, code in found.cells]) == runs
+
+
+@pytest.mark.parametrize(
+    "source", ["%timeit 1", "!ls", "x?", "files = !ls", "display(1)", "2 + 2"]
+)
+def test_code_below_a_question_is_no_answer(source: str) -> None:
+    notebook = copy.deepcopy(BETA.notebook)
+    place = next(i for i, c in enumerate(notebook.cells) if masters.grade_id(c) == PROOF)
+    notebook.cells[place] = nbformat.v4.new_code_cell(source)
+    assert PROOF not in submissions.part(notebook, BETA).answers
+
+
+SHOWN = {"proof.pdf": PDF, "photo.JPG": b"\xff\xd8\xff", "draw.svg": b"<?xml?><svg/>"}
+NOT_SHOWN = [
+    "a.docx",
+    "b.odt",
+    "c.pages",
+    "d.heic",
+    "e.tiff",
+    "f.tex",
+    "g.md",
+    "h",
+    "i.csv",
+    "j.m",
+]
+
+
+def test_every_file_is_shown_or_named(tmp_path: Path, grade: Grade) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+    for name in [*SHOWN, *NOT_SHOWN]:
+        (tmp_path / "in" / "ada" / name).write_bytes(SHOWN.get(name, b"x"))
+    with zipfile.ZipFile(tmp_path / "in" / "ada" / "more.zip", "w") as archive:
+        archive.writestr("deep/k.rtf", "x")
+    grade()
+    page = (tmp_path / "grades" / "proofs" / "5_beta.html").read_text(encoding="utf-8")
+    feedback = tmp_path / "grades" / "feedback" / "ada" / "5_beta.html"
+    for name in [*NOT_SHOWN, "more.zip/deep/k.rtf"]:
+        said = f"{name} is no notebook (.ipynb), PDF or picture"
+        assert said in page
+        assert said in feedback.read_text(encoding="utf-8")
+    assert len(list((tmp_path / "grades" / "proofs" / "files").iterdir())) == len(SHOWN)
+    # A drawing that is opened by itself could run what is in it.
+    assert 'href="files' in page
+    assert ".svg" not in "".join(re.findall(r'href="[^"]*"', page))
+
+
 # ---------------------------------------------------------------------------------------------
 # What other systems read
 
@@ -515,9 +1001,9 @@ def test_an_answer_of_any_length_is_shown_in_time_with_a_word_on_the_rest(start:
 def exchanged(tmp_path: Path, grade: Grade) -> Path:
     """The folder of a class of two, one of whom is missing."""
     hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=after(0.5))
-    marks = {("ada", q): (p, "") for q, p in BETA.written.items()}
+    points = {("ada", q): (p, "") for q, p in BETA.written.items()}
     canvas = 'canvas = "Beta (77)"\n'
-    grade(ROSTER + "penalty = 0.5\n" + SET + canvas, marks)
+    grade(ROSTER + "penalty = 0.5\n" + SET + canvas, points)
     return tmp_path / "grades" / "exchange"
 
 
@@ -578,8 +1064,8 @@ def test_moodle_is_told_the_numbers_of_its_download_or_of_its_worksheet(
     tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hand_in(tmp_path / "in" / "Ada Lovelace_17_assignsubmission_file_" / "5_beta.ipynb", time=1.0)
-    marks = {("ada", q): (p, "") for q, p in BETA.written.items()}
-    grade(ROSTER + SET, marks)
+    points = {("ada", q): (p, "") for q, p in BETA.written.items()}
+    grade(ROSTER + SET, points)
     path = tmp_path / "grades" / "exchange" / "moodle-5_beta.csv"
     (ada,) = rows(path)
     assert (ada["Identifier"], ada["Grade"]) == ("Participant 17", OF)
@@ -591,10 +1077,49 @@ def test_moodle_is_told_the_numbers_of_its_download_or_of_its_worksheet(
         "Last modified (grade)\nParticipant 8,=Bob,,No submission,,25,,-\n"
         'Participant 17,Ada Lovelace,al@x.org,Submitted,,25,<p>x</p>,"Monday, 2 March"\n',
     )
-    grade(ROSTER + SET + 'moodle = "sheet.csv"\n', marks)
+    grade(ROSTER + SET + 'moodle = "sheet.csv"\n', points)
     ada, bob = rows(path)
     assert (bob["Identifier"], bob["Grade"], bob["Full name"]) == ("Participant 8", "0", "'=Bob")
     assert (ada["Last modified (grade)"], ada["Online text"]) == ("Monday, 2 March", "<p>x</p>")
+
+
+SHEET = "Identifier,Full name,Email address,Grade,Last modified (grade)\n"
+
+
+def test_a_worksheet_has_strangers_and_lacks_people(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "in" / "Ada Lovelace_17_assignsubmission_file_" / "5_beta.ipynb", time=1.0)
+    twins = '{ student = "max1", name = "Max Born" }, { student = "max2", name = "Max Born" }]\n'
+    people = ROSTER.replace("]", "," + twins).replace('", name = "=Bob" },', '" },')
+    points = {("ada", q): (p, "") for q, p in BETA.written.items()}
+    lines = [
+        "Participant 16,Eve Adams,eve@x.org,,-",
+        "Participant 17,A. L.,,,-",  # by her number, whatever she is called there
+        "Participant 18,Max Born,mb@x.org,,-",
+        "Participant 19,Somebody,AL@x.org,,-",
+    ]
+    written(tmp_path / "sheet.csv", SHEET + "\n".join(lines))
+    grade(people + SET + 'moodle = "sheet.csv"\n', points)
+    path = tmp_path / "grades" / "exchange" / "moodle-5_beta.csv"
+    assert [(r["Identifier"], r["Grade"]) for r in rows(path)] == [("Participant 17", OF)]
+    said = capsys.readouterr().out
+    assert "sheet.csv, line 2, is left out: Eve Adams is not on the roster" in said
+    assert "line 4, is left out: Max Born may be one of several on the roster: max1, max2" in said
+    assert "sheet.csv, line 5, is left out: ada has another line" in said
+    assert "moodle-5_beta.csv is without bob, max1, max2: not in the worksheet" in said
+    # Without a roster whoever has handed in is known by the number in the folder's name.
+    grade(SET + 'moodle = "sheet.csv"\n', {})
+    assert [(r["Identifier"], r["Full name"]) for r in rows(path)] == [("Participant 17", "A. L.")]
+
+
+def test_a_number_of_another_assignment_is_nobodys_here(
+    tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "in" / "Ada Lovelace" / "5_beta.ipynb", time=1.0)
+    written(tmp_path / "roster.csv", SHEET + "Participant 17,Ada Lovelace,al@x.org,,-\n")
+    grade('roster = "roster.csv"\n' + SET, {})
+    assert not (tmp_path / "grades" / "exchange" / "moodle-5_beta.csv").exists()
 
 
 # ---------------------------------------------------------------------------------------------
@@ -602,16 +1127,13 @@ def test_moodle_is_told_the_numbers_of_its_download_or_of_its_worksheet(
 
 
 def test_an_empty_field_takes_nothing_away_and_what_changes_is_kept(tmp_path: Path) -> None:
-    typed: course.Marks = {("ada", "q"): (3.0, "good"), ("bob", "q"): (None, "see me")}
-    new: course.Marks = {("ada", "q"): (None, ""), ("bob", "q"): (2.0, "")}
-    assert course.merged(typed, new) == {
+    typed: marks.Marks = {("ada", "q"): (3.0, "good"), ("bob", "q"): (None, "see me")}
+    new: marks.Marks = {("ada", "q"): (None, ""), ("bob", "q"): (2.0, "")}
+    assert marks.merged(typed, new) == {
         ("ada", "q"): (3.0, "good"),
         ("bob", "q"): (2.0, "see me"),
     }
-    assert course.merged(typed, {("ada", "q"): (4.0, "")})["ada", "q"] == (4.0, "good")
-
-
-PROOF, WORDS = BETA.written
+    assert marks.merged(typed, {("ada", "q"): (4.0, "")})["ada", "q"] == (4.0, "good")
 
 
 def typed(tmp_path: Path) -> dict[tuple[str, str], tuple[str, str]]:
@@ -627,8 +1149,8 @@ def test_marks_of_what_is_not_graded_now_stay_and_are_said_not_to_count_yet(
     grade()
     (tmp_path / "in" / "ada" / "5_beta.ipynb").unlink()
     hand_in(tmp_path / "in" / "ada" / "1_elbo.ipynb", "1_elbo")
-    marks = {("ada", PROOF): (3.25, "good"), ("ada", WORDS): (4.0, "")}
-    assert grade("", marks)["ada", "5_beta"]["total"] == ""
+    points = {("ada", PROOF): (3.25, "good"), ("ada", WORDS): (4.0, "")}
+    assert grade("", points)["ada", "5_beta"]["total"] == ""
     assert "NOT COUNTED YET: marks of ada for 5_beta" in capsys.readouterr().out
     assert typed(tmp_path)["ada", PROOF] == ("3.25", "good")
     hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
@@ -662,8 +1184,8 @@ def test_marks_of_who_has_handed_in_nothing_but_paper_to_the_teacher_count_and_s
 ) -> None:
     (tmp_path / "in").mkdir()
     assert grade(ROSTER + SET)["ada", "5_beta"]["total"] == "0"
-    marks = {("ada", PROOF): (5.0, "on paper")}
-    for new in (marks, {}):
+    points = {("ada", PROOF): (5.0, "on paper")}
+    for new in (points, {}):
         line = grade(ROSTER + SET, new)["ada", "5_beta"]
         assert (line["status"], line["total"]) == ("missing", "5")
         assert typed(tmp_path) == {("ada", PROOF): ("5", "on paper")}
@@ -719,18 +1241,41 @@ RENAMED = CUNNING.replace("total", "t").replace("row", "i").replace("column", "j
 
 def similar(students: dict[str, str]) -> list[tuple[str, str]]:
     """The pairs found among students with a cell each, beside what all were given."""
-    reports = []
+    prints = {}
     for name, cell in students.items():
         given = list(BETA.released.items())
         found = submissions.Found(cells=[*given, ("beta-rate", cell)])
-        outcome = sandbox.Outcome({})
-        reports.append(course.Report(name, BETA, "graded", outcome, 0, found))
-    return [(p["student"], p["other"]) for p in similarity.pairs(reports)]
+        report = course.Report(name, BETA, "graded", sandbox.Outcome({}), 0, found)
+        prints[name] = similarity.prints(report)
+    return [(p["student"], p["other"]) for p in similarity.pairs({"5_beta": prints})]
 
 
 def test_code_that_two_share_is_found_though_names_and_comments_differ() -> None:
     others = {f"s{i}": f"def rate(mu, logvar):\n    return {i} + mu.sum()" for i in range(5)}
     assert similar({"ada": CUNNING, "bob": RENAMED, **others}) == [("ada", "bob")]
+
+
+SCAFFOLD = BETA.cells["beta-helpers"].source + "\n\n" + BETA.released["beta-rate-1"]
+
+
+@pytest.mark.parametrize(
+    "scaffold",
+    [
+        SCAFFOLD,
+        SCAFFOLD.replace("expect", "truth").replace("rng", "generator"),
+        "\n\n".join(BETA.released[name] for name in BETA.cell_of.values()),
+        f'TASK = """{BETA.questions["beta-words"]}"""',
+    ],
+    ids=["tests", "tests, renamed", "stubs", "text"],
+)
+def test_what_was_handed_out_counts_for_nothing_in_a_students_own_cell(scaffold: str) -> None:
+    others = {f"s{i}": f"def rate(mu, logvar):\n    return {i} + mu.sum()" for i in range(5)}
+    ada = scaffold + "\n\n" + "\n".join(f"a{i} = np.ones({i}) @ z{i}" for i in range(20))
+    bob = scaffold + "\n\n" + "\n".join(f"for b{i} in x: y.append(b{i})" for i in range(20))
+    assert similar({"ada": ada, "bob": bob, **others}) == []
+    assert similar({"ada": scaffold + CUNNING, "bob": scaffold + RENAMED, **others}) == [
+        ("ada", "bob")
+    ]
 
 
 def test_what_all_were_given_or_many_have_written_is_no_similarity() -> None:

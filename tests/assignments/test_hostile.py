@@ -4,11 +4,14 @@ import ctypes
 import os
 import platform
 import re
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -357,6 +360,34 @@ def called(result):
 {call}
 """
     assert "Operation not permitted" in run(code).remarks[0]
+
+
+def test_the_end_of_the_sandbox_costs_nobody_a_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    sandbox.close()
+    monkeypatch.setattr(sandbox, "_LIBRARIES", ("numpy",))  # which is soon there again
+    cells = [("a", "import time, numpy as np; time.sleep(0.5)"), ("b", RIGHT)]
+    plan = sandbox.Plan(cells, BETA.exam, 0)
+    told = sandbox._run_cells
+    killed: list[int] = []
+
+    def kill(*arguments: Any) -> None:
+        if len(killed) < deaths:
+            killed.append(sandbox._sandboxes[0].process.pid)
+            threading.Timer(0.2, os.killpg, (killed[-1], signal.SIGKILL)).start()
+        told(*arguments)
+
+    monkeypatch.setattr(sandbox, "_run_cells", kill)
+    deaths = 1
+    assert not sandbox.run(plan, LIMITS).errors["beta-rate-1"]
+    deaths = 3
+    with pytest.raises(sandbox.Lost, match="the sandbox has ended"):
+        sandbox.run(plan, LIMITS)
+    assert len(killed) == 3
+    # Killed while it waits for the next submission.
+    sandbox.run(plan, LIMITS)
+    os.killpg(sandbox._sandboxes[0].process.pid, signal.SIGKILL)
+    assert not sandbox.run(plan, LIMITS).errors["beta-rate-1"]
+    sandbox.close()
 
 
 def test_a_sampler_does_not_compute_without_end_for_a_student() -> None:

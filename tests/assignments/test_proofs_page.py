@@ -2,19 +2,22 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from playwright.sync_api import Browser, Dialog, Page
 
 import course
+import marks
 import masters
 import pages
 import sandbox
-from submissions import File, Found
+from submissions import File, Found, _pasted, _saved_pictures
 from tests.site.conftest import browser  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.slow
@@ -38,6 +41,31 @@ $\href{javascript:window.hurt=5}{click}$ $\mmlToken{mi}[href="javascript:window.
 $\class{hurt}{z}$ $\style{position: fixed; inset: 0}{w}$ $</script><script>window.hurt=7</script>$
 $\require{html}\cssId{save}{v}$ $\def\a{\a\a}\a$ $\def\sum{\int}\sum$
 """
+# What notebooks save of a drawing and of a figure of plotly.
+DRAWING = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><script>window.hurt = 8'
+    '</script><rect width="8" height="8"/></svg>'
+)
+FIGURE = {
+    "data": [
+        {"type": "scatter", "x": [1, 2], "y": [3, 4], "name": "<a href='https://x.org'>x</a>"}
+    ],
+    "layout": {
+        "title": {
+            "text": "rate <a href='javascript:window.hurt=9'>here</a> <b>and</b> distortion"
+        },
+        "images": [{"source": "https://example.org/track.png"}],
+    },
+}
+LABELS = r"""$\newcommand{\KL}[2]{\mathrm{KL}(#1 \| #2)}\DeclareMathOperator*{\argmax}{arg\,max}$
+
+$$\begin{equation}\label{eq:one} a \\[4pt] \KL{q}{p} = \argmax_x f \end{equation}$$
+
+\begin{align}\label{eq:one} b &= 1 \\[4pt] c &= 2 \end{align}
+
+and \\( d \\), \\[ e \\[4pt] f \\]
+
+![of rate](attachment:a.svg)"""
 PROOF = r"""Let $a_1 * b$ and \(c_2\).
 
 $$\sum_i x_i = \mathrm{KL}$$
@@ -57,7 +85,21 @@ def report(student: str, answer: str, points: float | None = None, **found: Any)
 
 def write(folder: Path, *reports: course.Report) -> str:
     """Write the page; return its address on the disk."""
-    return pages.proofs(folder / "proofs", BETA, reports).resolve().as_uri()
+    return pages.proofs(folder / "proofs", BETA, reports, {}).resolve().as_uri()
+
+
+MACROS = LABELS.partition("\n")[0].replace("KL}(#1", "D}(#1")
+
+
+def pictures() -> list[str]:
+    """What is found of an attachment and two outputs, one of a kind that no page can show."""
+    bundles = [
+        {"application/vnd.plotly.v1+json": FIGURE},
+        {"application/vnd.vegalite.v5+json": {}},
+    ]
+    outputs = [new_output("display_data", data) for data in bundles]
+    cell = new_markdown_cell(LABELS, attachments={"a.svg": {"image/svg+xml": DRAWING}})
+    return [*_pasted(cell), *_saved_pictures(new_code_cell(outputs=outputs))]
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +113,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         report("ada", PROOF, images={QUESTION: [PIXEL]}),
         report("bob", HOSTILE),
         report("cy, =1+1", "Short.", 3.0),
+        report("dora", LABELS, images={QUESTION: pictures()}),
+        report("eve", LABELS.partition("\n")[2] + r"$\sum_i$", definitions=[MACROS]),
         paper,
     )
 
@@ -124,10 +168,42 @@ def test_what_a_student_has_typed_neither_runs_nor_loads_nor_leaves_its_place(pa
     for link in page.locator("section a[href], section [href]").all():
         assert "javascript" not in (link.get_attribute("href") or "")
     assert page.locator("#save").count() == 1
-    assert page.locator("section").count() == 4
+    assert page.locator("section").count() == 6
     go_to(page, "ada")
     assert "∑" in page.locator("section:not([hidden]) .answer").first.inner_text()
     assert page.locator("body").is_visible()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_students_macros_and_labels_are_their_own(page: Page) -> None:
+    for student, letters in (("dora", "KL"), ("eve", "D")):
+        go_to(page, "bob")  # who gives others' names another meaning
+        go_to(page, student)
+        shown = page.locator("section:not([hidden])")
+        page.wait_for_timeout(500)
+        assert shown.locator("mjx-merror").count() == 0, student
+        text = shown.locator(".answer").first.inner_text()
+        # Letters of formulas are of another alphabet.
+        plain = unicodedata.normalize("NFKC", text).replace("\u2061", "")
+        assert f"{letters}(q" in "".join(plain.split()), plain
+        assert "arg" in plain
+        assert "4pt" not in plain
+        assert "label" not in plain
+        assert "$" not in plain
+        assert "\\" not in plain
+        assert shown.locator("mjx-container").count() >= 5
+    assert "∑" in plain
+
+
+def test_drawings_and_figures_of_plotly_are_shown_and_others_named(page: Page) -> None:
+    go_to(page, "dora")
+    shown = page.locator("section:not([hidden]) .answer").first
+    shown.locator(".figure .main-svg").first.wait_for()
+    assert shown.locator("img").evaluate("image => image.naturalWidth") == 8
+    assert "distortion" in shown.locator(".figure").inner_text()
+    assert shown.locator("a").count() == 0
+    assert "application/vnd.vegalite.v5+json" in shown.inner_text()
+    assert page.evaluate("window.hurt") is None
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
@@ -162,12 +238,12 @@ def test_what_is_typed_is_saved_to_a_file_that_the_grader_reads(
     assert len(rows) == 1
     path = tmp_path / "written.csv"
     path.write_bytes(data)
-    found = course.read_marks(path, {"5_beta": BETA})
+    found = marks.read(path, {"5_beta": BETA})
     assert found["ada", QUESTION] == (2.5, '=HYPERLINK("x"), "so"\nsecond line')
     go_to(page, "cy, =1+1")
     page.locator("section:not([hidden]) input").first.fill("4")
     path.write_bytes(saved(page))
-    found = course.read_marks(path, {"5_beta": BETA})
+    found = marks.read(path, {"5_beta": BETA})
     assert {key: mark[0] for key, mark in found.items()} == {
         ("ada", QUESTION): 2.5,
         ("cy, =1+1", QUESTION): 4,
