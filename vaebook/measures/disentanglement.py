@@ -59,8 +59,8 @@ def scores(codes: Tensor, factors: Factors, generator: Generator | None = None) 
 
     Args:
         codes: [N, D], D > 1; draws of q(z|x), such as ``model.codes(images).sample()``.
-        factors: [N, K] or by name, each [N], K > 1; integers are classes, floats numbers of at
-            most 50 distinct values.
+        factors: [N, K] or by name, each [N], K > 1; integers are classes, at most 50 of them,
+            floats numbers.
         generator: source of DCI's halves and forests.
 
     Raises:
@@ -87,17 +87,18 @@ def mutual_information(codes: Tensor, factors: Factors, n_bins: int = 20) -> Ten
     over B bins of a code and over the distinct values of a factor. A code of at most B distinct
     values has these for its bins. Any other has B equal bins between its first and its 99th
     percentile, and what lies beyond falls into the outermost ones: bins over the whole range would
-    let one outlier put all other values into a single bin. The frequencies of a sample make the
-    information too large by about :math:`(B - 1)(V - 1) / 2N`.
+    let one outlier put all other values into a single bin. A factor of floats of more than 50
+    values is binned as codes are; its information is then that on its bin. The frequencies of a
+    sample make the information too large by about :math:`(B - 1)(V - 1) / 2N`.
 
     Args:
         codes: [N, D].
-        factors: [N, K] or by name, each [N], of at most 50 distinct values.
+        factors: [N, K] or by name, each [N]; classes are at most 50.
         n_bins: B, the number of bins.
 
     Raises:
         ValueError: for other shapes, values that are not finite, a factor that is constant or has
-            too many distinct values.
+            too many classes.
 
     Source:
         Challenging Common Assumptions in the Unsupervised Learning of Disentangled Representations
@@ -118,15 +119,16 @@ def mutual_information_gap(codes: Tensor, factors: Factors, n_bins: int = 20) ->
     .. math:: \mathrm{MIG} = \frac1K \sum_k \frac{I_{j_1 k} - I_{j_2 k}}{H(v_k)}
 
     where :math:`j_1, j_2` are the codes with the most :func:`mutual_information` about factor k.
+    The entropy of a factor that is binned is that of its bins: its own may be negative.
 
     Args:
         codes: [N, D], D > 1; the source takes draws of q(z|x).
-        factors: [N, K] or by name, each [N], of at most 50 distinct values.
-        n_bins: of a code.
+        factors: [N, K] or by name, each [N]; classes are at most 50.
+        n_bins: of a code, and of a number of more than 50 values.
 
     Raises:
         ValueError: for other shapes, values that are not finite, a factor that is constant or has
-            too many distinct values.
+            too many classes.
 
     Source:
         Isolating Sources of Disentanglement in VAEs (Chen et al., 2018), section 4 |
@@ -140,7 +142,10 @@ def mutual_information_gap(codes: Tensor, factors: Factors, n_bins: int = 20) ->
     columns = _columns(codes, factors)
     _check_several(codes)
     information = _information(codes, columns, n_bins)
-    entropies = [_entropy(double(column.unique(return_counts=True)[1])) for column in columns]
+    entropies = [
+        _entropy(double(_values(column, k, n_bins)[0].bincount()))
+        for k, column in enumerate(columns)
+    ]
     best = information.topk(2, dim=0).values
     return ((best[0] - best[1]) / torch.stack(entropies)).mean().item()
 
@@ -256,7 +261,7 @@ def dci(
 def _information(codes: Tensor, columns: list[Tensor], n_bins: int) -> Tensor:
     """Return the mutual information of codes and factors, [D, K], float64."""
     _checks.count(n_bins, "n_bins", least=2)
-    values = [_values(column, k) for k, column in enumerate(columns)]
+    values = [_values(column, k, n_bins) for k, column in enumerate(columns)]
     result = torch.zeros(codes.shape[1], len(columns), dtype=torch.float64)
     for j, code in enumerate(codes.T):
         binned, bins = _binned(code, n_bins)
@@ -280,15 +285,17 @@ def _binned(code: Tensor, n_bins: int) -> tuple[Tensor, int]:
     return (share * n_bins).clamp(0, n_bins - 1).long().to(code.device), n_bins
 
 
-def _values(column: Tensor, k: int) -> tuple[Tensor, int]:
-    """Return the index of each value among the distinct ones [N], and how many there are."""
+def _values(column: Tensor, k: int, n_bins: int) -> tuple[Tensor, int]:
+    """Return the index of each value among the distinct ones or the bins [N], and their number."""
     distinct, index = column.unique(return_inverse=True)
-    if len(distinct) > _MOST_VALUES:
-        raise ValueError(
-            f"factors must have at most {_MOST_VALUES} distinct values each, "
-            f"factor {k} has {len(distinct)}: bin it first"
-        )
-    return index, len(distinct)
+    if len(distinct) <= _MOST_VALUES:
+        return index, len(distinct)
+    if column.is_floating_point():
+        return _binned(column, n_bins)
+    raise ValueError(
+        f"factors must have at most {_MOST_VALUES} classes each, factor {k} has {len(distinct)}: "
+        "those that are numbers are to be floats"
+    )
 
 
 def _entropy(counts: Tensor) -> Tensor:
