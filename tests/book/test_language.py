@@ -81,6 +81,17 @@ def test_a_page_keeps_to_the_style(path: Path) -> None:
     assert [fault for text in texts(path) for fault in faults(text)] == []
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_list_of_sources_has_a_heading(path: Path) -> None:
+    whole = "\n\n".join(texts(path))
+    assert whole.count("```{bibliography}") == whole.count("## References\n\n```{bibliography}")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_computed_range_is_written_with_to(path: Path) -> None:
+    assert [text for text in texts(path) if re.search(r"`\s*\u2013\s*\{glue", text)] == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
