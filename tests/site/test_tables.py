@@ -22,6 +22,19 @@ EVERY = {
         [[f"claim {i}", WORDS, WORDS, "not reproduced"] for i in (1, 2)],
         ["claim", "measured by", "result", "verdict"],
     ),
+    "recipes": figures.table(
+        [["fashion-mlp-20d", "15 of 16", *[-120.5] * 6]],
+        [
+            "recipe",
+            "active",
+            "ELBO grey",
+            "ELBO binary",
+            "KL",
+            "log p(x) weighted",
+            "grid",
+            "error",
+        ],
+    ),
     "narrow": figures.table([["pCN", 0.5, 12], ["walk", 0.1, 12]], ["kernel", "ESS", "calls"]),
 }
 
@@ -39,6 +52,15 @@ def test_no_table_is_cut_on_a_phone_and_every_number_has_its_heading(
     headings = EVERY[name].headings[1:]
     stacked = [f'"{heading}"' for _ in EVERY[name].rows for heading in headings]
     assert labels == (["none"] * len(stacked) if name == "narrow" else stacked)
+    page.close()
+
+
+def test_on_a_desktop_names_of_recipes_stand_on_one_line(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 730, "height": 700})  # a column of 698 pixels
+    page.set_content(PAGE.format(STYLE, EVERY["recipes"]._repr_html_()))
+    frame = page.locator(".vaebook-table")
+    assert frame.evaluate("(box) => box.scrollWidth - box.clientWidth") <= 0
+    assert page.locator("tbody tr").evaluate("(row) => row.clientHeight") < 36  # two have 43
     page.close()
 
 
