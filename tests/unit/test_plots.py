@@ -1,5 +1,7 @@
 """Figures hold the data that they were given, in the shape in which a page can draw them."""
 
+from itertools import combinations
+
 import numpy as np
 import plotly.graph_objects as go
 import pytest
@@ -52,6 +54,17 @@ def test_a_name_stands_above_the_point_nearest_to_the_median_of_its_class() -> N
     on_ring, among_three = [(a.x, a.y) for a in figure.layout.annotations]
     assert_allclose(np.hypot(*on_ring), 5, rtol=1e-5)
     assert among_three == (8, 8)
+
+
+def test_names_of_classes_at_one_place_do_not_lie_on_each_other() -> None:
+    points = [*RNG.normal(size=(60, 2)), [-150, 0], [150, 0]]
+    names = ["pullover", "shirt", "coat", "far left", "far right"]
+    figure = figures.scatter(points, [*np.arange(60) % 3, 3, 4], names=names, alt="A crowd.")
+    places = np.array([(a.x, a.y) for a in figure.layout.annotations])
+    for i, j in combinations(range(5), 2):  # one unit is a pixel where the cloud is 300 wide
+        apart = np.abs(places[i] - places[j])
+        assert apart[0] >= 4 * (len(names[i]) + len(names[j])) or apart[1] >= 15
+    assert_allclose(places[3:], [[-150, 0], [150, 0]])
 
 
 def test_no_names_are_those_of_a_set_without_names() -> None:

@@ -17,6 +17,7 @@ __all__ = [
 ]
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from reprlib import repr as shorten
 from typing import Any
 
@@ -54,6 +55,7 @@ _MANY = 4000  # from here on a cloud of points is drawn by WebGL
 # each ten classes, whose colours repeat. Plotly draws these in space as well.
 _SYMBOLS = ("circle", "diamond", "cross", "square", "x")
 _ENOUGH = 8
+_NAMED_OVER = 300  # of a cloud's CSS pixels on a phone, on which names must not meet
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
@@ -125,8 +127,8 @@ def scatter(
             members = everyone[classes == label]
             name = _name(names, int(label))
             figure.add_trace(_cloud(cloud, members, marker, name, texts, pictures is not None))
-            if cloud.shape[1] == 2:
-                _name_cloud(figure, name, cloud[members])
+        if cloud.shape[1] == 2:
+            _name_clouds(figure, cloud, classes)
     else:
         marker = {**look, "color": CATEGORICAL[0]}
         if colour is not None:
@@ -556,13 +558,44 @@ def _entitle(figure: go.Figure, title: str) -> None:
         figure.update_layout(title_text=title)
 
 
-def _name_cloud(figure: go.Figure, name: str, points: NDArray[np.float32]) -> None:
-    """The class's name above the point nearest to their median: colour does not tell ten apart."""
-    away = np.square(points - np.median(points, axis=0)).sum(1)
-    x, y = points[away.argmin()]
-    # The page's script hides the annotation together with the class of this name.
-    place = {"x": float(x), "y": float(y), "yanchor": "bottom", "showarrow": False}
-    figure.add_annotation(text=name, name=name, **place)
+def _name_clouds(
+    figure: go.Figure, cloud: NDArray[np.float32], classes: NDArray[np.int64]
+) -> None:
+    """Each class's name above the point nearest to their median: colour does not tell ten apart.
+
+    Names that would lie on each other are moved apart.
+    """
+    names = [str(trace.name) for trace in figure.data]
+    places = []
+    for label in np.unique(classes):
+        points = cloud[classes == label]
+        away = np.square(points - np.median(points, axis=0)).sum(1)
+        places.append(points[away.argmin()])
+    unit = float(np.ptp(cloud, axis=0).max()) / _NAMED_OVER or 1.0
+    sizes = unit * np.array([[8.0 * len(name) + 4, 16.0] for name in names])
+    for name, (x, y) in zip(names, _apart(np.array(places, float), sizes), strict=True):
+        # The page's script hides the annotation together with the class of this name.
+        place = {"x": float(x), "y": float(y), "yanchor": "bottom", "showarrow": False}
+        figure.add_annotation(text=name, name=name, **place)
+
+
+def _apart(places: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centres of boxes [N, 2], moved until no two boxes of these sizes lie on each other."""
+    places = places.copy()
+    for _ in range(50):
+        met = False
+        for i, j in combinations(range(len(places)), 2):
+            gap = places[j] - places[i]
+            over = (sizes[i] + sizes[j]) / 2 - np.abs(gap)
+            if (over > 0).all():
+                met = True
+                axis = over.argmin()
+                step = 0.51 * over[axis] * (1.0 if gap[axis] >= 0 else -1.0)
+                places[i, axis] -= step
+                places[j, axis] += step
+        if not met:
+            break
+    return places
 
 
 def _name(names: list[str] | None, label: int) -> str:
