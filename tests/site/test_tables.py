@@ -23,7 +23,7 @@ EVERY = {
         ["claim", "measured by", "result", "verdict"],
     ),
     "recipes": figures.table(
-        [["fashion-mlp-20d", "15 of 16", *[-120.5] * 6]],
+        [["fashion-mlp-20d", "15/16", *[-120.5] * 6]],
         [
             "recipe",
             "active",

@@ -21,7 +21,6 @@ _NUMBER = r"[+−]?[\d,]*\.?\d+(?:\s?%)?"
 _RANGE = rf"{_NUMBER}(?: (?:to|±) {_NUMBER})?"
 _NUMBERS = re.compile(rf"{_RANGE}(?: \({_RANGE}\))?")
 _FIXED = "\N{NO-BREAK SPACE}"
-_SHORT = 10  # letters that need no second line
 _LONG = 24  # letters
 _PHONE = 50  # letters that stand beside each other on a phone
 _NOTHING = "\N{EN DASH}"
@@ -180,11 +179,11 @@ def _html(text: str) -> str:
 
 
 def _style(side: str, text: str) -> str:
-    """Where the words of a cell stand; short ones, and names with hyphens, are not broken."""
-    words = side == "start"  # numbers have fixed spaces
-    unbroken = words and len(text) <= (_SHORT if " " in text else _LONG)
-    wide = words and len(text) > _LONG
-    return f"text-align: {side}" + "; white-space: nowrap" * unbroken + "; min-width: 7rem" * wide
+    """Where the words of a cell stand; a name is not broken at its hyphens."""
+    long = len(text) > _LONG
+    name = "-" in text and " " not in text and not long
+    wide = side == "start" and long
+    return f"text-align: {side}" + "; white-space: nowrap" * name + "; min-width: 7rem" * wide
 
 
 def _least(text: str) -> int:
