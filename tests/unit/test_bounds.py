@@ -511,6 +511,14 @@ def test_of_one_code_all_of_the_kl_is_dimension_wise(dim):
     assert parts.dimension_wise.item() == pytest.approx(expected, abs=4.5 * (dim / 20_000) ** 0.5)
 
 
+@pytest.mark.parametrize("logvar", [-20.0, -60.0, -120.0])
+def test_codes_too_narrow_for_the_rounding_of_a_draw_have_all_the_information(logvar):
+    mu = torch.randperm(64, generator=generator())[:, None] - torch.tensor([0.0, 7.0, 21.0])
+    found = bounds.kl_parts(mu, torch.full_like(mu, logvar), 500, generator())
+    assert found.mutual_information.item() == pytest.approx(math.log(64), abs=1e-3)
+    assert found.total_correlation.item() == pytest.approx(2 * math.log(64), abs=1e-3)
+
+
 def test_independent_bits_are_information_and_no_dependence():
     """Four codes at the corners of a square: two bits, one in each dimension."""
     corners = 20.0 * torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])

@@ -423,13 +423,19 @@ def kl_parts(
     _checks.count(n_samples, "n_samples")
     n, dim = mu.shape
     chosen = (_checks.rand((n_samples,), mu, generator) * n).long().clamp_max(n - 1)
-    z = VAE.reparameterize(mu[chosen], logvar[chosen], generator)
+    noise = _checks.randn((n_samples, dim), mu, generator)
+    z = torch.addcmul(mu[chosen], (0.5 * logvar[chosen]).exp(), noise)
     if not bool(z.isfinite().all()):
         raise ValueError(f"logvar must give finite draws, got up to {logvar.max().item():g}")
-    own = _log_normal(z, mu[chosen], logvar[chosen])
+    # From the noise: a narrow draw minus its mean is rounding.
+    own = _log_normal(noise, torch.zeros_like(z), torch.zeros_like(z)) - 0.5 * logvar[chosen]
     whole, each = [], []
-    for block in z.split(max(1, _PAIRS // (n * dim))):
+    size = max(1, _PAIRS // (n * dim))
+    for block, source, known in zip(
+        z.split(size), chosen.split(size), own.split(size), strict=True
+    ):
         joint = _log_normal(block[:, None], mu, logvar)  # [M, N, D]
+        joint[torch.arange(len(block)), source] = known
         whole.append(joint.sum(2).logsumexp(1) - math.log(n))
         each.append(joint.logsumexp(1) - math.log(n))
     log_q, log_q_each = torch.cat(whole), torch.cat(each)
