@@ -951,7 +951,7 @@ def _experiments() -> dict[str, Callable[[], Call]]:
         "tables.claims.Claim.readings": lambda: (claim().readings, {}),
         "tables.claims.Part.values": lambda: (claim().parts[0].values, {"table": seeds()}),
         "tables.table.available": lambda: (tables.available, {}),
-        "tables.table.load": lambda: (tables.load, {"name": "annealing"}),
+        "tables.table.load": lambda: (tables.load, {"name": "collapse"}),
         "tables.table.read": lambda: (tables.read, {"path": file()}),
         "tables.table.rounded": lambda: (tables.rounded, {"row": {"error": 0.1234567}}),
         "tables.table.Table.where": lambda: (table().where, {"x": "a"}),

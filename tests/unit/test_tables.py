@@ -35,7 +35,7 @@ def test_a_table_is_of_its_study_as_it_stands_or_of_the_first_edition(name: str)
 
 
 def test_loading_twice_gives_two_equal_tables() -> None:
-    one, two = tables.load("annealing"), tables.load("annealing")
+    one, two = tables.load("collapse"), tables.load("collapse")
     assert one == two
     one.about.clear()
     assert two.about["ways"]
@@ -48,12 +48,12 @@ def test_a_row_without_an_entry_is_not_one_whose_entry_is_none() -> None:
         table.where(other=None)
 
 
-@pytest.mark.parametrize("name", ["anealing", "", "../weights/mnist-mlp-2d", 3])
+@pytest.mark.parametrize("name", ["colapse", "", "../weights/mnist-mlp-2d", 3])
 def test_a_table_that_is_not_there_is_refused_with_those_near_it(name: str) -> None:
     with pytest.raises(ValueError, match="name must be a table"):
         tables.load(name)
-    with pytest.raises(ValueError, match="annealing"):
-        tables.load("anealing")
+    with pytest.raises(ValueError, match="collapse"):
+        tables.load("colapse")
 
 
 def test_rounding_keeps_what_a_table_can_hold_and_five_digits_of_each_float() -> None:
