@@ -53,6 +53,7 @@ except ImportError:
     sys.exit("the grader needs the book's package, vaebook: pip install it, or call make grade")
 
 HERE = Path(__file__).resolve().parent
+_MOST_NAMED = 100  # files of a student's that cannot be read
 
 
 @dataclass
@@ -191,7 +192,10 @@ class Entry:
                 # Those without a name may be of another assignment: then the first counts.
                 last = max if self.named else min
                 report.file = last(self.named or self.papers, key=lambda f: f.handed_in or 0.0)
-        report.papers, report.refused = self.papers, [*self.torn, *self.refused]
+        reasons = [*self.torn, *self.refused]
+        if len(reasons) > _MOST_NAMED:  # as in a folder with an environment of Python's
+            reasons[_MOST_NAMED:] = [f"and {len(reasons) - _MOST_NAMED} more files"]
+        report.papers, report.refused = self.papers, reasons
         report.found.remarks += [f"not read: {reason}" for reason in report.refused]
         return report, plan
 

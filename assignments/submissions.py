@@ -34,7 +34,7 @@ from masters import ANSWER, Assignment, first_line, grade_id, is_run
 
 _LARGEST = 20 * 2**20  # bytes of a file
 _LARGEST_ZIP = 200 * 2**20  # and of all in a student's zip
-_MOST_FILES = 1_000  # in a student's zip
+_MOST_FILES = 10_000  # in a student's zip
 _DEEPEST = 20  # folders within each other
 _SKIPPED = {".ipynb_checkpoints", "__MACOSX", ".DS_Store", ".git", "Thumbs.db", "desktop.ini"}
 # lastfirst_12345_67890_1_elbo.ipynb, with LATE after the name of who is late
@@ -504,6 +504,8 @@ def _words(source: str) -> str | None:
     lines = [line.strip() for line in source.split("\n") if line.strip()]
     if lines and all(line.startswith("#") for line in lines):
         return "\n".join(re.sub(r"^\s*# ?", "", line) for line in source.split("\n"))
+    if lines and all(line.startswith(("- ", "* ", "+ ")) for line in lines):
+        return source  # a list, that Python would take for signs
     try:
         body = ast.parse(TransformerManager().transform_cell(source)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -43,5 +43,5 @@ def test_a_container_grades_with_all_walls(engine: str, tmp_path: Path) -> None:
         [*command, "vaebook-grader-test"], capture_output=True, text=True, timeout=1200
     )
     assert result.returncode == 0, result.stderr
-    assert "NOT PROTECTED" not in result.stderr
+    assert "NOT PROTECTED" not in result.stdout
     assert re.search(r"ada +5_beta +25 of 25", result.stdout)

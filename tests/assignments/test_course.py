@@ -929,7 +929,7 @@ def test_a_label_stands_once_among_the_answers_of_a_student() -> None:
         ("# My proof\n#\n# Let $x$ be.", "My proof\n\nLet $x$ be.", False),
         ('"""Let $x$ be."""', "Let $x$ be.", False),
         ("Let $x$ be. Then $y$.", "Let $x$ be. Then $y$.", False),
-        ("* one\n* two", "* one\n* two", False),
+        ("- one\n- two", "- one\n- two", False),
         ("x = 3", "```\nx = 3\n```", True),
     ],
 )
@@ -989,6 +989,13 @@ def test_every_file_is_shown_or_named(tmp_path: Path, grade: Grade) -> None:
         assert said in page
         assert said in feedback.read_text(encoding="utf-8")
     assert len(list((tmp_path / "grades" / "proofs" / "files").iterdir())) == len(SHOWN)
+    # Of an environment that came with it not each of its files.
+    for number in range(200):
+        (tmp_path / "in" / "ada" / f"{number}.so").write_bytes(b"x")
+    grade()
+    text = feedback.read_text(encoding="utf-8")
+    assert text.count("is no notebook (.ipynb)") == 100
+    assert "not read: and 111 more files" in text
     # A drawing that is opened by itself could run what is in it.
     assert 'href="files' in page
     assert ".svg" not in "".join(re.findall(r'href="[^"]*"', page))

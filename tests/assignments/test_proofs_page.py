@@ -198,7 +198,7 @@ def test_students_macros_and_labels_are_their_own(page: Page) -> None:
 def test_drawings_and_figures_of_plotly_are_shown_and_others_named(page: Page) -> None:
     go_to(page, "dora")
     shown = page.locator("section:not([hidden]) .answer").first
-    shown.locator(".figure .main-svg").first.wait_for()
+    shown.locator(".figure .main-svg").first.wait_for(timeout=120_000)
     assert shown.locator("img").evaluate("image => image.naturalWidth") == 8
     assert "distortion" in shown.locator(".figure").inner_text()
     assert shown.locator("a").count() == 0
