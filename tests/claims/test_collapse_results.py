@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from vaebook import tables
+
 N, PIXELS, UNITS = 12, 5, 3
 
 
@@ -117,3 +119,59 @@ def test_the_threshold_of_a_decoder_that_knows_the_distribution_is_one():
     scatter = (images - p).T @ (weight[:, None] * (images - p))
     curvature = (weight @ (p * (1 - p))).diag()
     torch.testing.assert_close(scatter, curvature)
+
+
+# ---------------------------------------------------------------------------------------------
+# What the pages say of the study in words
+
+
+def found(price, way):
+    (row,) = tables.load("collapse").where(price=price, way=way)
+    return row
+
+
+def collapsed(price, way):
+    return [rate < 0.1 for rate in found(price, way)["rate"]]
+
+
+def test_at_the_middle_price_a_schedule_decides():
+    constant, linear = found(1.1, "constant"), found(1.1, "linear")
+    assert max(constant["threshold"]) < 1.1
+    assert all(collapsed(1.1, "constant"))
+    assert all(collapsed(1.1, "long"))
+    assert not any(collapsed(1.1, "fresh"))
+    assert not any(collapsed(1.1, "coded"))
+    assert min(linear["rate"]) > 1
+    for cost, other in zip(linear["cost"], constant["cost"], strict=True):
+        assert cost <= min(other, constant["empty"]) - 0.05
+    # Models that start with a code cost less than none, so that the empty code is no optimum.
+    assert max(found(1.1, "coded")["cost"]) < constant["empty"]
+
+
+@pytest.mark.parametrize("way", ["constant", "linear", "cyclical", "coded"])
+def test_at_the_high_price_no_schedule_keeps_a_code(way):
+    assert all(collapsed(3.0, way))
+
+
+@pytest.mark.parametrize("way", ["free bits", "delta"])
+def test_at_the_high_price_a_code_that_is_forced_does_not_pay(way):
+    row = found(3.0, way)
+    assert min(row["rate"]) > 1.5
+    assert min(row["cost"]) > found(3.0, "constant")["empty"] + 1
+
+
+def test_at_the_low_price_the_code_comes_alive_without_a_schedule():
+    constant, linear = found(0.5, "constant"), found(0.5, "linear")
+    assert min(constant["threshold"]) > 0.5
+    assert not any(collapsed(0.5, "constant"))
+    # But later: after the same steps it costs more, and the study had expected otherwise.
+    assert min(constant["cost"]) > max(linear["cost"]) + 0.3
+
+
+def test_each_row_adds_up():
+    for row in tables.load("collapse").rows:
+        for rate, distortion, cost, each in zip(
+            row["rate"], row["distortion"], row["cost"], row["kl_each"], strict=True
+        ):
+            assert cost == pytest.approx(distortion + row["price"] * rate, abs=2e-3)
+            assert rate == pytest.approx(sum(each), abs=1e-3)
