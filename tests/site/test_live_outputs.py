@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import math
 import re
@@ -15,6 +16,7 @@ import pytest
 import torch
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors import ExecutePreprocessor
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from torch import nn
 
@@ -319,3 +321,23 @@ def test_what_needs_a_kernel_shows_its_picture_and_starts_the_notebook(
     assert address.endswith(name.removesuffix(".html") + ".ipynb")
     assert "widget-state" not in window.content()
     window.close()
+
+
+def test_a_picture_of_what_needs_a_kernel_has_the_ground_of_a_dark_page(browser: Browser) -> None:
+    drawing = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="60" style="background: white">'
+        '<path d="M0 30 H60" stroke="#222832" stroke-width="12"/></svg>'
+    )
+    source = f"data:image/svg+xml;base64,{base64.b64encode(drawing.encode()).decode()}"
+    shown = live.WithKernel({"line": source}, "A line.", lambda: None)._html()
+    style = (Path(__file__).parents[2] / "_static" / "vaebook.css").read_text(encoding="utf-8")
+    page = browser.new_page()
+    page.set_content(
+        f'<html data-theme="dark"><style>{style} body {{ background: #121212 }}</style>'
+        f'<div class="bd-content"><div class="cell_output">{shown}</div></div></html>'
+    )
+    image = Image.open(io.BytesIO(page.locator("img").screenshot())).convert("L")
+    ground, line = image.getpixel((30, 8)), image.getpixel((30, 30))
+    page.close()
+    assert abs(ground - 0x12) < 4
+    assert line > 180
