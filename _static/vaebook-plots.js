@@ -6,7 +6,10 @@
   const root = document.documentElement;
   const MOST_WEBGL = 5; // browsers drop the oldest of about 16 contexts, plotly takes up to 3 each
   const PICTURE = 96; // of the image beside a cloud, in CSS pixels
-  const NARROW = 500; // CSS pixels, below which a box in space steps back
+  const NARROW = 500; // CSS pixels, below which some figures are arranged otherwise
+  const MOST_NAMES = 12; // at an axis on a phone
+  const LINE = 22; // CSS pixels, of a name above a row of images
+  const WORDS = 66; // CSS pixels, what the words at the axes of a box in space need around it
   const drawn = new Set();
   let library = null;
 
@@ -76,11 +79,88 @@
     return { ...template, layout };
   }
 
+  const scenes = (layout) => Object.keys(layout).filter((key) => /^scene\d*$/.test(key));
+  const isNarrow = ({ box }) => box.clientWidth < NARROW;
+
   // The height that gives the plotting area w pixels wide its aspect; pictures keep it exactly,
   // other figures stay legible on a phone.
   function areaHeight(plot, w) {
-    const least = plot.figure.data[0]?.type === "image" ? 0 : 210;
-    return Math.max(Math.max(60, w) * plot.figure.layout.meta.aspect, least);
+    const { data, layout } = plot.figure;
+    const { aspect, rows } = layout.meta;
+    const narrow = isNarrow(plot);
+    const least = data[0]?.type === "image" ? 0 : 210;
+    const taller = narrow ? Math.max(1, scenes(layout).length) ** 2 : 1;
+    const names = narrow && rows ? LINE * rows.names.length : 0;
+    return Math.max(Math.max(60, w) * aspect * taller, least) + names;
+  }
+
+  // The figure as it is drawn at a width.
+  function arranged(plot, width) {
+    const { data, layout } = plot.figure;
+    if (!isNarrow(plot)) return { data, layout };
+    if (layout.meta?.rows) return namesAbove(data, layout, width);
+    return { data, layout: everyOther(onePerRow(layout)) };
+  }
+
+  // The rows of a grid with their names above them: beside them these would take a third of the
+  // width of a phone.
+  function namesAbove(data, layout, width) {
+    const { names, pitch } = layout.meta.rows;
+    const { margin, xaxis, yaxis } = layout;
+    const [bottom, top] = yaxis.range;
+    const line = (LINE * (xaxis.range[1] - xaxis.range[0])) / (width - margin.l - margin.r);
+    const lower = (y) => y + line * (1 + Math.floor((y + 0.5) / pitch));
+    const annotations = names.map((text, row) => ({
+      text,
+      x: 0,
+      xref: "paper",
+      xanchor: "left",
+      y: row * pitch + line * (1 + row),
+      yanchor: "bottom",
+      yshift: 2,
+      showarrow: false,
+      font: { color: colours().soft },
+    }));
+    const range = [bottom + line * names.length, top];
+    return {
+      data: data.map((trace) =>
+        trace.type === "image"
+          ? { ...trace, y0: lower(trace.y0) }
+          : { ...trace, y: trace.y.map(lower) },
+      ),
+      layout: { ...layout, yaxis: { ...yaxis, showticklabels: false, range }, annotations },
+    };
+  }
+
+  // Of many names at an axis, which would touch, every other one.
+  function everyOther(layout) {
+    const changed = { ...layout };
+    for (const name of Object.keys(layout).filter((key) => /^xaxis\d*$/.test(key))) {
+      const { ticktext = [] } = layout[name];
+      if (ticktext.length <= MOST_NAMES) continue;
+      const kept = ticktext.map((text, i) => (i % 2 ? "" : text));
+      changed[name] = { ...layout[name], ticktext: kept };
+    }
+    return changed;
+  }
+
+  // Boxes in space that stand side by side, one below the other, and their titles with them. The
+  // words at their axes do not shrink with them: small boxes have fewer.
+  function onePerRow(layout) {
+    const boxes = scenes(layout);
+    const axes = ["xaxis", "yaxis", "zaxis"];
+    const changed = { ...layout };
+    boxes.forEach((name, row) => {
+      const scene = (changed[name] = { ...layout[name] });
+      for (const axis of axes) scene[axis] = { nticks: 4, tickfont: { size: 11 }, ...scene[axis] };
+      if (boxes.length === 1) return;
+      const top = 1 - row / boxes.length;
+      scene.domain = { x: [0, 1], y: [top - 0.93 / boxes.length, top] };
+      changed.annotations = changed.annotations?.map((note, k) =>
+        k === row ? { ...note, x: 0.5, y: top, yanchor: row ? "middle" : "bottom" } : note,
+      );
+    });
+    return changed;
   }
 
   function heightFor(plot, width) {
@@ -89,19 +169,62 @@
     return Math.round(areaHeight(plot, width - margin.l - margin.r)) + margin.t + margin.b;
   }
 
-  // The words at the axes of a box in space do not shrink with it: where it is small they need
-  // more room about it, and fewer of them.
-  function stepBack(layout, width) {
-    if (width >= NARROW) return;
-    for (const name of Object.keys(layout).filter((key) => /^scene\d*$/.test(key))) {
-      const scene = layout[name];
-      const { x = 1.25, y = 1.25, z = 1.25 } = scene.camera?.eye ?? {};
-      const eye = { x: 1.3 * x, y: 1.3 * y, z: 1.3 * z };
-      scene.camera = { ...scene.camera, eye };
-      for (const axis of ["xaxis", "yaxis", "zaxis"]) {
-        scene[axis] = { nticks: 4, tickfont: { size: 11 }, ...scene[axis] };
-      }
+  // Where to see a box in space from, along the line of its camera, so that with words around it
+  // the box fills a view of width by height pixels. Plotly's camera sees 45 degrees upwards.
+  function framed({ eye, center, up }, box, width, height, words) {
+    const dot = (a, b) => a.x * b.x + a.y * b.y + a.z * b.z;
+    const times = (k, { x, y, z }) => ({ x: k * x, y: k * y, z: k * z });
+    const plus = (a, b) => ({ x: a.x + b.x, y: a.y + b.y, z: a.z + b.z });
+    const across = (a, b) => ({
+      x: a.y * b.z - a.z * b.y,
+      y: a.z * b.x - a.x * b.z,
+      z: a.x * b.y - a.y * b.x,
+    });
+    const unit = (a) => times(1 / Math.sqrt(dot(a, a)), a);
+    const from = unit(plus(eye, times(-1, center)));
+    const right = unit(across(up, from));
+    const above = across(from, right);
+    const corners = [-0.5, 0.5].flatMap((i) =>
+      [-0.5, 0.5].flatMap((j) =>
+        [-0.5, 0.5].map((k) => ({ x: i * box.x, y: j * box.y, z: k * box.z })),
+      ),
+    );
+    const tangent = (pixels) => Math.max(0.1, pixels / (height / 2)) * Math.tan(Math.PI / 8);
+    // Along a side of the view, as seen from the middle: the tangents of the room on both sides,
+    // the distance at which each corner touches the edge if the view is centred on the box.
+    const sides = [
+      [right, tangent(width / 2 - words), tangent(width / 2 - words)],
+      [above, tangent(height / 2 - words), tangent(height / 2 - 8)],
+    ].map(([axis, low, high]) => {
+      const first = Math.max(...corners.map((c) => dot(c, from) - dot(c, axis) / low));
+      const last = Math.max(...corners.map((c) => dot(c, from) + dot(c, axis) / high));
+      return { axis, low, high, first, last };
+    });
+    const distance = Math.max(
+      ...sides.map(({ low, high, first, last }) => (low * first + high * last) / (low + high)),
+    );
+    const middle = sides
+      .map(({ axis, low, high, first, last }) =>
+        times((low * (distance - first) - high * (distance - last)) / 2, axis),
+      )
+      .reduce(plus);
+    return { eye: plus(middle, times(distance, from)), center: middle };
+  }
+
+  // Each box in space as near as its words allow, seen as it is.
+  async function frame({ canvas }) {
+    const { _fullLayout: full } = canvas;
+    const moves = {};
+    for (const name of scenes(full)) {
+      const { camera, aspectratio, domain, xaxis } = full[name];
+      const width = full._size.w * (domain.x[1] - domain.x[0]);
+      const height = full._size.h * (domain.y[1] - domain.y[0]);
+      const words = xaxis.title.text ? WORDS : WORDS / 2;
+      const { eye, center } = framed(camera, aspectratio, width, height, words);
+      moves[`${name}.camera.eye`] = eye;
+      moves[`${name}.camera.center`] = center;
     }
+    if (Object.keys(moves).length) await window.Plotly.relayout(canvas, moves);
   }
 
   // Legends and labels take room that is known only after drawing.
@@ -272,12 +395,13 @@
     drawn.add(plot);
     try {
       const Plotly = await load();
-      const { data, layout, frames, config } = plot.figure;
+      const width = plot.box.clientWidth;
+      plot.narrow = isNarrow(plot);
+      const { frames, config } = plot.figure;
+      delete plot.figure.layout.width;
+      const { data, layout } = arranged(plot, width);
       layout.template = dressed(plot.template);
-      layout.height = heightFor(plot, plot.box.clientWidth);
-      delete layout.width;
-      if (!plot.far) stepBack(layout, plot.box.clientWidth);
-      plot.far = true; // it may be drawn again
+      layout.height = heightFor(plot, width);
       plot.box.querySelector(".vaebook-plot-fallback")?.remove();
       plot.canvas.style.minHeight = "0"; // what was kept until now
       await Plotly.newPlot(plot.canvas, {
@@ -300,6 +424,7 @@
         plot.canvas.on("plotly_click", plot.turnTo);
       }
       await fit(plot);
+      await frame(plot);
       const moved = plot.range && plot.range.value !== plot.opening;
       if (moved) await show(plot, plot.steps[plot.range.value]);
       plot.box.dataset.drawn = "true";
@@ -331,7 +456,16 @@
     plot.width = width;
     if (!plot.box.dataset.drawn) return;
     const height = heightFor(plot, width);
-    window.Plotly.relayout(plot.canvas, { width, height }).then(() => fit(plot));
+    const settle = () => fit(plot).then(() => frame(plot));
+    const narrow = isNarrow(plot);
+    const { layout: given } = plot.figure;
+    const other = given.meta?.rows || (scenes(given).length && narrow !== plot.narrow);
+    plot.narrow = narrow;
+    if (!other) return window.Plotly.relayout(plot.canvas, { width, height }).then(settle);
+    const { data, layout } = arranged(plot, width);
+    const { template } = plot.canvas.layout;
+    const fresh = { ...layout, template, width, height };
+    return window.Plotly.react(plot.canvas, data, fresh).then(settle);
   }
 
   const plots = new Map();

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -13,6 +14,7 @@ from nbconvert import HTMLExporter
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 from plotly.offline import get_plotlyjs
+from plotly.subplots import make_subplots
 
 from vaebook import figures
 
@@ -29,6 +31,8 @@ RNG = np.random.default_rng(0)
 CLOUD = RNG.normal(size=(200, 2))
 LABELS = np.arange(200) % 3
 DRAWN = ".vaebook-plot[data-drawn]"
+TITLES = ("east", "north", "up")
+SQUARES = np.zeros((2, 10, 1, 8, 8))
 AMD = "<script>window.define = () => {}; window.define.amd = {}; was = window.define</script>"
 
 Show = Callable[..., Page]
@@ -107,7 +111,21 @@ def test_nothing_moves_when_the_drawing_takes_the_place_of_its_description(show:
     assert drawn["height"] == pytest.approx(kept["height"], abs=2)
 
 
+def boxes(n: int) -> figures.Figure:
+    """Boxes in space side by side, with titles."""
+    figure = make_subplots(1, n, specs=[[{"type": "scene"}] * n], subplot_titles=list("ab")[:n])
+    for k in range(n):
+        figure.add_scatter3d(x=[0, 9], y=[0, 9], z=[0, 9], row=1, col=k + 1)
+    titled = {f"{x}axis_title_text": title for x, title in zip("xyz", TITLES, strict=True)}
+    camera = {"eye": {"x": -1.5, "y": -3.2, "z": 1.25}}
+    figure.update_scenes(**titled, camera=camera, aspectmode="cube")
+    figure.update_layout(margin={"l": 0, "r": 0, "b": 0, "t": 30}, showlegend=False)
+    return figures.describe(figure, "Two points in each box.", aspect=0.84 / n)
+
+
 LATE = {
+    "boxes": boxes(2),
+    "named rows": figures.image_grid(SQUARES, row_labels=["dark squares"] * 2, alt="Black."),
     "pictures": figures.image_grid(np.zeros((2, 10, 1, 8, 8)), alt="Black."),
     "slider": figures.slider(np.zeros((4, 1, 8, 8)), range(4), label="t", alt="Black."),
     "narrow": figures.describe(go.Figure(go.Bar(y=[1, 2])), "Two bars.", max_width=300),
@@ -332,18 +350,79 @@ def test_points_in_space_have_images_too_and_keep_them_when_drawn_again(show: Sh
 
 
 @pytest.mark.parametrize("width", [390, 900])
-def test_no_word_at_the_axes_of_a_box_in_space_is_cut_off(show: Show, width: int) -> None:
-    cloud = RNG.normal(size=(100, 3))
-    titles = {"x_title": "east", "y_title": "north", "z_title": "up"}
-    figure = figures.scatter(cloud, colour=cloud[:, 0], alt="A cloud.", **titles)
-    page = show(markup(figure), viewport={"width": width, "height": 900})
+@pytest.mark.parametrize("n", [1, 2])
+def test_a_box_in_space_is_as_large_as_the_words_at_its_axes_allow(
+    show: Show, n: int, width: int
+) -> None:
+    page = show(markup(boxes(n)), viewport={"width": width, "height": 900})
     page.wait_for_selector(DRAWN)
-    seen = page.locator(".vaebook-plot canvas").first.screenshot()
-    pixels = np.asarray(Image.open(io.BytesIO(seen)).convert("L")).astype(int)
-    left = pixels[:, : pixels.shape[1] // 2]  # the colour bar is on the right
-    edges = np.concatenate([left[:2].ravel(), left[-2:].ravel(), left[:, :2].ravel()])
-    assert (edges > 250).all()
-    assert (left < 200).any()
+    places = []
+    for canvas in page.locator(".vaebook-plot canvas").all():
+        image = Image.open(io.BytesIO(canvas.screenshot())).convert("L")
+        pixels = np.asarray(image).astype(int)
+        inked = pixels < 230
+        rows, columns = inked.any(1).nonzero()[0], inked.any(0).nonzero()[0]
+        edges = np.concatenate(
+            [pixels[-2:].ravel(), pixels[:, :2].ravel(), pixels[:, -2:].ravel()]
+        )
+        assert (edges > 230).all()  # no word is cut off
+        filled = np.ptp(rows) / len(pixels), np.ptp(columns) / len(pixels[0])
+        assert max(filled) > 0.72
+        assert min(filled) > 0.6
+        places.append(canvas.bounding_box())
+    assert len(places) == n
+    if n == 2:
+        assert (places[0]["y"] < places[1]["y"]) == (width == 390)
+        assert (places[0]["x"] < places[1]["x"]) == (width == 900)
+        titles = [title.bounding_box() for title in page.locator(".annotation-text").all()]
+        assert titles[0]["y"] < places[0]["y"] + 20
+        assert (titles[1]["y"] > places[0]["y"] + places[0]["height"] - 20) == (width == 390)
+
+
+def place(page: Page, selector: str) -> list[dict[str, float]]:
+    """Where on the page the elements lie."""
+    return [element.bounding_box() for element in page.locator(selector).all()]
+
+
+def test_on_a_phone_long_names_of_rows_stand_above_them(show: Show) -> None:
+    names = ["by its score", "by its own code"]
+    images = RNG.random((2, 9, 1, 8, 8))
+    figure = figures.image_grid(images, row_labels=names, alt="Noise.", hover=range(18))
+    page = show(markup(figure), viewport={"width": 390, "height": 800})
+    page.wait_for_selector(DRAWN)
+    assert page.locator(".annotation-text").all_text_contents() == names
+    rows, words = place(page, ".im image"), place(page, ".annotation-text")
+    assert len(rows) == len(words) == 2
+    (whole,) = place(page, ".vaebook-plot")
+    for row, word in zip(rows, words, strict=True):
+        assert row["width"] > 0.93 * whole["width"]
+        assert row["width"] / row["height"] == pytest.approx(9 * 9 / 9, rel=0.12)
+        assert -5 < row["y"] - (word["y"] + word["height"]) < 8
+    assert words[1]["y"] > rows[0]["y"] + rows[0]["height"] - 1
+
+    page.set_viewport_size({"width": 900, "height": 800})
+    expect(page.locator(".annotation-text")).to_have_count(0)
+    expect(page.locator(".ytick text")).to_have_count(2)
+    rows, words = place(page, ".im image"), place(page, ".ytick")
+    assert words[0]["x"] + words[0]["width"] < rows[0]["x"]
+    assert rows[1]["y"] - rows[0]["y"] < 1.2 * rows[0]["height"]
+
+
+def test_short_names_of_rows_stay_beside_them_on_a_phone(show: Show) -> None:
+    figure = figures.image_grid(SQUARES, row_labels=["mean", "draw"], alt="Black.")
+    page = show(markup(figure), viewport={"width": 390, "height": 800})
+    page.wait_for_selector(DRAWN)
+    assert page.locator(".ytick text").all_text_contents() == ["mean", "draw"]
+
+
+def test_many_names_at_an_axis_do_not_touch_on_a_phone(show: Show) -> None:
+    figure = figures.violins({"codes": RNG.normal(size=(50, 20))}, alt="Twenty bells.")
+    page = show(markup(figure), viewport={"width": 390, "height": 800})
+    page.wait_for_selector(DRAWN)
+    names = [name for name in place(page, ".xtick text") if name["width"]]
+    assert len(names) == 10
+    for name, following in pairwise(names):
+        assert following["x"] - (name["x"] + name["width"]) > 2
 
 
 def test_without_scripts_no_empty_picture_is_left(show: Show) -> None:

@@ -40,6 +40,7 @@ Texts = Sequence[object] | Tensor | NDArray[Any]
 _CELL = 72  # the widest that one image of a grid is drawn, in CSS pixels
 _GAP = 1  # between the images of a grid, in pixels of the images
 _SHARP = 1400  # the width to which the pixels of a picture are repeated, where they are fewer
+_SHORT_NAME = 6  # letters of a row's name, which always has room beside the row
 _MOST_TICKS = 6
 _MINUS = "\N{MINUS SIGN}"
 
@@ -222,15 +223,22 @@ def mosaic(
     """Images [R, K, C, H, W] as one picture, in coordinates of its pixels."""
     rows, columns, _, height, width = cells.shape
     down, across = height + gap, width + gap
-    figure = go.Figure(picture(cells, gap))
+    names = None if row_labels is None else read_texts(row_labels, "row_labels", rows, "row")
+    # A row whose name goes above it where the page is narrow is a picture of its own.
+    apart = names is not None and max(map(len, names)) > _SHORT_NAME
+    pictures = [picture(row[None], gap) for row in cells] if apart else [picture(cells, gap)]
+    for row, trace in enumerate(pictures):
+        trace.y0 += row * down
+    figure = go.Figure(pictures)
     bare_axes(figure, rows * down - gap, columns * across - gap)
     margin = {"l": 8, "r": 8, "t": 8, "b": 8}
-    if row_labels is not None:
-        names = read_texts(row_labels, "row_labels", rows, "row")
+    if names is not None:
         figure.update_yaxes(**_names_along(names, down, height))
+    if apart:
+        figure.update_layout(meta={"rows": {"names": names, "pitch": down}})
     if column_labels is not None:
-        names = read_texts(column_labels, "column_labels", columns, "column")
-        figure.update_xaxes(**_names_along(names, across, width), side="top")
+        above = read_texts(column_labels, "column_labels", columns, "column")
+        figure.update_xaxes(**_names_along(above, across, width), side="top")
         margin["t"] = 28
     if hover is not None:
         spots = [(r, k) for r in range(rows) for k in range(columns)][: len(hover)]

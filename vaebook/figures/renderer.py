@@ -25,6 +25,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -63,6 +64,7 @@ _INK = "#737373"  # readable on white and on a dark page; the page's script puts
 PRINT_INK = "#222832"
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 _MODE_BAR = ("select2d", "lasso2d", "autoScale2d", "toggleSpikelines", "hoverClosestCartesian")
+_LINE = 22  # of a name above a row of images, in CSS pixels, as in the page's script
 _WIDTH = 700  # of a text column on a desktop, in CSS pixels
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": [*_MODE_BAR, "hoverCompareCartesian"]}
 _PIXELS = 3  # of a PNG per CSS pixel: some 300 per inch where the figure is as wide as a text
@@ -334,10 +336,17 @@ def _room(content: dict[str, Any]) -> str:
     # The page's script puts a range input in place of plotly's slider.
     below = 8 if layout.get("sliders") else margin["b"]
     least = 0 if data and data[0]["type"] == "image" else 210
-    return (
+    room = (
         f"--aspect:{meta['aspect']};--least:{least}px;"
         f"--across:{margin['l'] + margin['r']}px;--down:{margin['t'] + below}px"
     )
+    # On a phone the script sets boxes in space below each other, and names above rows of images.
+    boxes = sum(bool(re.fullmatch(r"scene\d*", name)) for name in layout)
+    if boxes > 1:
+        room += f";--narrow:{meta['aspect'] * boxes**2}"
+    if "rows" in meta:
+        room += f";--names:{_LINE * len(meta['rows']['names'])}px"
+    return room
 
 
 @cache
