@@ -56,6 +56,14 @@ def test_a_name_stands_above_the_point_nearest_to_the_median_of_its_class() -> N
     assert among_three == (8, 8)
 
 
+@pytest.mark.parametrize(("last", "dtick"), [(1000, 1), (30, None)])
+def test_a_long_logarithmic_axis_names_powers_of_ten_only(last: float, dtick: int | None) -> None:
+    series = {"a": ([1, 3, last], [0, 1, np.nan]), "b": ([2, 4, 5], [0, 0, 0])}
+    figure = figures.curves(series, log_x=True, log_y=True, alt="Lines.")
+    assert (figure.layout.xaxis.type, figure.layout.xaxis.dtick) == ("log", dtick)
+    assert (figure.layout.yaxis.type, figure.layout.yaxis.dtick) == ("log", None)
+
+
 def test_names_of_classes_at_one_place_do_not_lie_on_each_other() -> None:
     points = [*RNG.normal(size=(60, 2)), [-150, 0], [150, 0]]
     names = ["pullover", "shirt", "coat", "far left", "far right"]

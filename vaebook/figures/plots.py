@@ -311,8 +311,12 @@ def curves(
             mode="lines+markers" if markers else "lines",
             line={"color": colour, "width": 2.2, "dash": dash},
         )
-    figure.update_xaxes(title_text=x_title, type="log" if log_x else None)
-    figure.update_yaxes(title_text=y_title, type="log" if log_y else None)
+    figure.update_xaxes(title_text=x_title)
+    figure.update_yaxes(title_text=y_title)
+    if log_x:
+        figure.update_xaxes(**_logarithmic([arrays[0] for arrays in series.values()]))
+    if log_y:
+        figure.update_yaxes(**_logarithmic([arrays[1] for arrays in series.values()]))
     figure.update_layout(showlegend=len(series) > 1, legend_itemwidth=40)
     _entitle(figure, title)
     return describe(figure, alt, aspect=0.55)
@@ -556,6 +560,14 @@ def _entitle(figure: go.Figure, title: str) -> None:
         figure.update_layout(legend_title={"text": f"{title}<br>", "side": "top"})
     else:
         figure.update_layout(title_text=title)
+
+
+def _logarithmic(arrays: Sequence[Array]) -> dict[str, Any]:
+    """A logarithmic axis; over two decades or more it names powers of ten only."""
+    values = np.concatenate([read_numbers(a, "series", "[T]", finite=False) for a in arrays])
+    values = values[np.isfinite(values) & (values > 0)]
+    wide = len(values) > 0 and values.max() >= 100 * values.min()
+    return {"type": "log", "dtick": 1} if wide else {"type": "log"}
 
 
 def _name_clouds(
