@@ -10,6 +10,7 @@ import base64
 import hashlib
 import html
 import json
+import math
 import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ from masters import Assignment, first_line
 HERE = Path(__file__).resolve().parent
 _MATHJAX = HERE.parent / "assets" / "vendor" / "mathjax"
 _LONGEST_ANSWER = 50_000  # characters that are shown of an answer
+_LARGEST_FIGURE = 3_000_000  # and of a figure of plotly
 _IMAGE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[\w+/=\s]+")
 
 _PAGE = """<!doctype html>
@@ -200,7 +202,12 @@ def _picture(image: str) -> str:
     """A picture of a notebook; a figure of plotly as data that the page's script draws."""
     kind, _, data = image.partition(";base64,")
     if kind == "data:application/vnd.plotly.v1+json":
-        figure = html.escape(json.dumps(_plain(json.loads(base64.b64decode(data)))))
+        if len(data) > _LARGEST_FIGURE:
+            return _not_shown(f"a figure of plotly of {len(data)} characters")
+        try:
+            figure = html.escape(json.dumps(_plain(json.loads(base64.b64decode(data)))))
+        except RecursionError:
+            return _not_shown("a figure of plotly that is too deep")
         return (
             f'<span class="figure" data-figure="{figure}">a figure of plotly, which the script of '
             "this page draws</span>"
@@ -220,6 +227,8 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items() if k not in ("images", "updatemenus")}
     if isinstance(value, list):
         return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # which JSON has no word for
     return re.sub(r"<(?!/?(?:b|i|br|sub|sup)\b)", "‹", value) if isinstance(value, str) else value
 
 

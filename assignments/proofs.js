@@ -18,22 +18,26 @@
 
   // All tables in which MathJax looks names up, and to which definitions are added.
   function* tables() {
-    for (const [, handler] of window.MathJax.startup.document.inputJax[0].parseOptions.handlers.map)
-      for (const { item } of handler._configuration.items) if (item.map) yield item;
+    const { handlers } = window.MathJax.startup.document.inputJax[0].parseOptions;
+    for (const handler of handlers.map.values()) {
+      for (const { item } of handler._configuration.items) {
+        if (item.map) yield item;
+      }
+    }
   }
 
-  let undefined_; // what the tables hold before anybody defines anything
+  let original; // what the tables hold before anybody defines anything
   let typesetting = load("mathjax/tex-chtml-full.js")
     .then(() => window.MathJax.startup.promise)
     .then(() => {
-      undefined_ = [...tables()].map((table) => [table, new Map(table.map)]);
+      original = [...tables()].map((table) => [table, new Map(table.map)]);
     });
 
   // One after the other, and none inherits what another has defined.
   function typeset(element) {
     typesetting = typesetting
       .then(() => {
-        for (const [table, map] of undefined_) table.map = new Map(map);
+        for (const [table, map] of original) table.map = new Map(map);
         window.MathJax.texReset();
         return window.MathJax.typesetPromise([element]);
       })

@@ -564,7 +564,10 @@ def _picture(bundle: Any, name: str) -> str:
         if isinstance(data, list) and kind != _PLOTLY:
             data = "".join(map(str, data))
         if data and isinstance(data, dict if kind == _PLOTLY else str):
-            text = data if isinstance(data, str) else json.dumps(data)
+            try:
+                text = data if isinstance(data, str) else json.dumps(data)
+            except RecursionError:
+                continue
             packed = base64.b64encode(text.encode("utf-8", "replace")).decode()
             return f"data:{kind};base64,{packed}"
     return f"not shown: {name} ({', '.join(map(str, bundle)) or 'empty'})"

@@ -3,7 +3,9 @@
 import copy
 import csv
 import datetime
+import html
 import io
+import json
 import os
 import re
 import socket
@@ -912,6 +914,26 @@ def test_an_answer_of_any_length_is_shown_in_time_with_a_word_on_the_rest(start:
 )
 def test_formulas_are_told_from_line_ends_and_code(text: str, shown: str) -> None:
     assert pages._dollars(text) == shown
+
+
+def figure(data: Any) -> str:
+    """A figure of plotly as it is found in a notebook, and shown on the page for marking."""
+    outputs = [{"data": {"application/vnd.plotly.v1+json": data}}]
+    (found,) = submissions._saved_pictures({"outputs": outputs})
+    return pages._picture(found)
+
+
+def test_no_odd_figure_stops_the_page_of_a_class() -> None:
+    deep: list[Any] = []
+    for _ in range(900):
+        deep = [deep]
+    shown = figure(
+        {"data": [{"y": [1.5, float("nan"), float("-inf")], "x": [None, "<a>", "<b>"]}]}
+    )
+    data = json.loads(html.unescape(shown.partition('data-figure="')[2].partition('"')[0]))
+    assert data["data"] == [{"y": [1.5, None, None], "x": [None, "‹a>", "<b>"]}]
+    assert "not shown here" in figure({"data": deep})
+    assert "not shown here" in figure({"data": "x" * 3_000_000})
 
 
 def test_a_label_stands_once_among_the_answers_of_a_student() -> None:
