@@ -26,8 +26,8 @@ def _mlp_autoencoder(latent_dim: int) -> Autoencoder:
 
 def _cnn_vae(latent_dim: int) -> VAE:
     shape = (1, 28, 28)
-    encoder = ConvEncoder(2 * latent_dim, (16, 32), hidden=128, shape=shape, initial="torch")
-    decoder = ConvDecoder(latent_dim, (16, 8), hidden=128, shape=shape, initial="torch")
+    encoder = ConvEncoder(2 * latent_dim, (16, 32), hidden=128, shape=shape)
+    decoder = ConvDecoder(latent_dim, (16, 8), hidden=128, shape=shape)
     return VAE(encoder, decoder, latent_dim, Bernoulli())
 
 
@@ -50,7 +50,7 @@ def recipes() -> list[Recipe]:
             "mnist-cnn-16d",
             MNIST,
             partial(_cnn_vae, 16),
-            n_samples=5000,
+            n_samples=1000,
             summary="two conv + max-pool blocks, 16 latents, VAE on MNIST, Bernoulli",
         ),
         part(
