@@ -48,12 +48,12 @@ def test_a_row_without_an_entry_is_not_one_whose_entry_is_none() -> None:
         table.where(other=None)
 
 
-@pytest.mark.parametrize("name", ["colapse", "", "../weights/mnist-mlp-2d", 3])
+@pytest.mark.parametrize("name", ["collapsse", "", "../weights/mnist-mlp-2d", 3])
 def test_a_table_that_is_not_there_is_refused_with_those_near_it(name: str) -> None:
     with pytest.raises(ValueError, match="name must be a table"):
         tables.load(name)
     with pytest.raises(ValueError, match="collapse"):
-        tables.load("colapse")
+        tables.load("collapsse")
 
 
 def test_rounding_keeps_what_a_table_can_hold_and_five_digits_of_each_float() -> None:
