@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
+from torch.distributions import Independent, Normal
 
 from vaebook import models, objectives
 from vaebook.datasets import ImageSet
@@ -219,3 +220,33 @@ def test_thm_beta_impossibility():
     assert both.abs().min() > 0.04
     assert disentanglement.sap(z, factors) > 0.9
     assert disentanglement.sap(turned, factors) < disentanglement.sap(z, factors) - 0.2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_prop_beta_parts(seed: int) -> None:
+    """Each part by its own integral over the plane, the sum by the closed form of the KL."""
+    generator = torch.Generator().manual_seed(seed)
+    n = 5
+    mu = 1.2 * torch.randn(n, 2, dtype=torch.float64, generator=generator)
+    logvar = 0.5 * torch.randn(n, 2, dtype=torch.float64, generator=generator) - 1
+    axis = torch.linspace(-9, 9, 601, dtype=torch.float64)
+    grid = torch.cartesian_prod(axis, axis)
+    cell = (axis[1] - axis[0]) ** 2
+    codes = Independent(Normal(mu, (0.5 * logvar).exp()), 1)
+    each = codes.log_prob(grid[:, None]).exp()  # [points, codes]
+    mixture = each.mean(1)
+    square = mixture.view(601, 601)
+    marginals = [square.sum(axis=1 - j) * cell.sqrt() for j in (0, 1)]
+    product = (marginals[0][:, None] * marginals[1]).flatten()
+
+    def kl(p: torch.Tensor, q: torch.Tensor, size: torch.Tensor) -> float:
+        return float((torch.xlogy(p, p) - torch.xlogy(p, q)).nan_to_num(0.0).sum() * size)
+
+    information = sum(kl(each[:, i], mixture, cell) for i in range(n)) / n
+    dependence = kl(mixture, product, cell)
+    prior = Normal(0.0, 1.0).log_prob(axis).exp()
+    misfit = sum(kl(marginal, prior, cell.sqrt()) for marginal in marginals)
+    expected = objectives.kl_divergence(mu, logvar).mean().item()
+    assert information + dependence + misfit == pytest.approx(expected, rel=1e-6)
+    assert min(information, dependence, misfit) > 0.001
+    assert information < math.log(n)
