@@ -1,7 +1,6 @@
 """The tables that pages read: each there under its name, row by row what its study says."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,6 @@ import pytest
 from vaebook import tables
 
 STUDIES = Path(__file__).parents[2] / "experiments"
-README = (STUDIES / "README.md").read_text(encoding="utf-8")
-FIRST_EDITION = re.findall(r"^\| `(\w+)` \|.* first edition \|$", README, re.MULTILINE)
 
 
 def test_every_table_has_its_study_and_every_study_its_table() -> None:
@@ -19,7 +16,7 @@ def test_every_table_has_its_study_and_every_study_its_table() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", tables.available())
-def test_a_table_is_of_its_study_as_it_stands_or_of_the_first_edition(name: str) -> None:
+def test_a_table_is_whole_and_of_its_study_as_it_stands(name: str) -> None:
     study = tables.from_file(STUDIES / f"{name}.py")
     table = tables.load(name)
     points = study.points()
@@ -28,10 +25,7 @@ def test_a_table_is_of_its_study_as_it_stands_or_of_the_first_edition(name: str)
     assert [
         {key: row[key] for key in point} for row, point in zip(table.rows, points, strict=True)
     ] == points
-    if name in FIRST_EDITION:
-        assert set(table.fingerprints) == {"first edition"}
-    else:
-        assert table.fingerprints == [study.fingerprint(**point) for point in points]
+    assert table.fingerprints == [study.fingerprint(**point) for point in points]
 
 
 def test_loading_twice_gives_two_equal_tables() -> None:
