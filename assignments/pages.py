@@ -300,7 +300,7 @@ window.MathJax = {
     macros: { mmlToken: ["\\text{mmlToken}", 2] },
     maxMacros: 1000, maxBuffer: 20480,
   },
-  options: { enableMenu: false, ignoreHtmlClass: "verbatim", maxMathNodes: 2000 },
+  options: { enableMenu: false, ignoreHtmlClass: "verbatim" },
   startup: { typeset: false },
 };
 """

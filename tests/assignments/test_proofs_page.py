@@ -119,7 +119,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
 
 
-asked: list[str] = []  # all addresses that the page has wanted, and its errors
+asked: list[str] = []  # addresses that the page has wanted, its errors and messages
 
 
 @pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desk", "phone, dark"])
@@ -133,6 +133,7 @@ def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iter
     asked.clear()
     opened.on("request", lambda request: asked.append(request.url))
     opened.on("pageerror", lambda error: asked.append(f"error {error}"))
+    opened.on("console", lambda message: asked.append(f"says {message.text}"))
     opened.goto(address)
     opened.wait_for_selector("mjx-container")
     yield opened
