@@ -792,7 +792,7 @@ MAC = [
     "__MACOSX/._week 1",
     "week 1/Lo\u0308we, Ada/5_beta.ipynb",
     "__MACOSX/week 1/Lo\u0308we, Ada/._5_beta.ipynb",
-    "week 1/bob/work/5_beta.ipynb",
+    "week 1/bob/mine/5_beta.ipynb",
     "week 1/cy/",
 ]
 
@@ -803,7 +803,7 @@ MAC = [
         (
             "week 1.zip",
             MAC,
-            {"Löwe, Ada": ["5_beta.ipynb"], "bob": ["work/5_beta.ipynb"], "cy": []},
+            {"Löwe, Ada": ["5_beta.ipynb"], "bob": ["mine/5_beta.ipynb"], "cy": []},
         ),
         ("x.zip", MAC, {"Löwe, Ada": ["5_beta.ipynb"], "bob": ["work/5_beta.ipynb"], "cy": []}),
         (
