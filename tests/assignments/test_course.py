@@ -805,7 +805,7 @@ MAC = [
             MAC,
             {"Löwe, Ada": ["5_beta.ipynb"], "bob": ["mine/5_beta.ipynb"], "cy": []},
         ),
-        ("x.zip", MAC, {"Löwe, Ada": ["5_beta.ipynb"], "bob": ["work/5_beta.ipynb"], "cy": []}),
+        ("x.zip", MAC, {"Löwe, Ada": ["5_beta.ipynb"], "bob": ["mine/5_beta.ipynb"], "cy": []}),
         (
             "ada.zip",
             ["ada/5_beta.ipynb", "__MACOSX/ada/._5_beta.ipynb"],
