@@ -19,6 +19,7 @@ import importlib
 import io
 import math
 import os
+import re
 import resource
 import select
 import shutil
@@ -35,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from wire import Closed, Line, Peer, TimeUp, hide
 
 LONGEST_OUTPUT = 4_000  # characters of a cell that go into the feedback
+SHARED = Path("/dev/shm")
 
 
 def main(control: socket.socket, names: list[str]) -> None:
@@ -50,6 +52,7 @@ def main(control: socket.socket, names: list[str]) -> None:
     gc.freeze()  # or the first collection of each fork would copy all that they share
     hide(True)  # all later submissions are forked from this process
     control.send(b"ready")
+    kept = set(SHARED.glob("*"))
     while True:
         order, files, *_ = socket.recv_fds(control, 1, 1)
         if not order:
@@ -64,10 +67,25 @@ def main(control: socket.socket, names: list[str]) -> None:
         if not _end_all():
             control.send(b"stuck")
             break  # and with the first process of a namespace all others end
-        for left in [*scratch.iterdir(), *Path("/dev/shm").glob("*")]:
+        shared = set(SHARED.glob("*")) - kept
+        for left in [*scratch.iterdir(), *(shared - _in_use() if shared else ())]:
             with contextlib.suppress(OSError):
                 shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        kept = set(SHARED.glob("*"))
         control.send(b"clean")
+
+
+def _in_use() -> set[Path]:
+    """What processes have open or mapped in shared memory, which without a wall is everybody's."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            maps = (process / "maps").read_text(encoding="utf-8", errors="replace")
+            found |= set(re.findall(r"(/dev/shm/[^/\n]+)", maps))
+            for handle in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    found |= set(re.findall("^(/dev/shm/[^/]+)", str(handle.readlink())))
+    return set(map(Path, found))
 
 
 def _end_all() -> bool:

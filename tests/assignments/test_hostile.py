@@ -1,5 +1,6 @@
 """What a submission may try against the grader, each line of the guide's table by an attack."""
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -10,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,7 @@ def printed(code: str) -> str:
 
 
 RIGHT = BETA.cells["beta-rate"].source
+SHARED = Path("/dev/shm")
 
 CHEATS = {
     "numpy is told that all is close": """
@@ -246,6 +249,21 @@ def test_nothing_but_its_own_folder_can_be_written() -> None:
     for path in (sys.prefix, "/usr", "/", "/grader"):
         assert "Error" in run(f"open({path + '/mark'!r}, 'w')").remarks[0]
     assert printed("open('mark', 'w').write('x')\nprint('written')").strip().endswith("written")
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="shared memory is elsewhere")
+def test_what_other_programs_keep_in_shared_memory_stays() -> None:
+    left = SHARED / f"left-{os.getpid()}"
+    printed("1")
+    other = SharedMemory(create=True, size=8)
+    try:
+        printed(f"open('{left}', 'w').close()")
+        assert (SHARED / other.name).exists()
+        assert not left.exists()
+    finally:
+        other.close()
+        with contextlib.suppress(FileNotFoundError):
+            other.unlink()
 
 
 def test_what_one_submission_leaves_the_next_does_not_find() -> None:
