@@ -415,6 +415,8 @@ def _likelihoods() -> dict[str, Callable[[], Call]]:
     for kind in (models.Gaussian, models.LearnedGaussian, *following):
         path = f"models.likelihoods.{kind.__name__}"
         calls[path] = lambda kind=kind: (kind, {"variance": 0.5})
+        if kind is models.GecoGaussian:
+            calls[path] = lambda kind=kind: (kind, {"variance": 0.5, "step": 0.01})
         if kind in following:
             calls[f"{path}.adapt"] = lambda kind=kind: (kind().adapt, {"statistics": {"mse": 0.3}})
             calls[f"{path}.initial_buffers"] = lambda kind=kind: (kind().initial_buffers, {})

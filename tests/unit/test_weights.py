@@ -46,11 +46,11 @@ def test_the_shipped_weights_have_the_sum_and_the_fingerprint_on_their_card(name
     assert card["fingerprint"] == recipes.get(name).fingerprint
 
 
-def test_the_package_ships_nothing_but_weights_of_its_recipes_under_25_megabytes():
+def test_the_package_ships_nothing_but_weights_of_its_recipes_under_28_megabytes():
     files = sorted(WEIGHTS.iterdir())
     names = sorted(f"{name}{end}" for name in NAMES for end in (".json", ".safetensors"))
     assert [file.name for file in files] == names
-    assert sum(file.stat().st_size for file in files) < 25e6
+    assert sum(file.stat().st_size for file in files) < 28e6
 
 
 @pytest.mark.slow
