@@ -52,8 +52,8 @@ class Table:
             ValueError: when there is no such row.
 
         Example:
-            >>> sorted(row["price"] for row in load("collapse").where(way="linear"))
-            [0.5, 1.1, 3.0]
+            >>> [row["price"] for row in load("collapse").where(way="cyclical")]
+            [1.1, 3.0]
         """
         found = [row for row in self.rows if all(k in row and row[k] == point[k] for k in point)]
         if not found:
