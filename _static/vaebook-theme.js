@@ -1,6 +1,13 @@
 // What the theme and its extensions leave wrong for keyboards and screen readers.
 (() => {
   "use strict";
+  // Formulas are set after the first paint: what holds one appears with it, or the words around it
+  // would jump. Where MathJax doesn't come, the page stands as it is after three seconds.
+  const root = document.documentElement;
+  root.classList.add("vaebook-unset");
+  const show = () => root.classList.remove("vaebook-unset");
+  setTimeout(show, 3000);
+
   // Bibliographies use roles that are out of date and don't fit together.
   function mendCitations() {
     for (const list of document.querySelectorAll(".citation-list")) {
@@ -69,7 +76,9 @@
     );
   }
   document.addEventListener("DOMContentLoaded", start);
-  addEventListener("load", () =>
-    window.MathJax?.startup?.promise.then(() => watchWidths("mjx-container")),
-  );
+  addEventListener("load", async () => {
+    await window.MathJax?.startup?.promise;
+    show();
+    watchWidths("mjx-container");
+  });
 })();

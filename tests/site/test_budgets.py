@@ -53,6 +53,14 @@ def test_a_page_does_not_jump(page: Page, base: str, name: str) -> None:
     assert page.evaluate("globalThis.shift") < 0.1
 
 
+def test_words_beside_formulas_come_without_mathjax_too(page: Page, base: str) -> None:
+    page.route("**/mathjax/**", lambda route: route.abort())
+    page.goto(base + "chapters/errata.html", wait_until="commit")
+    words = page.locator(".bd-article p:has(span.math)").first
+    words.wait_for(state="attached")
+    words.wait_for(state="visible", timeout=20_000)
+
+
 @pytest.mark.parametrize("name", pages())
 def test_a_page_is_light(browser: Browser, base: str, name: str) -> None:
     context = browser.new_context()
