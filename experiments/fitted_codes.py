@@ -74,7 +74,7 @@ def row(name: str) -> dict[str, Any]:
     if name == "test images":
         return {"floor": round(agreement.frechet_distance(*halves()), 3)}
     model = recipes.train(name, WEIGHTS, progress=False).model
-    codes = model.codes(training()).sample(Generator().manual_seed(3)).numpy()
+    codes = model.codes(training()).sample(Generator().manual_seed(3)).double().numpy()
     return {
         "gaussian": distance(model, fitted(codes, 1)),
         "mixture": distance(model, fitted(codes, COMPONENTS)),
