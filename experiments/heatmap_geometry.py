@@ -39,6 +39,7 @@ from torch.nn import functional as F
 
 from vaebook import datasets, recipes
 from vaebook.latent import geometry
+from vaebook.latent.paths import resample
 from vaebook.measures import cone
 from vaebook.measures.heatmaps import fit_heatmaps
 from vaebook.models import Autoencoder
@@ -59,12 +60,6 @@ def test_set() -> tuple[Tensor, Tensor]:
     return test.images, torch.stack([test.factors[k] for k in ("var_x", "var_y", "corr")], 1)
 
 
-def charted(factors: Tensor) -> Tensor:
-    """Factors [..., 3] in the chart's coordinates, float64."""
-    factors = factors.double()
-    return torch.cat([factors[..., :2].log(), factors[..., 2:].atanh()], -1)
-
-
 def pairs(seed: int) -> tuple[Tensor, Tensor]:
     """Numbers of the test images that ways join, [150, 2]; the angle of each on the cone."""
     images, factors = test_set()
@@ -82,22 +77,15 @@ def fine(paths: Tensor) -> Tensor:
     return F.interpolate(paths.transpose(1, 2), FINE, mode="linear", align_corners=True).mT
 
 
-def equal_shares(images: Tensor, n: int) -> Tensor:
-    """What lies on ways [B, T, P] at n equal shares of their length, ends left out, [B, n, P]."""
-    steps = images.diff(dim=1).norm(dim=2)
-    gone = F.pad(steps.cumsum(1), (1, 0))
-    wanted = torch.linspace(0, 1, n + 2, dtype=gone.dtype)[1:-1] * gone[:, -1:]
-    after = torch.searchsorted(gone, wanted).clamp(1, gone.shape[1] - 1)
-    share = (wanted - gone.gather(1, after - 1)) / steps.gather(1, after - 1).clamp_min(1e-12)
-    rows = torch.arange(len(images))[:, None]
-    return torch.lerp(images[rows, after - 1], images[rows, after], share[..., None])
-
-
-def along(decode: Any, paths: Tensor) -> Tensor:
-    """Images [B, T, P] of the places of ways [B, T, D]."""
-    with torch.no_grad():
-        parts = [decode(part.flatten(0, 1)).flatten(1) for part in paths.split(20)]
-    return torch.cat(parts).unflatten(0, paths.shape[:2])
+@torch.no_grad()
+def measured(decode: Any, ways: Tensor) -> tuple[Tensor, Tensor]:
+    """Lengths of ways [B] in pixels, and ten images at equal shares of each [B, 10, P]."""
+    lengths, images = [], []
+    for way in fine(ways):
+        decoded = decode(way).flatten(1).double()
+        lengths.append(decoded.diff(dim=0).norm(dim=1).sum())
+        images.append(resample(decoded, PLACES + 2)[1:-1])
+    return torch.stack(lengths), torch.stack(images)
 
 
 @cache
@@ -106,12 +94,12 @@ def truth(seed: int) -> tuple[Tensor, Tensor, Tensor]:
     _, factors = test_set()
     chosen, _ = pairs(seed)
     ends = factors[chosen]
-    start = charted(cone.cone_path(ends[:, 0], ends[:, 1], NODES))
+    begun = cone.cone_path(ends[:, 0].double(), ends[:, 1].double(), NODES)
+    start = cone.places(begun.flatten(0, 1)).unflatten(0, begun.shape[:2])
     found = geometry.geodesic(cone.chart, start[:, 0], start[:, -1], NODES, initial=start)
-    images = along(cone.chart, fine(found.paths))
-    distance = images.diff(dim=1).norm(dim=2).sum(1)
+    distance, images = measured(cone.chart, found.paths)
     cone_distance = cone.cone_sector(ends[:, 0].double(), ends[:, 1].double()).distance
-    return distance, equal_shares(images, PLACES), cone_distance
+    return distance, images, cone_distance
 
 
 def spread(ratio: Tensor) -> dict[str, float]:
@@ -130,7 +118,7 @@ def spread(ratio: Tensor) -> dict[str, float]:
 
 def reconstructed(model: Autoencoder, factors: Tensor) -> dict[str, Any]:
     """Steps, volumes and tangent spaces of what comes back, as ratios to the true ones."""
-    places = charted(factors)
+    places = cone.places(factors.double())
 
     def both(shift: Tensor) -> tuple[Tensor, Tensor]:
         images = cone.chart(places + shift)
@@ -180,9 +168,7 @@ def row(kind: str, seed: int) -> dict[str, Any]:
     sets = {"random": slice(RANDOM), "wide": slice(RANDOM, None)}
     result: dict[str, Any] = {"off": {}, "beside": {}}
     for name, paths in ways.items():
-        decoded = along(model.decode, fine(paths)).double()
-        lengths[name] = decoded.diff(dim=1).norm(dim=2).sum(1)
-        places = equal_shares(decoded, PLACES)
+        lengths[name], places = measured(model.decode, paths)
         fit = fit_heatmaps(places.flatten(0, 1).float().unflatten(1, (1, 36, 36)))
         off = (~fit.valid).unflatten(0, places.shape[:2]).double().mean(1)
         beside = (places - on_the_way).norm(dim=2).square().mean(1).sqrt() / distance

@@ -847,6 +847,7 @@ def _measures() -> dict[str, Callable[[], Call]]:
         "measures.cone.cone_sector": lambda: (
             cone.cone_sector, {"start": grey(4, 3) + 0.1, "end": grey(4, 3) / 2 + 0.1}
         ),
+        "measures.cone.places": lambda: (cone.places, {"factors": grey(4, 3) / 2 + 0.1}),
         "measures.cone.cone_path": lambda: (
             cone.cone_path,
             {"start": grey(4, 3) / 2 + 0.1, "end": grey(4, 3) / 3 + 0.1, "n_points": 4},

@@ -79,7 +79,7 @@ def test_the_way_between_equals_stays_and_over_the_tip_is_refused() -> None:
 
 def test_the_chart_draws_what_the_data_are_and_moves_as_they_do() -> None:
     factors = _factors(20)
-    places = torch.cat([factors[:, :2].log(), factors[:, 2:].atanh()], 1)
+    places = cone.places(factors)
     images = datasets.heatmap_images(*factors.float().T)
     assert torch.allclose(cone.chart(places).float(), images, atol=1e-6)
     jacobian = torch.func.vmap(torch.func.jacfwd(lambda p: cone.chart(p[None])[0].flatten()))(

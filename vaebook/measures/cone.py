@@ -13,7 +13,7 @@ trace: a cone, over the ellipses of one area. Of two heatmaps only the sector be
 and that can be unrolled into a plane.
 """
 
-__all__ = ["Sector", "chart", "cone_path", "cone_sector"]
+__all__ = ["Sector", "chart", "cone_path", "cone_sector", "places"]
 
 import math
 from typing import NamedTuple
@@ -141,6 +141,29 @@ def cone_path(start: Tensor, end: Tensor, n_points: int = 32) -> Tensor:
     return torch.stack([s1, s2, sigma[..., 0, 1] / (s1 * s2).sqrt()], -1).to(start)
 
 
+def places(factors: Tensor) -> Tensor:
+    r"""Return the coordinates in which :func:`chart` draws heatmaps, any numbers.
+
+    .. math:: (\log s_1, \log s_2, \tanh^{-1} \rho)
+
+    Args:
+        factors: [N, 3]: var_x > 0, var_y > 0, corr in (-1, 1).
+
+    Returns:
+        [N, 3], as precise as the factors: give float64 where steps are short.
+
+    Raises:
+        ValueError: for other shapes, or a factor out of range.
+
+    Example:
+        >>> places(torch.tensor([[1.0, 1.0, 0.0]]))
+        tensor([[0., 0., 0.]])
+    """
+    _covariances(factors, "factors")
+    kept = double(factors)
+    return torch.cat([kept[:, :2].log(), kept[:, 2:].atanh()], 1).to(factors)
+
+
 def chart(places: Tensor) -> Tensor:
     r"""Draw heatmaps from coordinates that may be any numbers, for geometry on the frame itself.
 
@@ -148,7 +171,7 @@ def chart(places: Tensor) -> Tensor:
     differentiated, in whatever precision is given.
 
     Args:
-        places: :math:`(\log s_1, \log s_2, \tanh^{-1} \rho)`, [N, 3].
+        places: as :func:`places` has them, [N, 3].
 
     Returns:
         Images [N, 1, 36, 36].
