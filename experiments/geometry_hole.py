@@ -247,8 +247,8 @@ def row(seed: int, data: str, kind: str) -> dict[str, Any]:
 
         metrics["expected"] = members
         with torch.no_grad():
-            parts = [decoder.each(part).var(1).mean((1, 2, 3)) for part in codes.split(1000)]
-        doubt = torch.cat(parts)
+            spread = [decoder.each(part).var(1).mean((1, 2, 3)) for part in codes.split(1000)]
+        doubt = torch.cat(spread)
         result["doubt"] = larger(doubt[hole], doubt[~hole])
 
     ends = everything.images[chosen].flatten(2).double()
