@@ -7,7 +7,7 @@ With q the encoder's, q* the best diagonal normal distribution of an image and p
 .. math:: \log p(x) - L(q) = KL(q^* \| p) + [L(q^*) - L(q)],
 
 approximation and amortisation (Cremer, Li & Duvenaud 2018, https://arxiv.org/abs/1801.03558).
-A row is ten of 200 test images, the 1,000th to the 1,199th, under a model in the plane, where
+A row is ten of 100 test images, the 1,000th to the 1,099th, under a model in the plane, where
 log p(x) is a sum over a grid. L is a sum over 10 x 10 nodes of Gauss and Hermite. Adam climbs it,
 at first with 5 x 5, from the encoder's q, and with the encoder's widths from the highest three
 places of the posterior that are 0.3 apart; the best end counts. Twice more it starts at the
@@ -46,7 +46,7 @@ from vaebook.models import VAE
 from vaebook.tables import Experiment
 
 MODELS = {"mnist-mlp-2d": "mnist", "fashion-mlp-2d": "fashion_mnist"}
-FIRST, CHUNKS, CHUNK = 1000, 20, 10
+FIRST, CHUNKS, CHUNK = 1000, 10, 10
 NODES, FEW, STARTS, APART = 10, 5, 4, 0.3
 COARSE, FINE, RATE = 100, 120, 0.1
 

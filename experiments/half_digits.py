@@ -44,8 +44,8 @@ from vaebook.latent import samplers
 from vaebook.tables import Experiment
 
 MODEL, JUDGE = "mnist-mlp-20d", "mnist-classifier"
-FIRST, IMAGES, CHAINS, WARMUP, STEPS = 2000, 20, 32, 400, 1500
-THIN = 10
+FIRST, IMAGES, CHAINS, WARMUP, STEPS = 2000, 20, 32, 300, 800
+THIN = 4
 ROWS = [0, 4, 8, 10, 12, 14, 16, 18, 22, 28]
 
 

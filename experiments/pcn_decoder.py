@@ -30,7 +30,7 @@ from vaebook import datasets, recipes
 from vaebook.latent import samplers
 from vaebook.tables import Experiment
 
-MODEL, IMAGES, CHAINS, STEPS, WARMUP = "mnist-cnn-16d", 8, 4, 15_000, 500
+MODEL, IMAGES, CHAINS, STEPS, WARMUP = "mnist-cnn-16d", 8, 4, 10_000, 500
 # Elliptical slice sampling calls the decoder a dozen times a step.
 SLICE_STEPS, ALONE = STEPS // 3, 1000
 PROPOSALS: dict[str, Callable[..., samplers.Chain]] = {

@@ -60,8 +60,8 @@ def row(sampler: str, informed: int, repetition: int) -> dict[str, Any]:
         begin = time.process_time()
         chain = samplers.elliptical_slice(log_l, z, STEPS, **quiet)
         seconds = time.process_time() - begin
-        alone = samplers.elliptical_slice(log_l, z[:1], STEPS, **quiet)
-        calls, step = alone.evaluations / STEPS, None
+        alone = samplers.elliptical_slice(log_l, z[:1], WARMUP, **quiet)
+        calls, step = alone.evaluations / WARMUP, None
     else:
         run, target = PROPOSALS[sampler], log_l if sampler == "pCN" else log_density
         step = run(target, z, 1, 0.3, warmup=WARMUP, **quiet).step
