@@ -164,7 +164,7 @@ def recipe(data: str, kind: str, seed: int) -> recipes.Recipe:
         f"geometry-{data}-{kind}-s{seed}",
         sets(data),
         partial(build, kind),
-        epochs=120 if kind == "ensemble" else 40,
+        epochs=60 if kind == "ensemble" else 40,
         learning_rate=0.016,
         keep_steps=False,
         seed=seed,
