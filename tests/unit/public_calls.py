@@ -1132,6 +1132,13 @@ def _live() -> dict[str, Callable[[], Call]]:
                 "model": vae(2, 28), "examples": grey(2, 1, 28, 28), "dtype": "int8"
             },
         ),
+        "live.figures.shortest_ways": lambda: (
+            live.shortest_ways,
+            {
+                "model": vae(3, 36), "alt": "Ways.", "start": (2.0, 1.0, 0.5, 1.0, 2.0, 0.0),
+                "dtype": "int8",
+            },
+        ),
         "live.figures.twins": lambda: (
             live.twins,
             {

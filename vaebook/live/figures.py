@@ -14,6 +14,7 @@ __all__ = [
     "heatmap_walk",
     "latent_map",
     "pipeline",
+    "shortest_ways",
     "tails",
     "trainer",
     "twins",
@@ -46,6 +47,7 @@ _ANY = (-math.inf, math.inf)
 _NOISE = (1.2, -0.8)  # of the pipeline's first draw
 # Degrees of freedom that can be dialled, steps that look alike.
 _LADDER = (2.0, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200)
+_FACTORS = ("var_x", "var_y", "corr")
 _SHADES = 12  # of a quantity on a plane
 
 
@@ -500,7 +502,7 @@ def heatmap_panel(*, alt: str, start: Sequence[float] = (2.5, 1.0, 0.6)) -> Live
     """
     factors = _place(start, 3)
     bounds = [(0.1, 4.9), (0.1, 4.9), (-0.95, 0.95)]
-    for name, value, (low, high) in zip(("var_x", "var_y", "corr"), factors, bounds, strict=True):
+    for name, value, (low, high) in zip(_FACTORS, factors, bounds, strict=True):
         _checks.number(value, f"start, its {name},", low, high)
     var_x, var_y, corr = torch.tensor(factors)[:, None]
     image = heatmap_images(var_x, var_y, corr)[0]
@@ -575,6 +577,81 @@ def heatmap_walk(
     }
     bounds = 3 * [(-extent, extent)]
     return Live("vaebook-heatmap-walk", config, {taken["model"]: text}, drawn, bounds, alt)
+
+
+def shortest_ways(
+    model: VAE | Autoencoder,
+    *,
+    alt: str,
+    start: Sequence[float] = (4.8, 0.3, 0.8, 0.3, 4.8, 0.8),
+    dtype: Precision = "float16",
+) -> Live:
+    r"""Two heatmaps to pick, and three ways from one to the other, computed in the page.
+
+    The true way minimises :math:`\sum_t \|h_{t + 1} - h_t\|^2` over heatmaps of 36 × 36 pixels,
+    the decoder's shortest way :math:`\sum_t \|g(z_{t + 1}) - g(z_t)\|^2` over codes; the third is
+    the straight line between both codes. Beside them the flat sector of the heatmaps on a frame
+    without edges, and the ellipse of the decoder's metric in a plane of latent space.
+
+    Args:
+        model: of 36 × 36 heatmaps with three latent dimensions, whose encoder and decoder
+            :func:`vaebook.live.pack` takes; its decoder is linear, transposed convolutions, ReLU.
+        alt: what is to be seen.
+        start: variances in x and y and correlation of the first heatmap, and of the second:
+            variances in [0.1, 4.9], correlations in [-0.95, 0.85], as in the data.
+        dtype: of the weights on the page.
+
+    Raises:
+        ValueError: for another model, or factors out of their range.
+
+    Source:
+        For the metric, Latent space oddity (Arvanitidis et al., 2018).
+
+    Example:
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> shape = {"shape": (1, 36, 36)}
+        >>> model = VAE(MLPEncoder(6, **shape), MLPDecoder(3, **shape), 3, Bernoulli())
+        >>> shortest_ways(model, alt="Three ways.").config["start"]
+        [4.8, 0.3, 0.8, 0.3, 4.8, 0.8]
+    """
+    decoder = pack_decoder(model, dtype)
+    if decoder["input"] != [3] or decoder["output"] != [1, 36, 36]:
+        raise ValueError(
+            f"model must decode three dimensions to [1, 36, 36], got {decoder['input']} and "
+            f"{decoder['output']}"
+        )
+    encoder = pack(model.encoder, [1, 36, 36], dtype)
+    factors = _place(start, 6)
+    bounds = 2 * [(0.1, 4.9), (0.1, 4.9), (-0.95, 0.85)]
+    for name, value, (low, high) in zip(2 * _FACTORS, factors, bounds, strict=True):
+        _checks.number(value, f"start, its {name},", low, high)
+    steps = (
+        torch.linspace(0.1, 4.9, 12),
+        torch.linspace(0.1, 4.9, 12),
+        torch.linspace(-0.95, 0.85, 14),
+    )
+    weight = _checks.first_weight(model, torch.zeros(()))
+    mu = model.codes(heatmap_images(*torch.cartesian_prod(*steps).to(weight).T)).mu.cpu()
+    extent = mu.abs().max().item()
+    pair = heatmap_images(*torch.tensor(factors).view(2, 3).to(weight).T)
+    ends = model.codes(pair).mu
+    line = torch.lerp(ends[0], ends[1], torch.linspace(0, 1, 7).to(weight)[:, None])
+    with torch.no_grad():
+        decoded = model.decode(line).cpu()
+    (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
+    config = {
+        "encoder": encoder_name,
+        "decoder": name,
+        "codes": pictures.places(mu, extent),
+        "extent": extent,
+        "start": factors,
+    }
+    drawn = {
+        "the two heatmaps": pictures.grid(pair[None]),
+        "decoded on the straight line between their codes": pictures.grid(decoded[None]),
+    }
+    models = {encoder_name: encoder_text, name: text}
+    return Live("vaebook-shortest-ways", config, models, drawn, bounds, alt)
 
 
 def tails(*, alt: str, start: Sequence[float] = (2.0, 1.0)) -> Live:

@@ -11,6 +11,7 @@ __all__ = [
     "half_side",
     "paths",
     "picture",
+    "places",
     "points",
 ]
 
@@ -67,6 +68,12 @@ def points(mu: Tensor, labels: Tensor | None, extent: float) -> dict[str, Any]:
     places = (65535 * (0.5 + 0.5 * mu[inside].double() / extent)).round()
     numbers = torch.cat([places, labels[inside, None].double()], 1).numpy().astype("<u2")
     return {"data": base64.b64encode(numbers.tobytes()).decode(), "extent": extent}
+
+
+def places(mu: Tensor, extent: float) -> str:
+    """Return codes [N, D] in [-extent, extent], numbers of 16 bits each, in base64."""
+    numbers = (65535 * (0.5 + 0.5 * mu.double() / extent)).round().numpy().astype("<u2")
+    return base64.b64encode(numbers.tobytes()).decode()
 
 
 def half_side(mu: Tensor) -> float:

@@ -16,6 +16,13 @@ export function base64Of(pixels) {
   return btoa(String.fromCharCode(...pixels.map((pixel) => Math.round(255 * pixel))));
 }
 
+// Coordinates in [-extent, extent], from 16 bits each.
+export function placesOf(data, extent) {
+  const bytes = new DataView(bytesOf(data).buffer);
+  const number = (_, i) => extent * (bytes.getUint16(2 * i, true) / 32767.5 - 1);
+  return Float32Array.from({ length: bytes.byteLength / 2 }, number);
+}
+
 // The places of points on [-extent, extent]² and their classes, from three numbers of 16 bits each.
 export function pointsOf({ data, extent }) {
   const bytes = new DataView(bytesOf(data).buffer);

@@ -66,6 +66,22 @@ function precision([a, b, t]) {
   return { p, slope };
 }
 
+// The heatmap at t = (log s1, log s2, atanh rho) with its slopes along the three, [pixels, 4].
+export function heatmapJet(theta) {
+  const { p, slope } = precision(theta);
+  const { squared, least } = squaredForm(p);
+  const jet = new Float32Array(4 * squared.length);
+  squared.forEach((value, i) => {
+    const h = Math.exp(-0.5 * (value - squared[least]));
+    const [xx, xy, yy] = [XX[i] - XX[least], XY[i] - XY[least], YY[i] - YY[least]];
+    jet[4 * i] = h;
+    for (let j = 0; j < 3; j++) {
+      jet[4 * i + 1 + j] = -0.5 * h * (xx * slope[0][j] + xy * slope[1][j] + yy * slope[2][j]);
+    }
+  });
+  return jet;
+}
+
 // The squared distance of a heatmap from an image and, for Gauss and Newton, J'J and J'r.
 function against(image, theta) {
   const { p, slope } = precision(theta);

@@ -13,6 +13,7 @@ import { HeatmapWalk } from "./figures/heatmap_walk.js";
 import { LatentMap } from "./figures/latent_map.js";
 import { Pipeline } from "./figures/pipeline.js";
 import { Run } from "./figures/run.js";
+import { ShortestWays } from "./figures/shortest_ways.js";
 import { Tails } from "./figures/tails.js";
 import { Trainer } from "./figures/trainer.js";
 import { Twins } from "./figures/twins.js";
@@ -30,6 +31,7 @@ const FIGURES = {
   "vaebook-latent-map": LatentMap,
   "vaebook-pipeline": Pipeline,
   "vaebook-run": Run,
+  "vaebook-shortest-ways": ShortestWays,
   "vaebook-tails": Tails,
   "vaebook-trainer": Trainer,
   "vaebook-twins": Twins,

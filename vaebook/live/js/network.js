@@ -52,14 +52,14 @@ function layerFor(spec, shape, view) {
   if (spec.op === "reshape" && count(spec.shape) !== count(shape)) {
     throw new Error(`${shape} can not be reshaped to ${spec.shape}`);
   }
-  if (!spec.weight) return LAYERS[spec.op](spec, shape);
+  if (!spec.weight) return { given: spec, ...LAYERS[spec.op](spec, shape) };
   const given = { ...spec, weight: tensor(spec.weight, view), bias: tensor(spec.bias, view) };
   const flat = spec.op === "linear";
   const fan = shape[0] * given.bias.length * (flat ? 1 : count(spec.kernel));
   if (given.weight.length !== fan || flat !== (shape.length === 1)) {
     throw new Error(`a ${spec.op} layer does not fit an input of ${shape}`);
   }
-  return LAYERS[spec.op](given, shape);
+  return { given, ...LAYERS[spec.op](given, shape) };
 }
 
 export class Network {

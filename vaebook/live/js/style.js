@@ -94,6 +94,19 @@ const STYLE = `
 .vaebook-live-chosen .vaebook-live-pictures { --across: 2; }
 .vaebook-live-run .vaebook-live-side { flex: 1; }
 .vaebook-live-run .vaebook-live-curve { flex: 1 1 0px; height: 0; min-height: 160px; }
+.vaebook-live-ways { --main: 1fr; }
+.vaebook-live-ways > .vaebook-live-dials { font-size: 0.9rem; grid-auto-flow: column; grid-template: repeat(3, auto) / repeat(3, minmax(0, 1fr)); }
+.vaebook-live-ways .vaebook-live-dial > span { white-space: nowrap; }
+.vaebook-live-sector { aspect-ratio: 1; border: 1px solid var(--edge); touch-action: none; width: 100%; }
+.vaebook-live-ways .vaebook-live-handle { border-width: 2px; height: 8px; margin: -4px; width: 8px; }
+.vaebook-live-films { display: grid; gap: 0.5rem; }
+.vaebook-live-film { display: grid; gap: 3px; grid-auto-columns: minmax(0, 1fr); grid-auto-flow: column; }
+.vaebook-live-now { outline: 2px solid; }
+.vaebook-live-ways .vaebook-live-pair { grid-template-columns: auto minmax(12rem, 1fr); }
+.vaebook-live.vaebook-live-ways :is(.vaebook-live-inked, dt) { border: 0; padding-inline-start: 2.4rem; }
+.vaebook-live-ways .vaebook-live-inked::before { border-block-start: 3px solid; content: ""; display: inline-block; margin-inline: -2.4rem 0.4rem; vertical-align: middle; width: 2rem; }
+.vaebook-live-ways :is(.vaebook-live-films > :nth-child(2) > .vaebook-live-inked, dt:nth-of-type(2))::before { border-block-start-style: dashed; }
+.vaebook-live-ways :is(.vaebook-live-films > :nth-child(3) > .vaebook-live-inked, dt:nth-of-type(3))::before { border-block-start-style: dotted; }
 .vaebook-live-play { min-width: 5.5rem; }
 .vaebook-live-count { font-variant-numeric: tabular-nums; }
 @container (min-width: 300px) {
@@ -110,6 +123,10 @@ const STYLE = `
   .vaebook-live-panel .vaebook-live-view { max-width: 16rem; }
   .vaebook-live-twins .vaebook-live-pictures, .vaebook-live-beta .vaebook-live-pictures { --across: 2; }
   .vaebook-live-levels { height: 150px; }
+  .vaebook-live-film > :nth-child(even) { display: none; }
+  .vaebook-live-ways > .vaebook-live-dials { grid-auto-flow: row; grid-template: none / minmax(0, 1fr); }
+  .vaebook-live-ways .vaebook-live-dial > span { min-width: 8.5rem; }
+  .vaebook-live-ways .vaebook-live-pair { grid-template-columns: minmax(0, 1fr); }
   .vaebook-live.vaebook-live-chains { gap: 0.5rem; }
   .vaebook-live-chains .vaebook-live-pictures { --across: 4; column-gap: 0.5rem; }
   .vaebook-live-chains .vaebook-live-note { line-height: 1.35; }
