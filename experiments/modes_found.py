@@ -4,8 +4,8 @@ r"""Which chains find the mode of an image's posterior, and what shows that one 
 
 A row is one of twenty MNIST test images, the 1,200th to the 1,219th, under the model in the plane
 or the one with 16 latent dimensions: eight chains of pCN from draws of the prior, and eight from
-draws of q(z|x). Each set finds its own step for 30 % acceptance in a warm-up of 1,000 steps, for
-this posterior alone, and then takes 2,000. In the plane a chain has found the mode where log
+draws of q(z|x). Each set finds its own step for 30 % acceptance in a warm-up of 500 steps, for
+this posterior alone, and then takes 1,000. In the plane a chain has found the mode where log
 p(x, z) at its end lies less than 10 nats below the maximum over a grid; in 16 dimensions where it
 has reached the level above which the encoder's chains spend 99 % of their time. `accepted` is the
 acceptance rate of each chain from the prior, `rhat` and `ess` are the worst of all dimensions, of
@@ -38,7 +38,7 @@ from vaebook.models import VAE
 from vaebook.tables import Experiment
 
 MODELS = ["mnist-mlp-2d", "mnist-cnn-16d"]
-FIRST, IMAGES, CHAINS, WARMUP, STEPS = 1200, 20, 8, 1000, 2000
+FIRST, IMAGES, CHAINS, WARMUP, STEPS = 1200, 20, 8, 500, 1000
 
 
 @cache
