@@ -8,7 +8,7 @@ and its length in codes and in pictures.
 
 - euclid: straight lines;
 - decoded: straight lines, with the length of the decoded path (the decoder's pull-back metric);
-- dense: the geodesics of `geometry.geodesics` with exponent 1/2 under the classes' Gaussians;
+- dense: the paths of `dense_paths` with exponent 1/2 under the classes' Gaussians;
 - mild: the same with its default exponent, 1/8.
 
 The VAEs are those that come with the package, since the page shows these; no images are needed.
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from vaebook import recipes
 from vaebook.latent import geometry, mixtures, paths
+from vaebook.latent.dense import dense_paths
 from vaebook.models import Codes
 from vaebook.tables import Experiment
 
@@ -61,12 +62,10 @@ def row(data: str, seed: int) -> dict[str, Any]:
     straight = [[paths.line(a, b, 100) for b in means] for a in means]
     decoded = torch.zeros(len(means), len(means))
     for i, j in combinations(range(len(means)), 2):
-        decoded[i, j] = decoded[j, i] = geometry.decoded_length(straight[i][j], model.decode)
+        decoded[i, j] = decoded[j, i] = geometry.length(model.decode, straight[i][j][None])
     ways = {"euclid": (torch.cdist(means, means), straight), "decoded": (decoded, straight)}
     for way, exponent in (("dense", 0.5), ("mild", None)):
-        found = geometry.geodesics(
-            codes.mu[:NODES], means, log_density, exponent=exponent, **RELAXATION
-        )
+        found = dense_paths(codes.mu[:NODES], means, log_density, exponent=exponent, **RELAXATION)
         ways[way] = (found.lengths, found.polylines)
     results = {}
     for way, (distances, lines) in ways.items():
@@ -76,7 +75,7 @@ def row(data: str, seed: int) -> dict[str, Any]:
             "order": order,
             "lowest": round(log_density(torch.cat(pieces)).min().item(), 3),
             "length": round(sum(p.diff(dim=0).norm(dim=1).sum().item() for p in pieces), 3),
-            "decoded": round(sum(geometry.decoded_length(p, model.decode) for p in pieces), 3),
+            "decoded": round(geometry.length(model.decode, torch.stack(pieces)).sum().item(), 3),
         }
     return results
 

@@ -279,7 +279,7 @@ images = datasets.digits()[:40]
 moments = mixtures.class_moments(codes.mu, codes.logvar, codes.labels)
 path = paths.line(moments.means[0], moments.means[1], 5)
 assert shapes.convex_hull(codes.mu).depth(path).shape == (5,)
-assert geometry.decoded_length(path, model.decode) > 0
+assert geometry.length(model.decode, path[None]) > 0
 chain = samplers.pcn(model.target(images.images[0]), torch.zeros(2, 2), 20, 0.2)
 assert chain.positions.shape == (20, 2, 2)
 assert bounds.elbo(model, images).elbo.shape == (40,)

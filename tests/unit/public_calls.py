@@ -33,7 +33,7 @@ from vaebook import (
     training,
 )
 from vaebook.datasets import ImageSet
-from vaebook.latent import geometry, mixtures, paths, samplers, shapes
+from vaebook.latent import dense, geometry, mixtures, paths, samplers, shapes
 from vaebook.live.pack import pack, pack_decoder
 from vaebook.measures import agreement, bounds, cone, disentanglement, heatmaps
 from vaebook.models import networks, priors
@@ -705,15 +705,31 @@ def _latent() -> dict[str, Callable[[], Call]]:
         "latent.shapes.binned_spline": lambda: (
             shapes.binned_spline, {"points": normal(40, 2), "axis": 0, "n_bins": 3, "n": 5}
         ),
-        "latent.geometry.geodesics": lambda: (
-            geometry.geodesics,
+        "latent.dense.dense_paths": lambda: (
+            dense.dense_paths,
             density | {
                 "codes": normal(12, 2), "terminals": normal(2, 2, seed=1), "exponent": 0.5,
                 "n_neighbors": 5, "n_points": 4, "n_steps": 2,
             },
         ),
-        "latent.geometry.decoded_length": lambda: (
-            geometry.decoded_length, {"polyline": normal(4, 2), "decode": vae().decode}
+        "latent.geometry.metric": lambda: (
+            geometry.metric, {"decode": vae().decode, "z": normal(4, 2)}
+        ),
+        "latent.geometry.volume": lambda: (
+            geometry.volume, {"decode": vae().decode, "z": normal(4, 2)}
+        ),
+        "latent.geometry.energy": lambda: (
+            geometry.energy, {"decode": vae().decode, "paths": normal(3, 4, 2)}
+        ),
+        "latent.geometry.length": lambda: (
+            geometry.length, {"decode": vae().decode, "paths": normal(3, 4, 2), "pieces": 2}
+        ),
+        "latent.geometry.geodesic": lambda: (
+            geometry.geodesic,
+            {
+                "decode": vae().decode, "start": normal(2, 2), "end": normal(2, 2, seed=1),
+                "n_points": 4, "initial": None, "n_steps": 3, "tolerance": 1e-3,
+            },
         ),
         "latent.samplers.aggregate_posterior": lambda: (
             samplers.aggregate_posterior, codes() | {"n": 4, "generator": generator()}
@@ -1130,6 +1146,13 @@ def _live() -> dict[str, Callable[[], Call]]:
             live.draw_digit,
             told | codes() | {
                 "model": vae(2, 28), "examples": grey(2, 1, 28, 28), "dtype": "int8"
+            },
+        ),
+        "live.figures.half_digit": lambda: (
+            live.half_digit,
+            {
+                "model": vae(), "images": grey(2, 1, 4, 4), "alt": "A half.", "rows": 2,
+                "dtype": "int8",
             },
         ),
         "live.figures.shortest_ways": lambda: (

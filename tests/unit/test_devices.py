@@ -49,6 +49,10 @@ _ON_THE_CPU = {
 # and what is decided by them; positions and codes are not.
 _PARTLY_ON_THE_CPU = ("latent.samplers.*", "latent.shapes.whiten", "latent.shapes.Cloud.*")
 
+# What torch.func wraps lies on meta, where the pretended device keeps its values: a model refuses
+# it. They run on a real device below.
+_THROUGH_FUNC = ("latent.geometry.geodesic", "latent.geometry.metric", "latent.geometry.volume")
+
 
 def moved(value: Any, device: torch.device) -> Any:
     """Return a value with all its tensors, models and sets on a device."""
@@ -116,7 +120,7 @@ def call_on(name: str, device: torch.device) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["cuda", "mps"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in _THROUGH_FUNC])
 def test_results_lie_where_the_arguments_do(
     name: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

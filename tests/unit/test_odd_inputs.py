@@ -35,7 +35,7 @@ from vaebook.training import TrainingDiverged
 pytestmark = pytest.mark.slow
 
 # Crashes of SciPy would take the test run along.
-_ALONE = ("latent.geometry.geodesics",)
+_ALONE = ("latent.dense.dense_paths",)
 
 # What an argument's message may speak of instead: what is inside it.
 _INSIDE = {
@@ -47,7 +47,7 @@ _INSIDE = {
     "gen": "generator",
     "images": "labels",
     "labels": "label",
-    "polyline": "z",
+    "paths": "z",
     "transform": "images",
     "decode": "images",
     "image": "images",

@@ -1,225 +1,414 @@
-"""Lengths and shortest ways in latent space, by a density or by a decoder."""
+r"""The geometry that a decoder gives to latent space: metric, lengths, geodesics.
 
-__all__ = ["Geodesics", "decoded_length", "geodesics"]
+A decoder, or any other map from codes z [N, D] to images [N, ...], immerses latent space in the
+space of images and pulls its Euclidean metric back,
 
-import math
+.. math:: G(z) = J(z)^\top J(z), \qquad J = \partial g / \partial z,
+
+so that a path is as long as its film of images changes. The map must be differentiable, treat
+each code by itself and give the same images each time: a model in eval mode. It may be a model's
+`decode`; its means and standard deviations side by side, whose metric is the expected one of
+draws (Arvanitidis et al., 2018); the members of an ensemble side by side, over the root of their
+number, whose metric is the ensemble's mean; or the formula of a surface. Answers come on the
+device and in the dtype of the codes.
+"""
+
+__all__ = [
+    "Geodesic",
+    "energy",
+    "geodesic",
+    "length",
+    "metric",
+    "volume",
+]
+
 from collections.abc import Callable
-from itertools import combinations
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.func import jvp, vmap
 
 from vaebook import _checks
 from vaebook._checks import double
-from vaebook.latent.paths import line, resample
+
+# Codes decoded at a time, and tangents carried along at a time: the caches hold no more.
+_CODES = 1024
+# Bytes of the Jacobians that are kept for all paths of a batch.
+_JACOBIANS = 2**27
 
 
-class Geodesics(NamedTuple):
-    """Shortest paths between terminals: lengths [C, C], polylines[i][j] from i to j [n, D].
+@torch.no_grad()
+def metric(decode: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    r"""Return the pull-back metric :math:`G = J^\top J` at codes.
 
-    The path from a terminal to itself is that one point.
+    A step v from z changes the image by :math:`\sqrt{v^\top G v}`, to first order. Where the
+    decoder ignores a direction G is singular.
+
+    Args:
+        decode: codes [N, D] to images [N, ...].
+        z: codes [N, D].
+
+    Returns:
+        Metrics [N, D, D], squared units of an image per squared unit of a code.
+
+    Raises:
+        ValueError: when z is not finite floats, or decode doesn't give each code an image of its
+            own, the same each time.
+
+    Source:
+        Latent space oddity: on the curvature of deep generative models (Arvanitidis, Hansen and
+        Hauberg, 2018, ICLR), https://arxiv.org/abs/1710.11379, section 2.
+
+    Example:
+        >>> saddle = lambda z: torch.cat([z, z.prod(1, keepdim=True)], 1)
+        >>> metric(saddle, torch.tensor([[0.0, 2.0]]))
+        tensor([[[5., 0.],
+                 [0., 1.]]])
     """
+    _checks.points(z, "z", ("N", "D"))
+    _check_map(decode, z, "z")
 
+    return _metric(decode, z).to(z)
+
+
+@torch.no_grad()
+def volume(decode: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    r"""Return :math:`\sqrt{\det G(z)}`, by how much the decoder magnifies a small piece of space.
+
+    Args:
+        decode: codes [N, D] to images [N, ...].
+        z: codes [N, D].
+
+    Returns:
+        Volumes [N], of images per volume of codes; 0 where the decoder ignores a direction.
+
+    Raises:
+        ValueError: as :func:`metric` does.
+
+    Source:
+        Latent space oddity (Arvanitidis, Hansen and Hauberg, 2018), section 2: the magnification
+        factor.
+
+    Example:
+        >>> volume(lambda z: 3 * z, torch.zeros(1, 2))
+        tensor([9.])
+    """
+    _checks.points(z, "z", ("N", "D"))
+    _check_map(decode, z, "z")
+
+    return _metric(decode, z).det().clamp_min(0).sqrt().to(z)
+
+
+@torch.no_grad()
+def energy(decode: Callable[[Tensor], Tensor], paths: Tensor) -> Tensor:
+    r"""Return the discrete energy of paths.
+
+    .. math:: E = \sum_t \|g(z_{t+1}) - g(z_t)\|^2 \ge \frac{L^2}{n - 1},
+
+    with equality where all chords are equally long; times n - 1 it tends to the integral of
+    :math:`\|J_g \dot z\|^2` over unit time as the path is refined.
+
+    Args:
+        decode: codes [N, D] to images [N, ...].
+        paths: vertices [B, n, D], n at least 2.
+
+    Returns:
+        Energies [B], in squared units of an image.
+
+    Raises:
+        ValueError: when paths are not finite floats with two points each, or decode doesn't give
+            each code an image of its own, the same each time.
+
+    Source:
+        The Riemannian geometry of deep generative models (Shao, Kumar and Fletcher, 2018, CVPR
+        workshops), https://arxiv.org/abs/1711.08014, equation 4.
+
+    Example:
+        >>> energy(lambda z: 2 * z, torch.tensor([[[0.0], [1.0], [3.0]]]))
+        tensor([20.])
+    """
+    _check_paths(decode, paths, "paths")
+
+    return _chords(decode, paths).square().sum(1).to(paths)
+
+
+@torch.no_grad()
+def length(decode: Callable[[Tensor], Tensor], paths: Tensor, pieces: int = 1) -> Tensor:
+    r"""Return the lengths of paths as their images change.
+
+    .. math:: L = \sum_t \|g(z_{t+1}) - g(z_t)\|
+
+    Chords are short of the curve that they span, so that the length grows towards
+    :math:`\int \|J_g \dot z\| dt` as the path is refined.
+
+    Args:
+        decode: codes [N, D] to images [N, ...].
+        paths: vertices [B, n, D], n at least 2.
+        pieces: into which each segment is cut before it is decoded.
+
+    Returns:
+        Lengths [B], in units of an image.
+
+    Raises:
+        ValueError: when paths are not finite floats with two points each, pieces is no whole
+            number, or decode doesn't give each code an image of its own, the same each time.
+
+    Source:
+        Latent space oddity (Arvanitidis, Hansen and Hauberg, 2018), equation 5.
+
+    Example:
+        >>> bow = lambda z: torch.cat([z.cos(), z.sin()], 1)
+        >>> half = torch.tensor([[[0.0], [torch.pi]]])
+        >>> length(bow, half), length(bow, half, pieces=100)
+        (tensor([2.]), tensor([3.1415]))
+    """
+    _check_paths(decode, paths, "paths")
+    _checks.count(pieces, "pieces")
+    t = torch.arange(pieces).to(paths)[:, None] / pieces
+    cut = torch.lerp(paths[:, :-1, None], paths[:, 1:, None], t).flatten(1, 2)
+
+    return _chords(decode, torch.cat([cut, paths[:, -1:]], 1)).sum(1).to(paths)
+
+
+class Geodesic(NamedTuple):
+    """Paths of least energy: vertices [B, n, D], their lengths [B], which converged, bool [B]."""
+
+    paths: Tensor
     lengths: Tensor
-    polylines: list[list[Tensor]]
+    converged: Tensor
 
 
 @torch.no_grad()
-def geodesics(
-    codes: Tensor,
-    terminals: Tensor,
-    log_density: Callable[[Tensor], Tensor],
-    exponent: float | None = None,
-    n_neighbors: int = 10,
-    n_points: int = 24,
-    n_steps: int = 60,
-) -> Geodesics:
-    r"""Find paths between terminals that prefer dense regions, and their lengths.
+def geodesic(
+    decode: Callable[[Tensor], Tensor],
+    start: Tensor,
+    end: Tensor,
+    n_points: int = 32,
+    initial: Tensor | None = None,
+    n_steps: int = 100,
+    tolerance: float = 1e-4,
+) -> Geodesic:
+    r"""Find the shortest paths near to given ones, by default to straight lines.
 
-    The length of a path :math:`\gamma` is
+    Each path minimises its discrete energy :math:`\sum_t \|g(z_{t+1}) - g(z_t)\|^2`, its ends
+    held, whose minimum has equal chords and the least length. Linearised, the energy is quadratic
+    in the inner points, with the blocks
 
-    .. math:: \int_\gamma f(z) \|dz\|, \qquad
-        f(z) = \left( \frac{q(z)}{q_{\max}} \right)^{-\alpha},
+    .. math:: H_{tt} = 2 J_t^\top J_t, \quad H_{t,t+1} = -J_t^\top J_{t+1}, \quad
+        b_t = J_t^\top \left( 2 g_t - g_{t-1} - g_{t+1} \right),
 
-    Euclidean where the density is that of the densest node and longer elsewhere. Each path starts
-    twice: as the shortest way in the graph that joins each node (code or terminal) to its nearest
-    neighbours, which finds the way round a hole, and as the straight line, since codes of many
-    dimensions lie on shells and a graph of them misses the denser inside. Both are relaxed to a
-    least energy :math:`\sum_t f^2 \|\Delta z_t\|^2` and the shortest of all four is kept: a local
-    minimum, never longer than the line.
-
-    Why not the decoder's pull-back metric? Nothing keeps a deterministic decoder from being flat
-    where it was never trained, and then its geodesics cross the holes instead of avoiding them.
+    and a step solves :math:`(H + \mu I)\,\delta = -b` (Gauss and Newton's, with Levenberg's
+    damping). A path takes a step only where it lowers the energy; its damping is relaxed where
+    the energy falls as promised, and grows where it doesn't. No second derivative is asked for,
+    so that decoders of ReLU have geodesics too. What is found is a local minimum.
 
     Args:
-        codes: nodes of the graph [P, D]; some thousands will do.
-        terminals: the nodes to connect [C, D].
-        log_density: points [M, D] to log-densities [M], differentiable. Where the encodings'
-            Gaussians hardly overlap, their mixture is a spike at each code and says nothing of
-            what lies between: take the Gaussians of the classes.
-        exponent: :math:`\alpha \ge 0`; 0 is Euclidean. By default 1/D: a step then costs its
-            length times the typical distance of neighbours there, in any dimension.
-        n_neighbors: neighbours of each node.
-        n_points: vertices of a path while it is relaxed, at least 3.
-        n_steps: iterations of the relaxation; 0 leaves the graph's ways and the lines.
+        decode: codes [N, D] to images [N, ...].
+        start: where the paths begin [B, D].
+        end: where they end [B, D].
+        n_points: points of a path, at least 3. Chords between few points may jump over what
+            lies between: compare :func:`length` with more pieces.
+        initial: paths to begin with [B, n_points, D]; straight lines by default.
+        n_steps: steps of a path at most.
+        tolerance: a path has converged when a step would lower its energy by less than this
+            share of it.
+
+    Returns:
+        Paths [B, n_points, D], their lengths by chords [B], no longer than what they began with,
+        and whether they converged [B].
 
     Raises:
-        ValueError: when shapes do not fit, an argument is outside its range, a density is not
-            finite, or terminals lie in parts of the graph that are not connected.
+        ValueError: when shapes, dtypes or devices differ, a code is not finite, an option is
+            outside its range, initial doesn't join the ends, or decode doesn't give each code an
+            image of its own, the same each time.
 
     Source:
-        Semi-supervised learning with density based distances (Bijral, Ratliff and Srebro, 2011);
-        for the fault of the deterministic metric, Latent space oddity (Arvanitidis et al., 2018).
+        The Riemannian geometry of deep generative models (Shao, Kumar and Fletcher, 2018),
+        algorithm 1, for the energy; Numerical optimization (Nocedal and Wright, 2006), section
+        10.3, for the steps.
 
     Example:
-        >>> codes = torch.linspace(-2, 2, 40)[:, None]
-        >>> ends = torch.tensor([[-1.0], [1.0]])
-        >>> found = geodesics(codes, ends, lambda z: torch.zeros(len(z)))
-        >>> found.lengths
-        tensor([[0., 2.],
-                [2., 0.]])
+        >>> def sphere(z):
+        ...     u, v = z.T  # longitude and latitude
+        ...     return torch.stack([u.cos() * v.cos(), u.sin() * v.cos(), v.sin()], 1)
+        >>> ends = torch.tensor([[0.0, 1.0], [2.0, 1.0]])
+        >>> found = geodesic(sphere, ends[:1], ends[1:], n_points=100)
+        >>> found.lengths, found.converged
+        (tensor([0.9440]), tensor([True]))
+        >>> torch.acos(sphere(ends).prod(0).sum())  # along the great circle
+        tensor(0.9440)
     """
-    _checks.points(codes, "codes", ("P", "D"))
-    _checks.points(terminals, "terminals", ("C", codes.shape[1]))
-    _checks.alike(codes=codes, terminals=terminals)
-    if not callable(log_density):
-        raise ValueError(f"log_density must map points to log-densities, got {log_density!r}")
-    if exponent is not None:
-        _checks.number(exponent, "exponent", 0)
-    _checks.count(n_neighbors, "n_neighbors")
+    _checks.points(start, "start", ("B", "D"))
+    _checks.points(end, "end", start.shape)
+    _checks.alike(start=start, end=end)
     _checks.count(n_points, "n_points", least=3)
-    _checks.count(n_steps, "n_steps", least=0)
-    nodes = torch.cat([terminals, codes])
-    if n_neighbors >= len(nodes):
-        raise ValueError(f"n_neighbors must be at most {len(nodes) - 1}, got {n_neighbors}")
+    _checks.count(n_steps, "n_steps")
+    _checks.number(tolerance, "tolerance", 0, 1, open=True)
+    if initial is None:
+        t = torch.linspace(0, 1, n_points).to(start)[:, None]
+        initial = torch.lerp(start[:, None], end[:, None], t)
+    else:
+        _checks.points(initial, "initial", (len(start), n_points, start.shape[1]))
+        _checks.alike(start=start, initial=initial)
+        if not (torch.equal(initial[:, 0], start) and torch.equal(initial[:, -1], end)):
+            raise ValueError("initial must begin at start and end at end")
+    pixels = _check_map(decode, initial.flatten(0, 1)[:n_points], "start")
 
-    heights = log_density(nodes)
-    _checks.floats(heights, "log_density(nodes)", (len(nodes),))
-    highest = heights.max().item()
-    alpha = 1 / nodes.shape[1] if exponent is None else exponent
+    size = start.shape[1] * (n_points - 2) * pixels * start.element_size()
+    parts = initial.split(max(1, _JACOBIANS // size))
+    found = [_relax(decode, part, n_steps, tolerance) for part in parts]
+    paths = torch.cat([path for path, _ in found])
+    lengths, before = (_chords(decode, p).sum(1).to(start) for p in (paths, initial))
+    paths = torch.where((lengths > before)[:, None, None], initial, paths)
 
-    def log_cost(z: Tensor) -> Tensor:
-        """log f at points [..., D], float64."""
-        height = double(log_density(z.flatten(0, -2))).reshape(z.shape[:-1])
-        return alpha * (highest - height)
-
-    c = len(terminals)
-    lengths = torch.zeros(c, c, dtype=torch.float64)
-    polylines = [[nodes[[i]] for _ in range(c)] for i in range(c)]
-    for (i, j), way in _graph_ways(nodes, c, log_cost, n_neighbors).items():
-        starts = [way, line(nodes[i], nodes[j], n_points)]
-        if n_steps and not torch.equal(nodes[i], nodes[j]):
-            starts += [_relax(resample(start, n_points), log_cost, n_steps) for start in starts]
-        # The graph's way has a length; a path out of the density's support may have none.
-        measured = torch.stack([_length(start, log_cost) for start in starts]).nan_to_num(math.inf)
-        best = int(measured.argmin())
-        lengths[i, j] = lengths[j, i] = measured[best]
-        polylines[i][j], polylines[j][i] = starts[best], starts[best].flip(0)
-
-    return Geodesics(lengths.to(terminals), polylines)
-
-
-@torch.no_grad()
-def decoded_length(polyline: Tensor, decode: Callable[[Tensor], Tensor]) -> float:
-    r"""Return the length of a path in the decoder's pull-back metric.
-
-    .. math:: \sum_t \|g(z_{t+1}) - g(z_t)\|
-
-    It grows towards :math:`\int \|J_g \dot z\| dt` as the polyline is refined; see
-    :func:`~vaebook.latent.paths.resample`.
-
-    Args:
-        polyline: vertices [n, D], n at least 2.
-        decode: codes [n, D] to images [n, ...].
-
-    Raises:
-        ValueError: when there are too few points, one is not finite, or decode returns another
-            number of images.
-
-    Source:
-        Latent space oddity (Arvanitidis et al., 2018).
-
-    Example:
-        >>> decoded_length(torch.tensor([[0.0], [1.0], [3.0]]), lambda z: 2 * z)
-        6.0
-    """
-    _checks.points(polyline, "polyline", ("n", "D"))
-    _checks.rows(polyline, "polyline", 2)
-    if not callable(decode):
-        raise ValueError(f"decode must map codes to images, got {decode!r}")
-    images = decode(polyline)
-    if not isinstance(images, Tensor) or images.ndim < 2:
-        raise ValueError(f"decode must return images [{len(polyline)}, ...], got {images!r}")
-    images = images.flatten(1)
-    _checks.points(images, "decode(polyline)", (len(polyline), "pixels"))
-
-    return double(images).diff(dim=0).norm(dim=1).sum().item()
-
-
-def _graph_ways(
-    nodes: Tensor, c: int, log_cost: Callable[[Tensor], Tensor], n_neighbors: int
-) -> dict[tuple[int, int], Tensor]:
-    """The cheapest way in the graph of neighbours between each two of the first c nodes."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import dijkstra
-    from scipy.spatial import KDTree
-
-    places = nodes.detach().cpu().double().numpy()
-    _, neighbours = KDTree(places).query(places, n_neighbors + 1)
-    pairs = np.stack([np.arange(len(nodes)).repeat(n_neighbors + 1), neighbours.ravel()])
-    i, j = np.unique(np.sort(pairs[:, pairs[0] != pairs[1]], axis=0), axis=1)
-    edges = torch.stack([nodes[i], nodes[j]], 1)
-    weights = _length(edges, log_cost).detach().cpu().numpy()
-
-    graph = coo_array((weights, (i, j)), shape=(len(nodes), len(nodes)))
-    lengths, before = dijkstra(graph, directed=False, indices=range(c), return_predecessors=True)
-    apart = np.argwhere(~np.isfinite(lengths[:, :c]))
-    if len(apart):
-        raise ValueError(
-            f"terminals {apart[0][0]} and {apart[0][1]} are not connected with n_neighbors "
-            f"{n_neighbors}: take more, a smaller exponent, or a log_density finite between them"
-        )
-
-    return {(a, b): nodes[_trace(before[a], a, b)] for a, b in combinations(range(c), 2)}
-
-
-def _length(path: Tensor, log_cost: Callable[[Tensor], Tensor]) -> Tensor:
-    """Length of paths [..., n, D] with the given cost, three midpoints a segment [...]."""
-    start, end = path[..., :-1, :], path[..., 1:, :]
-    mean = sum(log_cost(torch.lerp(start, end, t)).exp() for t in (1 / 6, 1 / 2, 5 / 6)) / 3
-
-    return (mean * double(end - start).norm(dim=-1)).sum(-1)
-
-
-def _relax(path: Tensor, log_cost: Callable[[Tensor], Tensor], n_steps: int) -> Tensor:
-    """The path [n, D] moved, its ends held, to a least energy."""
-    inner = path[1:-1].clone().requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        [inner], max_iter=n_steps, tolerance_change=1e-6, line_search_fn="strong_wolfe"
+    return Geodesic(
+        paths, torch.minimum(lengths, before), torch.cat([converged for _, converged in found])
     )
 
-    # Its logarithm, since the energy of a way through empty space is beyond any number.
-    def log_energy() -> Tensor:
-        optimizer.zero_grad()
-        moved = torch.cat([path[:1], inner, path[-1:]])
-        squared = double(moved.diff(dim=0)).square().sum(1).clamp_min(1e-300)
-        middle = torch.lerp(moved[:-1], moved[1:], 0.5)
-        loss = (2 * log_cost(middle) + squared.log()).logsumexp(0)
-        loss.backward()
-        return loss
 
-    with torch.enable_grad():
-        optimizer.step(log_energy)
+def _relax(
+    decode: Callable[[Tensor], Tensor], paths: Tensor, n_steps: int, tolerance: float
+) -> tuple[Tensor, Tensor]:
+    """Paths [B, n, D] of least energy near to the given ones, and which converged [B]."""
+    b, n, d = paths.shape
+    paths = paths.clone()
+    images = _images(decode, paths.flatten(0, 1)).unflatten(0, (b, n))
+    least = _energy(images)
+    jacobians = paths.new_empty(d, b, n - 2, images.shape[2])
+    diagonal, beside = least.new_empty(b, n - 2, d, d), least.new_empty(b, n - 3, d, d)
+    damping = torch.full_like(least, 1e-3)
+    converged = torch.zeros_like(least, dtype=torch.bool)
+    active = changed = torch.arange(b, device=paths.device)
 
-    return torch.cat([path[:1], inner.detach(), path[-1:]])
+    for _ in range(n_steps):
+        if len(changed):
+            inner = paths[changed, 1:-1].flatten(0, 1)
+            fresh = _jacobian(decode, inner).unflatten(1, (len(changed), n - 2))
+            jacobians[:, changed] = fresh
+            diagonal[changed] = 2 * double(torch.einsum("dbtp,ebtp->btde", fresh, fresh))
+            pairs = torch.einsum("dbtp,ebtp->btde", fresh[:, :, :-1], fresh[:, :, 1:])
+            beside[changed] = -double(pairs)
+        bend = -images[active].diff(n=2, dim=1)
+        slope = double(torch.einsum("dbtp,btp->btd", jacobians[:, active], bend))
+        scale = diagonal[active].diagonal(dim1=2, dim2=3).mean((1, 2))
+        mu = (damping[active] * scale).clamp_min(1e-300)
+        step = _solve(diagonal[active], beside[active], mu, -slope).nan_to_num(0, 0, 0)
+        promised = mu * step.square().sum((1, 2)) - (slope * step).sum((1, 2))
+
+        trial = paths[active, 1:-1] + step.to(paths)
+        seen = images[active]
+        seen[:, 1:-1] = _images(decode, trial.flatten(0, 1)).unflatten(0, trial.shape[:2])
+        reached = _energy(seen)
+        gain = least[active] - reached
+        lower = gain > 0
+        kept = gain / promised.clamp_min(1e-300)
+        allowed = tolerance * least[active]
+        done = (promised <= allowed) | (lower & (gain <= allowed) & (kept > 0.25))
+
+        factor = torch.where(kept > 0.75, 0.2, torch.where(kept > 0.25, 1.0, 4.0)).to(damping)
+        damping[active] = (damping[active] * factor).clamp_min(1e-7)
+        converged[active] = done
+        moved = active[lower]
+        paths[moved, 1:-1] = trial[lower]
+        images[moved], least[moved] = seen[lower], reached[lower]
+        active, changed = active[~done], active[lower & ~done]
+        if not len(active):
+            break
+
+    return paths, converged
 
 
-def _trace(before: np.ndarray, start: int, end: int) -> list[int]:
-    """The nodes from start to end, from each node's predecessor on the way from start."""
-    path = [end]
-    while path[-1] != start:
-        path.append(int(before[path[-1]]))
+def _solve(diagonal: Tensor, beside: Tensor, mu: Tensor, right: Tensor) -> Tensor:
+    """The x [B, m, D] of a symmetric block-tridiagonal system, mu added to its diagonal.
 
-    return path[::-1]
+    Its blocks are [B, m, D, D] and above the diagonal [B, m - 1, D, D]; right is [B, m, D].
+    """
+    diagonal = diagonal + mu[:, None, None, None] * torch.eye(right.shape[2]).to(diagonal)
+    roots: list[Tensor] = []
+    across: list[Tensor] = []
+    reduced: list[Tensor] = []
+    for t in range(right.shape[1]):
+        block, value = diagonal[:, t], right[:, t, :, None]
+        if t:
+            block = block - beside[:, t - 1].mT @ across[-1]
+            value = value - across[-1].mT @ reduced[-1]
+        root, _ = torch.linalg.cholesky_ex(block)
+        roots.append(root)
+        reduced.append(value)
+        if t < beside.shape[1]:
+            across.append(torch.cholesky_solve(beside[:, t], root))
+    x = [torch.cholesky_solve(reduced[-1], roots[-1])]
+    for t in reversed(range(len(across))):
+        x.append(torch.cholesky_solve(reduced[t], roots[t]) - across[t] @ x[-1])
+
+    return torch.stack(x[::-1], 1)[..., 0]
+
+
+def _images(decode: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """Images [N, P] of codes [N, D], some at a time."""
+    return torch.cat([decode(part).flatten(1) for part in z.split(_CODES)])
+
+
+def _energy(images: Tensor) -> Tensor:
+    """Energies [B], float64, of paths of images [B, n, P]."""
+    return double(images.diff(dim=1)).square().sum((1, 2))
+
+
+def _chords(decode: Callable[[Tensor], Tensor], paths: Tensor) -> Tensor:
+    """Distances [B, n - 1], float64, between the images of successive points [B, n, D]."""
+    chords = []
+    for part in paths.split(max(1, _CODES // paths.shape[1])):
+        images = _images(decode, part.flatten(0, 1)).unflatten(0, part.shape[:2])
+        chords.append(double(images.diff(dim=1)).norm(dim=2))
+
+    return torch.cat(chords)
+
+
+def _jacobian(decode: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """Derivatives [D, N, P] of the images of codes [N, D], by forward mode."""
+    directions = torch.eye(z.shape[1]).to(z)
+    parts = [
+        vmap(lambda v, part=part: jvp(decode, (part,), (v.expand_as(part),))[1])(directions)
+        for part in z.split(max(1, _CODES // z.shape[1]))
+    ]
+
+    return torch.cat([part.flatten(2) for part in parts], 1)
+
+
+def _metric(decode: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """Metrics [N, D, D], float64."""
+    metrics = []
+    for part in z.split(max(1, _CODES // z.shape[1])):
+        jacobian = double(_jacobian(decode, part))
+        metrics.append(torch.einsum("dnp,enp->nde", jacobian, jacobian))
+
+    return torch.cat(metrics)
+
+
+def _check_paths(decode: Callable[[Tensor], Tensor], paths: Tensor, name: str) -> None:
+    _checks.points(paths, name, ("B", "n", "D"))
+    if paths.shape[1] < 2:
+        raise ValueError(f"{name} must have at least 2 points each, got {list(paths.shape)}")
+    _check_map(decode, paths[0], name)
+
+
+def _check_map(decode: Callable[[Tensor], Tensor], z: Tensor, name: str) -> int:
+    """Refuse what gives codes [N, D] no images, or no steady ones, and return their pixels."""
+    if not callable(decode):
+        raise ValueError(f"decode must map codes to images, got {decode!r}")
+    both = z[[0, -1]]
+    images = decode(both)
+    if not isinstance(images, Tensor) or images.ndim < 2 or len(images) != 2:
+        found = list(images.shape) if isinstance(images, Tensor) else repr(images)
+        raise ValueError(f"decode must map 2 codes to images [2, ...], got {found}")
+    images = images.flatten(1)
+    _checks.points(images, f"decode({name})", (2, "pixels"))
+    again = decode(both[:1]).flatten(1)
+    if not torch.allclose(again, images[:1], rtol=1e-3, atol=1e-3 * images.abs().max().item()):
+        raise ValueError(
+            "decode must treat each code by itself, and the same each time: is its model in "
+            "training mode? Call eval() first"
+        )
+
+    return images.shape[1]
