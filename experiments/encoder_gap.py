@@ -48,7 +48,7 @@ from vaebook.tables import Experiment
 MODELS = {"mnist-mlp-2d": "mnist", "fashion-mlp-2d": "fashion_mnist"}
 FIRST, CHUNKS, CHUNK = 1000, 10, 10
 NODES, FEW, STARTS, APART = 10, 5, 4, 0.3
-COARSE, FINE, RATE = 100, 120, 0.1
+COARSE, FINE, RATE = 60, 60, 0.1
 
 
 @cache
