@@ -1,4 +1,4 @@
-"""Whether a decoder's shortest ways cut through what its training data lacked, over twelve seeds.
+"""Whether a decoder's shortest ways cut through what its training data lacked, over six seeds.
 
     make experiment NAME=geometry_hole
 
@@ -302,7 +302,7 @@ geometry_hole = Experiment(
     row,
     [
         {"seed": seed, "lacking": lacking, "trained": trained, "kind": kind}
-        for seed in range(12)
+        for seed in range(6)
         for lacking in ("hole", "gap")
         for trained, kind in KINDS
     ],
