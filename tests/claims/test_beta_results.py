@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from torch.distributions import Independent, Normal
 
-from vaebook import models, objectives
+from vaebook import models, objectives, tables
 from vaebook.datasets import ImageSet
 from vaebook.measures import disentanglement
 from vaebook.models import networks
@@ -250,3 +250,18 @@ def test_prop_beta_parts(seed: int) -> None:
     assert information + dependence + misfit == pytest.approx(expected, rel=1e-6)
     assert min(information, dependence, misfit) > 0.001
     assert information < math.log(n)
+
+
+# ---------------------------------------------------------------------------------------------
+# Samples
+
+
+def test_a_mixture_of_codes_draws_better_than_any_price_does_from_the_prior():
+    at = tables.load("beta_sweep").where(data="mnist")
+    fitted = {row["name"]: row for row in tables.load("fitted_codes").rows}
+    for seed in range(5):
+        best = min(row["frechet"] for row in at if row["seed"] == seed)
+        drawn = fitted[f"beta-mnist-optimal-s{seed}"]
+        assert drawn["mixture"] < drawn["gaussian"]
+        assert drawn["mixture"] < best
+        assert drawn["mixture"] > fitted["test images"]["floor"]

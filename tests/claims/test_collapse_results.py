@@ -175,3 +175,31 @@ def test_each_row_adds_up():
         ):
             assert cost == pytest.approx(distortion + row["price"] * rate, abs=2e-3)
             assert rate == pytest.approx(sum(each), abs=1e-3)
+
+
+# ---------------------------------------------------------------------------------------------
+# A dead start
+
+
+def started(way, key):
+    return [row[key] for row in tables.load("dead_start").where(way=way)]
+
+
+@pytest.mark.parametrize("way", ["dead", "annealed", "free bits"])
+def test_no_schedule_wakes_an_encoder_that_starts_dead(way):
+    assert max(started(way, "live")) == 0
+    assert max(started(way, "spread")) < 0.01
+    assert min(started(way, "cost")) > min(started(way, "empty")) - 0.5
+
+
+@pytest.mark.parametrize("way", ["blind", "revived"])
+def test_what_has_a_gradient_ends_as_if_it_had_been_alive_from_the_start(way):
+    for cost, alive in zip(started(way, "cost"), started("alive", "cost"), strict=True):
+        assert cost <= alive + 1
+
+
+def test_leaky_units_come_back_more_slowly_and_four_of_many_are_not_enough():
+    assert min(started("leaky", "live")) > 32
+    assert min(started("leaky", "cost")) > max(started("alive", "cost"))
+    assert max(started("leaky", "cost")) < min(started("few", "cost"))
+    assert max(started("few", "cost")) < min(started("few", "empty")) - 5
