@@ -9,7 +9,7 @@ from vaebook import datasets, live, recipes
 
 NAMES = (
     "pipeline", "beta", "map", "dials", "chains", "bench", "easel", "twins", "panel", "walk",
-    "tails", "trainer",
+    "tails", "trainer", "ways",
 )  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
@@ -61,6 +61,7 @@ def figures() -> dict[str, live.Live]:
             pair[0], clouds[0], clouds[0][:, 0], alt="A walk.", names=("u₁", "u₂", "u₃")
         ),
         "trainer": live.trainer(small_digits(), alt="A training."),
+        "ways": live.shortest_ways(pair[0].model, alt="Three ways."),
     }
 
 

@@ -32,6 +32,7 @@ PLACES = {
     "panel": [1.5, 2.5, -0.25],
     "tails": [20.0, 2.5],
     "walk": [0.5, -0.5, 1.0],
+    "ways": [1.0, 2.0, 0.5, 2.0, 0.5, -0.5],
     "trainer": [0.25, -0.25],
 }
 TEXT = "A.\n\n```{prf:theorem} A claim\n:label: thm:claim\n$1 + 1 = 2$\n```"

@@ -188,7 +188,7 @@ def test_every_map_obeys_the_pointer_and_the_finger(browser: Browser, file: str)
     context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
     window = context.new_page()
     window.goto(file)
-    for name in ("map", "chains", "twins", "walk", "beta", "pipeline"):
+    for name in ("map", "chains", "twins", "walk", "ways", "beta", "pipeline"):
         area = window.locator(f"#{name} .vaebook-live-pad")
         area.scroll_into_view_if_needed()
         edge = area.bounding_box()
@@ -241,7 +241,7 @@ def test_the_circle_keeps_its_distance_from_the_pointer_and_the_left_button_move
     assert figure.evaluate(read) == pytest.approx(moved, abs=0.02 * extent)
 
 
-@pytest.mark.parametrize("name", ["map", "chains", "twins", "walk", "beta", "pipeline"])
+@pytest.mark.parametrize("name", ["map", "chains", "twins", "walk", "ways", "beta", "pipeline"])
 def test_the_arrow_keys_move_the_circle_of_a_plane_and_stay_inside(page: Page, name: str) -> None:
     pad = page.locator(f"#{name} .vaebook-live-pad")
     figure = page.locator(f"#{name} > [role=group]")

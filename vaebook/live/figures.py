@@ -35,6 +35,7 @@ from vaebook.figures.renderer import CATEGORICAL, SEQUENTIAL
 from vaebook.live import pictures
 from vaebook.live.pack import Precision, pack, pack_decoder, seal
 from vaebook.live.page import Live
+from vaebook.measures.cone import cone_path
 from vaebook.models import VAE, Autoencoder, Bernoulli
 from vaebook.models.priors import StandardNormal
 from vaebook.objectives import negative_elbo
@@ -625,19 +626,16 @@ def shortest_ways(
     bounds = 2 * [(0.1, 4.9), (0.1, 4.9), (-0.95, 0.85)]
     for name, value, (low, high) in zip(2 * _FACTORS, factors, bounds, strict=True):
         _checks.number(value, f"start, its {name},", low, high)
-    steps = (
-        torch.linspace(0.1, 4.9, 12),
-        torch.linspace(0.1, 4.9, 12),
-        torch.linspace(-0.95, 0.85, 14),
-    )
+    steps = [torch.linspace(*reach, n) for reach, n in zip(bounds, (12, 12, 14), strict=False)]
     weight = _checks.first_weight(model, torch.zeros(()))
     mu = model.codes(heatmap_images(*torch.cartesian_prod(*steps).to(weight).T)).mu.cpu()
     extent = mu.abs().max().item()
-    pair = heatmap_images(*torch.tensor(factors).view(2, 3).to(weight).T)
-    ends = model.codes(pair).mu
+    pair = torch.tensor(factors, dtype=torch.float64).view(2, 1, 3)
+    ends = model.codes(heatmap_images(*pair[:, 0].to(weight).T)).mu
     line = torch.lerp(ends[0], ends[1], torch.linspace(0, 1, 7).to(weight)[:, None])
     with torch.no_grad():
         decoded = model.decode(line).cpu()
+    true = heatmap_images(*cone_path(pair[0], pair[1], 7)[0].float().T)
     (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
     config = {
         "encoder": encoder_name,
@@ -647,8 +645,8 @@ def shortest_ways(
         "start": factors,
     }
     drawn = {
-        "the two heatmaps": pictures.grid(pair[None]),
-        "decoded on the straight line between their codes": pictures.grid(decoded[None]),
+        "the shortest way among heatmaps": pictures.grid(true[None]),
+        "the straight line in latent space, decoded": pictures.grid(decoded[None]),
     }
     models = {encoder_name: encoder_text, name: text}
     return Live("vaebook-shortest-ways", config, models, drawn, bounds, alt)

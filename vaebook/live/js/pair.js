@@ -11,7 +11,7 @@ const PIXEL = 6 / 35; // of the frame: lengths are counted in pixels
 
 const NODES = 24; // steps of the decoder's way
 const TRUE_NODES = 32; // and of the true one
-const [ROUGH, FINE] = [16, 64]; // chords of a length, while something moves and at rest
+const [ROUGH, FINE] = [16, 128]; // chords of a length, while something moves and at rest
 const [FEW, MANY] = [6, 16]; // steps of the true way that are encoded
 
 const logs = ([s1, s2, rho]) => [Math.log(s1), Math.log(s2), Math.atanh(rho)];

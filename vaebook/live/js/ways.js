@@ -136,7 +136,7 @@ export class Way {
         this.images = tried;
         energy -= gain;
         damping /= 5;
-        if (gain < CLOSE * energy && !this.aim) return;
+        if (gain <= CLOSE * energy && !this.aim) return;
       } else damping *= 6;
     }
   }

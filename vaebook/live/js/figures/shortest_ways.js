@@ -14,19 +14,19 @@ const QUIET = 150; // milliseconds after which the pair is taken to stay
 const WALK = 5000; // milliseconds that the dot walks: to the end, and back to its place
 const MARK = "currentColor"; // beside the words about a way, in the style of its line
 const WAYS = {
-  truth: { title: "the true way", dash: [] },
+  truth: { title: "the shortest way among heatmaps", dash: [] },
   short: { title: "the decoder's shortest way", dash: [9, 4] },
-  line: { title: "the straight line in latent space", dash: [2, 4] },
+  line: { title: "the straight line in latent space, decoded", dash: [2, 4] },
 };
 const ROWS = [
-  ["true way, in this frame", MARK],
-  ["decoder's shortest way", MARK],
-  ["straight line, decoded", MARK],
-  ["true way, in a frame without edges"],
-  ["chord, which leaves the heatmaps"],
+  ["among heatmaps, in this frame", MARK],
+  ["the decoder's shortest way", MARK],
+  ["the straight line, decoded", MARK],
+  ["in a frame without edges"],
+  ["chord, not among heatmaps"],
 ];
 const WORDS =
-  "Drag A or B on the left, where distances are true, or dial them; arcs are 5 apart. A length is the norm of the differences of images, a pixel counting from 0 to 1, added up along the way. The plane on the right leans towards the middle of the decoder's way; codes and ways are projected onto it. A step there from the middle of the ellipse to its rim changes the decoded image by 1.";
+  "Drag A or B on the left, or dial them. The sector is drawn to scale, as heatmaps lie to each other in a frame without edges; arcs are 5 apart. A length adds up the norms of the differences of images, a pixel counting from 0 to 1. The plane on the right leans towards the middle of the decoder's way; codes and ways are projected onto it. A step there from the middle of the ellipse to its rim changes the decoded image by 1.";
 const REACH = [
   [0.1, 4.9],
   [0.1, 4.9],
@@ -57,8 +57,9 @@ const keysOf = (which) => FACTORS.map((factor) => `${factor}${which + 1}`);
 const PAIR = [...keysOf(0), ...keysOf(1)];
 
 function change(length, truth) {
+  if (truth < 1e-6) return number(length);
   const percent = 100 * (length / truth - 1);
-  return `${number(length, 2)}, ${percent < 0 ? "" : "+"}${number(percent, 1)} %`;
+  return `${number(length)}, ${percent < 0 ? "" : "+"}${number(percent, 1)} %`;
 }
 
 export class ShortestWays extends LiveFigure {
@@ -73,15 +74,15 @@ export class ShortestWays extends LiveFigure {
     const resized = () => this.redraw();
     const put = (which, factors) => this.put(which, factors);
     this.sector = new Sector({ change: put, resized });
-    this.slice = new Slice({
+    this.pad = new Slice({
       codes: placesOf(codes, extent),
       change: ([u1, u2]) => this.set({ u1, u2 }),
       resized,
     });
     // The ellipse follows a mouse that only hovers.
-    this.slice.node.addEventListener("pointermove", (event) => {
+    this.pad.node.addEventListener("pointermove", (event) => {
       if (event.pointerType !== "mouse" || event.buttons) return;
-      const [u1, u2] = this.slice.under(event).map((value) => clamp(value, [-1, 1]));
+      const [u1, u2] = this.pad.under(event).map((value) => clamp(value, [-1, 1]));
       this.set({ u1, u2 });
     });
     this.arrange(box);
@@ -102,7 +103,7 @@ export class ShortestWays extends LiveFigure {
     box.classList.add("vaebook-live-ways");
     this.lay(
       [captioned(this.sector.sheet.node, "the heatmaps' own geometry, unrolled")],
-      [captioned(this.slice.node, "latent space, a plane through both codes")],
+      [captioned(this.pad.node, "latent space, a plane through both codes")],
       group("dials", ...Object.values(labels)),
       this.reel.node,
       group("pair", this.facts.node, group("cell", note(WORDS), bar)),
@@ -137,6 +138,8 @@ export class ShortestWays extends LiveFigure {
       this.describe();
       this.report(this.z);
     }
+    const { u1, u2 } = this.settings.values;
+    this.pad.hold([u1, u2]);
     this.stale = true;
     this.schedule();
   }
@@ -183,9 +186,9 @@ export class ShortestWays extends LiveFigure {
 
   // What changes with the pair and with its ways.
   show() {
-    const { pair, slice } = this;
+    const { pair, pad } = this;
     const { bent, ends, encoded } = pair;
-    slice.turn(ends, bent[bent.length >> 1], [...ends, ...bent, ...encoded]);
+    pad.turn(ends, bent[bent.length >> 1], [...ends, ...bent, ...encoded]);
     const { truth, short, line, cone, chord } = pair.lengths;
     this.facts.show([number(truth), ...[short, line, cone, chord].map((l) => change(l, truth))]);
     this.reel.show(pair.films);
@@ -199,7 +202,7 @@ export class ShortestWays extends LiveFigure {
     });
     const pair = words.join(", ");
     this.sector.sheet.node.setAttribute("aria-label", `Flat sector between ${pair}`);
-    this.slice.describe(
+    this.pad.describe(
       "Codes of heatmaps, three ways between two of them, and the metric's ellipse",
     );
   }
@@ -217,31 +220,30 @@ export class ShortestWays extends LiveFigure {
   }
 
   redraw() {
-    const { pair, slice, sector, colours } = this;
+    const { pair, pad, sector, colours } = this;
     if (!pair.cone || !sector.sheet.width) return;
     const { share } = this;
     this.righting = sector.settle(this.calm);
     if (this.righting) this.schedule();
     sector.draw(colours, share);
     const { u1, u2 } = this.settings.values;
-    slice.hold([u1, u2]);
     this.reel.mark(share);
-    slice.draw(colours, (context) => this.drawWays(context, share, [u1, u2]));
+    pad.draw(colours, (context) => this.drawWays(context, share, [u1, u2]));
   }
 
   drawWays(context, share, probe) {
-    const { pair, slice, colours } = this;
-    const seen = (places) => places.map((z) => slice.flat(z));
+    const { pair, pad, colours } = this;
+    const seen = (places) => places.map((z) => pad.flat(z));
     const ways = { line: pair.ends, short: pair.bent, truth: pair.encoded };
     for (const [way, places] of Object.entries(ways)) {
-      slice.drawLine(context, seen(places), colours.ink, WAYS[way].dash);
+      pad.drawLine(context, seen(places), colours.ink, WAYS[way].dash);
     }
     for (const place of seen(Object.values(pair.at(share)))) {
-      slice.drawDot(context, place, 3, colours);
+      pad.drawDot(context, place, 3, colours);
     }
-    const metric = metricOf(pair.jet(slice.deep(probe)));
-    slice.drawLine(context, slice.ellipse(probe, metric), colours.ink);
-    slice.drawEnds(context, pair.ends, colours);
-    slice.drawScale(context, colours);
+    const metric = metricOf(pair.jet(pad.deep(probe)));
+    pad.drawLine(context, pad.ellipse(probe, metric), colours.ink);
+    pad.drawEnds(context, pair.ends, colours);
+    pad.drawScale(context, colours);
   }
 }
