@@ -120,6 +120,25 @@ def test_the_random_numbers_are_uniform_normal_and_their_own(workshop: Page) -> 
     assert other[:5] != uniform[:5]
 
 
+def test_the_log_likelihood_of_the_pixels_seen_is_that_of_the_samplers_target(
+    workshop: Page,
+) -> None:
+    model = recipes.load("mnist-small-8d-s0").model.requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    image = datasets.digits().images[0].mul(255).round().div(255)
+    seen = torch.rand(28, 28, generator=generator) < 0.4
+    z = torch.randn(5, 8, generator=generator)
+    code = (
+        "([spec, image, seen, z]) => { const net = new vaebook.Network(spec);"
+        " return z.map((one) => net.logProb(image, one, seen)); }"
+    )
+    spec = pack_decoder(model, "float16")
+    given = [spec, image.flatten().tolist(), seen.flatten().int().tolist(), z.tolist()]
+    found = torch.tensor(workshop.evaluate(code, given))
+    torch.testing.assert_close(found, model.target(image, mask=seen)(z), rtol=1e-3, atol=0.05)
+    assert (found - model.target(image)(z)).abs().min() > 5
+
+
 @pytest.mark.parametrize("kind", ["pCN", "random walk"])
 def test_the_chains_accept_as_often_as_the_samplers(workshop: Page, kind: str) -> None:
     """Thirty chains each, their mean acceptance by Welch's t: a false alarm in 10,000 runs."""

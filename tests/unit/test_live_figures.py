@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from vaebook import datasets, live
+from vaebook import datasets, live, recipes
 from vaebook.live import pictures
 from vaebook.live.bundle import bundle
 from vaebook.models import VAE, Autoencoder, Bernoulli, Gaussian
@@ -322,6 +322,39 @@ def test_chains_pipeline_and_easel_refuse_models_and_images_that_do_not_fit(plan
         ),
     ]
     refused(tries, live.draw_digit)
+
+
+def test_half_a_digit_shows_the_rows_seen_and_completions_that_agree_with_them():
+    model = recipes.load("mnist-small-8d-s0").model
+    images = datasets.digits().images[[0, 11]]
+    figure = live.half_digit(model, images, alt="Half a digit.", rows=14)
+    assert figure.config["start"] == [14.0]
+    assert len(figure.models) == 1
+    seen = pixels(figure.pictures["half-seen image"])[::6, ::6]
+    assert seen.shape == (28, 28)
+    np.testing.assert_array_equal(seen[:14], (255 * images[0, 0, :14]).round().int().numpy())
+    assert (seen[14:] == seen[14, 0]).all()  # nothing of the rest is given away
+    sheet = pixels(figure.pictures["eight completions"])
+    sheet = sheet[:: len(sheet) // 57, :: len(sheet) // 57]
+    sheet = torch.from_numpy(sheet.copy()).float() / 255
+    grid = torch.nn.functional.pad(sheet, (0, 1, 0, 1)).unfold(0, 29, 29).unfold(1, 29, 29)
+    halves = grid[..., :14, :28].flatten(0, 1)
+    off = (halves - images[0, 0, :14]).square().mean((1, 2))
+    assert (off < (halves - images[1, 0, :14]).square().mean((1, 2))).all()
+
+
+def test_half_a_digit_refuses_models_images_and_rows_that_do_not_fit(plane):
+    images = torch.zeros(2, 1, 28, 28)
+    gaussian = VAE(MLPEncoder(4, (4,)), MLPDecoder(2, (4,)), 2, Gaussian())
+    tries = [
+        ("got 1 channels, StandardNormal and Gaussian", gaussian, images),
+        ("got 3 channels, StandardNormal and Bernoulli", colour_model(), images),
+        ("model must be a VAE, got .*Autoencoder", autoencoder(), images),
+        (r"images must be .*\[E, 1, 28, 28\], got .*\[1, 28, 28\]", plane, images[0]),
+    ]
+    refused(tries, live.half_digit)
+    with pytest.raises(ValueError, match="rows must be at most 28, got 29"):
+        live.half_digit(plane, images, alt="x", rows=29)
 
 
 def test_a_dial_refuses_runs_that_do_not_fit(plane, cloud):

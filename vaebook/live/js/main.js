@@ -8,6 +8,7 @@ import { BetaDial } from "./figures/beta_dial.js";
 import { Chains } from "./figures/chains.js";
 import { DrawDigit } from "./figures/draw_digit.js";
 import { ElboBench } from "./figures/elbo_bench.js";
+import { HalfDigit } from "./figures/half_digit.js";
 import { HeatmapPanel } from "./figures/heatmap_panel.js";
 import { HeatmapWalk } from "./figures/heatmap_walk.js";
 import { LatentMap } from "./figures/latent_map.js";
@@ -26,6 +27,7 @@ const FIGURES = {
   "vaebook-chains": Chains,
   "vaebook-draw-digit": DrawDigit,
   "vaebook-elbo-bench": ElboBench,
+  "vaebook-half-digit": HalfDigit,
   "vaebook-heatmap-panel": HeatmapPanel,
   "vaebook-heatmap-walk": HeatmapWalk,
   "vaebook-latent-map": LatentMap,

@@ -86,10 +86,10 @@ export class Network {
     return this.mean === "sigmoid" ? outputs.map(sigmoid) : outputs;
   }
 
-  // log p(x|z) of Bernoulli pixels, nats.
-  logProb(image, z) {
-    const logits = this.run(z);
-    return logits.reduce((sum, logit, i) => sum + image[i] * logit - softplus(logit), 0);
+  // log p(x|z) of Bernoulli pixels, of those that are seen where not all are; nats.
+  logProb(image, z, seen) {
+    const term = (logit, i) => (seen && !seen[i] ? 0 : image[i] * logit - softplus(logit));
+    return this.run(z).reduce((sum, logit, i) => sum + term(logit, i), 0);
   }
 }
 

@@ -55,6 +55,10 @@ const STYLE = `
 .vaebook-live-chains .vaebook-live-pictures { --across: 2; }
 .vaebook-live-chains.vaebook-live :is(dt:nth-of-type(2), .vaebook-live-pictures > :last-child > .vaebook-live-inked) { border-inline-start-style: dashed; }
 .vaebook-live-near { aspect-ratio: 1; border: 1px solid var(--edge); width: 100%; }
+.vaebook-live-half { --main: 0.75fr; }
+.vaebook-live-half .vaebook-live-pictures { --across: 4; column-gap: 0.5rem; }
+.vaebook-live-half .vaebook-live-facts { font-size: 0.85rem; gap: 0 0.5rem; grid-auto-flow: column; grid-template: auto auto / none; justify-content: space-between; }
+.vaebook-live-half.vaebook-live .vaebook-live-facts dd { text-align: start; }
 .vaebook-live-panel { --main: 0.8fr; max-width: 620px; }
 .vaebook-live-tails { --main: 1fr; }
 .vaebook-live-tails .vaebook-live-pictures { --across: 2; }
@@ -121,6 +125,7 @@ const STYLE = `
   .vaebook-live-map > .vaebook-live-side { flex-flow: row wrap; }
   .vaebook-live-map > .vaebook-live-side > * { align-content: start; flex: 1 1 9rem; }
   .vaebook-live-panel .vaebook-live-view { max-width: 16rem; }
+  .vaebook-live-half .vaebook-live-easel { max-width: 15rem; }
   .vaebook-live-twins .vaebook-live-pictures, .vaebook-live-beta .vaebook-live-pictures { --across: 2; }
   .vaebook-live-levels { height: 150px; }
   .vaebook-live-film > :nth-child(even) { display: none; }
