@@ -429,3 +429,51 @@ def test_prop_pcn_dimension() -> None:
     bounds = [formula[:k].prod() for k in (2, 10, 40)]
     assert all(rate < bound for rate, bound in zip(rates, bounds, strict=True))
     assert rates[0] > 0.4 > 0.25 > rates[1] > 3 * rates[2]
+
+
+@pytest.mark.slow
+def test_prop_pcn_informed() -> None:
+    """Both parts: the bound, and a rate that does not fall with the dimension."""
+    step = 0.5
+    c = math.sqrt(1 - step**2)
+
+    def rate(noise: Tensor, y: Tensor, seed: int) -> float:
+        total = 1 + noise**2
+        z = y / total + noise / total.sqrt() * normal(seed, 4000, len(noise))
+
+        def log_l(z: Tensor) -> Tensor:
+            return -0.5 * ((y - z) / noise).square().sum(1)
+
+        chain = samplers.pcn(log_l, z, 1, step, generator=generator(seed + 50), progress=False)
+        return chain.accepted.double().mean().item()
+
+    # 1. rho at y = 0 is the largest of all y, and bounds the rate by its power.
+    tau = 0.7
+    rho = math.sqrt(4 * tau**2 * (tau**2 + 1) / ((2 * tau**2 + 1) ** 2 - c**2))
+    zeros = torch.zeros(30).double()
+    for dim in (5, 30):
+        assert rate(torch.full((dim,), tau).double(), zeros[:dim], dim) < rho**dim
+    assert rho**30 < 0.3
+
+    # 2. The terms of the proof, by quadrature over the pair (z, z').
+    roots, masses = np.polynomial.hermite_e.hermegauss(20)
+    first, second = np.meshgrid(roots, roots, indexing="ij")
+    mass = np.outer(masses, masses) / (2 * np.pi)
+    noise, y = 3.0, 4.0
+    m, v = y / (1 + noise**2), noise**2 / (1 + noise**2)
+    z = m + math.sqrt(v) * first
+    proposed = c * z + step * second
+    r = ((y - z) ** 2 - (y - proposed) ** 2) / (2 * noise**2)
+    mean = ((1 - c) * m * ((1 + c) * m - 2 * y) - step**2 * (1 - v)) / (2 * noise**2)
+    assert (mass * r).sum() == pytest.approx(mean, rel=1e-9)
+    factored = (proposed - z) * (2 * y - z - proposed) / (2 * noise**2)
+    np.testing.assert_allclose(r, factored, atol=1e-12)
+
+    # The rate at noise j stays, and at equal noise it is gone long before.
+    fading = torch.arange(1, 4097, dtype=torch.float64)
+    data = (1 + fading**2).sqrt() * normal(7, 4096)
+    small, large = (rate(fading[:n], data[:n], n) for n in (64, 4096))
+    assert abs(small - large) < 0.1  # the directions beyond 64 have a sum of 1 / j^2 of 1/64
+    assert large > 0.5
+    equal = torch.ones(256).double()
+    assert rate(equal, math.sqrt(2) * normal(8, 256), 9) < 0.01
