@@ -356,7 +356,7 @@ def skips() -> Drawing:
 # Titles of the parts and their chapters, as _toc.yml has them, in the words of a map.
 COURSE = {
     "From autoencoders to the ELBO": ("autoencoders", "the ELBO", "training"),
-    "Where the classes live": ("mixtures of classes", "higher dimensions"),
+    "Where the classes live": ("mixtures of classes", "higher dimensions", "geometry"),
     "Sampling": ("three ways to sample", "pCN"),
     "Data with known factors": (
         "heatmaps",
@@ -377,7 +377,7 @@ def course() -> Drawing:
         360
     """
     (first, *middle, last) = COURSE.items()
-    sheet = Sheet(_WIDTH, 372)
+    sheet = Sheet(_WIDTH, 391)
     sheet.box(4, 4, 352, 66, colour=_BLUE)
     sheet.words(180, 21, first[0])
     for x, wide, name in zip((14, 158, 254), (126, 78, 92), first[1], strict=True):
@@ -385,7 +385,7 @@ def course() -> Drawing:
     sheet.arrow((141, 48), (157, 48))
     sheet.arrow((237, 48), (253, 48))
 
-    tops, heights = (98, 188), (74, 112)
+    tops, heights = (98, 207), (93, 112)
     for k, (title, chapters) in enumerate(middle):
         x, y, high = 4 + 180 * (k % 2), tops[k // 2], heights[k // 2]
         sheet.box(x, y, 172, high, colour=_GREEN)
@@ -397,10 +397,10 @@ def course() -> Drawing:
             sheet.words(x + 24, height, name, anchor="start", soft=True)
     sheet.arrow((180, 72), (180, 96))
     sheet.words(192, 84, "then in any order", anchor="start", soft=True)
-    sheet.arrow((180, 302), (180, 326))
-    sheet.box(94, 328, 172, 40, colour=_ORANGE)
-    sheet.words(180, 340, last[0])
-    sheet.words(180, 356, last[1][0], soft=True)
+    sheet.arrow((180, 321), (180, 345))
+    sheet.box(94, 347, 172, 40, colour=_ORANGE)
+    sheet.words(180, 359, last[0])
+    sheet.words(180, 375, last[1][0], soft=True)
     listed = "; ".join(f"{title}: {', '.join(names)}" for title, names in middle)
     return sheet.done(
         f"A map of the book. First, in order, {', '.join(first[1])}. From there an arrow leads to "

@@ -1,0 +1,141 @@
+"""The results of the chapter on geometry, against differences, quadrature and other formulas."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from vaebook.latent import geometry
+from vaebook.measures import cone
+
+_PIXEL = 6 / 35
+
+
+def _smooth(seed: int = 0) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    layers = torch.nn.Linear(2, 16), torch.nn.Tanh(), torch.nn.Linear(16, 30)
+    return torch.nn.Sequential(*layers).double().requires_grad_(False)
+
+
+def _random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_def_geometry_metric() -> None:
+    """Steps and lengths are those of differences of images; volumes those of parallelograms."""
+    decode, z = _smooth(), _random(20, 2)
+    step = 1e-5 * _random(20, 2, seed=1)
+    moved = (decode(z + step / 2) - decode(z - step / 2)).norm(dim=1)
+    found = geometry.metric(decode, z)
+    assert torch.allclose((step[:, None] @ found @ step[:, :, None]).flatten().sqrt(), moved)
+    sides = [decode(z + 1e-5 * e) - decode(z - 1e-5 * e) for e in torch.eye(2).double()]
+    a, b = (side / 2e-5 for side in sides)
+    area = (a.square().sum(1) * b.square().sum(1) - (a * b).sum(1).square()).sqrt()
+    assert torch.allclose(geometry.volume(decode, z), area, rtol=1e-5)
+    t = torch.linspace(0, 1, 4001, dtype=torch.float64)[:, None]
+    path, speed = torch.cat([t, t**2], 1), torch.cat([torch.ones_like(t), 2 * t], 1)
+    costs = (speed[:, None] @ geometry.metric(decode, path) @ speed[:, :, None]).flatten()
+    integral = torch.trapezoid(costs.sqrt(), t[:, 0])
+    assert torch.allclose(geometry.length(decode, path[None])[0], integral, rtol=1e-5)
+
+
+def test_prop_geometry_coordinates() -> None:
+    """Bent coordinates change no length and no shortest path, but distances of codes."""
+    decode = _smooth()
+
+    def bent(w: Tensor) -> Tensor:
+        return torch.stack([w[:, 0].sinh(), 2 * w[:, 1] + w[:, 0] ** 2], 1)
+
+    def unbent(z: Tensor) -> Tensor:
+        first = z[:, 0].asinh()
+        return torch.stack([first, (z[:, 1] - first**2) / 2], 1)
+
+    start, end = _random(12, 2), _random(12, 2, seed=1)
+    plain = geometry.geodesic(decode, start, end, 40, tolerance=1e-8)
+    other = geometry.geodesic(
+        lambda w: decode(bent(w)), unbent(start), unbent(end), 40, tolerance=1e-8
+    )
+    assert torch.allclose(plain.lengths, other.lengths, rtol=1e-4)
+    back = bent(other.paths.flatten(0, 1)).unflatten(0, other.paths.shape[:2])
+    apart = (decode(back) - decode(plain.paths)).norm(dim=2).amax(1)
+    assert bool((apart < 0.02 * plain.lengths).all())
+    stretched = (unbent(start) - unbent(end)).norm(dim=1) / (start - end).norm(dim=1)
+    assert float(stretched.max() / stretched.min()) > 1.5
+    z, w = _random(5, 2), unbent(_random(5, 2))
+    turn = torch.func.vmap(torch.func.jacfwd(lambda w: bent(w[None])[0]))(w)
+    volume = geometry.volume(lambda w: decode(bent(w)), w)
+    assert torch.allclose(volume, geometry.volume(decode, z) * turn.det().abs())
+
+
+def test_prop_geometry_energy() -> None:
+    """L² is at most n E, with equality at equal steps; what bends a geodesic is orthogonal."""
+    decode = _smooth()
+    paths = _random(30, 9, 2)
+    squared, energy = geometry.length(decode, paths) ** 2, geometry.energy(decode, paths)
+    assert bool((squared < 8 * energy).all())
+    found = geometry.geodesic(
+        decode, _random(8, 2), _random(8, 2, seed=1), 100, n_steps=300, tolerance=1e-10
+    )
+    assert torch.allclose(found.lengths**2, 99 * geometry.energy(decode, found.paths), rtol=1e-5)
+    images = decode(found.paths)
+    bend = images[:, 1:-1] - (images[:, 2:] + images[:, :-2]) / 2
+    inner = found.paths[:, 1:-1].flatten(0, 1)
+    one = torch.func.vmap(torch.func.jacfwd(lambda z: decode(z[None])[0]))
+    tangent = torch.linalg.qr(one(inner)).Q
+    within = (tangent.mT @ bend.flatten(0, 1)[..., None]).norm(dim=(1, 2))
+    assert float((within / bend.flatten(0, 1).norm(dim=1)).quantile(0.95)) < 0.05
+    # And no shorter chain lies nearby.
+    for seed in range(5):
+        push = 0.02 * _random(8, 98, 2, seed=seed).cumsum(1) / 98
+        moved = found.paths.clone()
+        moved[:, 1:-1] += push * torch.linspace(0, math.pi, 100)[1:-1, None].sin()
+        assert bool((geometry.length(decode, moved) > found.lengths * (1 - 1e-6)).all())
+
+
+@pytest.mark.slow
+def test_thm_geometry_cone() -> None:
+    """The metric by quadrature; a numerical shortest path on a large frame, against the form."""
+    draws = torch.rand(6, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    scale, low = torch.tensor([3.0, 3.0, 1.4]).double(), torch.tensor([0.5, 0.5, -0.7]).double()
+    ends = low + scale * draws
+    start, end = ends.unbind(1)
+    found = geometry.geodesic(
+        _on_a_large_frame, cone.places(start), cone.places(end), 24, tolerance=1e-6
+    )
+    fine = geometry.length(_on_a_large_frame, found.paths, pieces=4)
+    wanted = cone.cone_sector(start, end).distance * _PIXEL
+    assert torch.allclose(fine, wanted, rtol=4e-3)
+    way = cone.cone_path(start, end, 24).flatten(0, 1)
+    images = _on_a_large_frame(cone.places(way)).unflatten(0, (6, 24))
+    apart = (images - _on_a_large_frame(found.paths.flatten(0, 1)).unflatten(0, (6, 24))).norm(
+        dim=2
+    )
+    assert bool((apart.amax(1) < 0.02 * wanted).all())
+
+
+def test_prop_geometry_curvature() -> None:
+    """By Gauss's equation on a large frame, in two planes at random heatmaps."""
+    draws = torch.rand(10, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    factors = torch.stack(
+        [0.5 + 2 * draws[:, 0], 0.5 + 2 * draws[:, 1], 1.4 * draws[:, 2] - 0.7], 1
+    )
+    places, rho = cone.places(factors), factors[:, 2]
+    one = torch.ones_like(rho)
+    radius = torch.stack([one, one, 0 * one], 1)
+    shapes = torch.stack([one, -one, 0 * one], 1), torch.stack([rho, rho, one], 1)
+    squared = (cone.cone_sector(factors, factors).start * _PIXEL) ** 2
+    found = geometry.curvature(_on_a_large_frame, places, *shapes) * squared
+    assert torch.allclose(found, torch.full_like(found, -9), rtol=1e-3)
+    for shape in shapes:
+        flat = geometry.curvature(_on_a_large_frame, places, radius, shape) * squared
+        assert float(flat.abs().max()) < 1e-2
+
+
+def _on_a_large_frame(places: Tensor) -> Tensor:
+    """Heatmaps [N, P] on a frame without visible edges, each pixel .25 wide, in L²."""
+    axis = torch.arange(-10, 10.01, 0.25, dtype=torch.float64)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    s1, s2, rho = places[:, 0, None, None], places[:, 1, None, None], places[:, 2, None, None]
+    u, v = x * (-s1 / 2).exp() * rho.cosh(), y * (-s2 / 2).exp() * rho.cosh()
+    return (-0.5 * (u * u - 2 * rho.tanh() * u * v + v * v)).exp().flatten(1) * 0.25
