@@ -20,7 +20,10 @@ What decides, written down before the run; the unit is a posterior:
 - the plane is the harder case: the share of chains that find the mode is the larger in 16
   dimensions, the 95 % t-interval of the mean difference over images lies above 0.
 
-The chapter on pCN reads the table.
+The run said no to the first: at a step found for the posterior at hand a stuck chain accepts less
+as often as more. What gives it away is that its rate is another than that of the chains at the
+mode, which agree with each other; `spread` of the summary, the largest minus the smallest rate,
+was added afterwards. The chapter on pCN reads the table.
 """
 
 import math
@@ -114,12 +117,14 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
         ours = [row for row in rows if row["model"] == model]
         shares[model] = [statistics.mean(row["found"]) for row in ours]
         mixed = [row for row in ours if 0 < sum(row["found"]) < CHAINS]
-        pairs = []
+        pairs, spreads, agreeing = [], [], []
         for one in mixed:
             rates = {0: [], 1: []}  # type: dict[int, list[float]]
             for rate, found in zip(one["accepted"], one["found"], strict=True):
                 rates[found].append(rate)
             pairs.append((statistics.mean(rates[0]), statistics.mean(rates[1])))
+            spreads.append(max(one["accepted"]) - min(one["accepted"]))
+            agreeing.append(max(rates[1]) - min(rates[1]))
         summary[model] = {
             "found": statistics.mean(shares[model]),
             "least": min(shares[model]),
@@ -128,6 +133,9 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
             "stuck_lower": sum(stuck < free for stuck, free in pairs),
             "stuck_accepted": statistics.mean(stuck for stuck, _ in pairs) if pairs else None,
             "free_accepted": statistics.mean(free for _, free in pairs) if pairs else None,
+            "spread": statistics.median(spreads) if spreads else None,
+            "wide": sum(spread > 0.1 for spread in spreads),
+            "spread_free": statistics.median(agreeing) if agreeing else None,
             "seen": sum(row["rhat"] > 1.01 for row in mixed),
             "lowest_rhat": min(row["rhat"] for row in mixed) if mixed else None,
             "rhat": statistics.median(row["rhat"] for row in ours),
