@@ -170,6 +170,12 @@ def network(kind: str, inputs: int, outputs: int, side: int) -> nn.Module:
     return seeded(networks.MLPDecoder, inputs, (3,), shape)
 
 
+def torus(z: Tensor) -> Tensor:
+    """Codes [N, D] to a smooth surface [N, 3 D] that closes in every direction."""
+    wide = 2 + z.roll(1, 1).cos()
+    return torch.cat([wide * z.cos(), wide * z.sin(), z.sin()], 1)
+
+
 def vae(
     latent_dim: int = 2, side: int = 4, likelihood: models.Likelihood | None = None, told: int = 0
 ) -> models.VAE:
@@ -729,6 +735,20 @@ def _latent() -> dict[str, Callable[[], Call]]:
             {
                 "decode": vae().decode, "start": normal(2, 2), "end": normal(2, 2, seed=1),
                 "n_points": 4, "initial": None, "n_steps": 3, "tolerance": 1e-3,
+            },
+        ),
+        "latent.geometry.exp": lambda: (
+            geometry.exp, {"decode": torus, "z": normal(3, 2), "v": normal(3, 2), "n_steps": 20}
+        ),
+        "latent.geometry.log": lambda: (
+            geometry.log,
+            {"decode": torus, "z": normal(3, 2), "w": normal(3, 2, seed=1), "n_steps": 20},
+        ),
+        "latent.geometry.curvature": lambda: (
+            geometry.curvature,
+            {
+                "decode": torus, "z": normal(3, 2), "u": normal(3, 2),
+                "v": normal(3, 2, seed=1),
             },
         ),
         "latent.samplers.aggregate_posterior": lambda: (

@@ -1,4 +1,4 @@
-r"""The geometry that a decoder gives to latent space: metric, lengths, geodesics.
+r"""The geometry that a decoder gives to latent space: metric, lengths, geodesics, curvature.
 
 A decoder, or any other map from codes z [N, D] to images [N, ...], immerses latent space in the
 space of images and pulls its Euclidean metric back,
@@ -15,13 +15,17 @@ device and in the dtype of the codes.
 
 __all__ = [
     "Geodesic",
+    "curvature",
     "energy",
+    "exp",
     "geodesic",
     "length",
+    "log",
     "metric",
     "volume",
 ]
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -36,6 +40,10 @@ from vaebook._checks import double
 _CODES = 1024
 # Bytes of the Jacobians that are kept for all paths of a batch.
 _JACOBIANS = 2**27
+# Newton's steps of a logarithm, and how often one is halved, at most.
+_CORRECTIONS, _HALVINGS = 20, 10
+# The share of its speed that a geodesic may lose or win on its way.
+_DRIFT = 0.01
 
 
 @torch.no_grad()
@@ -201,7 +209,8 @@ def geodesic(
     and a step solves :math:`(H + \mu I)\,\delta = -b` (Gauss and Newton's, with Levenberg's
     damping). A path takes a step only where it lowers the energy; its damping is relaxed where
     the energy falls as promised, and grows where it doesn't. No second derivative is asked for,
-    so that decoders of ReLU have geodesics too. What is found is a local minimum.
+    so that decoders of ReLU have geodesics too, though a path may come to rest at a kink a little
+    above its minimum. What is found is a local one.
 
     Args:
         decode: codes [N, D] to images [N, ...].
@@ -265,6 +274,178 @@ def geodesic(
     return Geodesic(
         paths, torch.minimum(lengths, before), torch.cat([converged for _, converged in found])
     )
+
+
+@torch.no_grad()
+def exp(decode: Callable[[Tensor], Tensor], z: Tensor, v: Tensor, n_steps: int = 32) -> Tensor:
+    r"""Return the geodesics that leave codes with given velocities, over unit time.
+
+    They solve, by Runge and Kutta's method of fourth order,
+
+    .. math:: \ddot z = -G^{-1} J^\top\, D^2 g[\dot z, \dot z],
+
+    which leaves the image no acceleration along the surface. A solution keeps its speed
+    :math:`\|J \dot z\|`. One that doesn't is refused: it took too long steps, or the decoder is
+    not smooth. One of ReLU has no second derivative at its kinks and none between them, and its
+    geodesics bend at the kinks only: take :func:`geodesic` there.
+
+    Args:
+        decode: codes [N, D] to images [N, ...], twice differentiable.
+        z: where they begin [N, D].
+        v: velocities [N, D]; a geodesic is as long as its image is fast, :math:`\|J v\|`.
+        n_steps: even steps of time.
+
+    Returns:
+        Paths [N, n_steps + 1, D]; the last point is the exponential map of v at z.
+
+    Raises:
+        ValueError: when shapes, dtypes or devices differ, a number is not finite, n_steps is no
+            whole number, decode doesn't give each code an image of its own, the same each time,
+            or a speed changes by more than 1 %.
+
+    Source:
+        Riemannian manifolds: an introduction to curvature (Lee, 1997), chapter 5, for the map;
+        Latent space oddity (Arvanitidis, Hansen and Hauberg, 2018), equation 7, for its equation.
+
+    Example:
+        >>> def sphere(z):
+        ...     u, v = z.T  # longitude and latitude
+        ...     return torch.stack([u.cos() * v.cos(), u.sin() * v.cos(), v.sin()], 1)
+        >>> north = torch.tensor([[0.0, 1.0]])
+        >>> exp(sphere, torch.zeros(1, 2), north)[0, -1]  # along the meridian
+        tensor([0., 1.])
+    """
+    _check_bundle(decode, z, v=v)
+    _checks.count(n_steps, "n_steps")
+    paths, speeds = _shoot(decode, z, v, n_steps)
+    _check_speeds(speeds, "v")
+
+    return paths
+
+
+@torch.no_grad()
+def log(decode: Callable[[Tensor], Tensor], z: Tensor, w: Tensor, n_steps: int = 32) -> Tensor:
+    r"""Return the velocities with which geodesics leave z and reach w after unit time.
+
+    :func:`geodesic` finds the paths; their first velocities are corrected by Newton's method
+    until :func:`exp` arrives.
+
+    Args:
+        decode: codes [N, D] to images [N, ...], twice differentiable.
+        z: where they begin [N, D].
+        w: where they arrive [N, D].
+        n_steps: even steps of time.
+
+    Returns:
+        Velocities [N, D]. The length of the geodesic is :math:`\|J v\|`, that of its image.
+
+    Raises:
+        ValueError: when shapes, dtypes or devices differ, a code is not finite, n_steps is no
+            whole number, decode doesn't give each code an image of its own, the same each time,
+            or a geodesic doesn't arrive, as happens where the decoder is not smooth.
+
+    Source:
+        Riemannian manifolds: an introduction to curvature (Lee, 1997), chapter 5; Numerical
+        recipes (Press et al., 2007), section 18.1, for shooting.
+
+    Example:
+        >>> cylinder = lambda z: torch.stack([z[:, 0].cos(), z[:, 0].sin(), z[:, 1]], 1)
+        >>> log(cylinder, torch.zeros(1, 2), torch.tensor([[2.0, 1.0]]))
+        tensor([[2., 1.]])
+    """
+    _check_bundle(decode, z, w=w)
+    _checks.count(n_steps, "n_steps", least=2)
+    found = geodesic(decode, z, w, n_steps + 1, tolerance=1e-6).paths
+    # Through the first points, a parabola's slope.
+    v = n_steps * (2 * (found[:, 1] - z) - 0.5 * (found[:, 2] - z))
+    paths, speeds = _shoot(decode, z, v, n_steps)
+    _check_speeds(speeds, "w")
+    close = torch.finfo(z.dtype).eps ** 0.5
+    wanted = close * (w - z).norm(dim=1)
+
+    for _ in range(_CORRECTIONS):
+        left = w - paths[:, -1]
+        missed = left.norm(dim=1)
+        if bool((missed <= wanted).all()):
+            break
+        step = torch.linalg.lstsq(_spread(decode, z, v, paths[:, -1], n_steps), left[..., None])
+        # Halved where it leads no nearer.
+        share = torch.ones_like(missed)
+        for _ in range(_HALVINGS):
+            trial = v + share[:, None] * step.solution[..., 0].nan_to_num(0, 0, 0)
+            tried, kept = _shoot(decode, z, trial, n_steps)
+            nearer = (w - tried[:, -1]).norm(dim=1) < missed
+            if bool((nearer | (missed <= wanted)).all()):
+                break
+            share = torch.where(nearer, share, share / 2)
+        v = torch.where(nearer[:, None], trial, v)
+        paths = torch.where(nearer[:, None, None], tried, paths)
+        speeds = torch.where(nearer[:, None], kept, speeds)
+
+    missed = (w - paths[:, -1]).norm(dim=1)
+    if not bool((missed <= wanted).all()):
+        worst = int((missed / wanted.clamp_min(1e-300)).nan_to_num(math.inf).argmax())
+        raise ValueError(
+            f"w must be reached: the geodesic of row {worst} misses it by "
+            f"{missed[worst].item():g}; decode must be smooth, and n_steps enough"
+        )
+    _check_speeds(speeds, "w")
+
+    return v
+
+
+@torch.no_grad()
+def curvature(decode: Callable[[Tensor], Tensor], z: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    r"""Return the sectional curvatures of planes at codes, by Gauss' equation.
+
+    .. math:: K = \frac{\langle \mathrm{I\!I}(u, u), \mathrm{I\!I}(v, v) \rangle
+        - \|\mathrm{I\!I}(u, v)\|^2}{\|Ju\|^2 \|Jv\|^2 - \langle Ju, Jv \rangle^2},
+
+    where :math:`\mathrm{I\!I}(u, v)` is the part of :math:`D^2 g[u, v]` at right angles to the
+    surface. Positive where geodesics draw together, as on a sphere. A decoder of ReLU is flat
+    but for its kinks, which no derivative sees: the answer is that between them.
+
+    Args:
+        decode: codes [N, D] to images [N, ...], twice differentiable.
+        z: codes [N, D].
+        u: a first direction of each plane [N, D].
+        v: a second one [N, D].
+
+    Returns:
+        Curvatures [N], per squared unit of an image.
+
+    Raises:
+        ValueError: when shapes, dtypes or devices differ, a number is not finite, decode doesn't
+            give each code an image of its own, the same each time, or the images of u and v span
+            no plane.
+
+    Source:
+        Riemannian manifolds: an introduction to curvature (Lee, 1997), theorem 8.4.
+
+    Example:
+        >>> def saddle(z):
+        ...     return torch.cat([z, z.prod(1, keepdim=True)], 1)
+        >>> axes = torch.eye(2)
+        >>> curvature(saddle, torch.zeros(1, 2), axes[:1], axes[1:])
+        tensor([-1.])
+    """
+    _check_bundle(decode, z, u=u, v=v)
+    curvatures = []
+    size = _codes(z)
+    for codes, a, b in zip(z.split(size), u.split(size), v.split(size), strict=True):
+        first, aa = (double(t) for t in _twice(decode, codes, a, a))
+        second, bb = (double(t) for t in _twice(decode, codes, b, b))
+        ab = double(_twice(decode, codes, a, b)[1])
+        # An orthonormal basis of the surface: what is left of a second derivative is normal to it.
+        basis = torch.linalg.qr(double(_jacobian(decode, codes)).permute(1, 2, 0)).Q
+        aa, bb, ab = (t - _along(basis, t) for t in (aa, bb, ab))
+        area = (first.square().sum(1) * second.square().sum(1)) - (first * second).sum(1).square()
+        flat = area <= 1e-9 * first.square().sum(1) * second.square().sum(1)
+        if bool(flat.any()):
+            raise ValueError("u and v must span a plane, and so must their images")
+        curvatures.append(((aa * bb).sum(1) - ab.square().sum(1)) / area)
+
+    return torch.cat(curvatures).to(z)
 
 
 def _relax(
@@ -370,7 +551,7 @@ def _jacobian(decode: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     directions = torch.eye(z.shape[1]).to(z)
     parts = [
         vmap(lambda v, part=part: jvp(decode, (part,), (v.expand_as(part),))[1])(directions)
-        for part in z.split(max(1, _CODES // z.shape[1]))
+        for part in z.split(_codes(z))
     ]
 
     return torch.cat([part.flatten(2) for part in parts], 1)
@@ -379,11 +560,106 @@ def _jacobian(decode: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
 def _metric(decode: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     """Metrics [N, D, D], float64."""
     metrics = []
-    for part in z.split(max(1, _CODES // z.shape[1])):
+    for part in z.split(_codes(z)):
         jacobian = double(_jacobian(decode, part))
         metrics.append(torch.einsum("dnp,enp->nde", jacobian, jacobian))
 
     return torch.cat(metrics)
+
+
+def _shoot(
+    decode: Callable[[Tensor], Tensor], z: Tensor, v: Tensor, n_steps: int
+) -> tuple[Tensor, Tensor]:
+    """Geodesics [N, n_steps + 1, D] from z with velocity v [N, D], and their speeds, float64."""
+    h = 1 / n_steps
+    paths, speeds = [z], []
+    for _ in range(n_steps):
+        a1, speed = _acceleration(decode, z, v)
+        a2, _ = _acceleration(decode, z + h / 2 * v, v + h / 2 * a1)
+        a3, _ = _acceleration(decode, z + h / 2 * v + h**2 / 4 * a1, v + h / 2 * a2)
+        a4, _ = _acceleration(decode, z + h * v + h**2 / 2 * a2, v + h * a3)
+        z = z + h * v + h**2 / 6 * (a1 + a2 + a3)
+        v = v + h / 6 * (a1 + 2 * a2 + 2 * a3 + a4)
+        paths.append(z)
+        speeds.append(speed)
+    speeds.append(_acceleration(decode, z, v)[1])
+
+    return torch.stack(paths, 1), torch.stack(speeds, 1)
+
+
+def _acceleration(
+    decode: Callable[[Tensor], Tensor], z: Tensor, v: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The acceleration [N, D] of geodesics at z with velocity v [N, D], and their speed [N]."""
+    accelerations, speeds = [], []
+    # Directions that the decoder ignores are left alone.
+    least = 10 * torch.finfo(z.dtype).eps
+    for codes, velocity in zip(z.split(_codes(z)), v.split(_codes(z)), strict=True):
+        moving, bend = (double(t) for t in _twice(decode, codes, velocity, velocity))
+        jacobian = double(_jacobian(decode, codes))
+        metrics = torch.einsum("dnp,enp->nde", jacobian, jacobian)
+        pull = torch.einsum("dnp,np->nd", jacobian, bend)
+        inverse = torch.linalg.pinv(metrics.nan_to_num(0, 0, 0), rtol=least, hermitian=True)
+        accelerations.append(-(inverse @ pull[..., None])[..., 0].to(z))
+        speeds.append(moving.norm(dim=1))
+
+    return torch.cat(accelerations), torch.cat(speeds)
+
+
+def _spread(
+    decode: Callable[[Tensor], Tensor], z: Tensor, v: Tensor, reached: Tensor, n_steps: int
+) -> Tensor:
+    """How the points that v reaches from z move with v, [N, D, D], by differences."""
+    d = z.shape[1]
+    step = torch.finfo(z.dtype).eps ** (1 / 3) * v.norm(dim=1).clamp_min(1e-9)
+    moved = v + step[:, None] * torch.eye(d).to(z)[:, None]
+    ends = _shoot(decode, z.repeat(d, 1), moved.flatten(0, 1), n_steps)[0][:, -1]
+
+    return ((ends.unflatten(0, (d, len(z))) - reached) / step[:, None]).permute(1, 2, 0)
+
+
+def _twice(
+    decode: Callable[[Tensor], Tensor], z: Tensor, u: Tensor, v: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The derivative along u, and the second along u and v, of the images of codes, [N, P]."""
+
+    def along(codes: Tensor) -> Tensor:
+        return jvp(decode, (codes,), (u.contiguous(),))[1]
+
+    # Rows of one memory, as `expand` makes them, can't be duals.
+    first, second = jvp(along, (z.contiguous(),), (v.contiguous(),))[:2]
+
+    return first.flatten(1), second.flatten(1)
+
+
+def _along(basis: Tensor, x: Tensor) -> Tensor:
+    """The part of x [N, P] in the span of orthonormal columns [N, P, D]."""
+    return (basis @ (basis.mT @ x[..., None]))[..., 0]
+
+
+def _codes(z: Tensor) -> int:
+    """How many codes to derive at a time."""
+    return max(1, _CODES // z.shape[1])
+
+
+def _check_bundle(decode: Callable[[Tensor], Tensor], z: Tensor, **vectors: Tensor) -> None:
+    _checks.points(z, "z", ("N", "D"))
+    for name, vector in vectors.items():
+        _checks.points(vector, name, tuple(z.shape))
+    _checks.alike(z=z, **vectors)
+    _check_map(decode, z, "z")
+
+
+def _check_speeds(speeds: Tensor, name: str) -> None:
+    """Refuse geodesics whose speed [N, T] isn't what it was."""
+    drift = (speeds - speeds[:, :1]).abs().amax(1)
+    bad = ~(drift <= _DRIFT * speeds[:, 0])
+    if bool(bad.any()):
+        i = int(bad.nonzero()[0])
+        raise ValueError(
+            f"{name} must lead along geodesics: in row {i} a speed of {speeds[i, 0].item():g} "
+            f"changes by {drift[i].item():g}; decode must be smooth, and n_steps enough"
+        )
 
 
 def _check_paths(decode: Callable[[Tensor], Tensor], paths: Tensor, name: str) -> None:
@@ -404,8 +680,8 @@ def _check_map(decode: Callable[[Tensor], Tensor], z: Tensor, name: str) -> int:
         raise ValueError(f"decode must map 2 codes to images [2, ...], got {found}")
     images = images.flatten(1)
     _checks.points(images, f"decode({name})", (2, "pixels"))
-    again = decode(both[:1]).flatten(1)
-    if not torch.allclose(again, images[:1], rtol=1e-3, atol=1e-3 * images.abs().max().item()):
+    again = decode(both[[0, 0]]).flatten(1)
+    if not torch.allclose(again[0], images[0], rtol=1e-3, atol=1e-3 * images.abs().max().item()):
         raise ValueError(
             "decode must treat each code by itself, and the same each time: is its model in "
             "training mode? Call eval() first"
