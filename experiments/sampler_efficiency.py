@@ -1,8 +1,8 @@
-r"""What a step of four samplers is worth on a posterior that is known, ten times over.
+r"""What a step of four samplers is worth on a posterior that is known, eight times over.
 
     make experiment NAME=sampler_efficiency
 
-A row is one sampler in one of ten repetitions, on sixteen dimensions of which the first 4 or all
+A row is one sampler in one of eight repetitions, on sixteen dimensions of which the first 4 or all
 16 are seen with noise 0.4. A repetition has data of its own, the same for all samplers, and four
 chains of 5,000 steps from exact draws of the posterior, at the step that a warm-up of 1,000
 finds for the sampler's usual acceptance rate. `per_step` is ArviZ's bulk effective sample size
@@ -31,7 +31,7 @@ from torch import Generator, Tensor
 from vaebook.latent import samplers
 from vaebook.tables import Experiment
 
-DIM, INFORMED, NOISE, REPETITIONS = 16, [4, 16], 0.4, 10
+DIM, INFORMED, NOISE, REPETITIONS = 16, [4, 16], 0.4, 8
 CHAINS, WARMUP, STEPS = 4, 1000, 5000
 PROPOSALS: dict[str, Callable[..., samplers.Chain]] = {
     "pCN": samplers.pcn,
