@@ -42,13 +42,10 @@ function dialsOf(which, start) {
   const names = ["variance in x", "variance in y", "correlation"];
   return FACTORS.map((factor, j) => {
     const [min, max] = REACH[j];
-    const digits = j < 2 ? 1 : 2;
+    const [digits, step] = j < 2 ? [1, 0.1] : [2, 0.05];
     const words = (value) => number(value, digits);
     const name = `${letter}: ${names[j]}`;
-    return [
-      `${factor}${which + 1}`,
-      { name, value: start[j], min, max, step: 0.5 * 0.1 ** (2 - digits), words },
-    ];
+    return [`${factor}${which + 1}`, { name, value: start[j], min, max, step, words }];
   });
 }
 
