@@ -9,7 +9,7 @@ from vaebook import datasets, live, recipes
 
 NAMES = (
     "pipeline", "beta", "map", "dials", "chains", "bench", "easel", "twins", "panel", "walk",
-    "tails", "trainer", "ways",
+    "tails", "trainer", "half", "ways",
 )  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
@@ -62,6 +62,7 @@ def figures() -> dict[str, live.Live]:
         ),
         "trainer": live.trainer(small_digits(), alt="A training."),
         "ways": live.shortest_ways(pair[0].model, alt="Three ways."),
+        "half": live.half_digit(eight.model, images, alt="Half a digit."),
     }
 
 

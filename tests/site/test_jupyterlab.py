@@ -34,6 +34,7 @@ PLACES = {
     "walk": [0.5, -0.5, 1.0],
     "ways": [1.0, 2.0, 0.5, 2.0, 0.5, -0.5],
     "trainer": [0.25, -0.25],
+    "half": [20.0],
 }
 TEXT = "A.\n\n```{prf:theorem} A claim\n:label: thm:claim\n$1 + 1 = 2$\n```"
 TEXT += (

@@ -184,6 +184,43 @@ def test_a_digit_can_be_drawn_by_keyboard(page: Page) -> None:
     assert nearest.mode().values == 1
 
 
+def test_pixels_are_scratched_away_and_chains_agree_with_those_that_are_left(page: Page) -> None:
+    figure = page.locator("#half vaebook-half-digit")
+    figure.scroll_into_view_if_needed()
+    facts = figure.locator("dd")
+    expect(facts.last).to_have_text("500", timeout=60_000)
+    expect(figure.get_by_role("button", name="run")).to_be_visible()
+    # The mean log-likelihood of the six, of the pixels seen.
+    level = (
+        "(figure) => figure.chains.reduce((sum, { z }) => sum"
+        " + figure.decoder.logProb(figure.scratch.image, z, figure.scratch.seen), 0) / 6"
+    )
+    after = figure.evaluate(level)
+    figure.get_by_role("button", name="start again").click()
+    figure.get_by_role("button", name="pause").click()
+    assert figure.evaluate(level) < after - 50
+    assert facts.first.text_content() == "336"
+    # By pointer, a stroke without gaps; by keys, where the brush is; and back again.
+    pad = figure.get_by_role("application")
+    edge = pad.bounding_box()
+    assert edge is not None
+    page.mouse.move(edge["x"] + 0.1 * edge["width"], edge["y"] + 0.2 * edge["height"])
+    page.mouse.down()
+    page.mouse.move(edge["x"] + 0.9 * edge["width"], edge["y"] + 0.2 * edge["height"], steps=2)
+    page.mouse.up()
+    hidden = 336 - int(facts.first.text_content() or 0)
+    assert hidden >= 3 * 0.75 * 28
+    assert f"{336 - hidden} of 784 pixels seen" in (pad.get_attribute("aria-label") or "")
+    figure.get_by_role("switch", name="the brush").press(" ")
+    pad.press("ArrowDown")
+    pad.press(" ")
+    for _ in range(5):
+        pad.press("ArrowDown")
+    assert int(facts.first.text_content() or 0) > 336 - hidden
+    figure.get_by_role("button", name="reset").click()
+    assert facts.first.text_content() == "336"
+
+
 def test_every_map_obeys_the_pointer_and_the_finger(browser: Browser, file: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
     window = context.new_page()

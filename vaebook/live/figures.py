@@ -10,6 +10,7 @@ __all__ = [
     "chains",
     "draw_digit",
     "elbo_bench",
+    "half_digit",
     "heatmap_panel",
     "heatmap_walk",
     "latent_map",
@@ -32,6 +33,7 @@ from vaebook import _checks
 from vaebook.datasets import ImageSet, heatmap_images, t_heatmap_images
 from vaebook.figures.pictures import picture, read_texts
 from vaebook.figures.renderer import CATEGORICAL, SEQUENTIAL
+from vaebook.latent import samplers
 from vaebook.live import pictures
 from vaebook.live.pack import Precision, pack, pack_decoder, seal
 from vaebook.live.page import Live
@@ -329,6 +331,80 @@ def draw_digit(
     }
     models = {encoder_name: encoder_text, name: text}
     return Live("vaebook-draw-digit", config, models, drawn, 2 * [_ANY], alt)
+
+
+def half_digit(
+    model: VAE,
+    images: Tensor,
+    *,
+    alt: str,
+    rows: int = 12,
+    dtype: Precision = "int8",
+) -> Live:
+    r"""An image of which the reader scratches pixels away, and chains of pCN that fill them in.
+
+    .. math:: p(z | x_S) \propto p(z) \prod_{j \in S} p(x_j | z)
+
+    Six chains run on the page, on the pixels S that are still seen, and what they decode to
+    changes as the reader hides pixels or uncovers them.
+
+    Args:
+        model: a VAE of grey images with the prior N(0, I) and Bernoulli pixels.
+        images: to choose from, [E, 1, H, W] in [0, 1], kept in 8 bits.
+        alt: what is to be seen.
+        rows: how many are seen at first, from the top, 1 to H.
+        dtype: of the weights on the page.
+
+    Raises:
+        ValueError: for another model, images of another size, or more rows than they have.
+
+    Example:
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = VAE(MLPEncoder(16), MLPDecoder(8), 8, Bernoulli())
+        >>> half_digit(model, torch.zeros(3, 1, 28, 28), alt="Half a digit.").config["start"]
+        [12.0]
+    """
+    _checks.instance(model, "model", VAE)
+    prior, likelihood = type(model.prior), type(model.likelihood)
+    packed = pack_decoder(model, dtype)
+    channels, height, width = packed["output"]
+    if (prior, likelihood, channels) != (StandardNormal, Bernoulli, 1):
+        raise ValueError(
+            "model must be a VAE of grey images with the prior StandardNormal and Bernoulli "
+            f"pixels, got {channels} channels, {prior.__name__} and {likelihood.__name__}"
+        )
+    _check_images(images, "images", ["E", 1, height, width])
+    _checks.count(rows, "rows")
+    if rows > height:
+        raise ValueError(f"rows must be at most {height}, got {rows}")
+    name, text = seal(packed)
+    seen = torch.zeros(height, width, dtype=torch.bool)
+    seen[:rows] = True
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(8, model.latent_dim, generator=generator)
+    place = _checks.first_weight(model, torch.zeros(()))
+    chain = samplers.pcn(
+        model.target(images[0].to(place), mask=seen.to(place.device)),
+        start.to(place),
+        100,
+        0.3,
+        warmup=300,
+        generator=generator,
+        progress=False,
+    )
+    with torch.no_grad():
+        completed = model.decode(chain.positions[-1]).cpu()
+    shown = images[0].detach().cpu()
+    drawn = {
+        "half-seen image": pictures.picture(torch.where(seen, shown, torch.tensor(0.35))),
+        "eight completions": pictures.grid(completed.view(2, 4, 1, height, width)),
+    }
+    config = {
+        "model": name,
+        "images": [pictures.bytes_of(image) for image in images],
+        "start": [float(rows)],
+    }
+    return Live("vaebook-half-digit", config, {name: text}, drawn, [(0.0, height)], alt)
 
 
 class Twin(NamedTuple):
