@@ -94,7 +94,7 @@ def test_a_dot_walks_at_first_and_then_all_is_still(browser: Browser, file: str)
     assert figure(page).evaluate("(figure) => [figure.share, figure.frame]") == [0.5, None]
     page.get_by_role("button", name="walk the dot").click()
     assert figure(page).evaluate("(figure) => figure.share") < 0.5
-    page.get_by_role("slider", name="dot on the ways").press("ArrowRight")
+    page.get_by_role("slider", name="dot").press("ArrowRight")
     assert figure(page).evaluate("(figure) => figure.share") == pytest.approx(0.51)
     page.context.close()
 
@@ -141,7 +141,7 @@ def test_an_end_follows_the_pointer_and_lengths_follow_the_end(page: Page, which
 def test_a_linked_pair_has_the_lengths_of_a_dialled_one(
     browser: Browser, page: Page, file: str
 ) -> None:
-    page.get_by_role("slider", name="A: variance in y").fill("2.5")
+    page.get_by_role("slider", name="A: var. y").fill("2.5")
     page.get_by_role("slider", name="B: correlation").fill("-0.5")
     page.wait_for_function(SETTLED, timeout=60_000)
     other = opened(browser, file + page.evaluate("location.hash"), reduced_motion="reduce")

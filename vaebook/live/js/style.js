@@ -150,7 +150,7 @@ const STYLE = `
 }
 @container (max-width: 300px) {
   .vaebook-live-dial { flex-wrap: wrap; }
-  .vaebook-live-half .vaebook-live-facts { grid-auto-flow: row; grid-template: none / minmax(0, 1fr) auto; }
+  :is(.vaebook-live-half, .vaebook-live-chains, .vaebook-live-trainer) .vaebook-live-facts { grid-auto-flow: row; grid-template: none / minmax(0, 1fr) auto; }
   .vaebook-live-ways .vaebook-live-facts { grid-template-columns: minmax(0, 1fr); }
   .vaebook-live-chains .vaebook-live-pictures { --across: 2; }
   .vaebook-live-at-terms { flex-direction: column; }

@@ -39,7 +39,7 @@ const clamp = (value, [low, high]) => Math.min(Math.max(value, low), high);
 // The dials of one of both heatmaps.
 function dialsOf(which, start) {
   const letter = "AB"[which];
-  const names = ["variance in x", "variance in y", "correlation"];
+  const names = ["var. x", "var. y", "corr."];
   return FACTORS.map((factor, j) => {
     const [min, max] = REACH[j];
     const [digits, step] = j < 2 ? [1, 0.1] : [2, 0.05];
@@ -64,9 +64,9 @@ export class ShortestWays extends LiveFigure {
     this.pair = new Pair(this.network(encoder), this.network(decoder));
     this.declare({
       ...Object.fromEntries([0, 1].flatMap((k) => dialsOf(k, start.slice(3 * k, 3 * k + 3)))),
-      share: { name: "dot on the ways", value: 0.5, min: 0, max: 1, step: 0.01 },
-      u1: inPlane("ellipse, across", 0),
-      u2: inPlane("ellipse, up", 0.6),
+      share: { name: "dot", value: 0.5, min: 0, max: 1, step: 0.01 },
+      u1: inPlane("ellipse x", 0),
+      u2: inPlane("ellipse y", 0.6),
     });
     const resized = () => this.redraw();
     const put = (which, factors) => this.put(which, factors);
