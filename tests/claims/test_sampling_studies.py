@@ -201,3 +201,9 @@ def test_calls_are_counted_for_each_chain_and_ratios_have_the_repetitions_as_uni
         expected = [math.exp(end) for end in (centre, centre - half, centre + half)]
         assert found == pytest.approx(expected, rel=2e-3)
         assert found[1] > 1
+
+
+def test_on_the_decoder_mala_is_ahead_per_step_and_not_for_certain_per_second() -> None:
+    mala = tables.load("pcn_decoder").summary["MALA"]
+    assert mala["ratio_step"][1] > 1
+    assert mala["ratio_second"][1] < 1 < mala["ratio_second"][2]
