@@ -83,6 +83,9 @@ def test_the_gap_is_the_encoders() -> None:
         assert 0.5 < low < share < high
         assert found["small_difference"][0] > 0
         assert 0.9 <= found["small_width_ratio"] <= 1.1
+        # So it is for most images, and some climbs are only too short.
+        assert found["median_share"] > found["small_median_share"] > 0.5
+        assert found["out_of_reach"] < found["elsewhere"]
         # The two ways to the same number.
         for key in ("gap", "approximation"):
             pairs = [
