@@ -98,6 +98,8 @@ NUMBERS: dict[str, Callable[[], float]] = {
     ),
     "Overlap by chance": lambda: 3 / 20,
     "Half as wide": lambda: -0.5 * np.linalg.slogdet(0.25 * np.eye(8))[1],
+    # 7, geometry
+    "Energy and length": lambda: 9 * math.sqrt(36 / 9),
     # 8, three ways to sample
     "A draw and its mean": lambda: math.sqrt(100 * 0.5 * (1 - 0.5)),
     "One code for twelve images": lambda: (1 / 1 + 12 / 0.25) ** -0.5,

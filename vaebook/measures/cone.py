@@ -150,7 +150,7 @@ def places(factors: Tensor) -> Tensor:
         factors: [N, 3]: var_x > 0, var_y > 0, corr in (-1, 1).
 
     Returns:
-        [N, 3], as precise as the factors: give float64 where steps are short.
+        Coordinates [N, 3], as precise as the factors; give float64 where steps are short.
 
     Raises:
         ValueError: for other shapes, or a factor out of range.
