@@ -400,8 +400,11 @@ def info_vae(
     .. math:: \mathrm{loss} = -\log p(x|z) + (1 - \alpha)\,\mathrm{KL}(q(z|x)\,\|\,p(z))
         + (\alpha + \lambda - 1)\,\mathrm{MMD}^2(q, p)
 
-    .. math:: \mathrm{MMD}^2(q, p) = \mathbb{E}\,k(z, z') - 2\,\mathbb{E}\,k(z, y)
-        + \mathbb{E}\,k(y, y'), \qquad k(z, z') = e^{-\|z - z'\|^2 / 2D}
+    .. math::
+
+        \mathrm{MMD}^2(q, p) &= \mathbb{E}\,k(z, z') - 2\,\mathbb{E}\,k(z, y)
+        + \mathbb{E}\,k(y, y'), \\
+        k(z, z') &= e^{-\|z - z'\|^2 / 2D}
 
     with z, z' from q(z), the codes of all images, and y, y' from p = N(0, I); two draws of p lie
     :math:`\sqrt{2D}` apart, in the root mean square, where the kernel is 1/e. The source takes the

@@ -142,7 +142,7 @@ def test_a_linked_pair_has_the_lengths_of_a_dialled_one(
     browser: Browser, page: Page, file: str
 ) -> None:
     page.get_by_role("slider", name="A: var. y").fill("2.5")
-    page.get_by_role("slider", name="B: correlation").fill("-0.5")
+    page.get_by_role("slider", name="B: corr.").fill("-0.5")
     page.wait_for_function(SETTLED, timeout=60_000)
     other = opened(browser, file + page.evaluate("location.hash"), reduced_motion="reduce")
     assert lengths(other) == pytest.approx(lengths(page), rel=3e-3)

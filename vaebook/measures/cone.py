@@ -50,9 +50,11 @@ class Sector(NamedTuple):
 def cone_sector(start: Tensor, end: Tensor) -> Sector:
     r"""Return how two heatmaps lie to each other on a frame without edges.
 
-    .. math:: d^2 = r_1^2 + r_2^2 - 2 r_1 r_2 \cos \min(\phi, \pi), \qquad
-        \phi = \frac{\lambda}{2 \sqrt 2}, \qquad
-        \|h_1 - h_2\|^2 = \pi \sqrt{|\Sigma_1|} + \pi \sqrt{|\Sigma_2|}
+    .. math::
+
+        d^2 &= r_1^2 + r_2^2 - 2 r_1 r_2 \cos \min(\phi, \pi), \qquad
+        \phi = \frac{\lambda}{2 \sqrt 2}, \\
+        \|h_1 - h_2\|^2 &= \pi \sqrt{|\Sigma_1|} + \pi \sqrt{|\Sigma_2|}
         - \frac{4 \pi}{\sqrt{|P_1 + P_2|}}
 
     with :math:`e^{\pm \lambda}` the eigenvalues of :math:`\Sigma_1^{-1} \Sigma_2` once both have

@@ -80,7 +80,8 @@ export class HalfDigit extends LiveFigure {
       this.scratch.show(this.images[image]);
       this.restart();
     } else if (keys.includes("rows")) this.renew();
-    this.report([rows]);
+    this.z = [rows];
+    this.report(this.z);
   }
 
   restart() {
