@@ -36,7 +36,7 @@ from vaebook.datasets import ImageSet
 from vaebook.latent import dense, geometry, mixtures, paths, samplers, shapes
 from vaebook.live.pack import pack, pack_decoder
 from vaebook.measures import agreement, bounds, cone, disentanglement, heatmaps
-from vaebook.models import networks, priors
+from vaebook.models import learned_priors, networks, priors
 from vaebook.recipes import measure
 from vaebook.tables import claims
 
@@ -88,6 +88,8 @@ EXEMPT = {
     "models.priors.GaussianPrior": _ABSTRACT,
     "models.priors.GaussianPrior.color": _ABSTRACT,
     "models.priors.GaussianPrior.whiten": _ABSTRACT,
+    "models.priors.MixturePrior": _ABSTRACT,
+    "models.priors.MixturePrior.components": _ABSTRACT,
     "*.extra_repr": _TORCH,
     "objectives.Objective*": _PROTOCOL,
     "training.*Observer*": _PROTOCOL,
@@ -223,6 +225,20 @@ def mixture() -> priors.Mixture:
 
 
 def chain(t: int = 8) -> samplers.Chain:
+def learned_mixture() -> learned_priors.LearnedMixture:
+    return learned_priors.LearnedMixture(normal(3, 2), 0.1 * normal(3, 2, seed=1))
+
+
+def vamp() -> learned_priors.VampPrior:
+    return learned_priors.VampPrior(networks.MLPEncoder(4, (5,), (1, 4, 4)), 2, grey(3, 1, 4, 4))
+
+
+def flow() -> learned_priors.Flow:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return learned_priors.Flow(2, 1, (4,))
+
+
     return samplers.Chain(
         normal(t, 3, 2), torch.ones(t, 3, dtype=torch.int32), normal(t, 3).double(), t
     )
@@ -465,10 +481,49 @@ def _priors() -> dict[str, Callable[[], Call]]:
             shift().sample, draw() | {"labels": normal(4)}
         ),
         "models.priors.ConditionalShift.kl": lambda: (shift().kl, q() | {"labels": normal(4)}),
-        "models.priors.Mixture.log_prob": lambda: (
+        "models.priors.MixturePrior.log_prob": lambda: (
             mixture().log_prob, {"z": normal(4, 2), "labels": None}
         ),
-        "models.priors.Mixture.sample": lambda: (mixture().sample, draw() | {"labels": None}),
+        "models.priors.MixturePrior.sample": lambda: (
+            mixture().sample, draw() | {"labels": None}
+        ),
+        "models.priors.Mixture.components": lambda: (mixture().components, {}),
+        "models.priors.Mixture.fitted": lambda: (
+            priors.Mixture.fitted, {"z": normal(40, 2), "n_components": 2, "seed": 0}
+        ),
+        "models.learned_priors.LearnedMixture": lambda: (
+            learned_priors.LearnedMixture,
+            {"means": normal(3, 2), "logvars": 0.1 * normal(3, 2, seed=1)},
+        ),
+        "models.learned_priors.LearnedMixture.components": lambda: (
+            learned_mixture().components, {}
+        ),
+        "models.learned_priors.VampPrior": lambda: (
+            learned_priors.VampPrior,
+            {
+                "encoder": networks.MLPEncoder(4, (5,), (1, 4, 4)), "latent_dim": 2,
+                "pseudo_inputs": grey(3, 1, 4, 4),
+            },
+        ),
+        "models.learned_priors.VampPrior.components": lambda: (vamp().components, {}),
+        "models.learned_priors.VampPrior.pseudo_inputs": lambda: (
+            partial(_property, vamp(), "pseudo_inputs"), {}
+        ),
+        "models.learned_priors.Flow": lambda: (
+            learned_priors.Flow, {"latent_dim": 2, "transforms": 1, "hidden": (4,)}
+        ),
+        "models.learned_priors.Flow.log_prob": lambda: (
+            flow().log_prob, {"z": normal(4, 2), "labels": None}
+        ),
+        "models.learned_priors.Flow.sample": lambda: (flow().sample, draw() | {"labels": None}),
+        "models.learned_priors.fit_to_codes": lambda: (
+            learned_priors.fit_to_codes,
+            {
+                "prior": learned_mixture(), "mu": normal(8, 2),
+                "logvar": 0.1 * normal(8, 2, seed=1), "epochs": 1, "batch_size": 4,
+                "learning_rate": 0.01, "generator": generator(),
+            },
+        ),
         "models.priors.GaussianPrior.log_prob": lambda: (
             gaussian_priors()["FullNormal"]().log_prob, {"z": normal(4, 2), "labels": None}
         ),

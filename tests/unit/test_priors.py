@@ -5,8 +5,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import distributions as td
+from torch import nn
 
+from vaebook import recipes
 from vaebook.datasets import ImageSet
+from vaebook.models import VAE, Bernoulli
+from vaebook.models.learned_priors import Flow, LearnedMixture, VampPrior, fit_to_codes
+from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.models.priors import (
     ConditionalShift,
     DiagonalNormal,
@@ -343,3 +348,160 @@ def test_a_shift_without_its_scores_is_refused():
         prior.kl(torch.zeros(N, D), torch.zeros(N, D), torch.zeros(N + 1))
     with pytest.raises(ValueError, match=r"labels must be a float tensor \[5\], got int64"):
         prior.sample(N, torch.zeros(N).long())
+
+
+def learned():
+    return LearnedMixture(2 * draw(3, D), draw(3, D, seed=1))
+
+
+def vamp():
+    torch.manual_seed(0)
+    encoder = MLPEncoder(2 * D, (5,), (1, 4, 4))
+    return VampPrior(encoder, D, torch.rand(3, 1, 4, 4, generator=generator())).double()
+
+
+def flow():
+    torch.manual_seed(0)
+    prior = Flow(D, 2, (8,)).double()
+    for weight in prior.parameters():
+        weight.data.mul_(3)  # untrained it is nearly N(0, I)
+    return prior
+
+
+LEARNED = [learned, vamp, flow]
+
+
+@pytest.mark.parametrize("make", [learned, vamp])
+def test_a_learned_mixture_is_the_fixed_one_of_its_components(make):
+    prior, z = make(), 2 * draw(N, D, seed=7)
+    means, logvars, log_weights = prior.components()
+    fixed = Mixture(means, logvars, log_weights.exp())
+    torch.testing.assert_close(prior.log_prob(z), fixed.log_prob(z))
+    assert torch.equal(prior.sample(N, generator=generator()), fixed.sample(N, None, generator()))
+
+
+def test_the_components_of_a_vampprior_are_the_posteriors_of_its_pseudo_inputs():
+    encoder = MLPEncoder(2 * D, (5,), (1, 4, 4))
+    images = torch.rand(3, 1, 4, 4, generator=generator()).clamp(0.01, 0.99)
+    prior = VampPrior(encoder, D, images)
+    torch.testing.assert_close(prior.pseudo_inputs, images)
+    model = VAE(encoder, MLPDecoder(D, (5,), (1, 4, 4)), D, Bernoulli(), prior)
+    means, logvars, log_weights = prior.components()
+    torch.testing.assert_close((means, logvars), model.encode(images))
+    assert log_weights.exp().tolist() == pytest.approx([1 / 3] * 3)
+    with pytest.raises(ValueError, match="prior must have the model's own encoder"):
+        VAE(MLPEncoder(2 * D, (5,), (1, 4, 4)), model.decoder, D, Bernoulli(), prior)
+
+
+@pytest.mark.slow
+def test_the_density_of_a_flow_integrates_to_one_and_is_that_of_its_samples():
+    torch.manual_seed(0)
+    prior = Flow(2, 2, (8,)).double()
+    for weight in prior.parameters():
+        weight.data.mul_(1.5)
+    axis = torch.linspace(-8, 8, 801).double()
+    points = torch.cartesian_prod(axis, axis)
+    with torch.no_grad():
+        density = prior.log_prob(points).exp() * (axis[1] - axis[0]) ** 2
+        z = prior.sample(40_000, generator=generator())
+    # Splines have corners in their second derivative: the sum over a grid is good to 1e-3.
+    assert density.sum().item() == pytest.approx(1, abs=2e-3)
+    mean = (density[:, None] * points).sum(0)
+    assert ((z.mean(0) - mean) / (z.std(0) / len(z) ** 0.5)).abs().max() < SIGMAS
+    normal = StandardNormal(2).double().log_prob(points).exp() * (axis[1] - axis[0]) ** 2
+    assert (density - normal).abs().sum() > 0.05  # or the identity would pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", LEARNED)
+def test_training_reaches_every_parameter_of_a_learned_prior(make):
+    prior = make()
+    prior.kl(draw(N, D), draw(N, D, seed=1), generator=generator()).sum().backward()
+    for name, weight in prior.named_parameters():
+        assert weight.grad is not None, name
+        assert (weight.grad != 0).any(), name
+
+
+@pytest.mark.parametrize("make", LEARNED)
+def test_a_learned_prior_repeats_its_samples_and_keeps_their_type(make):
+    prior = make().float()
+    first, again, other = (prior.sample(N, None, generator(seed)) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert first.dtype == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(prior.sample(N, None, generator()), first)
+        assert prior.log_prob(first).dtype == torch.float32
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", LEARNED)
+def test_fitting_brings_the_cross_entropy_close_to_the_entropy_of_the_codes(make):
+    """Of N(m, S) no density has a lower one than its entropy; a start has a much higher one."""
+    prior = make().float()
+    if isinstance(prior, VampPrior):
+        prior.encoder.requires_grad_(False)
+    mu, logvar = 1 + 0.8 * draw(4000, D).float(), torch.full((4000, D), -1.0)
+    variance = mu.var(0) + logvar.exp()[0]
+    entropy = 0.5 * (variance.log() + torch.tensor(2 * torch.pi).log() + 1).sum().item()
+    losses = fit_to_codes(prior, mu, logvar, epochs=10, learning_rate=0.1, generator=generator())
+    assert losses[-1] > entropy - 0.1
+    assert losses[-1] < losses[0]
+    if make is not vamp:  # whose encoder need not reach every Gaussian
+        assert losses[-1] < entropy + 0.1
+
+
+def test_expectation_maximisation_finds_the_parts():
+    means = torch.tensor([[-9.0, 0.0], [9.0, 3.0]])
+    logvars = torch.tensor([[0.0, -1.0], [1.0, 0.5]])
+    true = Mixture(means, logvars, torch.tensor([0.25, 0.75]))
+    found = Mixture.fitted(true.sample(20_000, generator=generator()), 2)
+    order = found.means[:, 0].argsort()
+    torch.testing.assert_close(found.means[order], means, rtol=0, atol=0.1)
+    torch.testing.assert_close(found.logvars[order], logvars, rtol=0, atol=0.1)
+    weights = found.log_weights.exp()[order]
+    torch.testing.assert_close(weights, torch.tensor([0.25, 0.75]), rtol=0, atol=0.02)
+
+
+@pytest.mark.slow
+def test_a_vampprior_that_was_saved_shares_its_encoder_again(tmp_path):
+    encoder = MLPEncoder(4, (5,), (1, 4, 4))
+    prior = VampPrior(encoder, 2, torch.rand(3, 1, 4, 4))
+    model = VAE(encoder, MLPDecoder(2, (5,), (1, 4, 4)), 2, Bernoulli(), prior)
+    images = ImageSet(torch.rand(8, 1, 4, 4))
+    history = recipes.load("mnist-mlp-2d").history
+    mine = recipes.Trained(model, history, {}, model.codes(images))
+    recipes.save(mine, tmp_path / "mine.safetensors")
+    again = recipes.load(tmp_path / "mine.safetensors").model
+    assert again.prior.encoder is again.encoder
+    z = torch.zeros(3, 2)
+    assert torch.equal(again.prior.log_prob(z), model.prior.log_prob(z))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: LearnedMixture(torch.zeros(2), torch.zeros(2)), "means must be a float tensor"),
+        (lambda: VampPrior("e", 2, torch.zeros(1, 1, 4, 4)), "encoder must be a Module"),
+        (
+            lambda: VampPrior(nn.Identity(), 2, torch.full((1, 1, 4, 4), 2.0)),
+            r"pseudo_inputs must lie in \[0, 1\]",
+        ),
+        (lambda: Flow(2, 0), "transforms must be a whole number"),
+        (lambda: Flow(2, hidden=(0,)), "each entry of hidden must be a whole number"),
+        (lambda: Mixture.fitted(torch.zeros(3, 2), 4), "z must have at least 4 rows"),
+        (
+            lambda: fit_to_codes(vamp().float(), torch.zeros(5, D), torch.zeros(5, D), epochs=1),
+            "prior must have a frozen encoder",
+        ),
+        (
+            lambda: fit_to_codes(
+                StandardNormal(D), torch.zeros(5, D), torch.zeros(5, D), epochs=1
+            ),
+            "prior must have parameters to train",
+        ),
+    ],
+)
+def test_what_is_no_learned_prior_is_refused(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()

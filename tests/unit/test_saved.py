@@ -14,7 +14,7 @@ from torch import nn
 
 from vaebook import datasets, models, objectives, recipes
 from vaebook.datasets import ImageSet
-from vaebook.models import networks, priors
+from vaebook.models import learned_priors, networks, priors
 from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from vaebook.recipes import Snapshots, Trained
 from vaebook.recipes.structure import build, structure_of
@@ -35,6 +35,12 @@ def vae(likelihood=None, prior=None, kind="mlp", n_classes=0):
         encoder, decoder = networks.for_images(SHAPE, 2, kind)
     likelihood = models.Bernoulli() if likelihood is None else likelihood
     return models.VAE(encoder, decoder, 2, likelihood, prior, n_classes)
+
+
+def vamp():
+    encoder = MLPEncoder(4, (5,), SHAPE)
+    prior = learned_priors.VampPrior(encoder, 2, torch.rand(3, *SHAPE))
+    return models.VAE(encoder, MLPDecoder(2, (5,), SHAPE), 2, models.Bernoulli(), prior)
 
 
 MODELS = {
@@ -66,6 +72,11 @@ MODELS = {
             torch.randn(3, 2), torch.randn(3, 2), torch.tensor([0.2, 0.3, 0.5])
         )
     ),
+    "learned mixture": lambda: vae(
+        prior=learned_priors.LearnedMixture(torch.randn(3, 2), torch.randn(3, 2))
+    ),
+    "flow": lambda: vae(prior=learned_priors.Flow(2, 1, (4,))),
+    "vamp": lambda: vamp(),
     "autoencoder": lambda: models.Autoencoder(
         MLPEncoder(2, (5,), SHAPE), MLPDecoder(2, (5,), SHAPE), 2, models.Gaussian(0.5)
     ),
@@ -367,14 +378,14 @@ def test_every_class_of_the_package_that_a_model_can_be_of_has_a_structure():
     kinds = {type(module) for model in made for module in model.modules()}
     known = {
         kind
-        for room in (models, networks, priors)
+        for room in (models, networks, priors, learned_priors)
         for kind in vars(room).values()
         if isinstance(kind, type)
         and issubclass(kind, nn.Module)
         and kind.__module__.startswith("vaebook.")
         and not kind.__name__.startswith("_")
     }
-    abstract = {models.Likelihood, priors.Prior, priors.GaussianPrior}
+    abstract = {models.Likelihood, priors.Prior, priors.GaussianPrior, priors.MixturePrior}
     # Its score is a function of the reader's.
     assert known - kinds - abstract == {priors.ConditionalShift}
 

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from vaebook import _checks
 from vaebook.datasets import ImageSet
+from vaebook.models.learned_priors import VampPrior
 from vaebook.models.likelihoods import Likelihood
 from vaebook.models.priors import Prior, StandardNormal
 
@@ -325,6 +326,8 @@ class VAE(_LatentModel):
         prior = StandardNormal(latent_dim) if prior is None else prior
         if not isinstance(prior, Prior) or prior.latent_dim != latent_dim:
             raise ValueError(f"prior must be a Prior of {latent_dim} dimensions, got {prior!r}")
+        if isinstance(prior, VampPrior) and prior.encoder is not encoder:
+            raise ValueError("prior must have the model's own encoder, got that of another")
         self.prior = prior
         self.n_classes = n_classes
 

@@ -10,13 +10,14 @@ __all__ = [
     "FullNormal",
     "GaussianPrior",
     "Mixture",
+    "MixturePrior",
     "Prior",
     "StandardNormal",
 ]
 
 import math
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -358,7 +359,39 @@ class ConditionalShift(Prior):
         return 0.5 * (shifted.square() + torch.expm1(logvar) - logvar).sum(1)
 
 
-class Mixture(Prior):
+class MixturePrior(Prior):
+    r"""A mixture of K diagonal normals with weights w, wherever they come from.
+
+    .. math:: p(z) = \sum_k w_k\, N(z; m_k, \mathrm{diag} \exp \mathrm{logvar}_k)
+    """
+
+    def components(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return means [K, D], logvars [K, D] and the logarithms of the weights [K]."""
+        raise NotImplementedError
+
+    def log_prob(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        means, logvars, log_weights = self.components()
+        _check_codes(z, "z", means[0])
+        squares = (z[:, None] - means).square() * (-logvars).exp()
+        each = -0.5 * (squares + logvars + _LOG_TWO_PI).sum(2)
+        return torch.logsumexp(each + log_weights, dim=1)
+
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        _checks.count(n, "n")
+        means, logvars, log_weights = self.components()
+        uniform = _checks.rand((n,), means, generator)
+        reached = log_weights.exp().cumsum(0)
+        component = torch.searchsorted(reached, uniform).clamp_max(len(means) - 1)
+        noise = _checks.randn((n, self.latent_dim), means, generator)
+        return means[component] + (0.5 * logvars[component]).exp() * noise
+
+
+class Mixture(MixturePrior):
     r"""A mixture of K diagonal normals with weights w.
 
     .. math:: p(z) = \sum_k w_k\, N(z; m_k, \mathrm{diag} \exp \mathrm{logvar}_k)
@@ -396,24 +429,44 @@ class Mixture(Prior):
         self.register_buffer("logvars", logvars.detach().clone())
         self.register_buffer("log_weights", weights.detach().log())
 
-    def log_prob(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        _check_codes(z, "z", self.means[0])
-        squares = (z[:, None] - self.means).square() * (-self.logvars).exp()
-        each = -0.5 * (squares + self.logvars + _LOG_TWO_PI).sum(2)
-        return torch.logsumexp(each + self.log_weights, dim=1)
+    @classmethod
+    def fitted(cls, z: Tensor, n_components: int, seed: int = 0) -> Self:
+        """Fit a mixture to codes by expectation maximisation, from k-means.
 
-    def sample(
-        self,
-        n: int,
-        labels: Tensor | None = None,
-        generator: Generator | None = None,
-    ) -> Tensor:
-        _checks.count(n, "n")
-        uniform = _checks.rand((n,), self.means, generator)
-        reached = self.log_weights.exp().cumsum(0)
-        component = torch.searchsorted(reached, uniform).clamp_max(len(self.means) - 1)
-        noise = _checks.randn((n, self.latent_dim), self.means, generator)
-        return self.means[component] + (0.5 * self.logvars[component]).exp() * noise
+        Args:
+            z: codes, such as one draw of q(z|x) for each image, [N, D], N at least K.
+            n_components: K.
+            seed: of the start.
+
+        Raises:
+            ValueError: when a code isn't finite, or there are fewer codes than components.
+
+        Source:
+            scikit-learn's `GaussianMixture`, which adds 1e-6 to the variances.
+
+        Example:
+            >>> z = torch.cat([torch.randn(500, 1) - 9, torch.randn(500, 1) + 9])
+            >>> Mixture.fitted(z, 2).means.round().abs().flatten()
+            tensor([9., 9.])
+        """
+        _checks.points(z, "z", ("N", "D"))
+        _checks.count(n_components, "n_components")
+        _checks.count(seed, "seed", 0)
+        _checks.rows(z, "z", max(2, n_components))
+        from sklearn.mixture import GaussianMixture
+
+        codes = _checks.double(z.detach()).cpu().numpy()
+        found = GaussianMixture(n_components, covariance_type="diag", random_state=seed).fit(codes)
+        means, variances, weights = (
+            torch.from_numpy(part).to(z.dtype).to(z.device)
+            for part in (found.means_, found.covariances_, found.weights_)
+        )
+        # A component may be left with nothing.
+        weights = weights.clamp_min(1e-12)
+        return cls(means, variances.log(), weights / weights.sum())
+
+    def components(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.means, self.logvars, self.log_weights
 
 
 def _check_codes(value: Tensor, name: str, mean: Tensor) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vaebook import _checks
-from vaebook.models import likelihoods, priors
+from vaebook.models import learned_priors, likelihoods, priors
 from vaebook.models.latent import VAE, Autoencoder, Classifier
 from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 
@@ -158,6 +158,13 @@ _ARGUMENTS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
         "logvars": prior.logvars,
         "weights": prior.log_weights.exp(),
     },
+    learned_priors.LearnedMixture: _named("means", "logvars"),
+    learned_priors.VampPrior: lambda prior: {
+        "encoder": prior.encoder,
+        "latent_dim": prior.latent_dim,
+        "pseudo_inputs": prior.pseudo_inputs,
+    },
+    learned_priors.Flow: _named("latent_dim", "transforms", "hidden"),
 }
 _KINDS = {kind.__name__: kind for kind in _ARGUMENTS}
 
@@ -176,4 +183,6 @@ def _built(value: Any) -> Any:
     if "tensor" in value:
         return torch.tensor(value["tensor"], dtype=torch.float32)
     arguments = {name: _built(part) for name, part in value["arguments"].items()}
+    if isinstance(arguments.get("prior"), learned_priors.VampPrior):
+        arguments["prior"].encoder = arguments["encoder"]  # one, which both have
     return _KINDS[value["class"]](**arguments)

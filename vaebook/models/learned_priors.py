@@ -1,0 +1,235 @@
+r"""Priors that are learned: a mixture, the mixture of a model's own posteriors, a flow.
+
+Each is trained along with its model by :func:`vaebook.objectives.negative_elbo`, which reaches its
+parameters through the KL, or afterwards, on the codes of a trained model, by :func:`fit_to_codes`.
+The KL is taken by draws.
+"""
+
+__all__ = ["Flow", "LearnedMixture", "VampPrior", "fit_to_codes"]
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+from vaebook import _checks
+from vaebook.models.priors import MixturePrior, Prior
+
+
+class LearnedMixture(MixturePrior):
+    r"""A mixture of K diagonal normals whose means, variances and weights are parameters.
+
+    .. math:: p(z) = \sum_k w_k\, N(z; m_k, \mathrm{diag} \exp \mathrm{logvar}_k), \qquad
+        w = \mathrm{softmax}(\mathrm{logits})
+
+    It starts where it is told to; :class:`~vaebook.models.priors.Mixture` is the one that stays.
+
+    Args:
+        means: [K, D]; all different, or components that start alike stay alike.
+        logvars: [K, D].
+
+    Raises:
+        ValueError: when a shape doesn't fit or a value isn't finite.
+
+    Example:
+        >>> prior = LearnedMixture(torch.tensor([[-1.0], [1.0]]), torch.zeros(2, 1))
+        >>> [name for name, _ in prior.named_parameters()]
+        ['means', 'logvars', 'logits']
+    """
+
+    def __init__(self, means: Tensor, logvars: Tensor) -> None:
+        _checks.floats(means, "means", ("K", "D"))
+        super().__init__(means.shape[1])
+        _checks.floats(logvars, "logvars", tuple(means.shape))
+        _checks.alike(means=means, logvars=logvars)
+        self.means = nn.Parameter(means.detach().clone())
+        self.logvars = nn.Parameter(logvars.detach().clone())
+        self.logits = nn.Parameter(torch.zeros_like(self.means[:, 0]))
+
+    def components(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.means, self.logvars, self.logits.log_softmax(0)
+
+
+class VampPrior(MixturePrior):
+    r"""The equal mixture of the posteriors of K pseudo-inputs, which are learned images.
+
+    .. math:: p(z) = \frac1K \sum_k q(z|u_k)
+
+    The encoder is the model's own, and so belongs to both: what trains one changes the other. The
+    pseudo-inputs are the sigmoids of parameters, so that their pixels stay in (0, 1).
+
+    Args:
+        encoder: maps images to [N, 2 D], as that of a :class:`~vaebook.models.VAE`.
+        latent_dim: the number of latent dimensions, D.
+        pseudo_inputs: where u starts, [K, C, H, W] in [0, 1], such as a few training images;
+            taken into [.01, .99], as the parameter of a pixel that is 0 would be infinite.
+
+    Raises:
+        ValueError: when the encoder is no module, or a pixel lies beyond [0, 1].
+
+    Source:
+        VAE with a VampPrior (Tomczak and Welling, 2018) | https://arxiv.org/abs/1705.07120.
+        There the pixels are kept in [0, 1] by clipping, as far as is known here.
+
+    Example:
+        >>> from vaebook.models import VAE, Bernoulli
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> encoder = MLPEncoder(4)
+        >>> prior = VampPrior(encoder, 2, torch.rand(5, 1, 28, 28))
+        >>> VAE(encoder, MLPDecoder(2), 2, Bernoulli(), prior).prior.sample(3).shape
+        torch.Size([3, 2])
+    """
+
+    def __init__(self, encoder: nn.Module, latent_dim: int, pseudo_inputs: Tensor) -> None:
+        super().__init__(latent_dim)
+        _checks.instance(encoder, "encoder", nn.Module)
+        _checks.floats(pseudo_inputs, "pseudo_inputs", ("K", "C", "H", "W"))
+        low, high = (extreme.item() for extreme in pseudo_inputs.detach().aminmax())
+        if not 0 <= low <= high <= 1:
+            raise ValueError(f"pseudo_inputs must lie in [0, 1], got {low:g} to {high:g}")
+        self.encoder = encoder
+        self.logits = nn.Parameter(pseudo_inputs.detach().clamp(0.01, 0.99).logit())
+
+    @property
+    def pseudo_inputs(self) -> Tensor:
+        """The learned images u, [K, C, H, W]."""
+        return self.logits.sigmoid()
+
+    def components(self) -> tuple[Tensor, Tensor, Tensor]:
+        with torch.autocast(self.logits.device.type, enabled=False):
+            means, logvars = self.encoder(self.pseudo_inputs).chunk(2, dim=1)
+        return means, logvars, torch.zeros_like(means[:, 0]).log_softmax(0)
+
+
+class Flow(Prior):
+    r"""A normalising flow: white noise, made into codes by a map that can be undone.
+
+    .. math:: \log p(z) = \log N(f(z); 0, I) + \log \left| \det \frac{\partial f}{\partial z}
+        \right|
+
+    The map f is a neural spline flow of zuko: each coordinate goes through a monotone spline whose
+    knots depend on the coordinates before it. The splines reach from -5 to 5 in each dimension,
+    and beyond f leaves the coordinate as it is.
+
+    Args:
+        latent_dim: the number of latent dimensions, D.
+        transforms: the number of maps in a row.
+        hidden: widths of the networks that choose the knots.
+
+    Source:
+        Neural Spline Flows (Durkan et al., 2019) | https://arxiv.org/abs/1906.04032, by zuko
+        (Rozet et al., 2022) | https://github.com/probabilists/zuko
+
+    Example:
+        >>> prior = Flow(2)
+        >>> z = prior.sample(5)
+        >>> prior.log_prob(z).shape
+        torch.Size([5])
+    """
+
+    def __init__(
+        self, latent_dim: int, transforms: int = 3, hidden: Sequence[int] = (64, 64)
+    ) -> None:
+        super().__init__(latent_dim)
+        _checks.count(transforms, "transforms")
+        _checks.counts(hidden, "hidden")
+        from zuko.flows import NSF
+
+        self.transforms = transforms
+        self.hidden = tuple(hidden)
+        self.flow = NSF(latent_dim, transforms=transforms, hidden_features=self.hidden)
+
+    def log_prob(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        # Beyond it the networks that choose the knots would say NaN.
+        _checks.floats(z, "z", ("N", self.latent_dim), finite=False, largest=1e9)
+        _checks.suits(z, "z", self)
+        with torch.autocast(z.device.type, enabled=False):
+            return self.flow().log_prob(z)
+
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        _checks.count(n, "n")
+        weight = next(self.flow.parameters())
+        noise = _checks.randn((n, self.latent_dim), weight, generator)
+        with torch.autocast(weight.device.type, enabled=False):
+            return self.flow().transform.inv(noise)
+
+
+def fit_to_codes(
+    prior: Prior,
+    mu: Tensor,
+    logvar: Tensor,
+    *,
+    epochs: int,
+    batch_size: int = 256,
+    learning_rate: float = 1e-3,
+    generator: Generator | None = None,
+) -> list[float]:
+    r"""Fit a prior to codes that stay as they are, and return its loss after each epoch, nats.
+
+    .. math:: -\frac1N \sum_n \log p(z_n), \quad z_n \sim q(z|x_n) \text{ anew in each epoch}
+
+    That is :math:`\mathrm{KL}(q(z)\,\|\,p)` but for the entropy of q(z), which no prior changes,
+    and so all that a prior can do for the ELBO of a model whose other parts stay. By Adam, whose
+    rate falls to zero along half a cosine.
+
+    Args:
+        prior: trained in place.
+        mu: means of the codes, [N, D].
+        logvar: their log-variances, [N, D].
+        epochs: passes through the codes.
+        batch_size: codes per step, at most.
+        learning_rate: the first one.
+        generator: source of order and noise.
+
+    Raises:
+        ValueError: when the codes don't fit the prior, it has no parameters that train, or the
+            encoder of a :class:`VampPrior` would: its codes would not stay; when the loss is not
+            finite.
+
+    Example:
+        >>> prior = LearnedMixture(torch.tensor([[-1.0], [1.0]]), torch.zeros(2, 1))
+        >>> codes = torch.cat([torch.full((500, 1), -4.0), torch.full((500, 1), 4.0)])
+        >>> losses = fit_to_codes(
+        ...     prior, codes, torch.zeros(1000, 1), epochs=50, learning_rate=0.2
+        ... )
+        >>> prior.means.detach().flatten().round().tolist()
+        [-4.0, 4.0]
+    """
+    _checks.instance(prior, "prior", Prior)
+    _checks.points(mu, "mu", ("N", prior.latent_dim))
+    _checks.floats(logvar, "logvar", tuple(mu.shape), largest=40)
+    _checks.alike(mu=mu, logvar=logvar)
+    _checks.count(epochs, "epochs")
+    _checks.count(batch_size, "batch_size")
+    _checks.number(learning_rate, "learning_rate", 0, 1e6, open=True)
+    trained = [weight for weight in prior.parameters() if weight.requires_grad]
+    if not trained:
+        raise ValueError(f"prior must have parameters to train, got {type(prior).__name__}")
+    if isinstance(prior, VampPrior) and any(w.requires_grad for w in prior.encoder.parameters()):
+        raise ValueError("prior must have a frozen encoder: requires_grad_(False) freezes it")
+    adam = torch.optim.Adam(trained, lr=learning_rate)
+    steps = epochs * -(-len(mu) // batch_size)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)
+    losses = []
+    for _ in range(epochs):
+        total = 0.0
+        for rows in _checks.permutation(len(mu), mu.device, generator).split(batch_size):
+            noise = _checks.randn((len(rows), prior.latent_dim), mu, generator)
+            loss = -prior.log_prob(mu[rows] + (0.5 * logvar[rows]).exp() * noise).mean()
+            if not bool(loss.isfinite()):
+                raise ValueError(
+                    f"learning_rate must be less than {learning_rate:g}, or mu nearer to the "
+                    f"prior: the loss is {loss.item()}"
+                )
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            schedule.step()
+            total += loss.item() * len(rows)
+        losses.append(total / len(mu))
+    return losses
