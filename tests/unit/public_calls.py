@@ -224,7 +224,6 @@ def mixture() -> priors.Mixture:
     return priors.Mixture(normal(3, 2), 0.1 * normal(3, 2, seed=1), torch.full((3,), 1 / 3))
 
 
-def chain(t: int = 8) -> samplers.Chain:
 def learned_mixture() -> learned_priors.LearnedMixture:
     return learned_priors.LearnedMixture(normal(3, 2), 0.1 * normal(3, 2, seed=1))
 
@@ -239,6 +238,7 @@ def flow() -> learned_priors.Flow:
         return learned_priors.Flow(2, 1, (4,))
 
 
+def chain(t: int = 8) -> samplers.Chain:
     return samplers.Chain(
         normal(t, 3, 2), torch.ones(t, 3, dtype=torch.int32), normal(t, 3).double(), t
     )
