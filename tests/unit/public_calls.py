@@ -33,7 +33,7 @@ from vaebook import (
     training,
 )
 from vaebook.datasets import ImageSet
-from vaebook.latent import dense, geometry, mixtures, paths, samplers, shapes
+from vaebook.latent import dense, diffusion, geometry, mixtures, paths, samplers, shapes
 from vaebook.live.pack import pack, pack_decoder
 from vaebook.measures import agreement, bounds, cone, disentanglement, heatmaps
 from vaebook.models import learned_priors, networks, priors
@@ -110,6 +110,7 @@ EXEMPT = {
     "datasets.downloads.DatasetUnavailable": "raised by the data sets",
     "models.latent.Codes": _RECORD,
     "latent.samplers.Chain": _RECORD,
+    "latent.diffusion.Bound*": _RECORD,
     "figures.notes.Note": _RECORD,
     "figures.tables.Table": _RECORD,
     "figures.drawing.Drawing": _RECORD,
@@ -684,6 +685,9 @@ def _latent() -> dict[str, Callable[[], Call]]:
     placed = lambda: {"start": normal(3, 2), "gen": generator()}  # noqa: E731
     hull = lambda: shapes.convex_hull(normal(12, 2))  # noqa: E731
     alignment = lambda: shapes.align(normal(12, 2), normal(12, 2, seed=1))  # noqa: E731
+    noised = lambda: diffusion.NoisedMixture(**codes())  # noqa: E731
+    denoiser = lambda: seeded(diffusion.Denoiser, 2, 4, 2)  # noqa: E731
+    told = lambda: {"process": diffusion.Process(), "generator": generator()}  # noqa: E731
     cloud = lambda: shapes.whiten(normal(12, 2), normal(5, 2, seed=1))  # noqa: E731
     density = {"log_density": bell}
     likelihood = {"log_likelihood": bell}
@@ -717,6 +721,79 @@ def _latent() -> dict[str, Callable[[], Call]]:
         "latent.mixtures.bhattacharyya": lambda: (
             mixtures.bhattacharyya,
             {"means": normal(3, 2), "covariances": covariance().expand(3, 2, 2).clone()},
+        ),
+        "latent.diffusion.Process": lambda: (diffusion.Process, {"first": 5.0, "last": -4.0}),
+        **{
+            f"latent.diffusion.Process.{name}": partial(
+                lambda name: (getattr(diffusion.Process(), name), {"t": grey(3)}), name
+            )
+            for name in ("log_snr", "alpha", "sigma")
+        },
+        "latent.diffusion.Process.noised": lambda: (
+            diffusion.Process().noised,
+            {"z": normal(4, 2), "t": grey(4), "noise": normal(4, 2, seed=1)},
+        ),
+        "latent.diffusion.NoisedMixture": lambda: (
+            diffusion.NoisedMixture,
+            codes() | {
+                "weights": torch.full((6,), 1 / 6), "axes": torch.eye(2).expand(6, 2, 2).clone(),
+                "process": diffusion.Process(),
+            },
+        ),
+        "latent.diffusion.NoisedMixture.of_covariances": lambda: (
+            diffusion.NoisedMixture.of_covariances,
+            {
+                "mu": normal(3, 2), "covariances": covariance().expand(3, 2, 2).clone(),
+                "weights": torch.full((3,), 1 / 3), "process": diffusion.Process(),
+            },
+        ),
+        **{
+            f"latent.diffusion.NoisedMixture.{name}": partial(
+                lambda name: (getattr(noised(), name), {"z": normal(4, 2), "t": grey(4)}), name
+            )
+            for name in ("forward", "score", "log_density")
+        },
+        "latent.diffusion.Denoiser": lambda: (
+            diffusion.Denoiser,
+            {"latent_dim": 2, "width": 4, "n_classes": 2, "process": diffusion.Process()},
+        ),
+        "latent.diffusion.Denoiser.forward": lambda: (
+            denoiser().forward, {"z": normal(4, 2), "t": grey(4), "labels": classes(4)}
+        ),
+        "latent.diffusion.Denoiser.given": lambda: (denoiser().given, {"labels": classes(4)}),
+        "latent.diffusion.denoising_loss": lambda: (
+            diffusion.denoising_loss,
+            {"field": noised(), "z": normal(4, 2)} | told(),
+        ),
+        "latent.diffusion.fit": lambda: (
+            diffusion.fit,
+            {"denoiser": denoiser()} | codes() | {
+                "labels": classes(6), "n_steps": 20, "batch_size": 4, "learning_rate": 1e-3,
+                "drop": 0.2, "generator": generator(),
+            },
+        ),
+        "latent.diffusion.sample_sde": lambda: (
+            diffusion.sample_sde,
+            {"field": noised(), "z": normal(4, 2), "n_steps": 3} | told(),
+        ),
+        "latent.diffusion.sample_ode": lambda: (
+            diffusion.sample_ode,
+            {
+                "field": noised(), "z": normal(4, 2), "n_steps": 3,
+                "process": diffusion.Process(),
+            },
+        ),
+        "latent.diffusion.log_density_ode": lambda: (
+            diffusion.log_density_ode,
+            {"field": noised(), "z": normal(4, 2), "n_steps": 3, "process": diffusion.Process()},
+        ),
+        "latent.diffusion.guided": lambda: (
+            diffusion.guided,
+            {"with_class": noised(), "without": noised(), "weight": 1.5},
+        ),
+        "latent.diffusion.bound": lambda: (
+            diffusion.bound,
+            {"field": noised(), "z": normal(4, 2), "n_steps": 3, "continuous": True} | told(),
         ),
         "latent.paths.line": lambda: (paths.line, ends()),
         "latent.paths.slerp": lambda: (paths.slerp, ends()),
