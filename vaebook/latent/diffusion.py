@@ -41,6 +41,7 @@ from torch import Generator, Tensor, nn
 from vaebook import _checks
 from vaebook._checks import double
 from vaebook.models.networks import he_
+from vaebook.training import one_cycle
 
 # Entries of the largest table [points, components] held at once; 8 MB suit a core's cache.
 _TABLE = 2**20
@@ -427,16 +428,16 @@ def fit(
     drop: float = 0.1,
     generator: Generator | None = None,
 ) -> list[float]:
-    """Teach a denoiser the encodings, a fresh draw of each time it comes, by Adam in one cycle.
+    """Teach a denoiser the encodings, a fresh draw of each time it comes, by Adam.
 
     Args:
         denoiser: changed in place.
         mu: means of the encodings [N, D].
         logvar: their log-variances [N, D]; None for points.
         labels: classes [N], of a denoiser that has some.
-        n_steps: of the optimiser, at least 20.
+        n_steps: of the optimiser.
         batch_size: encodings per step, drawn with replacement.
-        learning_rate: the largest, after a tenth of the steps; it falls to nearly zero.
+        learning_rate: the peak of :func:`~vaebook.training.one_cycle`.
         drop: the share of classes that are not told.
         generator: source of randomness.
 
@@ -463,17 +464,16 @@ def fit(
     if labels is not None:
         denoiser._check_labels(labels, len(mu))
         _checks.same_device(mu=mu, labels=labels)
-    _checks.count(n_steps, "n_steps", least=20)
+    _checks.count(n_steps, "n_steps")
     _checks.count(batch_size, "batch_size")
     _checks.number(learning_rate, "learning_rate", 0, 1, open=True)
     _checks.number(drop, "drop", 0, 1)
 
     optimizer = torch.optim.Adam(denoiser.parameters(), learning_rate)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=n_steps, pct_start=0.1, cycle_momentum=False
-    )
     losses = []
     for step in range(n_steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * one_cycle(step / n_steps)
         rows = _checks.randint(len(mu), batch_size, mu.device, generator)
         z = mu[rows]
         if logvar is not None:
@@ -486,7 +486,6 @@ def fit(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        cycle.step()
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise ValueError(
