@@ -9,6 +9,7 @@ minimises the mean of, the others are recorded.
 __all__ = [
     "Objective",
     "beta_tc",
+    "categorical_elbo",
     "cross_entropy",
     "dip",
     "gaussian_kl",
@@ -16,6 +17,7 @@ __all__ = [
     "kl_divergence",
     "kl_per_latent",
     "negative_elbo",
+    "quantized",
     "reconstruction_only",
 ]
 
@@ -29,7 +31,9 @@ from torch.nn import functional as F
 
 from vaebook import _checks
 from vaebook.datasets import ImageSet
-from vaebook.models import VAE, Autoencoder, Classifier
+from vaebook.models import VAE, Autoencoder, Classifier, gradients
+from vaebook.models.codebooks import nearest
+from vaebook.models.discrete import VQVAE, CategoricalVAE
 from vaebook.models.priors import StandardNormal
 
 _LOG_TWO_PI = math.log(2 * math.pi)
@@ -475,6 +479,128 @@ def _penalised(seen: _Encoded, kl: Tensor, penalty: Tensor) -> dict[str, Tensor]
         "kl": seen.kl,
         "penalty": penalty,
     } | seen.statistics
+
+
+def categorical_elbo(
+    model: CategoricalVAE,
+    batch: ImageSet,
+    *,
+    estimate: Callable[..., Tensor] = gradients.exact,
+    generator: Generator | None = None,
+    progress: float = 1.0,
+) -> dict[str, Tensor]:
+    r"""Estimate the negative ELBO of a code that is one of K categories.
+
+    .. math:: \mathrm{loss} = -\sum_k q_k \log p(x|k) + \mathrm{KL}(q \,\|\, \mathrm{uniform})
+
+    The KL is :math:`\log K` minus the entropy of q, in closed form for every estimator.
+
+    Args:
+        model: a :class:`vaebook.models.discrete.CategoricalVAE`.
+        batch: images.
+        estimate: of the sum, one of :mod:`vaebook.models.gradients`, called with logits, function
+            and `generator`; the sum itself by default.
+        generator: source of what it draws.
+        progress: share of the training that is done.
+
+    Returns:
+        `loss`, `reconstruction` and `kl`, each [N], nats.
+
+    Raises:
+        ValueError: when the batch doesn't fit the model.
+
+    Source:
+        Categorical Reparameterization with Gumbel-Softmax (Jang, Gu and Poole, 2017), for the
+        objective | https://arxiv.org/abs/1611.01144
+
+    Example:
+        >>> from functools import partial
+        >>> from vaebook.models import Bernoulli
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = CategoricalVAE(MLPEncoder(16), MLPDecoder(16), 16, Bernoulli())
+        >>> batch = ImageSet(torch.rand(5, 1, 28, 28))
+        >>> torch.allclose(categorical_elbo(model, batch)["loss"], -model.elbo(batch), atol=1e-3)
+        True
+        >>> four = partial(gradients.leave_one_out, draws=4)
+        >>> sorted(categorical_elbo(model, batch, estimate=four))
+        ['kl', 'loss', 'reconstruction']
+    """
+    _check(model, CategoricalVAE, batch)
+    logits = model.encode(batch.images)
+
+    def log_prob(y: Tensor) -> Tensor:
+        outputs = model.outputs(y.flatten(0, 1))
+        if y.shape[1] < len(logits):  # the same points for all images
+            return model.likelihood.log_prob_pairs(outputs, batch.images).T
+        images = batch.images.expand(len(y), *batch.images.shape).flatten(0, 1)
+        return model.likelihood.log_prob(outputs, images).view(y.shape[:2])
+
+    how = {} if estimate is gradients.exact else {"generator": generator}
+    reconstruction = -estimate(logits, log_prob, **how)
+    log_q = logits.log_softmax(1)
+    kl = math.log(model.latent_dim) + (log_q.exp() * log_q).sum(1)
+    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+
+
+def quantized(
+    model: VQVAE,
+    batch: ImageSet,
+    *,
+    commitment: float = 0.25,
+    generator: Generator | None = None,
+    progress: float = 1.0,
+) -> dict[str, Tensor]:
+    r"""Return the loss of a VQ-VAE; sg stops the gradient.
+
+    .. math:: \mathrm{loss} = -\log p(x|z_q) + \|\mathrm{sg}(z_e) - e\|^2
+        + \beta\,\|z_e - \mathrm{sg}(e)\|^2
+
+    Backward, :math:`z_q` passes its gradient to :math:`z_e` as if they were the same. There is no
+    KL: from a uniform prior it is :math:`\log K` at each place, whatever the weights are.
+
+    Args:
+        model: a :class:`vaebook.models.discrete.VQVAE`.
+        batch: images.
+        commitment: :math:`\beta`, the price of codes far from their vectors.
+        generator: unused, there is nothing to draw.
+        progress: share of the training that is done.
+
+    Returns:
+        `loss`, `reconstruction` (nats) and `distance`, the squared one of codes and vectors, each
+        [N].
+
+    Raises:
+        ValueError: when the batch doesn't fit the model or `commitment` < 0.
+
+    Source:
+        Neural Discrete Representation Learning (van den Oord, Vinyals and Kavukcuoglu, 2017),
+        equation 3 | https://arxiv.org/abs/1711.00937
+
+    Example:
+        >>> from vaebook.models import Bernoulli
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> model = VQVAE(MLPEncoder(8), MLPDecoder(8), torch.randn(16, 2), 4, Bernoulli())
+        >>> terms = quantized(model, ImageSet(torch.rand(5, 1, 28, 28)), commitment=1.0)
+        >>> expected = terms["reconstruction"] + 2 * terms["distance"]
+        >>> torch.allclose(terms["loss"], expected)
+        True
+    """
+    _check(model, VQVAE, batch)
+    _checks.number(commitment, "commitment", 0)
+    z = model.encode(batch.images)
+    flat = z.detach().reshape(-1, model.codebook.shape[1])
+    numbers = nearest(flat, model.codebook.detach()).view(len(z), model.n_places)
+    vectors = model.look_up(numbers)
+    outputs = model.outputs(z + (vectors - z).detach())
+    reconstruction = -model.likelihood.log_prob(outputs, batch)
+    towards_codes = (z.detach() - vectors).square().sum(1)
+    towards_vectors = (z - vectors.detach()).square().sum(1)
+    loss = reconstruction + towards_codes + commitment * towards_vectors
+    return {
+        "loss": loss,
+        "reconstruction": reconstruction,
+        "distance": towards_codes,
+    } | model.likelihood.statistics(outputs.detach(), batch.images)
 
 
 def reconstruction_only(
