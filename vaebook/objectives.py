@@ -507,7 +507,7 @@ def categorical_elbo(
         `loss`, `reconstruction` and `kl`, each [N], nats.
 
     Raises:
-        ValueError: when the batch doesn't fit the model.
+        ValueError: when the batch doesn't fit the model, or `estimate` returns no finite [N].
 
     Source:
         Categorical Reparameterization with Gumbel-Softmax (Jang, Gu and Poole, 2017), for the
@@ -526,6 +526,8 @@ def categorical_elbo(
         ['kl', 'loss', 'reconstruction']
     """
     _check(model, CategoricalVAE, batch)
+    if not callable(estimate):
+        raise ValueError(f"estimate must be one of models.gradients, got {estimate!r}")
     logits = model.encode(batch.images)
 
     def log_prob(y: Tensor) -> Tensor:
@@ -536,7 +538,9 @@ def categorical_elbo(
         return model.likelihood.log_prob(outputs, images).view(y.shape[:2])
 
     how = {} if estimate is gradients.exact else {"generator": generator}
-    reconstruction = -estimate(logits, log_prob, **how)
+    value = estimate(logits, log_prob, **how)
+    _checks.floats(value, "what estimate returns", (len(logits),))
+    reconstruction = -value
     log_q = logits.log_softmax(1)
     kl = math.log(model.latent_dim) + (log_q.exp() * log_q).sum(1)
     return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
@@ -589,7 +593,10 @@ def quantized(
     _checks.number(commitment, "commitment", 0)
     z = model.encode(batch.images)
     flat = z.detach().reshape(-1, model.codebook.shape[1])
-    numbers = nearest(flat, model.codebook.detach()).view(len(z), model.n_places)
+    try:
+        numbers = nearest(flat, model.codebook.detach()).view(len(z), model.n_places)
+    except ValueError as error:
+        raise ValueError(f"batch must have codes near vectors: {error}") from None
     vectors = model.look_up(numbers)
     outputs = model.outputs(z + (vectors - z).detach())
     reconstruction = -model.likelihood.log_prob(outputs, batch)

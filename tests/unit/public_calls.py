@@ -36,7 +36,7 @@ from vaebook.datasets import ImageSet
 from vaebook.latent import dense, diffusion, geometry, mixtures, paths, samplers, shapes
 from vaebook.live.pack import pack, pack_decoder
 from vaebook.measures import agreement, bounds, cone, disentanglement, heatmaps
-from vaebook.models import learned_priors, networks, priors
+from vaebook.models import codebooks, discrete, gradients, learned_priors, networks, priors
 from vaebook.recipes import measure
 from vaebook.tables import claims
 
@@ -281,7 +281,7 @@ def _property(thing: object, name: str) -> Any:
 def _calls() -> dict[str, Callable[[], Call]]:
     calls: dict[str, Callable[[], Call]] = {}
     for room in (
-        _datasets, _networks, _likelihoods, _priors, _models, _objectives, _training,
+        _datasets, _networks, _likelihoods, _priors, _models, _discrete, _objectives, _training,
         _latent, _measures, _recipes, _experiments, _figures, _live,
     ):  # fmt: skip
         calls |= room()
@@ -616,6 +616,113 @@ def _evaluated(model: nn.Module) -> bool:
         return model.training
 
 
+def _on_simplex(y: Tensor) -> Tensor:
+    return (y.square() * torch.arange(1, y.shape[-1] + 1).to(y)).sum(-1)
+
+
+def categorical() -> discrete.CategoricalVAE:
+    nets = network("encoder", 0, 3, 4), network("decoder", 3, 0, 4)
+    return discrete.CategoricalVAE(*nets, 3, models.Bernoulli())
+
+
+def vq() -> discrete.VQVAE:
+    nets = network("encoder", 0, 4, 4), network("decoder", 4, 0, 4)
+    return discrete.VQVAE(*nets, normal(3, 2, seed=2), 2, models.Bernoulli())
+
+
+def _discrete() -> dict[str, Callable[[], Call]]:
+    drawn = lambda: {  # noqa: E731
+        "logits": normal(3, 4), "f": _on_simplex, "generator": generator()
+    }  # fmt: skip
+    table = lambda: {"logits": normal(3, 4), "values": normal(3, 4, seed=1)}  # noqa: E731
+    codes = lambda: {"z": normal(5, 2), "vectors": normal(3, 2, seed=1)}  # noqa: E731
+    images = lambda: {"images": grey(3, 1, 4, 4)}  # noqa: E731
+    calls: dict[str, Callable[[], Call]] = {
+        "models.gradients.exact": lambda: (
+            gradients.exact, {"logits": normal(3, 4), "f": _on_simplex}
+        ),
+        "models.gradients.score_function": lambda: (
+            gradients.score_function, drawn() | {"draws": 2, "baseline": 0.5}
+        ),
+        "models.gradients.leave_one_out": lambda: (
+            gradients.leave_one_out, drawn() | {"draws": 3}
+        ),
+        "models.gradients.straight_through": lambda: (gradients.straight_through, drawn()),
+        "models.gradients.gumbel_softmax": lambda: (
+            gradients.gumbel_softmax, drawn() | {"temperature": 0.5, "hard": False}
+        ),
+        "models.gradients.rebar": lambda: (
+            gradients.rebar, drawn() | {"temperature": 0.5, "weight": 1.0}
+        ),
+        "models.gradients.score_function_moments": lambda: (
+            gradients.score_function_moments, table() | {"baseline": 0.5}
+        ),
+        "models.gradients.leave_one_out_moments": lambda: (
+            gradients.leave_one_out_moments, table() | {"draws": 3}
+        ),
+        "models.gradients.straight_through_moments": lambda: (
+            gradients.straight_through_moments,
+            {"logits": normal(3, 4), "slopes": normal(3, 4, 4, seed=1)},
+        ),
+        "models.codebooks.nearest": lambda: (codebooks.nearest, codes()),
+        "models.codebooks.lloyd": lambda: (codebooks.lloyd, codes()),
+        "models.codebooks.perplexity": lambda: (codebooks.perplexity, {"counts": grey(2, 3) + 1}),
+        "models.codebooks.follow": lambda: (
+            codebooks.follow,
+            codes() | {"counts": torch.ones(3), "sums": normal(3, 2, seed=1), "decay": 0.9},
+        ),
+        "models.codebooks.revive": lambda: (
+            codebooks.revive,
+            codes() | {"used": torch.tensor([True, False, True]), "generator": generator()},
+        ),
+        "models.discrete.CategoricalVAE": lambda: (
+            discrete.CategoricalVAE,
+            {
+                "encoder": network("encoder", 0, 3, 4), "decoder": network("decoder", 3, 0, 4),
+                "n_categories": 3, "likelihood": models.Bernoulli(),
+            },
+        ),
+        "models.discrete.VQVAE": lambda: (
+            discrete.VQVAE,
+            {
+                "encoder": network("encoder", 0, 4, 4), "decoder": network("decoder", 4, 0, 4),
+                "codebook": normal(3, 2), "n_places": 2, "likelihood": models.Bernoulli(),
+            },
+        ),
+        "models.discrete.VQVAE.look_up": lambda: (
+            vq().look_up, {"numbers": torch.tensor([[0, 1], [2, 0]])}
+        ),
+        "models.discrete.VQVAE.numbers": lambda: (vq().numbers, images()),
+        "models.discrete.VQVAE.quantized": lambda: (vq().quantized, images()),
+        "models.discrete.CategoricalVAE.values": lambda: (categorical().values, images()),
+        "models.discrete.CategoricalVAE.elbo": lambda: (categorical().elbo, images()),
+        "models.discrete.CategoricalVAE.log_evidence": lambda: (
+            categorical().log_evidence, images()
+        ),
+    }  # fmt: skip
+    for kind, make, width in (("CategoricalVAE", categorical, 3), ("VQVAE", vq, 4)):
+        path = f"models.discrete.{kind}"
+        z = lambda width=width: {"z": normal(3, width), "labels": None}  # noqa: E731
+        calls |= {
+            f"{path}.encode": lambda make=make: (make().encode, images()),
+            f"{path}.codes": lambda make=make: (make().codes, {"images": image_set()}),
+            f"{path}.outputs": lambda make=make, z=z: (make().outputs, z()),
+            f"{path}.decode": lambda make=make, z=z: (make().decode, z()),
+            f"{path}.sample": lambda make=make, z=z: (
+                make().sample, z() | {"generator": generator()}
+            ),
+            f"{path}.log_prob": lambda make=make, z=z: (make().log_prob, z() | images()),
+            f"{path}.target": lambda make=make, z=z, width=width: (
+                partial(_targeted, make()),
+                {
+                    "z": normal(3, width), "image": grey(1, 4, 4),
+                    "mask": torch.tensor([[True], [True], [False], [True]]).expand(4, 4).clone(),
+                },
+            ),
+        }  # fmt: skip
+    return calls
+
+
 def _objectives() -> dict[str, Callable[[], Call]]:
     q = lambda: {"mu": normal(4, 2), "logvar": 0.1 * normal(4, 2, seed=1)}  # noqa: E731
     more = lambda: {  # noqa: E731
@@ -633,6 +740,13 @@ def _objectives() -> dict[str, Callable[[], Call]]:
         ),
         "objectives.negative_elbo": lambda: (
             objectives.negative_elbo, more() | {"model": vae(), "beta": 1.0}
+        ),
+        "objectives.categorical_elbo": lambda: (
+            objectives.categorical_elbo,
+            more() | {"model": categorical(), "estimate": gradients.leave_one_out},
+        ),
+        "objectives.quantized": lambda: (
+            objectives.quantized, more() | {"model": vq(), "commitment": 0.5}
         ),
         "objectives.beta_tc": lambda: (
             objectives.beta_tc, more() | {"model": vae(), "n_images": 50, "beta": 3.0}

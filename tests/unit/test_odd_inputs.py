@@ -74,6 +74,8 @@ _WITHOUT_EFFECT = {
     "models.priors.ConditionalShift.kl": ("n_samples", "generator"),
     "objectives.negative_elbo": ("progress",),
     "objectives.beta_tc": ("progress",),
+    "objectives.categorical_elbo": ("progress",),
+    "objectives.quantized": ("progress", "generator"),
     "objectives.dip": ("progress",),
     "objectives.info_vae": ("progress",),
     "objectives.reconstruction_only": ("progress", "generator"),

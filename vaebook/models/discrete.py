@@ -128,7 +128,11 @@ class VQVAE(_LatentModel):
         """Return the number of the vector at each place, int64 [N, P]."""
         z = self.encode(images).detach()
         flat = z.reshape(-1, self.codebook.shape[1])
-        return nearest(flat, self.codebook.detach()).view(len(z), self.n_places)
+        try:
+            found = nearest(flat, self.codebook.detach())
+        except ValueError as error:
+            raise ValueError(f"images must have codes near vectors: {error}") from None
+        return found.view(len(z), self.n_places)
 
     def look_up(self, numbers: Tensor) -> Tensor:
         """Return the codes of numbers of vectors, [N, P] to [N, P D].

@@ -56,7 +56,7 @@ def exact(logits: Tensor, f: Function) -> Tensor:
         ValueError: when the logits aren't finite floats, or f's values have another shape.
 
     Example:
-        >>> exact(torch.zeros(5, 2), lambda y: y[..., 0].expand(-1, 5))
+        >>> exact(torch.zeros(5, 2), lambda y: y[..., 0])
         tensor([0.5000, 0.5000, 0.5000, 0.5000, 0.5000])
     """
     _check(logits, f)
@@ -104,7 +104,7 @@ def score_function(
     _check(logits, f)
     _checks.count(draws, "draws")
     if not isinstance(baseline, Tensor):
-        _checks.number(baseline, "baseline")
+        _checks.number(baseline, "baseline", -1e9, 1e9)
     elif baseline.shape not in ((), logits.shape[:-1]):
         raise ValueError(
             f"baseline must be a number or {list(logits.shape[:-1])}, got {list(baseline.shape)}"
@@ -203,7 +203,7 @@ def gumbel_softmax(
     Args:
         logits: of q, [..., K].
         f: maps points of the simplex [1, ..., K] to values [1, ...], differentiable.
-        temperature: :math:`\tau` > 0.
+        temperature: :math:`\tau`, in [1e-6, 1e6].
         hard: whether the value is that at the corner nearest to y, with the gradient of y: the
             source's straight-through Gumbel estimator.
         generator: source of the draw.
@@ -222,7 +222,7 @@ def gumbel_softmax(
         tensor(1.)
     """
     _check(logits, f)
-    _checks.number(temperature, "temperature", 0, open=True)
+    _checks.number(temperature, "temperature", 1e-6, 1e6)
     noisy = (logits + _gumbel(logits[None], generator)) / temperature
     y = noisy.softmax(-1)
     if hard:
@@ -250,7 +250,7 @@ def rebar(
     Args:
         logits: of q, [..., K].
         f: maps points of the simplex [1, ..., K] to values [1, ...], differentiable.
-        temperature: of both relaxed draws, > 0.
+        temperature: of both relaxed draws, in [1e-6, 1e6].
         weight: :math:`\eta`.
         generator: source of the draws.
 
@@ -268,8 +268,8 @@ def rebar(
         tensor(1.)
     """
     _check(logits, f)
-    _checks.number(temperature, "temperature", 0, open=True)
-    _checks.number(weight, "weight")
+    _checks.number(temperature, "temperature", 1e-6, 1e6)
+    _checks.number(weight, "weight", -1e6, 1e6)
     log_q = logits.log_softmax(-1)
     noisy = log_q + _gumbel(logits[None], generator)
     z = noisy.argmax(-1)
@@ -315,7 +315,7 @@ def score_function_moments(
     """
     q, values = _table(logits, values)
     if not isinstance(baseline, Tensor):
-        _checks.number(baseline, "baseline")
+        _checks.number(baseline, "baseline", -1e9, 1e9)
         baseline = values.new_tensor(baseline)
     elif baseline.shape not in ((), logits.shape[:-1]):
         raise ValueError(
@@ -410,6 +410,8 @@ def _table(logits: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
 
 def _values(f: Function, y: Tensor, shape: tuple[int, ...]) -> Tensor:
     values = f(y)
+    if isinstance(values, Tensor) and values.shape == y.shape[:-1]:
+        values = values.expand(shape)
     if not isinstance(values, Tensor) or values.shape != shape:
         found = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise ValueError(f"f must return {list(shape)} of points {list(y.shape)}, got {found}")
