@@ -400,7 +400,7 @@ def denoising_loss(
         generator: source of randomness.
 
     Source:
-        Denoising Diffusion Probabilistic Models (Ho et al., 2020), section 3.4 |
+        Denoising Diffusion Probabilistic Models (Ho et al., 2020) |
         https://arxiv.org/abs/2006.11239; Variational Diffusion Models (Kingma et al., 2021) |
         https://arxiv.org/abs/2107.00630, for the spread times.
 
@@ -523,7 +523,7 @@ def sample_sde(
     Source:
         Reverse-time diffusion equation models (Anderson, 1982) |
         https://doi.org/10.1016/0304-4149(82)90051-5; Denoising Diffusion Probabilistic Models (Ho
-        et al., 2020), algorithm 2 | https://arxiv.org/abs/2006.11239.
+        et al., 2020) | https://arxiv.org/abs/2006.11239.
 
     Example:
         >>> field = NoisedMixture(torch.tensor([[-2.0], [2.0]]), None)
@@ -562,7 +562,7 @@ def sample_ode(field: Field, z: Tensor, n_steps: int, process: Process | None = 
 
     Source:
         Score-Based Generative Modeling through Stochastic Differential Equations (Song et al.,
-        2021), section 4.3 | https://arxiv.org/abs/2011.13456; Elucidating the Design Space of
+        2021) | https://arxiv.org/abs/2011.13456; Elucidating the Design Space of
         Diffusion-Based Generative Models (Karras et al., 2022) | https://arxiv.org/abs/2206.00364,
         for Heun's rule.
 
@@ -598,7 +598,7 @@ def log_density_ode(
 
     Source:
         Score-Based Generative Modeling through Stochastic Differential Equations (Song et al.,
-        2021), section 4.3 | https://arxiv.org/abs/2011.13456; Neural Ordinary Differential
+        2021) | https://arxiv.org/abs/2011.13456; Neural Ordinary Differential
         Equations (Chen et al., 2018) | https://arxiv.org/abs/1806.07366.
 
     Example:
@@ -661,7 +661,7 @@ def guided(with_class: Field, without: Field, weight: float) -> Field:
         weight: w.
 
     Source:
-        Classifier-Free Diffusion Guidance (Ho and Salimans, 2022), equation 6 |
+        Classifier-Free Diffusion Guidance (Ho and Salimans, 2022) |
         https://arxiv.org/abs/2207.12598.
 
     Example:
@@ -729,7 +729,7 @@ def bound(
         generator: source of randomness.
 
     Source:
-        Variational Diffusion Models (Kingma et al., 2021), section 4 |
+        Variational Diffusion Models (Kingma et al., 2021) |
         https://arxiv.org/abs/2107.00630.
 
     Example:

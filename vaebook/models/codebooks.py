@@ -21,8 +21,8 @@ def nearest(z: Tensor, vectors: Tensor) -> Tensor:
         ValueError: when the shapes differ or a value isn't finite.
 
     Source:
-        Neural Discrete Representation Learning (van den Oord, Vinyals and Kavukcuoglu, 2017),
-        equations 1 and 2 | https://arxiv.org/abs/1711.00937
+        Neural Discrete Representation Learning (van den Oord, Vinyals and Kavukcuoglu, 2017) |
+        https://arxiv.org/abs/1711.00937
 
     Example:
         >>> nearest(torch.tensor([[0.9, 0.0]]), torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
@@ -101,8 +101,8 @@ def follow(
         ValueError: when the shapes differ, or the decay is out of its range.
 
     Source:
-        Neural Discrete Representation Learning (van den Oord, Vinyals and Kavukcuoglu, 2017),
-        appendix A.1 | https://arxiv.org/abs/1711.00937
+        Neural Discrete Representation Learning (van den Oord, Vinyals and Kavukcuoglu, 2017) |
+        https://arxiv.org/abs/1711.00937
 
     Example:
         >>> e = torch.tensor([[0.0], [9.0]])

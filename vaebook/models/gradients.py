@@ -212,7 +212,7 @@ def gumbel_softmax(
         ValueError: when an argument is out of range or f's values have another shape.
 
     Source:
-        Categorical Reparameterization with Gumbel-Softmax (Jang, Gu and Poole, 2017), equation 2 |
+        Categorical Reparameterization with Gumbel-Softmax (Jang, Gu and Poole, 2017) |
         https://arxiv.org/abs/1611.01144; The Concrete Distribution (Maddison et al.,
         2017) | https://arxiv.org/abs/1611.00712
 
