@@ -2,8 +2,8 @@ r"""Diffusion in a latent space: noise that grows, the exact score of what it ma
 
 The process is the variance-preserving one: a code :math:`z_0` becomes
 
-.. math:: z_t = \alpha_t z_0 + \sigma_t \epsilon, \quad \epsilon \sim N(0, I), \quad
-    \alpha_t^2 + \sigma_t^2 = 1, \qquad \lambda_t = \log(\alpha_t^2 / \sigma_t^2),
+.. math:: z_t &= \alpha_t z_0 + \sigma_t \epsilon, \quad \epsilon \sim N(0, I), \\
+    \alpha_t^2 + \sigma_t^2 &= 1, \quad \lambda_t = \log(\alpha_t^2 / \sigma_t^2),
 
 with a log signal-to-noise ratio :math:`\lambda_t` that falls linearly in t from 0 to 1. A *field*
 is what all else is made of: it maps noised codes [N, D] and their times, a number or [N], to the
@@ -56,8 +56,8 @@ Field = Callable[[Tensor, "float | Tensor"], Tensor]
 class Process:
     r"""The variance-preserving process whose log signal-to-noise ratio is linear in time.
 
-    .. math:: \lambda_t = \lambda_0 + t (\lambda_1 - \lambda_0), \qquad
-        \alpha_t^2 = \frac{1}{1 + e^{-\lambda_t}}, \qquad \sigma_t^2 = \frac{1}{1 + e^{\lambda_t}}
+    .. math:: \lambda_t &= \lambda_0 + t (\lambda_1 - \lambda_0), \\
+        \alpha_t^2 &= \frac{1}{1 + e^{-\lambda_t}}, \qquad \sigma_t^2 = \frac{1}{1 + e^{\lambda_t}}
 
     It solves :math:`dz = -\tfrac12 \beta_t z\, dt + \sqrt{\beta_t}\, dw` with
     :math:`\beta_t = (\lambda_0 - \lambda_1) \sigma_t^2`.
@@ -124,14 +124,14 @@ class NoisedMixture(nn.Module):
 
     With components :math:`N(\mu_k, \Sigma_k)` and weights :math:`w_k` the noised mixture is
 
-    .. math:: q_t(z) = \sum_k w_k N(z; \alpha_t \mu_k, S_k), \qquad
-        S_k = \alpha_t^2 \Sigma_k + \sigma_t^2 I,
+    .. math:: q_t(z) &= \sum_k w_k N(z; \alpha_t \mu_k, S_k), \\
+        S_k &= \alpha_t^2 \Sigma_k + \sigma_t^2 I,
 
     and the field, with the responsibilities :math:`r_k(z) \propto w_k N(z; \alpha_t \mu_k, S_k)`,
 
-    .. math:: \hat\epsilon(z, t) = -\sigma_t \nabla \log q_t(z)
-        = \sigma_t \sum_k r_k(z)\, S_k^{-1} (z - \alpha_t \mu_k)
-        = \operatorname{E}[\epsilon \mid z_t = z].
+    .. math:: \hat\epsilon(z, t) &= -\sigma_t \nabla \log q_t(z) \\
+        &= \sigma_t \sum_k r_k(z)\, S_k^{-1} (z - \alpha_t \mu_k) \\
+        &= \operatorname{E}[\epsilon \mid z_t = z].
 
     It is a field: calling it returns :math:`\hat\epsilon`. Sums run in float64.
 
@@ -506,8 +506,8 @@ def sample_sde(
 
     For times s < t, evenly spaced, with :math:`c = 1 - e^{\lambda_t - \lambda_s}`,
 
-    .. math:: z_s = \frac{\alpha_s}{\alpha_t} \left( z_t - c\, \sigma_t\, \hat\epsilon(z_t, t)
-        \right) + \sigma_s \sqrt{c}\, \epsilon,
+    .. math:: z_s = \frac{\alpha_s}{\alpha_t} (z_t - c\, \sigma_t\, \hat\epsilon(z_t, t))
+        + \sigma_s \sqrt{c}\, \epsilon,
 
     which is :math:`q(z_s | z_t, z_0)` with the code believed in for :math:`z_0`, and in the limit
     of many steps the reverse of the process, :math:`dz = \left( -\tfrac12 \beta z
@@ -584,8 +584,8 @@ def log_density_ode(
 
     The equation is solved forwards, from z at time 0 to N(0, I) at time 1, with
 
-    .. math:: \frac{d \log p(z)}{d \log \rho} = -\sigma \left( \mathrm{div}\, \hat\epsilon(z, t)
-        - D \sigma \right),
+    .. math:: \frac{d \log p(z)}{d \log \rho}
+        = -\sigma (\mathrm{div}\, \hat\epsilon(z, t) - D \sigma),
 
     the divergence by D backward passes, without an estimate. It is the density of codes with the
     little noise that there is at time 0.
@@ -709,10 +709,10 @@ def bound(
 
     Its encoder is the process, its decoder the ancestral step of :func:`sample_sde`, and
 
-    .. math:: -\log p(z) \le \mathrm{KL}(q(z_1|z) \| N(0, I))
-        + \tfrac12 \sum_{i=1}^{T} \operatorname{E} \left( e^{\lambda_{s} - \lambda_{t}} - 1 \right)
-        \|\epsilon - \hat\epsilon(z_{t}, t)\|^2
-        + \operatorname{E}\left[-\log p(z|z_0)\right],
+    .. math:: -\log p(z) &\le \mathrm{KL}(q(z_1|z) \| N(0, I)) \\
+        &+ \tfrac12 \sum_{i=1}^{T} (e^{\lambda_s - \lambda_t} - 1)
+        \operatorname{E} \|\epsilon - \hat\epsilon(z_t, t)\|^2 \\
+        &+ \operatorname{E}[-\log p(z|z_0)],
 
     with :math:`t = i/T`, :math:`s = (i-1)/T` and :math:`p(z|z_0) = N(z_0/\alpha_0,
     \sigma_0^2/\alpha_0^2 I)`. As T grows the sum becomes

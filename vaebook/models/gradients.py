@@ -293,8 +293,8 @@ def score_function_moments(
 ) -> Moments:
     r"""Return mean and variance of one draw of :func:`score_function`; M draws divide the latter.
 
-    .. math:: \mathbb{E}\,\hat g = q \circ (F - \bar F), \qquad
-        \mathbb{E} \|\hat g\|^2 = \sum_k q_k (F_k - b)^2 \|e_k - q\|^2
+    .. math:: \mathbb{E}\,\hat g &= q \circ (F - \bar F), \\
+        \mathbb{E} \|\hat g\|^2 &= \sum_k q_k (F_k - b)^2 \|e_k - q\|^2
 
     The mean is the exact gradient.
 
@@ -330,8 +330,8 @@ def score_function_moments(
 def leave_one_out_moments(logits: Tensor, values: Tensor, draws: int = 4) -> Moments:
     r"""Return mean and variance of :func:`leave_one_out`, those of a sample covariance.
 
-    .. math:: \sum_k \frac{1}{M}\Big(\mu_{22,k} - \frac{M - 2}{M - 1}\,g_k^2
-        + \frac{1}{M - 1}\,\operatorname{Var} f \; q_k (1 - q_k)\Big)
+    .. math:: \sum_k \frac{1}{M}\Big(\mu_{22,k} &- \frac{M - 2}{M - 1}\,g_k^2 \\
+        &+ \frac{1}{M - 1}\,\operatorname{Var} f \; q_k (1 - q_k)\Big)
 
     with g the exact gradient and :math:`\mu_{22,k}` the mean of
     :math:`(f(e_z) - \bar F)^2 (1_{z = k} - q_k)^2`.
