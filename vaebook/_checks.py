@@ -245,6 +245,14 @@ def double(value: Tensor) -> Tensor:
     return value.double()
 
 
+def shares(value: object, name: str, n: int) -> None:
+    """Refuse what isn't a distribution over n things, each of which has a part, [n]."""
+    floats(value, name, (n,))
+    assert isinstance(value, Tensor)
+    if not (bool((value > 0).all()) and abs(value.sum().item() - 1) < 1e-4):
+        raise ValueError(f"{name} must be positive and sum to 1, got {value.tolist()}")
+
+
 def cholesky(covariance: Tensor, name: str) -> Tensor:
     r"""Return the root L of covariances :math:`LL^\top`, [..., D, D], in the kind of `double`.
 

@@ -32,7 +32,6 @@ from torch.nn import functional as F
 from vaebook import _checks
 from vaebook.datasets import ImageSet
 from vaebook.models import VAE, Autoencoder, Classifier, gradients
-from vaebook.models.codebooks import nearest
 from vaebook.models.discrete import VQVAE, CategoricalVAE
 from vaebook.models.priors import StandardNormal
 
@@ -592,9 +591,8 @@ def quantized(
     _check(model, VQVAE, batch)
     _checks.number(commitment, "commitment", 0)
     z = model.encode(batch.images)
-    flat = z.detach().reshape(-1, model.codebook.shape[1])
     try:
-        numbers = nearest(flat, model.codebook.detach()).view(len(z), model.n_places)
+        numbers = model.closest(z)
     except ValueError as error:
         raise ValueError(f"batch must have codes near vectors: {error}") from None
     vectors = model.look_up(numbers)

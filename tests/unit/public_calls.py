@@ -234,9 +234,7 @@ def vamp() -> learned_priors.VampPrior:
 
 
 def flow() -> learned_priors.Flow:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return learned_priors.Flow(2, 1, (4,))
+    return seeded(learned_priors.Flow, 2, 1, (4,))
 
 
 def chain(t: int = 8) -> samplers.Chain:
@@ -692,6 +690,7 @@ def _discrete() -> dict[str, Callable[[], Call]]:
         "models.discrete.VQVAE.look_up": lambda: (
             vq().look_up, {"numbers": torch.tensor([[0, 1], [2, 0]])}
         ),
+        "models.discrete.VQVAE.closest": lambda: (vq().closest, {"z": normal(3, 4)}),
         "models.discrete.VQVAE.numbers": lambda: (vq().numbers, images()),
         "models.discrete.VQVAE.quantized": lambda: (vq().quantized, images()),
         "models.discrete.CategoricalVAE.values": lambda: (categorical().values, images()),

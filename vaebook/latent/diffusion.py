@@ -40,7 +40,10 @@ from torch import Generator, Tensor, nn
 
 from vaebook import _checks
 from vaebook._checks import double
+from vaebook.models import VAE
 from vaebook.models.networks import he_
+from vaebook.models.priors import StandardNormal
+from vaebook.objectives import kl_divergence
 from vaebook.training import one_cycle
 
 # Entries of the largest table [points, components] held at once; 8 MB suit a core's cache.
@@ -180,9 +183,7 @@ class NoisedMixture(nn.Module):
             _checks.floats(logvar, "logvar", (k, d), largest=40)
         if weights is None:
             weights = torch.full_like(mu[:, 0], 1 / k)
-        _checks.floats(weights, "weights", (k,))
-        if not (bool((weights > 0).all()) and abs(weights.sum().item() - 1) < 1e-4):
-            raise ValueError(f"weights must be positive and sum to 1, got {weights.tolist()}")
+        _checks.shares(weights, "weights", k)
         _checks.same_device(mu=mu, logvar=logvar, weights=weights)
         if axes is not None:
             _checks.floats(axes, "axes", (k, d, d))
@@ -347,7 +348,6 @@ class Denoiser(nn.Module):
         _checks.floats(z, "z", ("N", self.latent_dim), largest=1e9)
         _checks.suits(z, "z", self.layers)
         times = _times(t, z)[:, None]
-        lam = self.process.log_snr(times)
         # From half a wave over the whole range to several within a unit of the ratio.
         waves = 2.0 ** torch.arange(_WAVES, device=z.device, dtype=z.dtype)
         phase = math.pi / 2 * waves * times
@@ -362,7 +362,7 @@ class Denoiser(nn.Module):
         elif labels is not None:
             raise ValueError("labels must be None for a denoiser without classes")
         v = self.layers(torch.cat(inputs, 1))
-        return (-lam).sigmoid().sqrt() * z + lam.sigmoid().sqrt() * v
+        return self.process.sigma(times) * z + self.process.alpha(times) * v
 
     def given(self, labels: Tensor) -> Field:
         """Return the field of codes whose classes are told, [N]."""
@@ -477,7 +477,7 @@ def fit(
         rows = _checks.randint(len(mu), batch_size, mu.device, generator)
         z = mu[rows]
         if logvar is not None:
-            z = z + (0.5 * logvar[rows]).exp() * _checks.randn(z.shape, z, generator)
+            z = VAE.reparameterize(z, logvar[rows], generator)
         field: Field = denoiser
         if labels is not None:
             untold = _checks.rand((batch_size,), z, generator) < drop
@@ -621,7 +621,7 @@ def log_density_ode(
 
     end, change = _solve(with_divergence, z, _grid(n_steps, z).flip(0), process)
     assert change is not None
-    return -0.5 * (end.square() + math.log(2 * math.pi)).sum(1) + change
+    return StandardNormal(end.shape[1]).to(end).log_prob(end) + change
 
 
 def _solve(
@@ -745,8 +745,7 @@ def bound(
         raise ValueError(f"continuous must be True or False, got {continuous!r}")
     ends = torch.tensor([0.0, 1.0]).to(z)
     (alpha_0, alpha_1), (sigma_0, sigma_1) = process.alpha(ends), process.sigma(ends)
-    variance = sigma_1.square()
-    prior = 0.5 * ((alpha_1 * z).square() + torch.expm1(variance.log()) - variance.log()).sum(1)
+    prior = kl_divergence(alpha_1 * z, (2 * sigma_1.log()).expand_as(z))
 
     gap = (process.first - process.last) / n_steps
     offset = _checks.rand((1,), z, generator).item() if continuous else 1.0

@@ -126,13 +126,20 @@ class VQVAE(_LatentModel):
 
     def numbers(self, images: Tensor) -> Tensor:
         """Return the number of the vector at each place, int64 [N, P]."""
-        z = self.encode(images).detach()
-        flat = z.reshape(-1, self.codebook.shape[1])
         try:
-            found = nearest(flat, self.codebook.detach())
+            return self.closest(self.encode(images))
         except ValueError as error:
             raise ValueError(f"images must have codes near vectors: {error}") from None
-        return found.view(len(z), self.n_places)
+
+    def closest(self, z: Tensor) -> Tensor:
+        """Return the number of the vector that is nearest at each place of codes, int64 [N, P].
+
+        Args:
+            z: codes before they are replaced, [N, P D].
+        """
+        _checks.points(z, "z", ("N", self.latent_dim))
+        flat = z.detach().reshape(-1, self.codebook.shape[1])
+        return nearest(flat, self.codebook.detach()).view(len(z), self.n_places)
 
     def look_up(self, numbers: Tensor) -> Tensor:
         """Return the codes of numbers of vectors, [N, P] to [N, P D].

@@ -103,12 +103,7 @@ def score_function(
     """
     _check(logits, f)
     _checks.count(draws, "draws")
-    if not isinstance(baseline, Tensor):
-        _checks.number(baseline, "baseline", -1e9, 1e9)
-    elif baseline.shape not in ((), logits.shape[:-1]):
-        raise ValueError(
-            f"baseline must be a number or {list(logits.shape[:-1])}, got {list(baseline.shape)}"
-        )
+    baseline = _baseline(baseline, logits)
     log_q, value = _drawn(logits, f, draws, generator)
     return (value + (value.detach() - baseline) * (log_q - log_q.detach())).mean(0)
 
@@ -314,13 +309,7 @@ def score_function_moments(
         Moments(mean=tensor([ 0.5000, -0.5000]), variance=tensor(0.))
     """
     q, values = _table(logits, values)
-    if not isinstance(baseline, Tensor):
-        _checks.number(baseline, "baseline", -1e9, 1e9)
-        baseline = values.new_tensor(baseline)
-    elif baseline.shape not in ((), logits.shape[:-1]):
-        raise ValueError(
-            f"baseline must be a number or {list(logits.shape[:-1])}, got {list(baseline.shape)}"
-        )
+    baseline = _baseline(baseline, logits)
     mean = q * (values - (q * values).sum(-1, keepdim=True))
     reach = 1 - 2 * q + q.square().sum(-1, keepdim=True)
     squares = (q * (values - baseline[..., None]).square() * reach).sum(-1)
@@ -399,6 +388,17 @@ def _check(logits: Tensor, f: Function) -> None:
     _checks.floats(logits, "logits", ("...", "K"))
     if not callable(f):
         raise ValueError(f"f must be a function of points of the simplex, got {f!r}")
+
+
+def _baseline(baseline: float | Tensor, logits: Tensor) -> Tensor:
+    if not isinstance(baseline, Tensor):
+        _checks.number(baseline, "baseline", -1e9, 1e9)
+        return logits.new_tensor(baseline)
+    if baseline.shape not in ((), logits.shape[:-1]):
+        raise ValueError(
+            f"baseline must be a number or {list(logits.shape[:-1])}, got {list(baseline.shape)}"
+        )
+    return baseline
 
 
 def _table(logits: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:

@@ -421,10 +421,8 @@ class Mixture(MixturePrior):
         _checks.floats(logvars, "logvars", tuple(means.shape))
         if weights is None:
             weights = torch.full_like(means[:, 0], 1 / len(means))
-        _checks.floats(weights, "weights", (len(means),))
+        _checks.shares(weights, "weights", len(means))
         _checks.alike(means=means, logvars=logvars, weights=weights)
-        if not (bool((weights > 0).all()) and abs(weights.sum().item() - 1) < 1e-4):
-            raise ValueError(f"weights must be positive and sum to 1, got {weights.tolist()}")
         self.register_buffer("means", means.detach().clone())
         self.register_buffer("logvars", logvars.detach().clone())
         self.register_buffer("log_weights", weights.detach().log())
