@@ -588,7 +588,9 @@ def log_density_ode(
         = -\sigma (\mathrm{div}\, \hat\epsilon(z, t) - D \sigma),
 
     the divergence by D backward passes, without an estimate. It is the density of codes with the
-    little noise that there is at time 0.
+    little noise that there is at time 0, and that of a flow which begins at N(0, I) and not at the
+    noised codes of time 1: far out, and with the process as it is by default, some hundredths of a
+    nat lie between the two.
 
     Args:
         field: maps noised codes and times to noise, differentiable in the codes.
