@@ -14,6 +14,7 @@ __all__ = [
     "ClassMoments",
     "CovarianceParts",
     "Estimate",
+    "Surgery",
     "aggregate_information",
     "bhattacharyya",
     "class_moments",
@@ -21,6 +22,7 @@ __all__ = [
     "log_density",
     "log_posterior",
     "mixture_kl",
+    "surgery",
 ]
 
 import copy
@@ -39,6 +41,8 @@ _TABLE = 2**20
 
 # Beyond it a variance, or the square of a distance divided by one, leaves the range of float32.
 _LARGEST_LOGVAR = 40.0
+
+_LINES, _LONGEST = 64, 9_000  # of a grid: lines at a time, and points of the longest line
 
 
 class ClassMoments(NamedTuple):
@@ -70,6 +74,14 @@ class AggregateInformation(NamedTuple):
     marginal_kl: Estimate
     information: Estimate
     information_left_out: Estimate
+
+
+class Surgery(NamedTuple):
+    """The mean KL in its two parts, nats: `mean_kl = information + marginal_kl`."""
+
+    mean_kl: float
+    information: float
+    marginal_kl: float
 
 
 def class_moments(
@@ -305,6 +317,93 @@ def aggregate_information(
         information=_estimate(log_own - log_aggregate),
         information_left_out=_estimate(log_own - log_others + math.log(n - 1)),
     )
+
+
+def surgery(
+    mu: Tensor,
+    logvar: Tensor,
+    prior: Prior | None = None,
+    step: float = 0.01,
+) -> Surgery:
+    r"""Split the mean KL of codes in the plane without draws, by sums over a grid.
+
+    .. math:: \underbrace{\frac1N \sum_i KL(q_i \| p)}_{\text{mean\_kl}}
+        = \underbrace{H(q) - \frac1N \sum_i H(q_i)}_{\text{information}}
+        + \underbrace{\int q \log \frac qp}_{\text{marginal\_kl}}, \qquad
+        q = \frac1N \sum_i q_i
+
+    The entropies :math:`H(q_i)` are in closed form; the two integrals run over a grid that reaches
+    six standard deviations beyond each code. Components are products of two Gaussians, so that
+    their sum on the grid is one product of matrices. A grid whose step is the least standard
+    deviation misses an integral of one component by 5e-9 of it.
+
+    Args:
+        mu: means of the codes, [N, 2].
+        logvar: their log-variances, [N, 2].
+        prior: p, one for all images; N(0, I) by default.
+        step: of the grid, at most the least standard deviation.
+
+    Raises:
+        ValueError: when the codes are not in the plane, one is narrower than the step, the grid
+            would have more than 9,000 points per dimension, or the prior is of another dimension
+            or depends on the image.
+
+    Source:
+        ELBO surgery: yet another way to carve up the variational evidence lower bound (Hoffman
+        and Johnson, 2016), for the identity.
+
+    Example:
+        >>> far = torch.tensor([[-9.0, 0.0], [9.0, 0.0]])
+        >>> found = surgery(far, torch.zeros(2, 2), step=0.5)
+        >>> round(found.information, 4), round(found.mean_kl, 4)  # one bit; 9^2 / 2
+        (0.6931, 40.5)
+    """
+    _check_codes(mu, logvar)
+    if mu.shape[1] != 2:
+        raise ValueError(f"mu must be [N, 2], got {list(mu.shape)}")
+    if prior is None:
+        prior = StandardNormal(2)
+    if not isinstance(prior, Prior) or prior.latent_dim != 2:
+        raise ValueError(f"prior must be a Prior over 2 dimensions or None, got {prior!r}")
+    _checks.number(step, "step", 0, 1e6, open=True)
+    mu, logvar = double(mu), double(logvar)
+    deviation = (0.5 * logvar).exp()
+    if step > 1.000001 * deviation.min().item():
+        raise ValueError(
+            f"step must be at most the least standard deviation, {deviation.min().item():.3g}, "
+            f"got {step:g}"
+        )
+    low, high = (mu - 6 * deviation).amin(0), (mu + 6 * deviation).amax(0)
+    sizes = ((high - low) / step).ceil().long() + 1
+    if int(sizes.max()) > _LONGEST:
+        raise ValueError(
+            f"step must be larger than {step:g}: the grid would have {int(sizes.max()):,} points "
+            f"in a dimension, more than {_LONGEST:,}"
+        )
+    axes = [
+        low[j] + step * torch.arange(int(sizes[j]), dtype=mu.dtype, device=mu.device)
+        for j in (0, 1)
+    ]
+    rows, columns = (
+        _log_normal(axes[j][:, None, None], mu[:, j, None], logvar[:, j, None]).exp()
+        for j in (0, 1)
+    )
+    prior = copy.deepcopy(prior).to(mu)
+    entropy = cross = mass = 0.0
+    with torch.no_grad():
+        for x, row in zip(axes[0].split(_LINES), rows.split(_LINES), strict=True):
+            density = row @ columns.T / len(mu)
+            points = torch.cartesian_prod(x, axes[1])
+            # Where no code reaches, the prior is not asked.
+            there = density.flatten() > 0
+            weights = density.flatten()[there] * step**2
+            entropy -= torch.xlogy(density, density).sum().item() * step**2
+            cross -= (weights * prior.log_prob(points[there])).sum().item()
+            mass += weights.sum().item()
+    own = 0.5 * (logvar + math.log(2 * math.pi * math.e)).sum(1).mean().item()
+    # What the grid's edges leave out, some 1e-9, is shared out.
+    entropy, cross = entropy / mass + math.log(mass), cross / mass
+    return Surgery(cross - own, entropy - own, cross - entropy)
 
 
 def bhattacharyya(means: Tensor, covariances: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
-from vaebook.recipes.book import part1, part2, part4, part5
+from vaebook.recipes.book import part1, part2, part4, part5, part6
 from vaebook.recipes.recipe import Recipe
 
 WEIGHTS = Path(__file__).parent.with_name("weights")
@@ -14,7 +14,7 @@ WEIGHTS = Path(__file__).parent.with_name("weights")
 
 @cache
 def _recipes() -> dict[str, Recipe]:
-    parts = (part1, part2, part4, part5)
+    parts = (part1, part2, part4, part5, part6)
     return {recipe.name: recipe for part in parts for recipe in part.recipes()}
 
 

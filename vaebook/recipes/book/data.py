@@ -8,6 +8,7 @@ __all__ = [
     "FASHION",
     "HEATMAPS",
     "MNIST",
+    "MNIST_THIRD",
     "T_COIN",
     "T_LARGE",
     "T_SMALL",
@@ -24,6 +25,11 @@ from vaebook.recipes.recipe import Data, checksum_of
 
 def _mnist() -> tuple[ImageSet, ImageSet]:
     return datasets.mnist(train=True), datasets.mnist(train=False)
+
+
+def _mnist_third() -> tuple[ImageSet, ImageSet]:
+    train, test = _mnist()
+    return train.split(1 / 3, seed=0)[0], test.split(1 / 5, seed=0)[0]
 
 
 def _fashion() -> tuple[ImageSet, ImageSet]:
@@ -43,6 +49,9 @@ def _t_heatmaps(heavy: Literal["large", "small", "coin"]) -> tuple[ImageSet, Ima
 
 
 MNIST = Data(_mnist, "6e0bb2c9286da3df61e6e137cfe4e493d56ac0ac5270eac636b7924b0f58c14b")
+MNIST_THIRD = Data(
+    _mnist_third, "f0c9b9a0a898354c9efcedec6825d9265488ff9b08e534d0f10a5941e91ec5d4"
+)
 FASHION = Data(_fashion, "7fdf4f98f4574ebbc30e7f007f6e6fb72629a5ef065b448137070bc08329245e")
 DIGITS = Data(_digits, "d00fe596ebe2a862285cbe4345f0f69f5d0c115292be1cb1260acddd9294e010")
 HEATMAPS = Data(_heatmaps, "3f5e553e31fbcb95bcb91dc60442847567c7d20d3af62590f838dfa7de260068")

@@ -1,0 +1,93 @@
+"""After N(0, I): priors that are learned."""
+
+__all__ = ["PRIORS", "PRIOR_SEEDS", "recipes"]
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from vaebook import datasets
+from vaebook.datasets import binarize
+from vaebook.models import VAE, Bernoulli
+from vaebook.models.learned_priors import Flow, LearnedMixture, VampPrior
+from vaebook.models.networks import MLPDecoder, MLPEncoder
+from vaebook.models.priors import Prior
+from vaebook.recipes.book.data import MNIST_THIRD
+from vaebook.recipes.recipe import Recipe
+
+PART = "VI. After N(0, I)"
+
+PRIOR_SEEDS = {2: range(10), 16: range(5)}  # by the number of latent dimensions
+PRIORS = ("normal", "mixture", "vamp", "flow")  # trained along with the model
+_COMPONENTS = 50
+
+
+def recipes() -> list[Recipe]:
+    """Return the recipes of Part VI."""
+    # All of a seed before the next one: a study that is stopped has whole seeds.
+    return [
+        *(
+            _learned_prior(dim, prior, seed)
+            for dim, seeds in PRIOR_SEEDS.items()
+            for seed in seeds
+            for prior in PRIORS
+        ),
+        _learned_prior(2, "vamp", 0, 10),
+    ]
+
+
+def _normal(encoder: MLPEncoder, dim: int, count: int) -> None:
+    return None
+
+
+def _mixture(encoder: MLPEncoder, dim: int, count: int) -> Prior:
+    return LearnedMixture(torch.randn(count, dim), torch.full((count, dim), -1.0))
+
+
+def _vamp(encoder: MLPEncoder, dim: int, count: int) -> Prior:
+    # Digits that are none of MNIST's, so that a model can be built where MNIST is missing.
+    digits = datasets.digits().images
+    return VampPrior(encoder, dim, digits[torch.randperm(len(digits))[:count]])
+
+
+def _flow(encoder: MLPEncoder, dim: int, count: int) -> Prior:
+    return Flow(dim)
+
+
+_BUILDERS: dict[str, Callable[[MLPEncoder, int, int], Prior | None]] = {
+    "normal": _normal,
+    "mixture": _mixture,
+    "vamp": _vamp,
+    "flow": _flow,
+}
+
+
+def _model(dim: int, prior: Callable[[MLPEncoder, int, int], Prior | None], count: int) -> VAE:
+    encoder, decoder = MLPEncoder(2 * dim, (64, 32)), MLPDecoder(dim, (32, 64))
+    return VAE(encoder, decoder, dim, Bernoulli(), prior(encoder, dim, count))
+
+
+def _learned_prior(dim: int, prior: str, seed: int, count: int = _COMPONENTS) -> Recipe:
+    size = "" if count == _COMPONENTS else str(count)
+    about = {
+        "normal": "N(0, I)",
+        "mixture": f"a learned mixture of {count}",
+        "vamp": f"a VampPrior of {count}",
+        "flow": "a spline flow",
+    }
+    return Recipe(
+        f"prior-{dim}d-{prior}{size}-s{seed}",
+        MNIST_THIRD,
+        partial(_model, dim, _BUILDERS[prior], count),
+        part=PART,
+        epochs=10,
+        learning_rate=4e-3,
+        batch_size=256,
+        transform=binarize,
+        seed=seed,
+        n_codes=1000,
+        keep_steps=False,
+        summary=f"784-64-32-{dim} MLP VAE on a third of binarised MNIST, {about[prior]} as prior",
+        tags={"prior": prior, "dimensions": dim, "components": count, "seed": seed},
+    )
