@@ -54,6 +54,7 @@ The chapter on learned priors reads the table.
 """
 
 import math
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ FEWER = {
     200: ("mixture-10", "mixture-50"),
     1000: ("mixture-10", "mixture-50", "mixture-200"),
 }
+STEPS = (0.1, 0.06, 0.04)  # of the grid, before it is refined
 N_EVIDENCE, N_SURGERY, N_HALF = 500, 2000, 5000
 
 
@@ -159,7 +161,12 @@ def fitted(prior: str, model: VAE, codes: Codes) -> Prior:
 def evidence(model: VAE, n_samples: int = 500) -> Tensor:
     images = held_out()[:N_EVIDENCE]
     if model.latent_dim == 2:
-        return bounds.log_evidence_grid(model, images, 267, 8.0)
+        # Three units beyond the codes, and finer until no image is refused.
+        extent = model.codes(images).mu.abs().max().item() + 3
+        for step in STEPS[:-1]:
+            with suppress(ValueError):
+                return bounds.log_evidence_grid(model, images, int(2 * extent / step), extent)
+        return bounds.log_evidence_grid(model, images, int(2 * extent / STEPS[-1]), extent)
     return bounds.log_evidence(model, images, n_samples, Generator().manual_seed(4))
 
 
