@@ -9,6 +9,7 @@ __all__ = [
     "beta_dial",
     "chains",
     "draw_digit",
+    "draw_prior",
     "elbo_bench",
     "half_digit",
     "heatmap_panel",
@@ -33,13 +34,14 @@ from vaebook import _checks
 from vaebook.datasets import ImageSet, heatmap_images, t_heatmap_images
 from vaebook.figures.pictures import picture, read_texts
 from vaebook.figures.renderer import CATEGORICAL, SEQUENTIAL
-from vaebook.latent import samplers
+from vaebook.latent import mixtures, samplers
 from vaebook.live import pictures
 from vaebook.live.pack import Precision, pack, pack_decoder, seal
 from vaebook.live.page import Live
 from vaebook.measures.cone import cone_path
 from vaebook.models import VAE, Autoencoder, Bernoulli
-from vaebook.models.priors import StandardNormal
+from vaebook.models.learned_priors import VampPrior
+from vaebook.models.priors import Prior, StandardNormal
 from vaebook.objectives import negative_elbo
 from vaebook.training import fit
 
@@ -51,6 +53,7 @@ _NOISE = (1.2, -0.8)  # of the pipeline's first draw
 # Degrees of freedom that can be dialled, steps that look alike.
 _LADDER = (2.0, 2.5, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200)
 _FACTORS = ("var_x", "var_y", "corr")
+_CELLS, _DEPTH = 96, 24.0  # of a density on the page: points along a side, nats down from its peak
 _SHADES = 12  # of a quantity on a plane
 
 
@@ -331,6 +334,136 @@ def draw_digit(
     }
     models = {encoder_name: encoder_text, name: text}
     return Live("vaebook-draw-digit", config, models, drawn, 2 * [_ANY], alt)
+
+
+def draw_prior(
+    model: VAE,
+    mu: Tensor,
+    logvar: Tensor,
+    labels: Tensor | None,
+    others: Mapping[str, Prior],
+    examples: Tensor,
+    *,
+    alt: str,
+    names: Sequence[str] = _DIGITS,
+    dtype: Precision = "int8",
+) -> Live:
+    r"""A VampPrior to draw: pseudo-inputs on an easel, the prior that they make, and its samples.
+
+    .. math:: p(z) = \frac1K \sum_k q(z|u_k), \qquad \mathrm{KL}(q(z)\,\|\,p)
+        = -H(q) - \operatorname{E}_{q} \log p(z)
+
+    The reader scratches a pseudo-input away, draws another, and the prior's contours on the plane,
+    the KL and decoded draws follow; encoder and decoder run in the page. Of the other priors
+    density, KL and draws are computed here. H(q) is that of the codes given, by a grid; the
+    expectation is the mean over four draws of each code.
+
+    Args:
+        model: a VAE of 28 × 28 images with two latent dimensions, a VampPrior and Bernoulli
+            pixels; ten pseudo-inputs fill two rows.
+        mu: means of held-out codes, [N, 2].
+        logvar: their log-variances, [N, 2].
+        labels: their classes, [N], from 0 on; None where there are none.
+        others: priors to compare with, by what they are called.
+        examples: images to put in place of a pseudo-input, [E, 1, 28, 28] in [0, 1].
+        alt: what is to be seen.
+        names: of the classes; their numbers where there are none.
+        dtype: of the weights on the page.
+
+    Raises:
+        ValueError: for another model, examples of another size, or a prior that is not of the
+            plane.
+
+    Example:
+        >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
+        >>> encoder, digits = MLPEncoder(4), torch.zeros(2, 1, 28, 28)
+        >>> prior = VampPrior(encoder, 2, digits)
+        >>> model = VAE(encoder, MLPDecoder(2), 2, Bernoulli(), prior)
+        >>> normal = {"N(0, I)": StandardNormal(2)}
+        >>> codes = torch.randn(9, 2), torch.zeros(9, 2), None
+        >>> live = draw_prior(model, *codes, normal, digits, alt="A prior.")
+        >>> len(live.config["inputs"]), live.config["others"][0]["title"]
+        (2, 'N(0, I)')
+    """
+    _checks.instance(model, "model", VAE)
+    prior = model.prior
+    if not (model.latent_dim == 2 and isinstance(prior, VampPrior)) or not isinstance(
+        model.likelihood, Bernoulli
+    ):
+        raise ValueError(
+            "model must be a VAE with 2 latent dimensions, a VampPrior and Bernoulli pixels, got "
+            f"{model.latent_dim}, {type(prior).__name__} and {type(model.likelihood).__name__}"
+        )
+    _check_images(examples, "examples", ["E", 1, 28, 28])
+    decoder = pack_decoder(model, dtype)
+    if decoder["output"] != [1, 28, 28]:
+        raise ValueError(
+            f"model must be of grey images [1, 28, 28], as one draws them, got {decoder['output']}"
+        )
+    encoder = _pack_encoder(model, [1, 28, 28], dtype)
+    (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
+    _checks.instance(others, "others", Mapping)
+    for title, other in others.items():
+        if not isinstance(other, Prior) or other.latent_dim != 2:
+            raise ValueError(f"others must be Priors over 2 dimensions, got {title}: {other!r}")
+    mu, labels, names = _codes(model, mu, labels, names)
+    _checks.floats(logvar, "logvar", tuple(mu.shape))
+    logvar = logvar.detach().cpu()
+    extent = pictures.half_side(mu)
+    deviation = (0.5 * logvar).exp()
+    noise = torch.randn((4, *mu.shape), generator=torch.Generator().manual_seed(0))
+    drawn = (mu + deviation * noise).flatten(0, 1)
+    step = min(0.02 * extent, deviation.min().item())
+    own = 0.5 * (logvar.double() + math.log(2 * math.pi * math.e)).sum(1).mean().item()
+    entropy = own + mixtures.surgery(mu, logvar, step=step).information
+    with torch.no_grad():
+        inputs = prior.pseudo_inputs.cpu()
+        compared = [
+            _compared(title, other, drawn, entropy, extent) for title, other in others.items()
+        ]
+        sample = prior.sample(18, None, torch.Generator().manual_seed(0))
+        decoded = model.decode(sample).cpu()
+    config = {
+        "encoder": encoder_name,
+        "decoder": name,
+        "inputs": [pictures.bytes_of(image) for image in inputs],
+        "examples": [pictures.bytes_of(image) for image in examples],
+        "others": compared,
+        "drawn": _reached(drawn),
+        "entropy": entropy,
+        "plane": _plane(mu, labels, names, extent),
+    }
+    shown = {
+        "pseudo-inputs": pictures.grid(inputs[None]),
+        "cloud": _cloud(mu, labels, names, extent),
+        "decoded draws": pictures.grid(decoded.unflatten(0, (2, 9))),
+    }
+    models = {encoder_name: encoder_text, name: text}
+    return Live("vaebook-draw-prior", config, models, shown, 2 * [_ANY], alt)
+
+
+def _reached(z: Tensor) -> dict[str, Any]:
+    """Places of 16 bits in the square that holds them all."""
+    extent = max(1.0, z.abs().max().item())
+    return {"data": pictures.places(z, extent), "extent": extent}
+
+
+def _compared(
+    title: str, prior: Prior, drawn: Tensor, entropy: float, extent: float
+) -> dict[str, Any]:
+    """What the page shows of a prior that it can't compute: density, KL and draws."""
+    axis = torch.linspace(-extent, extent, _CELLS)
+    y, x = torch.meshgrid(axis.flip(0), axis, indexing="ij")
+    like = _checks.first_weight(prior, drawn)
+    logs = prior.log_prob(torch.stack([x.flatten(), y.flatten()], 1).to(like)).cpu()
+    logs = ((logs - logs.max()) / _DEPTH + 1).clamp(0, 1)
+    draws = prior.sample(18, None, torch.Generator().manual_seed(0)).cpu()
+    return {
+        "title": title,
+        "logs": pictures.bytes_of(logs),
+        "kl": -entropy - prior.log_prob(drawn.to(like)).mean().item(),
+        "draws": _reached(draws),
+    }
 
 
 def half_digit(

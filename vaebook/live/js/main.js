@@ -7,6 +7,7 @@ import { bestQ, elboTerms } from "./elbo.js";
 import { BetaDial } from "./figures/beta_dial.js";
 import { Chains } from "./figures/chains.js";
 import { DrawDigit } from "./figures/draw_digit.js";
+import { DrawPrior } from "./figures/draw_prior.js";
 import { ElboBench } from "./figures/elbo_bench.js";
 import { HalfDigit } from "./figures/half_digit.js";
 import { HeatmapPanel } from "./figures/heatmap_panel.js";
@@ -26,6 +27,7 @@ const FIGURES = {
   "vaebook-beta-dial": BetaDial,
   "vaebook-chains": Chains,
   "vaebook-draw-digit": DrawDigit,
+  "vaebook-draw-prior": DrawPrior,
   "vaebook-elbo-bench": ElboBench,
   "vaebook-half-digit": HalfDigit,
   "vaebook-heatmap-panel": HeatmapPanel,

@@ -68,6 +68,9 @@ const STYLE = `
 .vaebook-live-beta > .vaebook-live-dials { --dial: 9.5rem; }
 .vaebook-live-drawing { --main: 1fr; }
 .vaebook-live-drawing > .vaebook-live-pictures { --across: 2; grid-column: 1; }
+.vaebook-live-prior { --main: 1.35fr; }
+.vaebook-live-prior > .vaebook-live-main { display: flex; flex-direction: column; gap: 0.5rem; }
+.vaebook-live-prior > :has(> .vaebook-live-view) > .vaebook-live-view { aspect-ratio: 4.5; }
 .vaebook-live-rest { display: flex; flex-direction: column; gap: 0.5rem; grid-column: 2 !important; }
 .vaebook-live-pipeline { gap: 0.5rem 0.75rem; grid-template: "strip strip strip terms" auto "image encoder plane terms" auto "rebuilt decoder lens terms" auto / minmax(0, 1.4fr) minmax(0, 0.62fr) minmax(0, 1.4fr) minmax(0, 0.95fr); }
 .vaebook-live-pipeline > .vaebook-live-gallery { grid-area: strip; }
