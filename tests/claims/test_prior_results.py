@@ -1,0 +1,137 @@
+"""What the chapter on priors that are learned says, and what its study decides."""
+
+import math
+
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+from vaebook.latent import mixtures
+from vaebook.measures import bounds
+from vaebook.models import VAE, Bernoulli
+from vaebook.models.priors import DiagonalNormal, FullNormal, Mixture, Prior, StandardNormal
+
+
+def codes(n: int, dim: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = Generator().manual_seed(seed)
+    mu = 1.3 * torch.randn(n, dim, generator=generator)
+    return mu, -2 + 0.5 * torch.randn(n, dim, generator=generator)
+
+
+def priors(seed: int = 1) -> list[Prior]:
+    generator = Generator().manual_seed(seed)
+    means = torch.randn(3, 2, generator=generator)
+    return [
+        StandardNormal(2),
+        DiagonalNormal(torch.tensor([0.3, -0.5]), torch.tensor([0.4, 0.1])),
+        FullNormal(torch.zeros(2), torch.tensor([[2.0, 0.7], [0.7, 1.0]])),
+        Mixture(means, torch.zeros(3, 2), torch.tensor([0.2, 0.3, 0.5])),
+    ]
+
+
+def line_model(prior: Prior) -> VAE:
+    """Six pixels whose logits are a smooth function of one latent."""
+    torch.manual_seed(0)
+    decoder = nn.Sequential(
+        nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 6), nn.Unflatten(1, (1, 2, 3))
+    )
+    for weight in decoder.parameters():
+        weight.data *= 3
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(6, 2))
+    return VAE(encoder, decoder, 1, Bernoulli(), prior).eval()
+
+
+def all_images() -> Tensor:
+    """The 64 images that six binary pixels allow."""
+    return torch.cartesian_prod(*6 * [torch.tensor([0.0, 1.0])]).view(-1, 1, 2, 3)
+
+
+def line_priors() -> tuple[Prior, Prior]:
+    means = torch.tensor([[-1.0], [1.5]])
+    other = Mixture(means, torch.full((2, 1), -1.0), torch.tensor([0.3, 0.7]))
+    return StandardNormal(1), other
+
+
+def test_prop_prior_optimal() -> None:
+    """Another prior costs KL(q || p) in the mean ELBO, and the aggregate posterior nothing."""
+    mu, logvar = codes(40)
+    aggregate = Mixture(mu, logvar)
+    best = mixtures.surgery(mu, logvar, aggregate, step=0.05)
+    assert best.marginal_kl == pytest.approx(0, abs=1e-6)
+    for prior in priors():
+        found = mixtures.surgery(mu, logvar, prior, step=0.05)
+        assert found.marginal_kl > 0.01
+        # The mean KL by another way: in closed form, or from many draws.
+        n = 1 if isinstance(prior, StandardNormal | DiagonalNormal | FullNormal) else 4000
+        kl = prior.kl(mu, logvar, n_samples=n, generator=Generator().manual_seed(0)).mean()
+        tolerance = 1e-4 if n == 1 else 0.02
+        assert found.mean_kl == pytest.approx(kl.item(), abs=tolerance)
+        assert found.mean_kl - best.mean_kl == pytest.approx(found.marginal_kl, abs=1e-6)
+        assert found.information == pytest.approx(best.information, abs=1e-12)
+
+
+def test_prop_prior_swap() -> None:
+    """The evidence changes by the log of the posterior's mean ratio, and by its bound at least."""
+    old, new = line_priors()
+    model, images = line_model(old), all_images()
+    axis = torch.linspace(-9, 9, 4001).double()
+    with torch.no_grad():
+        before = bounds.log_evidence_grid(model, images, 2001, 9.0)
+        joint = model.double().likelihood.log_prob_pairs(
+            model.outputs(axis[:, None]), images.double()
+        )
+        log_ratio = new.double().log_prob(axis[:, None]) - old.double().log_prob(axis[:, None])
+        posterior = (joint + old.log_prob(axis[:, None])).softmax(1)
+        change = (posterior * log_ratio.exp()).sum(1).log()
+        model = model.float()
+        gap = before - bounds.elbo(model, images, 4000, Generator().manual_seed(0)).elbo
+        q = model.codes(images)
+        z = q.mu + (0.5 * q.logvar).exp() * torch.randn(64, 20_000)
+        per_image = new.float().log_prob(z.reshape(-1, 1)) - old.float().log_prob(z.reshape(-1, 1))
+        of_bound = per_image.view(64, -1).mean(1)
+        model.prior = new
+        after = bounds.log_evidence_grid(model, images, 2001, 9.0)
+    torch.testing.assert_close((after - before).double(), change, rtol=0, atol=1e-3)
+    assert (change >= of_bound - gap - 0.05).all()
+    assert (change < of_bound - 0.01).any(), "a gain of the bound is not one of the evidence"
+    assert (change > of_bound + 0.01).any()
+
+
+def test_prop_prior_own() -> None:
+    """On the model's own images no other prior gains, and some image always loses."""
+    old, new = line_priors()
+    model, images = line_model(old), all_images()
+    with torch.no_grad():
+        before = bounds.log_evidence_grid(model, images, 2001, 9.0).double()
+        model.prior = new
+        after = bounds.log_evidence_grid(model, images, 2001, 9.0).double()
+    for logs in (before, after):
+        assert logs.exp().sum().item() == pytest.approx(1, abs=1e-4)
+    own = (before.exp() * (after - before)).sum()
+    assert own < -0.001
+    assert (after < before - 0.01).any()
+    assert (after > before + 0.01).any()
+
+
+def test_prop_prior_memory() -> None:
+    """Memory costs log N at most on the images themselves, and any price on others."""
+    for n, spread in ((4, 0.5), (10, 0.05), (10, 2.0)):
+        mu = torch.arange(n).float()[:, None] * torch.tensor([[1.0, 0.0]])
+        logvar = torch.full_like(mu, 2 * math.log(spread))
+        memory = Mixture(mu, logvar)
+        found = mixtures.surgery(mu, logvar, memory, step=spread / 2)
+        assert 0 < found.mean_kl <= math.log(n) + 1e-6
+        # A fresh code at distance d from the nearest.
+        for fresh in (torch.tensor([[0.5, 0.0]]), torch.tensor([[0.0, 3.0]])):
+            d = (fresh - mu).norm(dim=1).min().item()
+            kl = memory.kl(fresh, logvar[:1], None, 20_000, Generator().manual_seed(0)).item()
+            floor = d**2 / (4 * spread**2) - (1 - math.log(2))
+            assert kl >= floor - 0.05
+    far = torch.tensor([[0.5, 0.0]])
+    costs = [
+        Mixture(mu, torch.full_like(mu, 2 * math.log(s))).kl(
+            far, torch.full((1, 2), 2 * math.log(s)), None, 2000, Generator().manual_seed(0)
+        )
+        for s in (0.5, 0.1, 0.02)
+    ]
+    assert costs[0] < math.log(10) < costs[1] < costs[2]
