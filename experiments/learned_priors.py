@@ -247,20 +247,22 @@ def row(dim: int, seed: int, prior: str, way: str, codes: int) -> dict[str, Any]
 def points() -> list[dict[str, Any]]:
     """All of a seed before the next one: a study that is stopped has whole seeds."""
     found = []
-    for dim, seeds in PRIOR_SEEDS.items():
-        for seed in seeds:
-            kinds = [(prior, "along", ALL_CODES) for prior in PRIORS]
-            kinds += [(prior, "after", ALL_CODES) for prior in AFTER]
-            if dim == 2 and seed < 5:
-                kinds += [
-                    (prior, "after", n)
-                    for n, priors in FEWER.items()
-                    for prior in (*priors, "posteriors")
-                ]
-            found += [
-                {"dim": dim, "seed": seed, "prior": prior, "way": way, "codes": codes}
-                for prior, way, codes in kinds
+    half = range(5)  # in both numbers of dimensions, before the others in the plane
+    models = [(dim, seed) for dim in PRIOR_SEEDS for seed in half]
+    models += [(2, seed) for seed in PRIOR_SEEDS[2] if seed not in half]
+    for dim, seed in models:
+        kinds = [(prior, "along", ALL_CODES) for prior in PRIORS]
+        kinds += [(prior, "after", ALL_CODES) for prior in AFTER]
+        if dim == 2 and seed in half:
+            kinds += [
+                (prior, "after", n)
+                for n, priors in FEWER.items()
+                for prior in (*priors, "posteriors")
             ]
+        found += [
+            {"dim": dim, "seed": seed, "prior": prior, "way": way, "codes": codes}
+            for prior, way, codes in kinds
+        ]
     return found
 
 
