@@ -62,7 +62,7 @@ quick: .venv/installed ## seconds: style and types of the Python, the fast tests
 test: lint types spelling unit chapters site ## run everything that decides whether a change is sound
 	@echo "== all checks passed"
 
-test-all: test links ## the same with coverage, the dark on phones, and every link that leads out
+test-all: test links ## the same with coverage, the contrast of every word, and every link that leads out
 
 not_weekly := and not weekly
 test-all: not_weekly :=
