@@ -11,7 +11,7 @@ images, the first half.
 Rows of the part `fields`, ten seeds in the plane and five in 16 dimensions:
 
 - `loss_*`: the mean squared error of the noise believed in, per dimension, for 500 held-out
-  codes at log signal-to-noise ratios of 6, 4, 2, 0 and -2, by `gaussian` (fitted to one draw of each),
+  codes at log signal-to-noise ratios of 6, 4, 2, 0 and -2, by `gaussian`, a normal density,
   `mixture` (of fifty, diagonal), `learned`, `posteriors` and `posteriors_few` (the exact field of
   the training posteriors, and of 2,000 of them), `points` (that of one draw of each).
   `own_posteriors` and `own_learned` are those of training codes, the control: there the exact

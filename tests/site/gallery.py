@@ -6,10 +6,11 @@ import torch
 from sklearn.datasets import load_digits
 
 from vaebook import datasets, live, recipes
+from vaebook.latent.diffusion import Denoiser, NoisedMixture
 
 NAMES = (
     "pipeline", "beta", "map", "dials", "chains", "bench", "easel", "twins", "panel", "walk",
-    "tails", "trainer", "half", "ways",
+    "tails", "trainer", "half", "ways", "fall",
 )  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
@@ -21,6 +22,13 @@ def small_digits() -> datasets.ImageSet:
     found = load_digits()
     images = torch.tensor(found.images / 16, dtype=torch.float32)[:, None]
     return datasets.ImageSet(images, torch.tensor(found.target), names=tuple("0123456789"))
+
+
+def fields() -> tuple[Denoiser, NoisedMixture]:
+    """A denoiser that knows nothing, and a mixture of three."""
+    torch.manual_seed(0)
+    means = torch.tensor([[-2.0, 0.0], [1.0, 1.0], [1.0, -2.0]])
+    return Denoiser(2, 16), NoisedMixture(means, torch.full((3, 2), -2.0))
 
 
 @cache
@@ -62,6 +70,7 @@ def figures() -> dict[str, live.Live]:
         ),
         "trainer": live.trainer(small_digits(), alt="A training."),
         "ways": live.shortest_ways(pair[0].model, alt="Three ways."),
+        "fall": live.denoising(plane.model, *fields(), *codes, alt="A draw that falls."),
         "half": live.half_digit(eight.model, images, alt="Half a digit."),
     }
 

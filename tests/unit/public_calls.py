@@ -1434,6 +1434,14 @@ def _live() -> dict[str, Callable[[], Call]]:
                 "alt": "Twins.", "extent": 3.5, "start": (0.0, 0.0, 0.0), "dtype": "int8",
             },
         ),
+        "live.denoising.denoising": lambda: (
+            live.denoising,
+            told | codes() | {
+                "model": vae(), "denoiser": seeded(diffusion.Denoiser, 2, 4),
+                "mixture": diffusion.NoisedMixture(normal(3, 2), torch.zeros(3, 2)),
+                "start": (0.5, 0.0, 1.0), "seed": 1, "dtype": "int8",
+            },
+        ),
         "live.figures.beta_dial": lambda: (
             live.beta_dial,
             told | {

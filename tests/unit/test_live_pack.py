@@ -93,7 +93,7 @@ def random_network(generator: np.random.Generator) -> tuple[nn.Sequential, list[
         if x.ndim == 2:
             layer = [
                 nn.Linear(x.shape[1], whole(1, 90), bias),
-                nn.ReLU(),
+                nn.SiLU(),
                 nn.Linear(x.shape[1], 4 * whole(6, 12), bias),
                 nn.Unflatten(1, (x.shape[1] // 4, 2, 2) if x.shape[1] % 4 == 0 else (-1, 1, 1)),
             ][whole(0, 3)]
@@ -143,7 +143,8 @@ def test_the_script_runs_random_networks_as_torch_does(node, dtype):
         jobs.append({"spec": packed, "inputs": x.flatten(1).tolist()})
         with torch.no_grad():
             expected.append(as_stored(module, packed)(x).flatten(1))
-    assert kinds == {"linear", "conv", "conv_transpose", "max_pool", "relu", "reshape"}
+    pools = {"conv", "conv_transpose", "max_pool"}
+    assert kinds == {"linear", "relu", "silu", "reshape"} | pools
     program = (
         f"{bundle('network.js')}\nconst jobs = {json.dumps(jobs)};\n"
         "const run = ({ spec, inputs }) => { const net = new Network(spec);"
@@ -234,7 +235,8 @@ def test_what_the_script_cannot_run_is_refused_by_name(message):
 
 @pytest.mark.filterwarnings("ignore")
 def test_every_other_layer_of_torch_is_refused():
-    known = {"Linear", "Conv2d", "ConvTranspose2d", "MaxPool2d", "ReLU", "Flatten", "Unflatten"}
+    known = {"Linear", "Conv2d", "ConvTranspose2d", "MaxPool2d", "ReLU", "SiLU"}
+    known |= {"Flatten", "Unflatten"}
     refused = set()
     for name in set(dir(nn)) - known - {"Sequential", "Container"}:
         kind = getattr(nn, name)

@@ -1,5 +1,6 @@
 """Figures that run a model in the reader's browser, and widgets for where a kernel is there."""
 
+from vaebook.live.denoising import denoising
 from vaebook.live.figures import (
     BetaRun,
     Twin,
@@ -37,6 +38,7 @@ __all__ = [
     "beta_dial",
     "chains",
     "chains_on_drawing",
+    "denoising",
     "draw_digit",
     "draw_prior",
     "elbo_bench",

@@ -35,6 +35,7 @@ _FIXED: dict[type[nn.Module], dict[str, Any]] = {
     },
     nn.MaxPool2d: {"padding": 0, "dilation": 1, "ceil_mode": False, "return_indices": False},
     nn.ReLU: {},
+    nn.SiLU: {},
     nn.Flatten: {"start_dim": 1, "end_dim": -1},
     nn.Unflatten: {"dim": 1},
 }
@@ -48,7 +49,8 @@ def pack(module: nn.Module, shape: Sequence[int], dtype: Precision = "int8") -> 
 
     Args:
         module: a network of :mod:`vaebook.models.networks`, or a sequence of `Linear`, `Conv2d`,
-            `ConvTranspose2d`, `MaxPool2d`, `ReLU`, `Flatten` and `Unflatten`, on any device.
+            `ConvTranspose2d`, `MaxPool2d`, `ReLU`, `SiLU`, `Flatten` and `Unflatten`, on any
+            device.
         shape: of one input, without N.
         dtype: of the weights.
 
@@ -190,6 +192,8 @@ def _packed(
 ) -> dict[str, Any]:
     if isinstance(layer, nn.ReLU):
         return {"op": "relu"}
+    if isinstance(layer, nn.SiLU):
+        return {"op": "silu"}
     if isinstance(layer, nn.Flatten | nn.Unflatten):
         return {"op": "reshape", "shape": list(shape)}
     if isinstance(layer, nn.MaxPool2d):

@@ -110,5 +110,6 @@ export const LAYERS = {
   conv_transpose: convTranspose,
   max_pool: maxPool,
   relu: (_, shape) => ({ shape, run: (x) => x.map((value) => Math.max(value, 0)) }),
+  silu: (_, shape) => ({ shape, run: (x) => x.map((value) => value / (1 + Math.exp(-value))) }),
   reshape: ({ shape }) => ({ shape, run: (x) => x }),
 };

@@ -66,6 +66,10 @@ const STYLE = `
 .vaebook-live-twins, .vaebook-live-beta { --main: 2.2fr; }
 .vaebook-live-walk .vaebook-live-pictures { --across: 2; }
 .vaebook-live-beta > .vaebook-live-dials { --dial: 9.5rem; }
+.vaebook-live-denoising { --main: 1.5fr; }
+.vaebook-live-denoising > .vaebook-live-main { display: flex; flex-direction: column; gap: 0.5rem; }
+.vaebook-live-denoising .vaebook-live-pictures { --across: 2; }
+.vaebook-live-denoising .vaebook-live-facts { grid-template-columns: minmax(0, 1fr) auto; justify-content: stretch; }
 .vaebook-live-drawing { --main: 1fr; }
 .vaebook-live-drawing > .vaebook-live-pictures { --across: 2; grid-column: 1; }
 .vaebook-live-prior { --main: 1.35fr; }
