@@ -83,7 +83,7 @@ FEWER = {
     200: ("mixture-10", "mixture-50"),
     1000: ("mixture-10", "mixture-50", "mixture-200"),
 }
-GRIDS = ((0.1, 3), (0.1, 8), (0.06, 8))  # step, before it is refined, and margin about the codes
+SIZES = (161, 261, 401)  # of the grid, before it is refined
 N_EVIDENCE, N_SURGERY, N_HALF = 500, 2000, 5000
 
 
@@ -158,19 +158,15 @@ def fitted(prior: str, model: VAE, codes: Codes) -> Prior:
     return found
 
 
-def on_grid(model: VAE, images: Tensor, step: float, extent: float) -> Tensor:
-    return bounds.log_evidence_grid(model, images, round(2 * extent / step), extent)
-
-
 def evidence(model: VAE, n_samples: int = 500) -> Tensor:
     images = held_out()[:N_EVIDENCE]
     if model.latent_dim == 2:
         # A true posterior may lie far beyond the codes; a grid that is too small is refused.
-        reach = model.codes(images).mu.abs().max().item()
-        for step, margin in GRIDS[:-1]:
+        extent = 2 * model.codes(images).mu.abs().max().item()
+        for size in SIZES[:-1]:
             with suppress(ValueError):
-                return on_grid(model, images, step, reach + margin)
-        return on_grid(model, images, GRIDS[-1][0], reach + GRIDS[-1][1])
+                return bounds.log_evidence_grid(model, images, size, extent)
+        return bounds.log_evidence_grid(model, images, SIZES[-1], extent)
     return bounds.log_evidence(model, images, n_samples, Generator().manual_seed(4))
 
 
