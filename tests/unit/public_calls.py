@@ -233,6 +233,12 @@ def vamp() -> learned_priors.VampPrior:
     return learned_priors.VampPrior(networks.MLPEncoder(4, (5,), (1, 4, 4)), 2, grey(3, 1, 4, 4))
 
 
+def vamp_vae() -> models.VAE:
+    encoder = networks.MLPEncoder(4, (5,))
+    prior = learned_priors.VampPrior(encoder, 2, grey(3, 1, 28, 28))
+    return models.VAE(encoder, networks.MLPDecoder(2, (5,)), 2, models.Bernoulli(), prior)
+
+
 def flow() -> learned_priors.Flow:
     return seeded(learned_priors.Flow, 2, 1, (4,))
 
@@ -831,6 +837,9 @@ def _latent() -> dict[str, Callable[[], Call]]:
             mixtures.aggregate_information,
             codes() | {"prior": prior(), "n_samples": 20, "generator": generator()},
         ),
+        "latent.mixtures.surgery": lambda: (
+            mixtures.surgery, codes() | {"prior": prior(), "step": 0.2}
+        ),
         "latent.mixtures.bhattacharyya": lambda: (
             mixtures.bhattacharyya,
             {"means": normal(3, 2), "covariances": covariance().expand(3, 2, 2).clone()},
@@ -1411,6 +1420,14 @@ def _live() -> dict[str, Callable[[], Call]]:
             live.draw_digit,
             told | codes() | {
                 "model": vae(2, 28), "examples": grey(2, 1, 28, 28), "dtype": "int8"
+            },
+        ),
+        "live.figures.draw_prior": lambda: (
+            live.draw_prior,
+            told | codes() | {
+                "model": vamp_vae(), "logvar": 0.1 * normal(6, 2, seed=1),
+                "others": {"N(0, I)": priors.StandardNormal(2)},
+                "examples": grey(2, 1, 28, 28), "dtype": "int8",
             },
         ),
         "live.figures.half_digit": lambda: (

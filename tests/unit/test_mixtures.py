@@ -494,3 +494,44 @@ def test_bhattacharyya_refuses_covariances_by_class():
         mixtures.bhattacharyya(means, covariances.long())
     with pytest.raises(ValueError, match="covariances must not be so small"):
         mixtures.bhattacharyya(torch.eye(3, 2), 1e-40 * torch.eye(2).expand(3, 2, 2))
+
+
+def test_surgery_by_a_grid_agrees_with_draws_and_with_a_finer_grid():
+    generator = torch.Generator().manual_seed(0)
+    mu = torch.randn(50, 2, generator=generator)
+    logvar = -3 + torch.randn(50, 2, generator=generator)
+    least = (0.5 * logvar).exp().min().item()
+    means = torch.randn(3, 2, generator=generator)
+    for prior in (None, priors.Mixture(means, torch.zeros(3, 2))):
+        found = mixtures.surgery(mu, logvar, prior, least)
+        finer = mixtures.surgery(mu, logvar, prior, least / 3)
+        assert found == pytest.approx(finer, abs=1e-6)
+        assert found.mean_kl == pytest.approx(found.information + found.marginal_kl, abs=1e-9)
+        drawn = mixtures.aggregate_information(
+            mu, logvar, prior, 20_000, torch.Generator().manual_seed(1)
+        )
+        for value, by_draws in (
+            (found.information, drawn.information),
+            (found.marginal_kl, drawn.marginal_kl),
+        ):
+            assert abs(value - by_draws.value) < 4 * by_draws.standard_error
+
+
+def test_surgery_of_one_code_is_its_kl():
+    mu, logvar = torch.tensor([[0.5, -2.0]]), torch.tensor([[-4.0, 1.0]])
+    found = mixtures.surgery(mu, logvar, step=0.1)
+    expected = priors.StandardNormal(2).kl(mu, logvar).item()
+    assert found.information == pytest.approx(0, abs=1e-7)
+    assert found.marginal_kl == pytest.approx(expected, abs=1e-6)
+
+
+def test_surgery_refuses_codes_that_its_grid_cannot_hold():
+    mu, logvar = torch.zeros(3, 2), torch.full((3, 2), -4.0)
+    with pytest.raises(ValueError, match="step must be at most the least standard"):
+        mixtures.surgery(mu, logvar, step=0.2)
+    with pytest.raises(ValueError, match="step must be larger than"):
+        mixtures.surgery(mu, logvar, step=1e-5)
+    with pytest.raises(ValueError, match=r"mu must be \[N, 2\], got \[3, 3\]"):
+        mixtures.surgery(torch.zeros(3, 3), torch.zeros(3, 3))
+    with pytest.raises(ValueError, match="prior must be a Prior over 2 dimensions"):
+        mixtures.surgery(mu, logvar, priors.StandardNormal(3))
