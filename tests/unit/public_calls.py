@@ -234,9 +234,10 @@ def vamp() -> learned_priors.VampPrior:
 
 
 def vamp_vae() -> models.VAE:
-    encoder = networks.MLPEncoder(4, (5,))
+    encoder = seeded(networks.MLPEncoder, 4, (5,))
     prior = learned_priors.VampPrior(encoder, 2, grey(3, 1, 28, 28))
-    return models.VAE(encoder, networks.MLPDecoder(2, (5,)), 2, models.Bernoulli(), prior)
+    decoder = seeded(networks.MLPDecoder, 2, (5,))
+    return models.VAE(encoder, decoder, 2, models.Bernoulli(), prior)
 
 
 def flow() -> learned_priors.Flow:

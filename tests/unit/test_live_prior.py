@@ -86,7 +86,7 @@ def test_the_density_of_the_page_is_that_of_the_vamp_prior(run: Run) -> None:
     # Without noise a draw is one of the means, and each comes as often.
     nearest = torch.cdist(torch.tensor(draws), means).argmin(1)
     assert torch.cdist(torch.tensor(draws), means).amin(1).max() < 1e-3
-    assert nearest.bincount(minlength=4).tolist() == [50] * 4
+    assert (nearest.bincount(minlength=4) - 50).abs().max() <= 2
 
 
 def test_lines_hold_the_mass_that_they_say(run: Run) -> None:

@@ -374,12 +374,13 @@ def surgery(
             f"got {step:g}"
         )
     low, high = (mu - 6 * deviation).amin(0), (mu + 6 * deviation).amax(0)
-    sizes = ((high - low) / step).ceil().long() + 1
-    if int(sizes.max()) > _LONGEST:
+    longest = ((high - low) / step).max().item()
+    if longest >= _LONGEST:
         raise ValueError(
-            f"step must be larger than {step:g}: the grid would have {int(sizes.max()):,} points "
-            f"in a dimension, more than {_LONGEST:,}"
+            f"step must be larger than {step:g}: the grid would have {longest:,.0f} points in a "
+            f"dimension, more than {_LONGEST:,}"
         )
+    sizes = ((high - low) / step).ceil().long() + 1
     axes = [
         low[j] + step * torch.arange(int(sizes[j]), dtype=mu.dtype, device=mu.device)
         for j in (0, 1)

@@ -22,6 +22,7 @@ __all__ = [
     "twins",
 ]
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from reprlib import repr as shorten
@@ -407,8 +408,8 @@ def draw_prior(
         if not isinstance(other, Prior) or other.latent_dim != 2:
             raise ValueError(f"others must be Priors over 2 dimensions, got {title}: {other!r}")
     mu, labels, names = _codes(model, mu, labels, names)
-    _checks.floats(logvar, "logvar", tuple(mu.shape))
-    logvar = logvar.detach().cpu()
+    _checks.floats(logvar, "logvar", tuple(mu.shape), largest=40)
+    mu, logvar = mu.float(), logvar.detach().cpu().float()
     extent = pictures.half_side(mu)
     deviation = (0.5 * logvar).exp()
     noise = torch.randn((4, *mu.shape), generator=torch.Generator().manual_seed(0))
@@ -454,14 +455,14 @@ def _compared(
     """What the page shows of a prior that it can't compute: density, KL and draws."""
     axis = torch.linspace(-extent, extent, _CELLS)
     y, x = torch.meshgrid(axis.flip(0), axis, indexing="ij")
-    like = _checks.first_weight(prior, drawn)
-    logs = prior.log_prob(torch.stack([x.flatten(), y.flatten()], 1).to(like)).cpu()
+    prior = copy.deepcopy(prior).to(drawn)
+    logs = prior.log_prob(torch.stack([x.flatten(), y.flatten()], 1))
     logs = ((logs - logs.max()) / _DEPTH + 1).clamp(0, 1)
-    draws = prior.sample(18, None, torch.Generator().manual_seed(0)).cpu()
+    draws = prior.sample(18, None, torch.Generator().manual_seed(0))
     return {
         "title": title,
         "logs": pictures.bytes_of(logs),
-        "kl": -entropy - prior.log_prob(drawn.to(like)).mean().item(),
+        "kl": -entropy - prior.log_prob(drawn).mean().item(),
         "draws": _reached(draws),
     }
 

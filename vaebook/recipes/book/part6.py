@@ -33,7 +33,6 @@ def recipes() -> list[Recipe]:
             for seed in seeds
             for prior in PRIORS
         ),
-        _learned_prior(2, "vamp", 0, 10),
     ]
 
 
