@@ -365,6 +365,7 @@ COURSE = {
         "a fourth factor",
     ),
     "Shaping the latent space": ("beta", "anchors"),
+    "After N(0, I)": ("learned priors", "discrete codes", "diffusion"),
     "On your own": ("your own images",),
 }
 
@@ -376,8 +377,8 @@ def course() -> Drawing:
         >>> course().width
         360
     """
-    (first, *middle, last) = COURSE.items()
-    sheet = Sheet(_WIDTH, 391)
+    (first, *middle, beyond, last) = COURSE.items()
+    sheet = Sheet(_WIDTH, 485)
     sheet.box(4, 4, 352, 66, colour=_BLUE)
     sheet.words(180, 21, first[0])
     for x, wide, name in zip((14, 158, 254), (126, 78, 92), first[1], strict=True):
@@ -398,14 +399,19 @@ def course() -> Drawing:
     sheet.arrow((180, 72), (180, 96))
     sheet.words(192, 84, "then in any order", anchor="start", soft=True)
     sheet.arrow((180, 321), (180, 345))
-    sheet.box(94, 347, 172, 40, colour=_ORANGE)
-    sheet.words(180, 359, last[0])
-    sheet.words(180, 375, last[1][0], soft=True)
+    sheet.box(4, 347, 352, 66, colour=_MAGENTA)
+    sheet.words(180, 364, beyond[0])
+    for x, wide, name in zip((14, 131, 248), (108, 108, 98), beyond[1], strict=True):
+        sheet.box(x, 379, wide, 24, name, colour=_MAGENTA, round=12)
+    sheet.arrow((180, 415), (180, 439))
+    sheet.box(94, 441, 172, 40, colour=_ORANGE)
+    sheet.words(180, 453, last[0])
+    sheet.words(180, 469, last[1][0], soft=True)
     listed = "; ".join(f"{title}: {', '.join(names)}" for title, names in middle)
     return sheet.done(
         f"A map of the book. First, in order, {', '.join(first[1])}. From there an arrow leads to "
-        f"four parts that can be read in any order. {listed}. The last arrow leads to "
-        f"{last[1][0]}."
+        f"four parts that can be read in any order. {listed}. An arrow leads on to "
+        f"{beyond[0]}: {', '.join(beyond[1])}; and the last one to {last[1][0]}."
     )
 
 
