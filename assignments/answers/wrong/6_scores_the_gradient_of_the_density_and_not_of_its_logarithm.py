@@ -1,0 +1,8 @@
+# the gradient of the density and not of its logarithm
+# loses: scores-score-1 scores-score-2
+def noisy_score(z, weights, means, variances, a, s):
+    spread = a**2 * variances + s**2
+    away = (a * means - z[:, None]) / spread
+    terms = np.log(weights) - 0.5 * (away**2 * spread + np.log(spread)).sum(2)
+    shares = np.exp(terms) / (2 * np.pi) ** (z.shape[1] / 2)
+    return (shares[:, :, None] * away).sum(1)

@@ -1,0 +1,4 @@
+# what is left of the code for the code itself
+# loses: scores-denoise-1 scores-denoise-2
+def denoise(z, weights, means, variances, a, s):
+    return (z + s**2 * noisy_score(z, weights, means, variances, a, s))
