@@ -15,7 +15,6 @@ import { rings } from "../sheet.js";
 const SHAPE = [1, 28, 28];
 const [ROWS, COLUMNS] = [2, 9];
 const SHARES = [0.5, 0.9, 0.99]; // of the mass within a line
-const OWN = -1; // the example of who draws
 const FLOOR = 24; // nats below the highest point, to which a stored density reaches
 
 // A plane that draws a prior in place of the circles of N(0, I).
@@ -45,6 +44,7 @@ export class DrawPrior extends LiveFigure {
     this.learned = inputs.map(pixelsOf);
     this.slots = [...this.learned];
     this.examples = examples.map(pixelsOf);
+    this.turn = 0;
     this.others = others.map(({ logs, draws, ...rest }) => ({
       ...rest,
       logs: Float64Array.from(bytesOf(logs), (byte) => (FLOOR * byte) / 255),
@@ -57,7 +57,7 @@ export class DrawPrior extends LiveFigure {
       if (!this.taking) this.put(frame(ink, this.easel.side));
     });
     this.arrange(box);
-    this.update(["slot", "prior"]);
+    this.update(["slot"]);
   }
 
   controls() {
@@ -75,13 +75,6 @@ export class DrawPrior extends LiveFigure {
         choices: titles.map((_, i) => i),
         words: (i) => titles[i],
       },
-      example: {
-        name: "or put a digit there",
-        pictures: this.examples.map((pixels) => thumbnail(pixels, SHAPE)),
-        value: OWN,
-        min: OWN,
-        words: (i) => `example ${i + 1}`,
-      },
     };
   }
 
@@ -91,7 +84,7 @@ export class DrawPrior extends LiveFigure {
       ["KL(q(z) ‖ prior), nats", INKS[1]],
       ...this.others.map(({ title }) => [`of ${title}`]),
     ]);
-    const { slot, prior, example } = this.settings.labels;
+    const { slot, prior } = this.settings.labels;
     box.classList.add("vaebook-live-prior");
     this.lay(
       [slot, captioned(this.map.node, "held-out codes, and the prior's lines")],
@@ -99,11 +92,11 @@ export class DrawPrior extends LiveFigure {
         captioned(this.easel.node, "draw the chosen one here"),
         group(
           "bar",
-          button("clear", () => this.empty()),
-          button("as learned", () => this.restore()),
+          button("clear", () => this.become(null)),
+          button("a digit", () => this.become(this.examples[this.turn++ % this.examples.length])),
+          button("as learned", () => this.become(this.learned[this.settings.values.slot])),
           button("reset", () => this.reset()),
         ),
-        example,
         prior,
         this.facts.node,
       ],
@@ -115,10 +108,7 @@ export class DrawPrior extends LiveFigure {
   }
 
   update(keys) {
-    const { slot, example } = this.settings.values;
-    if (keys.includes("example") && example !== OWN) this.put(this.examples[example], true);
-    else if (keys.includes("slot")) this.settings.set({ example: OWN });
-    if (keys.includes("slot") || keys.includes("example")) this.take(this.slots[slot]);
+    if (keys.includes("slot")) this.take(this.slots[this.settings.values.slot]);
     this.show();
   }
 
@@ -130,24 +120,17 @@ export class DrawPrior extends LiveFigure {
   }
 
   // The chosen slot gets another image, or none.
-  put(pixels, example = false) {
+  put(pixels) {
     const { slot } = this.settings.values;
     this.slots[slot] = pixels;
     paint(this.small[slot], pixels ?? new Float32Array(784), SHAPE);
-    if (example) return;
-    this.settings.set({ example: OWN, prior: 0 });
+    this.settings.set({ prior: 0 });
     this.show();
   }
 
-  empty() {
-    this.put(null);
-    this.take(null);
-  }
-
-  restore() {
-    const { slot } = this.settings.values;
-    this.put(this.learned[slot]);
-    this.take(this.learned[slot]);
+  become(pixels) {
+    this.put(pixels);
+    this.take(pixels);
   }
 
   reset() {
@@ -160,8 +143,7 @@ export class DrawPrior extends LiveFigure {
 
   // A live notebook asks for an image: the chosen input becomes what is decoded at z.
   move(z) {
-    this.put(this.decoder.decode(Float32Array.from(z)));
-    this.take(this.slots[this.settings.values.slot]);
+    this.become(this.decoder.decode(Float32Array.from(z)));
   }
 
   posterior(pixels) {
