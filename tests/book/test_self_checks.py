@@ -138,6 +138,9 @@ NUMBERS: dict[str, Callable[[], float]] = {
     ),
     # 16, learned priors
     "Four posteriors far apart": lambda: stats.entropy([1, 0, 0, 0], [1 / 4] * 4),
+    # 18, diffusion in a latent space
+    "One point": lambda: (2 - 0.6 * 2) / 0.8,
+    "The shift of a scale": lambda: 2 * math.log(1 / 5.49),
     # 19, your own images
     "The mean in a loss": lambda: best_price(3 * 64 * 64),
 }

@@ -10,6 +10,7 @@ __all__ = [
     "anchored_prior",
     "bottleneck",
     "course",
+    "diffusion_chain",
     "elbo_bars",
     "graphical_model",
     "pcn_circle",
@@ -113,6 +114,37 @@ def graphical_model() -> Drawing:
         "Two circles in a frame marked N: the code z above, the image x, which is seen, below. "
         "A solid arrow leads from z to x, and one from the parameters theta to x: the decoder. "
         "Dashed arrows lead back from x to z, and from the parameters phi to z: the encoder."
+    )
+
+
+def diffusion_chain() -> Drawing:
+    """Draw a diffusion as a VAE with many latents: the process is its encoder, and has no weights.
+
+    Example:
+        >>> diffusion_chain().height
+        150
+    """
+    sheet = Sheet(_WIDTH, 150)
+    names = ("y", "z<sub>0</sub>", "z<sub><i>s</i></sub>", "z<sub><i>t</i></sub>", "z<sub>1</sub>")
+    places = (24, 100, 178, 256, 332)
+    for i, (x, name) in enumerate(zip(places, names, strict=True)):
+        letter = f"<i>{name[0]}</i>{name[1:]}"
+        sheet.circle(x, 62, 20, letter, colour=_ORANGE if i else _BLUE, empty=bool(i))
+    for i, (x, right) in enumerate(itertools.pairwise(places)):
+        middle = (x + right) / 2
+        sheet.arrow((x + 14, 44), (middle, 20), (right - 14, 44), dashed=True, bent=True)
+        sheet.arrow((right - 14, 80), (middle, 104), (x + 14, 80), bent=True)
+        if i in (1, 3):
+            sheet.words(middle, 62, "…")
+    sheet.words(24, 24, "code", soft=True)
+    sheet.words(332, 24, "noise", soft=True)
+    for x, dashed, text in ((24, True, "noise is added"), (190, False, "the field leads back")):
+        sheet.arrow((x, 136), (x + 32, 136), dashed=dashed)
+        sheet.words(x + 40, 136, text, anchor="start")
+    return sheet.done(
+        "Five circles in a row: the code y, which is seen, z 0, z s, z t, and z 1, the noise. "
+        "Dashed arrows lead from each to the next on the right: noise is added, the encoder. "
+        "Solid arrows lead from each to the next on the left, back to the code: the decoder."
     )
 
 
