@@ -7,10 +7,13 @@ from sklearn.datasets import load_digits
 
 from vaebook import datasets, live, recipes
 from vaebook.latent.diffusion import Denoiser, NoisedMixture
+from vaebook.models import VAE
+from vaebook.models.learned_priors import VampPrior
+from vaebook.models.priors import Mixture, StandardNormal
 
 NAMES = (
     "pipeline", "beta", "map", "dials", "chains", "bench", "easel", "twins", "panel", "walk",
-    "tails", "trainer", "half", "ways", "fall",
+    "tails", "trainer", "half", "ways", "fall", "prior",
 )  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
@@ -29,6 +32,19 @@ def fields() -> tuple[Denoiser, NoisedMixture]:
     torch.manual_seed(0)
     means = torch.tensor([[-2.0, 0.0], [1.0, 1.0], [1.0, -2.0]])
     return Denoiser(2, 16), NoisedMixture(means, torch.full((3, 2), -2.0))
+
+
+def drawn_prior() -> live.Live:
+    """A prior of six digits for a model that was trained with N(0, I)."""
+    trained = recipes.load("prior-2d-normal-s0")
+    model, codes = trained.model, trained.codes
+    images = datasets.digits().images
+    vamp = VampPrior(model.encoder, 2, images[:6])
+    with_vamp = VAE(model.encoder, model.decoder, 2, model.likelihood, vamp).eval()
+    others = {"N(0, I)": StandardNormal(2), "a mixture": Mixture.fitted(codes.mu, 5)}
+    return live.draw_prior(
+        with_vamp, codes.mu, codes.logvar, codes.labels, others, images[20:23], alt="A prior."
+    )
 
 
 @cache
@@ -72,6 +88,7 @@ def figures() -> dict[str, live.Live]:
         "ways": live.shortest_ways(pair[0].model, alt="Three ways."),
         "fall": live.denoising(plane.model, *fields(), *codes, alt="A draw that falls."),
         "half": live.half_digit(eight.model, images, alt="Half a digit."),
+        "prior": drawn_prior(),
     }
 
 

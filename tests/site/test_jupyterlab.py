@@ -35,6 +35,7 @@ PLACES = {
     "ways": [1.0, 2.0, 0.5, 2.0, 0.5, -0.5],
     "trainer": [0.25, -0.25],
     "half": [20.0],
+    "prior": [0.0, -0.5],
 }
 TEXT = "A.\n\n```{prf:theorem} A claim\n:label: thm:claim\n$1 + 1 = 2$\n```"
 TEXT += (
@@ -177,7 +178,7 @@ def test_python_drives_every_figure(lab: Page) -> None:
     found = live(lab, "widgets")
     for name, place in PLACES.items():
         # These answer with the code of what is drawn, or of an image that is near.
-        if name in ("easel", "trainer"):
+        if name in ("easel", "prior", "trainer"):
             assert found[name] == pytest.approx(place, abs=0.5)
         else:
             assert found[name] == pytest.approx(place)
@@ -189,7 +190,7 @@ def test_python_reads_where_the_reader_has_moved_every_figure(lab: Page) -> None
         cell = lab.locator(".jp-Notebook .jp-CodeCell").nth(
             1 + len(PLACES) + list(PLACES).index(name)
         )
-        if name == "easel":
+        if name in ("easel", "prior"):
             cell.get_by_role("radio").nth(1).check()
         else:
             # Of the chains the first dial is the step's, of the bench the datum's; of the trainer

@@ -78,6 +78,7 @@ def test_every_figure_obeys_the_keyboard(page: Page) -> None:
         ("chains", "500 steps"),
         ("bench", "nearest best q"),
         ("easel", "clear"),
+        ("prior", "clear"),
         ("pipeline", "draw ε again"),
     ):
         before = spoken(page, name)
@@ -102,7 +103,7 @@ def test_the_terms_that_are_shown_add_up(page: Page) -> None:
                 assert found[2] + found[4] == found[3], found
 
 
-@pytest.mark.parametrize("name", ["pipeline", "beta", "easel"])
+@pytest.mark.parametrize("name", ["pipeline", "beta", "easel", "prior"])
 def test_arrow_keys_choose_another_image(page: Page, name: str) -> None:
     before = spoken(page, name)
     radio = page.locator(f"#{name} input[type=radio]")

@@ -4,7 +4,7 @@ import { bytesOf, pixelsOf, placesOf } from "../bytes.js";
 import { paint, thumbnail, view } from "../canvas.js";
 import { SIDE, contour, gridPlace, levelOf } from "../contours.js";
 import { Easel } from "../easel.js";
-import { INKS, button, captioned, facts, group, note, number } from "../elements.js";
+import { INKS, button, captioned, facts, group, note, number, tuple } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { frame } from "../frame.js";
 import { Plane } from "../plane.js";
@@ -222,9 +222,8 @@ export class DrawPrior extends LiveFigure {
     };
     this.map.draw(colours, over);
     const kl = this.facts.node.querySelector("dd").textContent;
-    this.map.describe(
-      `Codes of images, and a prior of which their distribution is ${kl} nats off`,
-    );
+    const words = `Codes of images, and a prior of which their distribution is ${kl} nats off`;
+    this.map.describe(q ? `${words}; the chosen input's code is ${tuple(q.mu)}` : words);
   }
 }
 
