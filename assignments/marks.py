@@ -1,6 +1,17 @@
 """The points of written answers, as people type them: nothing typed is ever lost."""
 
-__all__ = ["Marks", "keep_typed", "merged", "not_counted", "number", "read", "rows", "typed"]
+__all__ = [
+    "Mark",
+    "Marks",
+    "answers",
+    "keep_typed",
+    "merged",
+    "not_counted",
+    "number",
+    "read",
+    "rows",
+    "typed",
+]
 
 import datetime
 import itertools
@@ -8,13 +19,32 @@ import shutil
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sheets
 from masters import Assignment
 
-# Points and a comment, by student and question.
-Marks = dict[tuple[str, str], tuple[float | None, str]]
+
+class Mark(NamedTuple):
+    """What a person has typed of an answer.
+
+    Attributes:
+        points: None where there are none yet.
+        comment: in words.
+        answer: which one they are of, as `Report.digest` names it; empty for that of now.
+    """
+
+    points: float | None = None
+    comment: str = ""
+    answer: str = ""
+
+    def is_of(self, answer: str) -> bool:
+        """Whether it is of this answer, and not of one that was handed in before."""
+        return self.answer in ("", answer)
+
+
+Marks = dict[tuple[str, str], Mark]  # by student and question
+Answers = dict[tuple[str, str], str]  # the same of which answer there is
 
 
 def number(points: float) -> str:
@@ -25,7 +55,8 @@ def number(points: float) -> str:
 def read(path: Path, assignments: Mapping[str, Assignment]) -> Marks:
     """Read the points of the written answers from a `written.csv` that somebody has filled in.
 
-    With commas, semicolons or tabs, in UTF-8 or as Excel saves it, with decimal commas.
+    With commas, semicolons or tabs, in UTF-8 or as Excel saves it, with decimal commas. Points are
+    of the answer in the same line, unless `marked` says of which other one they have been before.
 
     Raises:
         ValueError: when columns are missing, a line names no question, or its points are not
@@ -52,22 +83,44 @@ def read(path: Path, assignments: Mapping[str, Assignment]) -> Marks:
                 f"{path.name}, line {line}: {student}, {question}: points must lie between 0 and "
                 f"{largest.get(question, 'those of a question that exists')}, got {points}"
             )
-        marks[student, question] = (value, comment)
+        before, _, answer = row.get("marked", "").partition(" for ")
+        if not answer or value is None or before != number(value):
+            answer = row.get("answer", "")
+        marks[student, question] = Mark(value, comment, answer)
     return marks
 
 
-def merged(typed: Marks, new: Marks) -> Marks:
-    """Return marks with newer ones among them, of which an empty field takes nothing away."""
+def answers(path: Path, reports: Iterable[Any] = ()) -> Answers:
+    """Return which answers there are: those of the table, or of the reports that are newer."""
+    lines = sheets.read(path)[1] if path.exists() else []
+    there = {
+        (sheets.bare(row["student"]), row["question"]): row.get("answer", "") for _, row in lines
+    }
+    return there | {(r.student, q): r.digest(q) for r in reports for q in r.assignment.written}
+
+
+def merged(typed: Marks, new: Marks, there: Mapping[tuple[str, str], str]) -> Marks:
+    """Return marks with newer ones among them, of which an empty field takes nothing away.
+
+    Neither does a mark of an answer that is not `there` any more from one that is of that.
+    """
     result = dict(typed)
-    for key, (points, comment) in new.items():
-        points_before, comment_before = typed.get(key, (None, ""))
-        points = points_before if points is None else points
-        result[key] = (points, comment or comment_before)
+    for key, mark in new.items():
+        before, answer = typed.get(key, Mark()), there.get(key, "")
+        if before.points is not None and before.is_of(answer) and not mark.is_of(answer):
+            continue
+        comment = mark.comment or before.comment
+        kept = before if mark.points is None else mark
+        result[key] = kept._replace(comment=comment)
     return result
 
 
 def typed(
-    output: Path, new: Marks, assignments: Mapping[str, Assignment], known: set[str]
+    output: Path,
+    new: Marks,
+    assignments: Mapping[str, Assignment],
+    known: set[str],
+    there: Mapping[tuple[str, str], str],
 ) -> tuple[Marks, Marks]:
     """Return what stands in the table now, and the same with newer marks among it.
 
@@ -75,23 +128,26 @@ def typed(
         ValueError: when marks are of nobody, or the table cannot be read.
     """
     path = output / "written.csv"
-    there = read(path, assignments) if path.exists() else {}
-    marks = merged(there, new)
+    before = read(path, assignments) if path.exists() else {}
+    marks = merged(before, new, there)
     if unknown := sorted({student for student, _ in marks} - known):
         raise ValueError(f"marks of students who have handed in nothing: {', '.join(unknown)}")
-    return there, marks
+    return before, marks
 
 
-def keep_typed(path: Path, there: Marks, marks: Marks) -> None:
+def keep_typed(path: Path, before: Marks, marks: Marks) -> None:
     """Keep a copy of the table when something that a person has typed is about to change."""
-    if any(marks[key] != value for key, value in there.items()):
+    if any(marks[key][:2] != mark[:2] for key, mark in before.items()):
         copy = path.with_name(f"written-{datetime.datetime.now():%Y%m%d-%H%M%S}.csv")
         shutil.copyfile(path, copy)
         print(f"Marks have changed; those that were there are in {copy}", flush=True)
 
 
 def rows(
-    reports: Iterable[Any], marks: Marks, assignments: Mapping[str, Assignment]
+    reports: Iterable[Any],
+    marks: Marks,
+    assignments: Mapping[str, Assignment],
+    there: Mapping[tuple[str, str], str],
 ) -> list[dict[str, Any]]:
     """The lines of `written.csv`: what is to be marked, and every mark that there is."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
@@ -99,17 +155,22 @@ def rows(
         for name in report.assignment.written:
             if report.status != "missing":
                 papers = ", ".join(paper.name for paper in report.papers)
-                there = "yes" if name in report.found.answers else papers or "no proof found"
-                found[report.student, name] = {"found": there}
+                what = "yes" if name in report.found.answers else papers or "no proof found"
+                if name in report.earlier:
+                    what += "; not the answer that has these points"
+                found[report.student, name] = {"found": what}
     for key in marks:
         found.setdefault(key, {})
     of = {q: (name, points) for name, a in assignments.items() for q, points in a.written.items()}
     for (student, question), row in found.items():
         assignment, most = of[question]
-        points, comment = marks.get((student, question), (None, ""))
+        points, comment, answer = marks.get((student, question), Mark())
         row |= {"student": student, "assignment": assignment, "question": question}
         row |= {"points": "" if points is None else f"{points:g}", "of": number(most)}
-        row["comment"] = comment
+        now = there.get((student, question), "")
+        answer = answer or now
+        row |= {"comment": comment, "answer": now}
+        row["marked"] = "" if points is None or not answer else f"{number(points)} for {answer}"
     return list(found.values())
 
 
@@ -118,12 +179,26 @@ def not_counted(
     marks: Marks,
     assignments: Mapping[str, Assignment],
     before: Mapping[tuple[str, str], Mapping[str, str]],
+    there: Mapping[tuple[str, str], str],
 ) -> Iterable[str]:
-    """Say which marks are not in a total, since what they belong to was not graded in this run."""
+    """Say which marks are in no total: those of earlier answers, or of what was not graded now."""
     students = sorted({student for student, _ in marks})
     for student, (name, assignment) in itertools.product(students, assignments.items()):
-        points = [marks.get((student, question), (None, ""))[0] for question in assignment.written]
+        own = {question: marks.get((student, question), Mark()) for question in assignment.written}
+        points = [mark.points for mark in own.values()]
         given = [p for p in points if p is not None]
+        earlier = {
+            question: mark.points
+            for question, mark in own.items()
+            if mark.points is not None and not mark.is_of(there.get((student, question), ""))
+        }
+        for question, old in earlier.items():
+            yield (
+                f"{number(old)} points of {student} for {question}: they were given to an earlier "
+                "answer; look at the new one on the page for marking"
+            )
+        if earlier:
+            continue
         counted = before.get((student, name), {}).get("written", "")
         complete = len(given) == len(points)
         if (student, name) not in here and complete and counted != number(sum(given)):

@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.amsmath import amsmath_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from marks import Marks
+from marks import Mark, Marks
 from masters import Assignment, first_line
 
 HERE = Path(__file__).resolve().parent
@@ -106,6 +106,8 @@ def feedback(report: Any) -> str:
             continue
         mark = f"{report.marks[name]:g}" if name in report.marks else "not yet marked"
         comment = html.escape(report.comments.get(name, ""))
+        if comment and name in report.earlier:
+            comment = f"(On an earlier answer:) {comment}"
         answer = html.escape(found.answers.get(name, ""))
         parts.append(f"<h2>{name}: {mark} / {report.assignment.written[name]:g}</h2>")
         parts.append(f"<p>{comment}</p><pre>{answer}</pre>")
@@ -371,11 +373,13 @@ def _sections(path: Path, marks: Marks) -> dict[str, str]:
         student = html.unescape(match[1])
 
         def mark(old: re.Match[str], student: str = student) -> str:
-            question = html.unescape(old[1])
-            return _mark(question, float(old[2]), *marks.get((student, question), (None, "")))
+            question, answer = html.unescape(old[1]), old[3]
+            typed = marks.get((student, question), Mark())
+            return _mark(question, float(old[2]), typed, answer)
 
         found[student] = re.sub(
-            r'<p class="mark" data-question="([^"]*)" data-most="([\d.]+)">.*?</label></p>',
+            r'<p class="mark" data-question="([^"]*)" data-most="([\d.]+)" data-answer="(\w*)"'
+            r".*?</label></p>",
             mark,
             match[0],
             flags=re.S,
@@ -460,18 +464,24 @@ def _section(folder: Path, report: Any) -> str:
         parts.append(f'<div class="answer" tabindex="0" role="region" aria-label="answer">{shown}')
         if at == 0:
             parts += [_paper(folder, paper) for paper in report.papers]
-        comment = report.comments.get(question, "")
-        parts.append(f"</div>\n{_mark(question, most, report.marks.get(question), comment)}")
+        answer_ = report.digest(question)
+        points = report.marks.get(question, report.earlier.get(question))
+        of = "earlier" if question in report.earlier else answer_
+        mark = Mark(points, report.comments.get(question, ""), of)
+        parts.append(f"</div>\n{_mark(question, most, mark, answer_)}")
     return "\n".join([*parts, "</section>"])
 
 
-def _mark(question: str, most: float, points: float | None, comment: str) -> str:
-    """The fields for points and a comment."""
-    value = "" if points is None else f"{points:g}"
-    return f"""<p class="mark" data-question="{html.escape(question)}" data-most="{most:g}">
+def _mark(question: str, most: float, mark: Mark, answer: str) -> str:
+    """The fields for points and a comment; points of an earlier answer stand beside theirs."""
+    points = "" if mark.points is None else f"{mark.points:g}"
+    value, earlier = (points, "") if mark.is_of(answer) else ("", points)
+    said = earlier and f"<b>{earlier} points were given to an earlier answer.</b>"
+    return f"""<p class="mark" data-question="{html.escape(question)}" data-most="{most:g}" \
+data-answer="{answer}" data-earlier="{earlier}">
 <label>Points of {most:g} <input inputmode="decimal" size="4" value="{value}"></label>
-<span class="before"></span><br>
-<label>Comment <textarea>{html.escape(comment)}</textarea></label></p>"""
+{said} <span class="before"></span><br>
+<label>Comment <textarea>{html.escape(mark.comment)}</textarea></label></p>"""
 
 
 def _paper(folder: Path, paper: Any) -> str:

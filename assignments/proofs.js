@@ -71,6 +71,9 @@
         student: section.dataset.student,
         question: mark.dataset.question,
         most: Number(mark.dataset.most),
+        answer: mark.dataset.answer, // that is shown
+        of: mark.dataset.answer, // that the fields are about
+        earlier: mark.dataset.earlier, // points that another answer has
         before: mark.querySelector(".before"),
         points,
         comment,
@@ -96,8 +99,8 @@
     const typed = kept(); // students who are not on this page keep theirs
     for (const mark of marks) {
       if (changed(mark)) {
-        const { points, comment, saved } = mark;
-        typed[name(mark)] = { points: points.value, comment: comment.value, saved };
+        const { points, comment, saved, of } = mark;
+        typed[name(mark)] = { points: points.value, comment: comment.value, saved, of };
       } else {
         delete typed[name(mark)];
       }
@@ -118,8 +121,12 @@
 
   function check(mark) {
     mark.points.setAttribute("aria-invalid", String(value(mark) === null));
-    mark.before.textContent =
-      changed(mark) && mark.table.points !== "" ? `(the table has ${mark.table.points})` : "";
+    const notes = [];
+    if (changed(mark) && mark.table.points !== "") {
+      notes.push(`(the table has ${mark.table.points})`);
+    }
+    if (mark.of !== mark.answer) notes.push("(typed for an earlier answer)");
+    mark.before.textContent = notes.join(" ");
   }
 
   function count() {
@@ -160,11 +167,12 @@
       return;
     }
     const rows = own.map((mark) =>
-      [mark.student, assignment, mark.question, String(value(mark)), mark.comment.value]
+      [mark.student, assignment, mark.question, String(value(mark)), mark.comment.value, mark.of]
         .map(cell)
         .join(","),
     );
-    const text = `\ufeff${["student,assignment,question,points,comment", ...rows].join("\r\n")}\r\n`;
+    const head = "student,assignment,question,points,comment,answer";
+    const text = `\ufeff${[head, ...rows].join("\r\n")}\r\n`;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
     link.download = `written-${assignment}.csv`;
@@ -178,9 +186,12 @@
   const typed = kept();
   for (const mark of marks) {
     const draft = typed[name(mark)];
+    const of = draft?.of ?? mark.answer;
     // A saved draft is done with once the table has points, which may be a later correction.
-    if (draft && !(draft.saved && mark.table.points !== "")) {
+    const taken = mark.table.points !== "" || (mark.earlier !== "" && of !== mark.answer);
+    if (draft && !(draft.saved && taken)) {
       mark.saved = draft.saved === true;
+      mark.of = of;
       mark.points.value = draft.points;
       mark.comment.value = draft.comment;
       unsaved ||= changed(mark) && !mark.saved;
@@ -189,6 +200,7 @@
       input.addEventListener("input", () => {
         unsaved = true;
         mark.saved = false;
+        mark.of = mark.answer;
         keep();
         check(mark);
         count();

@@ -37,6 +37,7 @@ import sheets
 import similarity
 import submissions
 import wire
+from marks import Mark
 from tests.unit.cluster import Cluster
 
 MASTERS = masters.masters()
@@ -392,7 +393,7 @@ def test_a_notebook_as_it_was_handed_out_sets_nothing_and_takes_no_place(
     # The next week, with copies of the last one's.
     hand_in_untouched(place / "ada" / "5_beta.ipynb", "5_beta")
     hand_in(place / "ada" / "1_elbo.ipynb", "1_elbo")
-    points = {("bob", question): (2.0, "orally") for question in BETA.written}
+    points = {("bob", question): Mark(2.0, "orally") for question in BETA.written}
     after = grade("", points)
     assert after["ada", "5_beta"] == before["ada", "5_beta"]
     assert after["bob", "5_beta"]["written"] == f"{2 * len(BETA.written)}"
@@ -410,7 +411,7 @@ def test_a_roster_gives_who_has_no_folder_a_line_and_names_who_is_not_on_it(
 
 def test_late_days_penalty_and_cap_are_applied_and_shown(tmp_path: Path, grade: Grade) -> None:
     hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=after(1.5))
-    written_points = {(s, q): (p, "") for s in ("ada",) for q, p in BETA.written.items()}
+    written_points = {(s, q): Mark(p) for s in ("ada",) for q, p in BETA.written.items()}
     of = sum(BETA.tests.values()) + sum(BETA.written.values())
     line = grade(ROSTER + "late_days = 1\npenalty = 0.1\n" + SET, written_points)["ada", "5_beta"]
     assert (line["days_late"], line["late_days_used"]) == ("2", "1")
@@ -538,7 +539,7 @@ def test_who_has_handed_in_paper_only_gets_the_points_for_it(tmp_path: Path, gra
     paper = tmp_path / "in" / "Ada Lovelace_17_assignsubmission_file_" / "proof.pdf"
     paper.parent.mkdir(parents=True)
     paper.write_bytes(b"%PDF-1.4")
-    points = {("ada", q): (p, "") for q, p in BETA.written.items()}
+    points = {("ada", q): Mark(p) for q, p in BETA.written.items()}
     for given, total in (({}, ""), (points, f"{sum(BETA.written.values()):g}")):
         line = grade(ROSTER + SET, given)["ada", "5_beta"]
         assert line["status"] == "no notebook, but proof.pdf"
@@ -566,7 +567,7 @@ def test_who_could_not_be_graded_has_no_points_rather_than_none_and_comes_again(
         return right(plan)
 
     monkeypatch.setattr(sandbox, "run", lost)
-    points = {(s, q): (p, "") for s in ("ada", "bob") for q, p in BETA.written.items()}
+    points = {(s, q): Mark(p) for s in ("ada", "bob") for q, p in BETA.written.items()}
     cell = BETA.notebook.cells[-1]
     monkeypatch.setitem(cell, "source", cell.source + "\n")
     found = grade("", points)
@@ -698,7 +699,8 @@ def test_nothing_old_stays_when_something_is_graded_again(
     own("ada", "def rate(m, v): return 1")
     assert '<input inputmode="decimal" size="4" value="4">' not in page.read_text("utf-8")
     (question, *_) = BETA.written
-    grade("", {("ada", question): (4.0, "new"), ("bob", question): (3.5, "")}, only_student="ada")
+    new = {("ada", question): Mark(4.0, "new"), ("bob", question): Mark(3.5)}
+    grade("", new, only_student="ada")
     assert rows(output / "similar.csv") == []
     old = [r["student"] for r in rows(tests) if r["test"] == "beta-of-last-year"]
     assert old == ["bob"]
@@ -728,8 +730,8 @@ def test_all_that_is_kept_of_a_student_can_be_removed(
     hand_in(tmp_path / "in" / "ada_7_8_1_elbo.ipynb", "1_elbo")
     (question, *_) = BETA.written
     both = "roster = [{ student = 'ada', name = 'Ada L' }, { student = 'bob' }]\n" + SET
-    grade(both, {("ada", question): (1.0, "of ada"), ("bob", question): (2.0, "")})
-    grade(both, {("ada", question): (3.0, "")})  # so that the table is kept as it was
+    grade(both, {("ada", question): Mark(1.0, "of ada"), ("bob", question): Mark(2.0)})
+    grade(both, {("ada", question): Mark(3.0)})  # so that the table is kept as it was
 
     def left(name: str) -> list[str]:
         """The files in which a name stands, or that bear it."""
@@ -1030,7 +1032,7 @@ def test_every_file_is_shown_or_named(tmp_path: Path, grade: Grade) -> None:
 def exchanged(tmp_path: Path, grade: Grade) -> Path:
     """The folder of a class of two, one of whom is missing."""
     hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=after(0.5))
-    points = {("ada", q): (p, "") for q, p in BETA.written.items()}
+    points = {("ada", q): Mark(p) for q, p in BETA.written.items()}
     canvas = 'canvas = "Beta (77)"\n'
     grade(ROSTER + "penalty = 0.5\n" + SET + canvas, points)
     return tmp_path / "grades" / "exchange"
@@ -1093,7 +1095,7 @@ def test_moodle_is_told_the_numbers_of_its_download_or_of_its_worksheet(
     tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hand_in(tmp_path / "in" / "Ada Lovelace_17_assignsubmission_file_" / "5_beta.ipynb", time=1.0)
-    points = {("ada", q): (p, "") for q, p in BETA.written.items()}
+    points = {("ada", q): Mark(p) for q, p in BETA.written.items()}
     grade(ROSTER + SET, points)
     path = tmp_path / "grades" / "exchange" / "moodle-5_beta.csv"
     (ada,) = rows(path)
@@ -1121,7 +1123,7 @@ def test_a_worksheet_has_strangers_and_lacks_people(
     hand_in(tmp_path / "in" / "Ada Lovelace_17_assignsubmission_file_" / "5_beta.ipynb", time=1.0)
     twins = '{ student = "max1", name = "Max Born" }, { student = "max2", name = "Max Born" }]\n'
     people = ROSTER.replace("]", "," + twins).replace('", name = "=Bob" },', '" },')
-    points = {("ada", q): (p, "") for q, p in BETA.written.items()}
+    points = {("ada", q): Mark(p) for q, p in BETA.written.items()}
     lines = [
         "Participant 16,Eve Adams,eve@x.org,,-",
         "Participant 17,A. L.,,,-",  # by her number, whatever she is called there
@@ -1156,13 +1158,13 @@ def test_a_number_of_another_assignment_is_nobodys_here(
 
 
 def test_an_empty_field_takes_nothing_away_and_what_changes_is_kept(tmp_path: Path) -> None:
-    typed: marks.Marks = {("ada", "q"): (3.0, "good"), ("bob", "q"): (None, "see me")}
-    new: marks.Marks = {("ada", "q"): (None, ""), ("bob", "q"): (2.0, "")}
-    assert marks.merged(typed, new) == {
-        ("ada", "q"): (3.0, "good"),
-        ("bob", "q"): (2.0, "see me"),
+    typed = {("ada", "q"): Mark(3.0, "good"), ("bob", "q"): Mark(None, "see me")}
+    new = {("ada", "q"): Mark(), ("bob", "q"): Mark(2.0)}
+    assert marks.merged(typed, new, {}) == {
+        ("ada", "q"): Mark(3.0, "good"),
+        ("bob", "q"): Mark(2.0, "see me"),
     }
-    assert marks.merged(typed, {("ada", "q"): (4.0, "")})["ada", "q"] == (4.0, "good")
+    assert marks.merged(typed, {("ada", "q"): Mark(4.0)}, {})["ada", "q"] == Mark(4.0, "good")
 
 
 def typed(tmp_path: Path) -> dict[tuple[str, str], tuple[str, str]]:
@@ -1178,7 +1180,7 @@ def test_marks_of_what_is_not_graded_now_stay_and_are_said_not_to_count_yet(
     grade()
     (tmp_path / "in" / "ada" / "5_beta.ipynb").unlink()
     hand_in(tmp_path / "in" / "ada" / "1_elbo.ipynb", "1_elbo")
-    points = {("ada", PROOF): (3.25, "good"), ("ada", WORDS): (4.0, "")}
+    points = {("ada", PROOF): Mark(3.25, "good"), ("ada", WORDS): Mark(4.0)}
     assert grade("", points)["ada", "5_beta"]["total"] == ""
     assert "NOT COUNTED YET: marks of ada for 5_beta" in capsys.readouterr().out
     assert typed(tmp_path)["ada", PROOF] == ("3.25", "good")
@@ -1202,7 +1204,7 @@ def test_marks_typed_into_the_table_while_it_is_graded_count_and_stay(
     monkeypatch.setattr(sandbox, "run", marked)
     for outcome in (tmp_path / "grades" / "outcomes").iterdir():
         outcome.unlink()
-    assert grade("", {("ada", WORDS): (5.0, "")})["ada", "5_beta"]["written"] == "7"
+    assert grade("", {("ada", WORDS): Mark(5.0)})["ada", "5_beta"]["written"] == "7"
     assert typed(tmp_path) == {("ada", PROOF): ("2", ""), ("ada", WORDS): ("5", "")}
     (copy,) = (tmp_path / "grades").glob("written-*.csv")
     assert f"{WORDS},1," in copy.read_text(encoding="utf-8")
@@ -1213,7 +1215,7 @@ def test_marks_of_who_has_handed_in_nothing_but_paper_to_the_teacher_count_and_s
 ) -> None:
     (tmp_path / "in").mkdir()
     assert grade(ROSTER + SET)["ada", "5_beta"]["total"] == "0"
-    points = {("ada", PROOF): (5.0, "on paper")}
+    points = {("ada", PROOF): Mark(5.0, "on paper")}
     for new in (points, {}):
         line = grade(ROSTER + SET, new)["ada", "5_beta"]
         assert (line["status"], line["total"]) == ("missing", "5")
@@ -1223,6 +1225,99 @@ def test_marks_of_who_has_handed_in_nothing_but_paper_to_the_teacher_count_and_s
     assert typed(tmp_path) == {("ada", PROOF): ("5", "on paper")}
 
 
+def hand_in_proof(path: Path, proof: str) -> None:
+    """Hand in a master with another proof."""
+    notebook = copy.deepcopy(BETA.notebook)
+    (cell,) = [c for c in notebook.cells if masters.grade_id(c) == PROOF]
+    cell.source = proof
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+
+
+def edited(tmp_path: Path, question: str, **values: str) -> None:
+    """Type into a line of `written.csv`."""
+    path = tmp_path / "grades" / "written.csv"
+    columns, lines = sheets.read(path)
+    for _, row in lines:
+        row.update(values if row["question"] == question else {})
+    sheets.write(path, columns, [row for _, row in lines])
+
+
+@pytest.mark.parametrize(
+    "confirm", [{"marked": ""}, {"points": "4"}, {"points": "2.5"}], ids=["same", "more", "less"]
+)
+def test_a_mark_of_an_earlier_answer_stays_and_counts_when_it_is_confirmed(
+    confirm: dict[str, str],
+    tmp_path: Path,
+    grade: Grade,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "in" / "ada" / "5_beta.ipynb"
+    feedback = tmp_path / "grades" / "feedback" / "ada" / "5_beta.html"
+    hand_in_proof(path, "By *parts*.")
+    grade()
+    edited(tmp_path, PROOF, points="3.5", comment="short")
+    edited(tmp_path, WORDS, points="1")
+    assert grade()["ada", "5_beta"]["total"] == "29.5"
+    # What is saved again, with other spaces and line ends, is no other answer.
+    hand_in_proof(path, "By\n*parts*.\n")
+    assert grade()["ada", "5_beta"]["total"] == "29.5"
+    hand_in_proof(path, "By *induction*.")
+    for student in ("", "ada"):
+        capsys.readouterr()
+        assert grade("", only_student=student)["ada", "5_beta"]["total"] == ""
+        assert f"NOT COUNTED YET: 3.5 points of ada for {PROOF}" in capsys.readouterr().out
+        assert typed(tmp_path) == {("ada", PROOF): ("3.5", "short"), ("ada", WORDS): ("1", "")}
+        table = rows(tmp_path / "grades" / "written.csv")
+        assert ["not the answer that has" in row["found"] for row in table] == [
+            row["question"] == PROOF for row in table
+        ]
+        page = (tmp_path / "grades" / "proofs" / "5_beta.html").read_text(encoding="utf-8")
+        assert page.count("3.5 points were given to an earlier answer") == 1
+        assert "(On an earlier answer:) short" in feedback.read_text(encoding="utf-8")
+    edited(tmp_path, PROOF, **confirm)
+    total = 26 + float(confirm.get("points", "3.5"))
+    assert grade()["ada", "5_beta"]["total"] == f"{total:g}"
+    assert "NOT COUNTED" not in capsys.readouterr().out
+    assert "earlier answer" not in feedback.read_text(encoding="utf-8")
+    # The first answer is another one than that which has points now.
+    hand_in_proof(path, "By *parts*.")
+    assert grade()["ada", "5_beta"]["total"] == ""
+
+
+def test_a_file_of_marks_of_an_earlier_answer_takes_no_newer_one_away(
+    tmp_path: Path, grade: Grade
+) -> None:
+    path = tmp_path / "in" / "ada" / "5_beta.ipynb"
+    answers = []
+    for proof in ("By parts.", "By induction."):
+        hand_in_proof(path, proof)
+        grade()
+        table = rows(tmp_path / "grades" / "written.csv")
+        answers += [row["answer"] for row in table if row["question"] == PROOF]
+    words = {("ada", WORDS): Mark(5.0)}
+    first = {("ada", PROOF): Mark(2.0, "so", answers[0])}
+    assert grade("", words | first)["ada", "5_beta"]["total"] == ""
+    assert typed(tmp_path)["ada", PROOF] == ("2", "so")
+    second = {("ada", PROOF): Mark(4.0, "better", answers[1])}
+    assert grade("", second)["ada", "5_beta"]["total"] == "34"
+    assert grade("", first)["ada", "5_beta"]["total"] == "34"
+    assert typed(tmp_path)["ada", PROOF] == ("4", "better")
+
+
+def test_no_points_for_no_proof_do_not_count_for_one_that_comes_later(
+    tmp_path: Path, grade: Grade
+) -> None:
+    path = tmp_path / "in" / "ada" / "5_beta.ipynb"
+    hand_in_proof(path, masters.ANSWER)
+    grade()
+    edited(tmp_path, WORDS, points="5")
+    edited(tmp_path, PROOF, points="0")
+    assert grade()["ada", "5_beta"]["total"] == "30"
+    hand_in_proof(path, "By parts.")
+    assert grade()["ada", "5_beta"]["total"] == ""
+
+
 def test_a_column_of_the_teachers_own_stays(tmp_path: Path, grade: Grade) -> None:
     hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
     grade()
@@ -1230,7 +1325,7 @@ def test_a_column_of_the_teachers_own_stays(tmp_path: Path, grade: Grade) -> Non
     head, *lines = path.read_text(encoding="utf-8-sig").splitlines()
     text = "\n".join([head + ",marker", *(f"{line},Smith" for line in lines)])
     path.write_text(text, encoding="utf-8")
-    grade("", {("ada", PROOF): (5.0, "")})
+    grade("", {("ada", PROOF): Mark(5.0)})
     assert [row["marker"] for row in rows(path)] == ["Smith"] * len(BETA.written)
     assert typed(tmp_path)["ada", PROOF] == ("5", "")
 

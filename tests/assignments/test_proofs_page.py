@@ -240,7 +240,11 @@ def test_what_is_typed_is_saved_to_a_file_that_the_grader_reads(
     path = tmp_path / "written.csv"
     path.write_bytes(data)
     found = marks.read(path, {"5_beta": BETA})
-    assert found["ada", QUESTION] == (2.5, '=HYPERLINK("x"), "so"\nsecond line')
+    assert found["ada", QUESTION] == (
+        2.5,
+        '=HYPERLINK("x"), "so"\nsecond line',
+        report("ada", PROOF, images={QUESTION: [PIXEL]}).digest(QUESTION),
+    )
     go_to(page, "cy, =1+1")
     page.locator("section:not([hidden]) input").first.fill("4")
     path.write_bytes(saved(page))
@@ -315,6 +319,42 @@ def test_a_draft_that_the_table_has_does_not_come_back_over_a_later_mark(
     shown = [page.locator(f"section[data-student={s}] input").first for s in ("ada", "bob")]
     assert [field.input_value() for field in shown] == ["5", "2"]
     assert [line.split(b",")[0] for line in saved(page).splitlines()[1:]] == [b'"bob"']
+    context.close()
+
+
+def test_what_was_typed_of_an_earlier_answer_is_shown_and_saved_as_such(
+    browser: Browser,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    context = browser.new_context(accept_downloads=True)
+    page = context.new_page()
+    page.goto(write(tmp_path, report("ada", "A.")))
+    page.locator("section:not([hidden]) input").first.fill("4")
+    # She hands in another answer, and the grader runs again.
+    page = context.new_page()
+    page.goto(write(tmp_path, report("ada", "Another.")))
+    shown = page.locator("section:not([hidden])")
+    assert shown.locator("input").first.input_value() == "4"
+    assert "typed for an earlier answer" in shown.inner_text()
+    path = tmp_path / "written.csv"
+
+    def found() -> marks.Mark:
+        path.write_bytes(saved(page))
+        return marks.read(path, {"5_beta": BETA})["ada", QUESTION]
+
+    assert found() == (4, "", report("ada", "A.").digest(QUESTION))
+    # The table has it now, and says of which answer it is; the browser does not bring it back.
+    old = report("ada", "Another.")
+    old.earlier[QUESTION] = 4.0
+    page = context.new_page()
+    page.goto(write(tmp_path, old))
+    shown = page.locator("section:not([hidden])")
+    assert shown.locator("input").first.input_value() == ""
+    assert "4 points were given to an earlier answer" in shown.inner_text()
+    assert "0 of 2 marked" in page.locator("#said").inner_text()
+    # The same points may be right for the new answer as well.
+    shown.locator("input").first.fill("4")
+    assert found() == (4, "", old.digest(QUESTION))
     context.close()
 
 
