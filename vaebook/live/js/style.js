@@ -132,7 +132,7 @@ const STYLE = `
   .vaebook-live-map > .vaebook-live-side { flex-flow: row wrap; }
   .vaebook-live-map > .vaebook-live-side > * { align-content: start; flex: 1 1 9rem; }
   .vaebook-live-panel .vaebook-live-view { max-width: 16rem; }
-  .vaebook-live-half .vaebook-live-easel { max-width: 15rem; }
+  :is(.vaebook-live-half, .vaebook-live-prior) .vaebook-live-easel { max-width: 15rem; }
   .vaebook-live-twins .vaebook-live-pictures, .vaebook-live-beta .vaebook-live-pictures { --across: 2; }
   .vaebook-live-levels { height: 150px; }
   .vaebook-live-film > :nth-child(even) { display: none; }

@@ -4,7 +4,7 @@ import { bytesOf, pixelsOf, placesOf } from "../bytes.js";
 import { paint, thumbnail, view } from "../canvas.js";
 import { SIDE, contour, gridPlace, levelOf } from "../contours.js";
 import { Easel } from "../easel.js";
-import { INKS, button, captioned, facts, group, note, number, tuple } from "../elements.js";
+import { button, captioned, facts, group, note, number, tuple } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { frame } from "../frame.js";
 import { Plane } from "../plane.js";
@@ -19,10 +19,10 @@ const FLOOR = 24; // nats below the highest point, to which a stored density rea
 
 // A plane that draws a prior in place of the circles of N(0, I).
 class PriorPlane extends Plane {
-  drawPrior(context) {
+  drawPrior(context, ink) {
     const { width } = this.sheet;
     const cell = width / (SIDE - 1);
-    context.strokeStyle = INKS[1];
+    context.strokeStyle = ink;
     (this.lines ?? []).forEach((segments, i) => {
       Object.assign(context, { lineWidth: [2.5, 1.75, 1][i] });
       context.beginPath();
@@ -81,7 +81,7 @@ export class DrawPrior extends LiveFigure {
   arrange(box) {
     this.samples = view();
     this.facts = facts([
-      ["KL(q(z) ‖ prior), nats", INKS[1]],
+      ["KL(q(z) ‖ prior), nats"],
       ...this.others.map(({ title }) => [`of ${title}`]),
     ]);
     const { slot, prior } = this.settings.labels;
@@ -102,7 +102,7 @@ export class DrawPrior extends LiveFigure {
       ],
       captioned(this.samples, "decoded draws of the prior"),
       note(
-        "The lines hold 50, 90 and 99 % of the prior. The circle marks the chosen input's q(z|u), by two of its standard deviations. An empty input is left out.",
+        "The lines hold 50, 90 and 99 % of the prior. The dashed ellipse marks two standard deviations of the chosen input's q(z|u). An empty input is left out.",
       ),
     );
   }
@@ -218,7 +218,9 @@ export class DrawPrior extends LiveFigure {
     const over = (context) => {
       if (!q || this.settings.values.prior) return;
       const radii = [q.logvar.map((logvar) => 2 * this.map.unit * Math.exp(logvar / 2))];
+      context.setLineDash([6, 4]);
       rings(context, this.map.place(q.mu), radii, ink, ground, 2);
+      context.setLineDash([]);
     };
     this.map.draw(colours, over);
     const kl = this.facts.node.querySelector("dd").textContent;
