@@ -11,7 +11,7 @@ left. What is asked was written down before a row was there. Distances are those
 class means in the plane, on paper those of the drawing, and two layouts are compared by Spearman's
 correlation of their 45 distances. Seeds are the unit.
 
-- *Drawn.* The drawing has the layout of the plane if the 95 % interval, by Student's t over the ten
+- *Drawn.* The drawing has the layout of the plane if the 95 % interval, by Student's t over ten
   seeds, of its mean correlation lies above 0.5; it has something of it if the interval lies above
   0.2; it has next to none of it if the interval lies within -0.2 and 0.2; anything else is
   undecided. The better of the two readings counts, which favours the drawing.

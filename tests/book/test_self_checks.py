@@ -91,6 +91,8 @@ NUMBERS: dict[str, Callable[[], float]] = {
     # 4, where the classes live
     "Two codes of one class": lambda: (0.2 + 0.4) / 2 + ((0 - 1.5) ** 2 + (3 - 1.5) ** 2) / 2,
     "Room for two classes": lambda: 1 - (0.3 * 0.7**2 + 0.7 * 0.3**2),
+    # 5, a map of the classes
+    "The same neighbour three times": lambda: 100 / 10**2,
     "How well two classes can be told apart": lambda: 100 * math.exp(-1.5) / 2,
     # 6, more than three dimensions
     "Copies of a model": lambda: len(

@@ -1,22 +1,30 @@
-"""The results of the chapters on class mixtures and on many dimensions, against other truths.
+"""The results of the chapters on classes, their map and many dimensions, against other truths.
 
 A test bears the label of its result. Integrals are sums over grids or SciPy's closed forms;
 averages over draws have fixed seeds and limits of 5 standard errors, which a right result
 exceeds once in 1.7 million times a number, some two hundred numbers in this file.
 """
 
+import ast
+import json
 import math
-from itertools import pairwise, permutations, product
+from itertools import combinations, pairwise, permutations, product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from scipy import linalg, stats
+from scipy.spatial import distance
 from torch import Tensor
 
-from vaebook import objectives
+from vaebook import objectives, tables
 from vaebook.latent import mixtures, paths
+from vaebook.measures import agreement
+from vaebook.models import Codes
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 Z = np.linspace(-14, 14, 8001)
 DZ = Z[1] - Z[0]
 PRIOR = stats.norm.pdf(Z)
@@ -174,6 +182,89 @@ def test_prop_mixtures_information() -> None:
         (ours.information, which_class + which_image),
     ):
         assert abs(estimate.value - truth) < 5 * estimate.standard_error
+
+
+def test_prop_mixtures_held_out() -> None:
+    """Six encodings on a line, some densities and rules: every term by quadrature."""
+    mu, logvar = random_codes(6, 6, 1)
+    labels = np.array([0, 0, 1, 0, 1, 1])
+    parts = stats.norm.pdf(Z, mu, (0.5 * logvar).exp())
+    aggregate = parts.mean(0)
+    cloud, information = kl(aggregate, PRIOR), np.mean([kl(p, aggregate) for p in parts])
+    told = np.mean([kl(parts[labels == c].mean(0), aggregate) for c in (0, 1)])
+    joint = np.stack([parts[labels == c].sum(0) / 6 for c in (0, 1)])
+    for mean, sd in ((0.0, 1.0), (0.3, 2.0), (-0.5, 1.4)):
+        r = stats.norm.pdf(Z, mean, sd)
+        gain = float((aggregate * np.log(r / PRIOR)).sum() * DZ)
+        over = np.mean([kl(p, r) for p in parts])
+        assert cloud - gain == pytest.approx(kl(aggregate, r), rel=1e-6)
+        assert over - information == pytest.approx(kl(aggregate, r), rel=1e-6)
+        assert kl(aggregate, r) > 0.01
+        rule = 1 / (1 + np.exp(-mean - sd * Z))
+        log_rule = np.log(np.stack([1 - rule, rule]).clip(1e-300))
+        assert math.log(2) + (joint * log_rule).sum() * DZ < told
+    exact = np.log((joint / joint.sum(0)).clip(1e-300))
+    assert math.log(2) + (joint * exact).sum() * DZ == pytest.approx(told, rel=1e-6)
+
+
+def page_of(chapter: str, *names: str) -> dict[str, Any]:
+    """The functions of these names as a chapter defines them."""
+    cells = json.loads((ROOT / "chapters" / f"{chapter}.ipynb").read_text(encoding="utf-8"))[
+        "cells"
+    ]
+    space: dict[str, Any] = {"math": math, "np": np, "torch": torch, "mixtures": mixtures}
+    for cell in cells:
+        if cell["cell_type"] == "code" and "first-cell" not in cell["id"]:
+            body = ast.parse("".join(cell["source"])).body
+            wanted = [n for n in body if isinstance(n, ast.FunctionDef) and n.name in names]
+            exec(compile(ast.Module(wanted, []), chapter, "exec"), space)
+    return {name: space[name] for name in names}
+
+
+def test_what_the_pages_define_is_what_the_package_has() -> None:
+    page = page_of("04_class_mixtures", "log_mixture", "moments", "bayes_rule", "frechet")
+    page |= page_of("05_map_of_classes", "bhattacharyya")
+    mu, logvar = random_codes(20, 60, 3)
+    labels = torch.arange(60) % 10
+    z = random_codes(21, 8, 3)[0]
+    torch.testing.assert_close(
+        page["log_mixture"](z, mu, logvar), mixtures.log_density(z, mu, logvar)
+    )
+    found = mixtures.class_moments(mu, logvar, labels)
+    mean, covariance = page["moments"](mu[labels == 3], logvar[labels == 3])
+    torch.testing.assert_close(mean, found.means[3])
+    torch.testing.assert_close(covariance, found.covariances[3])
+    torch.testing.assert_close(
+        page["bayes_rule"](Codes(mu, logvar, labels), z),
+        mixtures.log_posterior(z, mu, logvar, labels),
+    )
+    pair = found.means[4], found.covariances[4], found.means[9], found.covariances[9]
+    torch.testing.assert_close(
+        page["bhattacharyya"](*pair), mixtures.bhattacharyya(*found[1:])[4, 9]
+    )
+    theirs = agreement.frechet_distance(mu, mu[:30] + 1)
+    assert page["frechet"](mu, mu[:30] + 1) == pytest.approx(theirs)
+
+
+def test_the_drawn_layout_is_compared_in_ten_planes() -> None:
+    """What the page says of the drawing and of two seeds, by SciPy from the table."""
+    rows = tables.load("class_planes").rows
+    assert [row["seed"] for row in rows] == list(range(10))
+    planes = np.array([row["means"] for row in rows])
+    measured = [distance.pdist(plane) for plane in planes]
+    paper = np.zeros((10, 2))
+    for line, digits in enumerate(("17", "253", "08694")):
+        for column, digit in enumerate(digits):
+            paper[int(digit)] = column - 0.5 * len(digits), -line
+    found = [stats.spearmanr(distance.pdist(paper), m).statistic for m in measured]
+    low, high = stats.t.interval(0.95, 9, np.mean(found), stats.sem(found))
+    seeds = [stats.spearmanr(a, b).statistic for a, b in combinations(measured, 2)]
+    assert -1 < low < high < np.mean(seeds)  # another seed has more of it
+    assert np.mean(seeds) < 0.9  # and does not have all
+
+    # The classes' own variance is positive definite in every plane.
+    xx, xy, yy = np.moveaxis(np.array([row["covariances"] for row in rows]), -1, 0)
+    assert (xx * yy > xy**2).all()
 
 
 def test_prop_mixtures_bhattacharyya() -> None:

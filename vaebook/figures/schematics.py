@@ -388,7 +388,12 @@ def skips() -> Drawing:
 # Titles of the parts and their chapters, as _toc.yml has them, in the words of a map.
 COURSE = {
     "From autoencoders to the ELBO": ("autoencoders", "the ELBO", "training"),
-    "Where the classes live": ("mixtures of classes", "higher dimensions", "geometry"),
+    "Where the classes live": (
+        "mixtures of classes",
+        "a map of the classes",
+        "higher dimensions",
+        "geometry",
+    ),
     "Sampling": ("three ways to sample", "pCN"),
     "Data with known factors": (
         "heatmaps",
@@ -410,7 +415,7 @@ def course() -> Drawing:
         360
     """
     (first, *middle, beyond, last) = COURSE.items()
-    sheet = Sheet(_WIDTH, 485)
+    sheet = Sheet(_WIDTH, 504)
     sheet.box(4, 4, 352, 66, colour=_BLUE)
     sheet.words(180, 21, first[0])
     for x, wide, name in zip((14, 158, 254), (126, 78, 92), first[1], strict=True):
@@ -418,9 +423,9 @@ def course() -> Drawing:
     sheet.arrow((141, 48), (157, 48))
     sheet.arrow((237, 48), (253, 48))
 
-    tops, heights = (98, 207), (93, 112)
+    tops, high = (98, 226), 112
     for k, (title, chapters) in enumerate(middle):
-        x, y, high = 4 + 180 * (k % 2), tops[k // 2], heights[k // 2]
+        x, y = 4 + 180 * (k % 2), tops[k // 2]
         sheet.box(x, y, 172, high, colour=_GREEN)
         sheet.words(x + 86, y + 16, title)
         ends = [y + 40 + 19 * i for i in range(len(chapters))]
@@ -430,15 +435,15 @@ def course() -> Drawing:
             sheet.words(x + 24, height, name, anchor="start", soft=True)
     sheet.arrow((180, 72), (180, 96))
     sheet.words(192, 84, "then in any order", anchor="start", soft=True)
-    sheet.arrow((180, 321), (180, 345))
-    sheet.box(4, 347, 352, 66, colour=_MAGENTA)
-    sheet.words(180, 364, beyond[0])
+    sheet.arrow((180, 340), (180, 364))
+    sheet.box(4, 366, 352, 66, colour=_MAGENTA)
+    sheet.words(180, 383, beyond[0])
     for x, wide, name in zip((14, 131, 248), (108, 108, 98), beyond[1], strict=True):
-        sheet.box(x, 379, wide, 24, name, colour=_MAGENTA, round=12)
-    sheet.arrow((180, 415), (180, 439))
-    sheet.box(94, 441, 172, 40, colour=_ORANGE)
-    sheet.words(180, 453, last[0])
-    sheet.words(180, 469, last[1][0], soft=True)
+        sheet.box(x, 398, wide, 24, name, colour=_MAGENTA, round=12)
+    sheet.arrow((180, 434), (180, 458))
+    sheet.box(94, 460, 172, 40, colour=_ORANGE)
+    sheet.words(180, 472, last[0])
+    sheet.words(180, 488, last[1][0], soft=True)
     listed = "; ".join(f"{title}: {', '.join(names)}" for title, names in middle)
     return sheet.done(
         f"A map of the book. First, in order, {', '.join(first[1])}. From there an arrow leads to "
