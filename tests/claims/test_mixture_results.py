@@ -259,8 +259,8 @@ def test_the_drawn_layout_is_compared_in_ten_planes() -> None:
     found = [stats.spearmanr(distance.pdist(paper), m).statistic for m in measured]
     low, high = stats.t.interval(0.95, 9, np.mean(found), stats.sem(found))
     seeds = [stats.spearmanr(a, b).statistic for a, b in combinations(measured, 2)]
-    assert -1 < low < high < np.mean(seeds)  # another seed has more of it
-    assert np.mean(seeds) < 0.9  # and does not have all
+    assert 0.2 < low < 0.5  # something of the layout, by the rule that the study sets
+    assert high < min(seeds)  # any two seeds have more in common
 
     # The classes' own variance is positive definite in every plane.
     xx, xy, yy = np.moveaxis(np.array([row["covariances"] for row in rows]), -1, 0)
