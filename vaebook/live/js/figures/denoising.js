@@ -22,6 +22,7 @@ import { Random } from "../random.js";
 import { stroke } from "../sheet.js";
 
 const STEPS = 100; // of a way back
+const TAIL = 25; // of them that are drawn: early ones leap
 const SECONDS = 5; // that it takes to be shown
 const ACROSS = 13; // arrows in a row
 const LENGTH = 0.45; // of an arrow of unit noise, in distances between arrows
@@ -229,7 +230,8 @@ export class Denoising extends LiveFigure {
 
   drawWay(context, { ink, ground }) {
     const { t } = this.settings.values;
-    const passed = this.way.slice(0, Math.floor(STEPS * (1 - t) + 1e-9) + 1);
+    const now = Math.floor(STEPS * (1 - t) + 1e-9) + 1;
+    const passed = this.way.slice(Math.max(0, now - TAIL), now);
     const places = [...passed, this.here].map((z) => this.pad.place(z));
     stroke(context, places, ground, 4.5);
     stroke(context, places, ink, 2);
