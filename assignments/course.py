@@ -20,12 +20,16 @@ import json
 import os
 import platform
 import secrets
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+if __name__ == "__main__":  # nothing has begun: Ctrl-C ends it without a word
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import nbformat
 
@@ -710,4 +714,5 @@ def _graded(options: argparse.Namespace, course: Course) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

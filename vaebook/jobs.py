@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import random
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -143,7 +144,9 @@ def _on_processes(
         )
         tasks = [delayed(_in_child)(os.getpid(), function, *entry) for entry in left.items()]
         try:
-            with closing(parallel(tasks)) as outcomes:
+            with _uninterrupted():
+                begun = parallel(tasks)
+            with closing(begun) as outcomes:
                 for outcome in outcomes:
                     deaths = 0
                     del left[outcome.index]
@@ -167,6 +170,19 @@ def _on_processes(
         finally:
             # Processes that stayed would know the modules of today when these have changed.
             get_reusable_executor().shutdown(kill_workers=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Start processes that Ctrl-C doesn't reach: this one ends them, and says so once."""
+    if not hasattr(signal, "pthread_sigmask"):  # as on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _on_cluster(

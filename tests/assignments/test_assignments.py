@@ -5,8 +5,10 @@ import csv
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -764,6 +766,21 @@ def arguments(folder: Path, *options: str) -> list[str]:
     """What is asked of the command line."""
     grades = ["--output", str(folder / "grades"), "--jobs", "1"]
     return ["grade", str(folder / "sub missions"), *grades, *options]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="nothing says what is loaded")
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_an_interruption_while_libraries_are_loaded_says_nothing(
+    tmp_path: Path, library: str
+) -> None:
+    main = [sys.executable, str(ROOT / "assignments" / "course.py"), *arguments(tmp_path)]
+    process = subprocess.Popen(main, stderr=subprocess.PIPE, text=True)
+    loaded = Path(f"/proc/{process.pid}/maps")
+    while f"/{library}/" not in loaded.read_text(encoding="utf-8"):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode in (-signal.SIGINT, 130)
 
 
 def grades(folder: Path) -> dict[tuple[str, str], dict[str, str]]:

@@ -72,6 +72,10 @@ def threads(x: int) -> int:
     return torch.get_num_threads()
 
 
+def hears_ctrl_c(x: int) -> bool:
+    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def values(outcomes: Iterator[jobs.Outcome]) -> list[object]:
     return [o.value for o in sorted(outcomes, key=lambda o: o.index)]
 
@@ -101,6 +105,12 @@ def test_each_point_has_one_thread_and_the_caller_keeps_its_own() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_ctrl_c_is_for_the_process_that_ends_the_others() -> None:
+    points = [{"x": x} for x in range(2)]
+    assert values(jobs.each(hears_ctrl_c, points, n_jobs=2)) == [False, False]
+    assert values(jobs.each(hears_ctrl_c, points)) == [True, True]
 
 
 def test_what_raises_is_an_outcome_and_the_others_are_computed() -> None:
