@@ -110,15 +110,15 @@ assignments: .venv/installed ## write the students' notebooks to _build/assignme
 	$(BIN)/python assignments/course.py release --output _build/assignments
 
 # Quoted, since folders of submissions have spaces in their names.
-grade: .venv/installed ## grade SUBMISSIONS=DIR or ZIP into _build/grades (ASSIGNMENT=, STUDENT=, SEED=, WRITTEN=FILE, COURSE=FILE, JOBS=, SCHEDULER=)
-	$(BIN)/python assignments/course.py grade "$(SUBMISSIONS)" --output _build/grades \
+grade: .venv/installed ## grade SUBMISSIONS=DIR or ZIP into _build/grades or GRADES=DIR (ASSIGNMENT=, STUDENT=, SEED=, WRITTEN=FILE, COURSE=FILE, JOBS=, SCHEDULER=)
+	$(BIN)/python assignments/course.py grade "$(SUBMISSIONS)" --output "$(or $(GRADES),_build/grades)" \
 	  $(if $(SEED),--seed "$(SEED)") $(if $(WRITTEN),--written "$(WRITTEN)") \
 	  $(if $(ASSIGNMENT),--assignment "$(ASSIGNMENT)") \
 	  $(if $(STUDENT),--student "$(STUDENT)") $(if $(COURSE),--course "$(COURSE)") \
 	  $(if $(JOBS),--jobs "$(JOBS)") $(if $(SCHEDULER),--scheduler "$(SCHEDULER)")
 
-forget: .venv/installed ## remove all that is kept of STUDENT=NAME (SUBMISSIONS=DIR, COURSE=FILE)
-	$(BIN)/python assignments/course.py forget "$(STUDENT)" --output _build/grades \
+forget: .venv/installed ## remove all that is kept of STUDENT=NAME (SUBMISSIONS=DIR, COURSE=FILE, GRADES=DIR)
+	$(BIN)/python assignments/course.py forget "$(STUDENT)" --output "$(or $(GRADES),_build/grades)" \
 	  $(if $(SUBMISSIONS),--submissions "$(SUBMISSIONS)") $(if $(COURSE),--course "$(COURSE)")
 
 wheel: .venv/installed ## build the package into _build/wheel

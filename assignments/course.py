@@ -373,7 +373,8 @@ def grade_folder(
     runs; of `new` marks, which go before, nothing is lost either, whatever is graded now.
 
     Raises:
-        ValueError: when there is no such assignment or student, or marks are of neither.
+        ValueError: when there is no such assignment or student, marks are of neither, or the
+            tables that are there are of another course.
     """
     course = course or Course()
     assignments = masters()
@@ -388,7 +389,13 @@ def grade_folder(
     if only_student and only_student not in {*shown, *shown.values()}:
         raise ValueError(f"STUDENT must be one of {', '.join(students)}, got {only_student}")
     before = _before(output)
-    known = {*shown.values(), *(student for student, _ in before)}
+    known = {student for student, _ in before}
+    if course.people and known and not known & {*shown.values()}:
+        raise ValueError(
+            f"{output} has grades of {', '.join(sorted(known)[:3])} and of nobody on the roster: "
+            "grade another course into another folder, GRADES=DIR"
+        )
+    known |= {*shown.values()}
     marks.typed(output, new, assignments, known, {})
     entries = _entries(students, assignments, course, before)
     reports: list[Report] = []

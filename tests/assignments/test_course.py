@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -409,6 +410,23 @@ def test_a_roster_gives_who_has_no_folder_a_line_and_names_who_is_not_on_it(
     assert "NOT GRADED: eve is not on the roster" in capsys.readouterr().out
 
 
+def test_the_grades_of_another_course_are_not_mixed_with_these(
+    tmp_path: Path, grade: Grade
+) -> None:
+    hand_in(tmp_path / "in" / "emmy" / "5_beta.ipynb")
+    grade("roster = [{ student = 'emmy' }]\n")
+    (tmp_path / "in").rename(tmp_path / "another")
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb")
+    before = (tmp_path / "grades" / "grades.csv").read_bytes()
+    with pytest.raises(ValueError, match=r"grades of emmy and of nobody on.* GRADES=DIR"):
+        grade(ROSTER)
+    assert (tmp_path / "grades" / "grades.csv").read_bytes() == before
+    # Who has left the roster while others stay is no other course.
+    both = "roster = [{ student = 'emmy' }, { student = 'ada' }]\n"
+    assert {student for student, _ in grade(both)} == {"emmy", "ada"}
+    assert {student for student, _ in grade(ROSTER)} == {"emmy", "ada", "bob"}
+
+
 def test_late_days_penalty_and_cap_are_applied_and_shown(tmp_path: Path, grade: Grade) -> None:
     hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=after(1.5))
     written_points = {(s, q): Mark(p) for s in ("ada",) for q, p in BETA.written.items()}
@@ -476,6 +494,7 @@ def test_two_of_one_name_are_two_students_and_on_a_roster_with_one_neither(
     assert "NOT GRADED: leewei (101), leewei (102): only one of them can be leewei" in said
     table = "Student,ID,SIS User ID,SIS Login ID,Section\nLee Wei,101,,,\nLee Wei,102,,,\n"
     written(tmp_path / "roster.csv", table)
+    shutil.rmtree(tmp_path / "grades")
     found = grade('roster = "roster.csv"\n' + SET)
     assert [found[n, "5_beta"]["status"] for n in ("101", "102")] == ["graded", "graded"]
 
@@ -1389,8 +1408,10 @@ SCAFFOLD = BETA.cells["beta-helpers"].source + "\n\n" + BETA.released["beta-rate
         SCAFFOLD.replace("expect", "truth").replace("rng", "generator"),
         "\n\n".join(BETA.released[name] for name in BETA.cell_of.values()),
         f'TASK = """{BETA.questions["beta-words"]}"""',
+        "%%time\n" + SCAFFOLD.replace("    _check(", "    print(expect)\n    _check("),
+        re.sub(r"^@_draws.*\n", "", SCAFFOLD, flags=re.M).replace("mu", "m"),
     ],
-    ids=["tests", "tests, renamed", "stubs", "text"],
+    ids=["tests", "tests, renamed", "stubs", "text", "tests that print", "tests, run once"],
 )
 def test_what_was_handed_out_counts_for_nothing_in_a_students_own_cell(scaffold: str) -> None:
     others = {f"s{i}": f"def rate(mu, logvar):\n    return {i} + mu.sum()" for i in range(5)}
