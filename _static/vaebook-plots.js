@@ -279,6 +279,14 @@
     plot.range = range;
     plot.steps = steps.steps;
     plot.opening = range.value; // which the figure shows when it is drawn
+    // A film that plays takes the slider along.
+    plot.follow = (shot) => {
+      const leadsTo = ({ method, args }) => method === "animate" && args[0][0] === shot;
+      const k = steps.steps.findIndex(leadsTo);
+      if (k < 0) return;
+      range.value = k;
+      say();
+    };
     say();
     plot.canvas.after(label);
   }
@@ -419,6 +427,7 @@
       // The description stands for the drawing; plotly's buttons stay reachable beside it.
       for (const layer of plot.canvas.querySelectorAll(".main-svg")) layer.ariaHidden = "true";
       plot.canvas.on("plotly_restyle", () => nameShown(plot));
+      plot.canvas.on("plotly_animatingframe", ({ name }) => plot.follow?.(name));
       if (plot.turnTo) {
         plot.canvas.on("plotly_hover", plot.turnTo);
         plot.canvas.on("plotly_click", plot.turnTo);

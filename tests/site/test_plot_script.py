@@ -221,6 +221,29 @@ def test_the_keyboard_moves_a_slider_between_traces(show: Show) -> None:
     expect(line).not_to_have_attribute("d", before or "")
 
 
+def test_a_film_that_plays_takes_its_slider_along(show: Show) -> None:
+    lines = [go.Scatter(x=[0, 1], y=[k, 1]) for k in range(3)]
+    frames = [go.Frame(data=[line], name=name) for line, name in zip(lines, "abc", strict=True)]
+    figure = go.Figure(lines[2], frames=frames)
+    at_once = {"mode": "immediate", "frame": {"duration": 100}, "transition": {"duration": 0}}
+    steps = [
+        {"label": f"frame {name}", "method": "animate", "args": [[name], at_once]}
+        for name in "abc"
+    ]
+    play = {"label": "Play", "method": "animate", "args": [["a", "b"], at_once]}
+    figure.update_layout(
+        sliders=[{"active": 2, "steps": steps}],
+        updatemenus=[{"type": "buttons", "buttons": [play]}],
+    )
+    page = show(markup(figures.describe(figure, "A line that moves.")))
+    expect(page.locator(DRAWN)).to_have_count(1)
+    control = page.get_by_role("slider")
+    expect(control).to_have_attribute("aria-valuetext", "frame c")
+    page.locator(".updatemenu-button").click()
+    expect(control).to_have_attribute("aria-valuetext", "frame b")
+    expect(control).to_have_value("1")
+
+
 def test_the_legend_hides_a_class_together_with_its_name(show: Show) -> None:
     page = show(markup(figures.scatter(CLOUD, LABELS, names=["a", "b", "c"], alt="Three.")))
     expect(page.locator(".annotation-text")).to_have_count(3)
