@@ -42,7 +42,7 @@ are 95 % t-intervals over seeds, of differences within a seed.
    *worse*, or *better*, where it lies on one side of 0 but not within; else undecided.
 4. *A VampPrior is better than N(0, I), and than a mixture of as many*, trained along: the
    intervals of the differences in evidence lie above 0. Tomczak and Welling (2018) report the
-   first, on six data sets and with larger networks.
+   first, on six data sets and with other networks.
 5. *Samples get better*: with the mixture of 50 fitted afterwards `frechet` covers at least half of
    the way from N(0, I) to the floor, by the lower end of the interval, in both.
 6. *The Frechet distance does not see overfitting*: with the posteriors of 200 codes as prior the
