@@ -132,7 +132,7 @@ export class Plane {
     const there = this.names.map((_, k) => k).filter((k) => centres[k]);
     const places = spread(
       there.map((k) => this.place(centres[k])),
-      there.map((k) => [context.measureText(this.names[k]).width + 6, 19]),
+      there.map((k) => [context.measureText(this.names[k]).width + 14, 24]),
     );
     there.forEach((k, i) => word(context, this.names[k], places[i], ink, ground));
   }
