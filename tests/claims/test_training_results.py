@@ -1,6 +1,6 @@
 """The results of the chapter on training, and the measurements that its page reads.
 
-A test that bears the label of a result holds it against draws with a fixed seed, within 5 standard
+A test that bears the label of a result compares it with draws of a fixed seed, within 5 standard
 errors, which a right result exceeds once in 1.7 million times a number.
 """
 
