@@ -26,7 +26,7 @@ def noisy_score(z, weights, means, variances, a, s):
             sum(r * (a * m[d] - row[d]) / (a**2 * v[d] + s**2)
                 for r, m, v in zip(shares, means, variances)) / sum(shares)
             for d in range(len(row))])
-    return rows
+    return np.array(rows)
 
 def denoise(z, weights, means, variances, a, s):
     scores = noisy_score(z, weights, means, variances, a, s)
