@@ -165,7 +165,7 @@ def differences(
 
 def test_a_prior_fitted_afterwards_gains_evidence_and_many_images_lose() -> None:
     for dim, n in ((2, 10), (16, 5)):
-        for prior in ("mixture-50", "flow"):
+        for prior in ("mixture-10", "mixture-50", "vamp", "flow"):
             gains = [r["gain"] for r in rows(dim, prior, "after")]
             assert len(gains) == n
             assert interval(gains)[0] > 0
@@ -173,11 +173,23 @@ def test_a_prior_fitted_afterwards_gains_evidence_and_many_images_lose() -> None
     assert interval([r["worse"] for r in rows(2, "mixture-50", "after")])[0] > 0.2
 
 
-def test_the_samples_of_a_mixture_fitted_afterwards_go_most_of_the_way_to_the_floor() -> None:
-    for dim in (2, 16):
-        pairs = zip(rows(dim, "normal", "along"), rows(dim, "mixture-50", "after"), strict=True)
-        way = [(a["frechet"] - b["frechet"]) / (a["frechet"] - a["floor"]) for a, b in pairs]
-        assert interval(way)[0] > 0.5
+@pytest.mark.parametrize("prior", ["gaussian", "mixture-50", "vamp", "flow"])
+@pytest.mark.parametrize("dim", [2, 16])
+def test_samples_of_a_prior_fitted_afterwards_go_most_of_the_way_to_the_floor(
+    dim: int, prior: str
+) -> None:
+    pairs = zip(rows(dim, "normal", "along"), rows(dim, prior, "after"), strict=True)
+    way = [(a["frechet"] - b["frechet"]) / (a["frechet"] - a["floor"]) for a, b in pairs]
+    assert interval(way)[0] > 0.5
+
+
+def test_one_gaussian_leaves_the_holes() -> None:
+    normal, gaussian, mixture = (
+        rows(2, *which)
+        for which in (("normal", "along"), ("gaussian", "after"), ("mixture-50", "after"))
+    )
+    assert interval(differences(gaussian, normal, "holes"))[1] > 0
+    assert interval(differences(mixture, gaussian, "holes"))[1] < -0.02
 
 
 def test_what_training_along_adds_is_mostly_undecided() -> None:
@@ -188,6 +200,7 @@ def test_what_training_along_adds_is_mostly_undecided() -> None:
             low, high = interval(differences(along, after, "evidence"))
             if (dim, prior) == (16, "mixture"):
                 assert high < 0
+                assert interval(differences(along, after, "frechet"))[0] > 0
             else:
                 assert low < 0 < high
                 assert low < -0.5
@@ -205,7 +218,18 @@ def test_three_judges_of_one_prior_disagree() -> None:
     assert interval([r["gain"] for r in few])[0] > 0
     tenth = statistics.mean(r["frechet"] - r["floor"] for r in normal) / 10
     assert interval([r["frechet"] - r["floor"] for r in few])[1] < tenth
-    assert interval(differences(few, normal, "density"))[0] < 0
+    assert interval(differences(few, normal, "density"))[1] < 0
+    # In units of what the posteriors of 1,000 codes gain, the density loses most, and the Frechet
+    # distance least, but does lose.
+    many = rows(2, "posteriors", "after", 1000)
+    for less in (few, fewer):
+        lost = [
+            -statistics.mean(differences(less, many, key))
+            / statistics.mean(differences(many, normal, key))
+            for key in ("density", "evidence", "frechet")
+        ]
+        assert lost[0] > 2 * lost[1] > 4 * lost[2] > 0
+    assert interval(differences(few, many, "frechet"))[0] > 0
     # Of 50 codes: density and evidence fall below those of N(0, I), the Frechet distance too,
     # which is the better the lower it is.
     for key in ("density", "evidence", "frechet"):
