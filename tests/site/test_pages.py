@@ -83,8 +83,8 @@ FIGURE = """(box) => {
     return width > 0 && (left < room.left - 1 || right > room.right + 1
       || top < room.top - 1 || bottom > room.bottom + 1);
   };
-  const marks = ".main-svg .trace path, .main-svg image, .heatmaplayer image, canvas, "
-    + ".contourlayer path";
+  const marks = ".main-svg .trace path, .main-svg .trace .text text, .main-svg image, "
+    + ".heatmaplayer image, canvas, .contourlayer path";
   return {
     named: Boolean(area?.ariaLabel?.trim()),
     captioned: Boolean(box.closest("figure")?.querySelector("figcaption")?.textContent.trim()),
