@@ -271,6 +271,11 @@ def test_prop_diffusion_guidance() -> None:
         for t in TIMES:
             assert slope(field, t) > slope(tilted, t) * (1 + 1e-6), (v, wide, t)
 
+    # Steeper than the noise alone, as the field of no codes is.
+    field = guided(one(m, 0.01), one(centre, 1.0), w)
+    _, sigma = levels(0.5)
+    assert slope(field, 0.5) > 1 / sigma > slope(one(m, 1e-9), 0.5)
+
 
 # ---------------------------------------------------------------------------------------------
 # The study
