@@ -222,3 +222,10 @@ def test_a_function_of_another_shape_is_refused():
         gradients.leave_one_out(logits(), curved, draws=1)
     with pytest.raises(ValueError, match="temperature must be"):
         gradients.gumbel_softmax(logits(), curved, temperature=0.0)
+
+
+def test_rebar_has_finite_gradients_where_a_category_has_no_probability():
+    logits = torch.tensor([[0.0, -150.0, 30.0, -1.0]] * 50, requires_grad=True)
+    square = lambda y: (y * torch.arange(4.0)).sum(-1).square()  # noqa: E731
+    gradients.rebar(logits, square, generator=torch.Generator().manual_seed(0)).sum().backward()
+    assert logits.grad.isfinite().all()

@@ -273,7 +273,7 @@ def rebar(
     # Given z the largest has the distribution of any Gumbel number, and the others lie below it.
     waiting = -_uniform(corner, generator).log()
     largest = (waiting * corner).sum(-1, keepdim=True)
-    below = -(waiting / log_q.exp() + largest).log()
+    below = -torch.logaddexp(waiting.log() - log_q, largest.log())
     again = torch.where(corner > 0, -largest.log(), below)
     at_draw = _values(f, corner, shape)
     relaxed = _values(f, (noisy / temperature).softmax(-1), shape)
