@@ -295,7 +295,7 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
     def at_best(way: str) -> list[float]:
         runs = [row["elbo"] for row in training if row["way"] == way]
-        return max(runs, key=statistics.median)  # type: ignore[no-any-return]
+        return max(runs, key=statistics.median)
 
     def minus(first: str, second: str) -> dict[str, Any]:
         return between([a - b for a, b in zip(at_best(first), at_best(second), strict=True)])
