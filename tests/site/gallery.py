@@ -87,6 +87,9 @@ def figures() -> dict[str, live.Live]:
         "trainer": live.trainer(small_digits(), alt="A training."),
         "ways": live.shortest_ways(pair[0].model, alt="Three ways."),
         "fall": live.denoising(plane.model, *fields(), *codes, alt="A draw that falls."),
+        "cells": live.codebook(
+            plane.model, plane.codes.mu[:12].clamp(-2, 2), *codes, alt="Cells of vectors."
+        ),
         "half": live.half_digit(eight.model, images, alt="Half a digit."),
         "prior": drawn_prior(),
     }

@@ -1452,6 +1452,10 @@ def _live() -> dict[str, Callable[[], Call]]:
                 "alt": "Twins.", "extent": 3.5, "start": (0.0, 0.0, 0.0), "dtype": "int8",
             },
         ),
+        "live.codebook.codebook": lambda: (
+            live.codebook,
+            told | codes() | {"model": vae(), "vectors": normal(3, 2) / 4, "dtype": "int8"},
+        ),
         "live.denoising.denoising": lambda: (
             live.denoising,
             told | codes() | {

@@ -1,5 +1,6 @@
 """Figures that run a model in the reader's browser, and widgets for where a kernel is there."""
 
+from vaebook.live.codebook import codebook
 from vaebook.live.denoising import denoising
 from vaebook.live.figures import (
     BetaRun,
@@ -38,6 +39,7 @@ __all__ = [
     "beta_dial",
     "chains",
     "chains_on_drawing",
+    "codebook",
     "denoising",
     "draw_digit",
     "draw_prior",

@@ -6,6 +6,7 @@ import { Chain } from "./chain.js";
 import { bestQ, elboTerms } from "./elbo.js";
 import { BetaDial } from "./figures/beta_dial.js";
 import { Chains } from "./figures/chains.js";
+import { Codebook } from "./figures/codebook.js";
 import { Denoising } from "./figures/denoising.js";
 import { DrawDigit } from "./figures/draw_digit.js";
 import { DrawPrior } from "./figures/draw_prior.js";
@@ -27,6 +28,7 @@ import { Network, networks } from "./network.js";
 const FIGURES = {
   "vaebook-beta-dial": BetaDial,
   "vaebook-chains": Chains,
+  "vaebook-codebook": Codebook,
   "vaebook-denoising": Denoising,
   "vaebook-draw-digit": DrawDigit,
   "vaebook-draw-prior": DrawPrior,
