@@ -70,7 +70,8 @@ const STYLE = `
 .vaebook-live-denoising > .vaebook-live-main { display: flex; flex-direction: column; gap: 0.5rem; }
 .vaebook-live-denoising .vaebook-live-pictures { --across: 2; }
 .vaebook-live-denoising .vaebook-live-facts { grid-template-columns: minmax(0, 1fr) auto; justify-content: stretch; }
-.vaebook-live-codebook { --main: 1.7fr; }
+.vaebook-live-codebook { --main: 1.9fr; }
+.vaebook-live-codebook .vaebook-live-side .vaebook-live-view { max-width: 8rem; }
 .vaebook-live-codebook .vaebook-live-handle { border-color: #d28015; border-radius: 3px; height: 34px; margin: -17px; width: 34px; }
 .vaebook-live-codebook .vaebook-live-facts { grid-template-columns: minmax(0, 1fr) auto; justify-content: stretch; }
 .vaebook-live-drawing { --main: 1fr; }

@@ -73,11 +73,11 @@ export class Codebook extends LiveFigure {
   arrange(box) {
     this.view = view();
     this.facts = facts([
-      ["mean squared distance"],
-      ["vectors in use"],
-      ["effective number of them"],
-      ["nats for a number, all alike"],
-      ["nats at their frequencies"],
+      ["squared distance"],
+      ["in use"],
+      ["effective number"],
+      ["log of number, nats"],
+      ["entropy, nats"],
     ]);
     this.button = button("run", () => (this.running ? this.stop() : this.run()));
     this.button.classList.add("vaebook-live-play");
@@ -94,7 +94,7 @@ export class Codebook extends LiveFigure {
         this.resetButton(),
       ),
       note(
-        "Drag a vector, or move the chosen one by the arrow keys. A code is replaced by the vector in whose cell it lies. Vectors that no code is nearest to have a dashed frame: they are dead.",
+        "Drag a vector, or move the chosen one by the arrow keys. A code is replaced by the vector in whose cell it lies. Vectors that no code is nearest to have a dashed frame: they are dead. The squared distance is the mean over the codes; the entropy is that of the frequencies of the vectors.",
       ),
     );
   }
