@@ -56,9 +56,7 @@ def codebook(
     mu, labels, names = _codes(model, mu, labels, names)
     extent = pictures.half_side(mu)
     if (farthest := vectors.abs().max().item()) > extent:
-        raise ValueError(
-            f"vectors must lie within {extent:g}, as the plane does, got {farthest:g}"
-        )
+        raise ValueError(f"vectors must lie within {extent:g}, the plane of mu, got {farthest:g}")
     decoder, text = seal(pack_decoder(model, dtype))
     config = {
         "model": decoder,
