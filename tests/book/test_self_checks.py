@@ -141,7 +141,7 @@ NUMBERS: dict[str, Callable[[], float]] = {
     # 16, learned priors
     "Four posteriors far apart": lambda: stats.entropy([1, 0, 0, 0], [1 / 4] * 4),
     # 17, discrete codes
-    "The slope of a sum": lambda: 0.5 * (3 - np.mean([3, 1])),
+    "The slope of a sum": lambda: 0.5 * (3 - (0.5 * 3 + 0.5 * 1)),
     "The price of a number": lambda: 4 * math.log(64),
     # 18, diffusion in a latent space
     "One point": lambda: (2 - 0.6 * 2) / 0.8,
