@@ -150,7 +150,7 @@ measure: .venv/installed _build/data ## seconds and memory of each chapter on on
 	$(BIN)/python tools/measure_chapters.py $(chapters)
 
 clean: ## remove all that was built, but neither the environment nor what has been graded
-	rm -rf $(filter-out _build/grades,$(wildcard _build/*)) .coverage assets/vendor/plotly.min.js .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(filter-out _build/grades $(patsubst %/grades.csv,%,$(wildcard _build/*/grades.csv)),$(wildcard _build/*)) .coverage assets/vendor/plotly.min.js .mypy_cache .pytest_cache .ruff_cache
 
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make book PYTHON=...")'

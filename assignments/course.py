@@ -393,7 +393,8 @@ def grade_folder(
     if course.people and known and not known & {*shown.values()}:
         raise ValueError(
             f"{output} has grades of {', '.join(sorted(known)[:3])} and of nobody on the roster: "
-            "grade another course into another folder, GRADES=DIR"
+            "grade another course, or this one with other pseudonyms, into another folder, "
+            "GRADES=DIR"
         )
     known |= {*shown.values()}
     marks.typed(output, new, assignments, known, {})

@@ -195,7 +195,8 @@ def not_counted(
         for question, old in earlier.items():
             yield (
                 f"{number(old)} points of {student} for {question}: they were given to an earlier "
-                "answer; look at the new one on the page for marking"
+                "answer; look at the new one on the page for marking, and type points for it "
+                "there, or empty `marked` in written.csv"
             )
         if earlier:
             continue

@@ -144,6 +144,18 @@ def test_a_build_fetches_the_images_first_and_then_asks_no_server(
     assert len(asked) == 1, "the same images: nothing is rendered again"
 
 
+def test_what_has_been_graded_stays_when_what_was_built_is_removed(
+    book: Callable[..., tuple[str, list[str]]], tmp_path: Path
+) -> None:
+    graded = ["grades/grades.csv", "grades/proofs/1_elbo.html", "course-b/grades.csv"]
+    for name in (*graded, "html/index.html"):
+        (tmp_path / "_build" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "_build" / name).touch()
+    book("clean", found=THERE)
+    left = (tmp_path / "_build").rglob("*.*")
+    assert {str(path.relative_to(tmp_path / "_build")) for path in left} == set(graded)
+
+
 def test_a_build_without_images_says_so_loudly_and_looks_again_next_time(
     book: Callable[..., tuple[str, list[str]]],
 ) -> None:
