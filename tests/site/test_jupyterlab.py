@@ -46,7 +46,7 @@ READ = "import json\nprint(json.dumps({name: widget.z for name, widget in widget
 CELLS = [
     f"import sys\nsys.path.insert(0, {os.path.dirname(__file__)!r})\n"
     "from gallery import figures\nshown = figures()\n"
-    "widgets = {name: figure.widget() for name, figure in shown.items()}",
+    f"widgets = {{name: shown[name].widget() for name in {list(PLACES)}}}",
     *(f"shown[{name!r}]" for name in PLACES),
     *(f"widgets[{name!r}]" for name in PLACES),
     *(f"widgets[{name!r}].z = {place}" for name, place in PLACES.items()),
