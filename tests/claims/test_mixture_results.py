@@ -19,7 +19,7 @@ from scipy import linalg, stats
 from scipy.spatial import distance
 from torch import Tensor
 
-from vaebook import objectives, tables
+from vaebook import objectives, recipes, tables
 from vaebook.latent import mixtures, paths
 from vaebook.measures import agreement
 from vaebook.models import Codes
@@ -265,6 +265,40 @@ def test_the_drawn_layout_is_compared_in_ten_planes() -> None:
     # The classes' own variance is positive definite in every plane.
     xx, xy, yy = np.moveaxis(np.array([row["covariances"] for row in rows]), -1, 0)
     assert (xx * yy > xy**2).all()
+
+
+def test_a_plane_keeps_most_neighbours_and_fewer_than_eight_dimensions() -> None:
+    """By the Bhattacharyya distance in both, from SciPy's distances and determinants."""
+
+    def nearest(means: np.ndarray, covariances: np.ndarray) -> list[int]:
+        found = np.full((10, 10), np.inf)
+        for i, j in permutations(range(10), 2):
+            s = (covariances[i] + covariances[j]) / 2
+            found[i, j] = distance.mahalanobis(means[i], means[j], np.linalg.inv(s)) ** 2 / 8
+            volumes = [np.linalg.slogdet(c)[1] for c in (s, covariances[i], covariances[j])]
+            found[i, j] += volumes[0] / 2 - (volumes[1] + volumes[2]) / 4
+        return found.argmin(1).tolist()
+
+    plane, deep = [], []
+    for row in tables.load("class_planes").rows:
+        covariances = np.array(row["covariances"])[:, [0, 1, 1, 2]].reshape(10, 2, 2)
+        plane.append(nearest(np.array(row["means"]), covariances))
+    for seed in range(5):
+        codes = recipes.load(f"mnist-small-8d-s{seed}").codes
+        assert codes.labels is not None
+        members = [codes.labels.numpy() == c for c in range(10)]
+        mu, own = codes.mu.double().numpy(), codes.logvar.double().exp().numpy()
+        spread = [np.cov(mu[m].T, bias=True) + np.diag(own[m].mean(0)) for m in members]
+        deep.append(nearest(np.array([mu[m].mean(0) for m in members]), np.array(spread)))
+
+    def shared(runs: list[list[int]]) -> float:
+        return float(np.mean([np.equal(a, b).mean() for a, b in combinations(runs, 2)]))
+
+    def firm(runs: tuple[list[int], ...]) -> int:
+        return sum(len({*neighbours}) == 1 for neighbours in zip(*runs, strict=True))
+
+    assert 0.5 < shared(plane) < shared(deep)
+    assert max(firm(five) for five in combinations(plane, 5)) < firm(tuple(deep))
 
 
 def test_prop_mixtures_bhattacharyya() -> None:
