@@ -6,6 +6,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
+from tests.site.listening import hear
 from vaebook import live, recipes
 from vaebook.live.pictures import half_side
 
@@ -28,10 +29,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def page(browser: Browser, file: str) -> Iterator[Page]:
     """A window that complains of nothing and asks for nothing."""
-    heard: list[str] = []
     window = browser.new_page(viewport={"width": 900, "height": 1000})
-    window.on("console", lambda m: heard.append(m.text) if m.type == "error" else None)
-    window.on("pageerror", lambda error: heard.append(str(error)))
+    heard = hear(window)
     window.goto(file)
     window.wait_for_selector(".vaebook-is-live")
     yield window

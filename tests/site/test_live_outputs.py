@@ -23,6 +23,7 @@ from torch import nn
 from share import share
 from tests.site.built_site import SITE, pages
 from tests.site.gallery import PAGE
+from tests.site.listening import hear
 from vaebook import live
 from vaebook.live.bundle import bundle
 from vaebook.live.pack import seal
@@ -50,13 +51,7 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Callable[[str], Page]]:
     """Open a text as a file, on a machine without a network, where nothing may fail."""
     context = browser.new_context(offline=True)
     window = context.new_page()
-    heard: list[str] = []
-    window.on("console", lambda m: heard.append(m.text) if m.type == "error" else None)
-    window.on("pageerror", lambda error: heard.append(str(error)))
-    window.on(
-        "request",
-        lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else heard.append(r.url),
-    )
+    heard = hear(window)
 
     def open_(text: str) -> Page:
         path = tmp_path / "page.html"

@@ -10,6 +10,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.site.listening import hear
 from vaebook import live, recipes
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -40,16 +41,11 @@ def opened(browser: Browser, address: str, **settings: Any) -> Page:
 @pytest.fixture
 def page(browser: Browser, file: str) -> Iterator[Page]:
     """A window that complains of nothing and asks for nothing."""
-    heard: list[str] = []
     context = browser.new_context(
         viewport={"width": 1000, "height": 1200}, reduced_motion="reduce"
     )
     window = context.new_page()
-    window.on("console", lambda m: heard.append(m.text) if m.type == "error" else None)
-    window.on("pageerror", lambda error: heard.append(str(error)))
-    window.on(
-        "request", lambda r: None if r.url.startswith(("file:", "data:")) else heard.append(r.url)
-    )
+    heard = hear(window, ("file:", "data:"))
     window.goto(file)
     window.wait_for_function(SETTLED, timeout=60_000)
     yield window
