@@ -13,7 +13,7 @@ from vaebook.models.priors import Mixture, StandardNormal
 
 NAMES = (
     "pipeline", "beta", "map", "dials", "chains", "bench", "easel", "twins", "panel", "walk",
-    "tails", "trainer", "half", "ways", "fall", "prior",
+    "tails", "trainer", "half", "ways", "fall", "cells", "prior",
 )  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">

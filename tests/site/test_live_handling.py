@@ -12,6 +12,7 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 from tests.site.gallery import NAMES, PAGE, figures
+from tests.site.listening import hear
 from vaebook import live, recipes
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -34,13 +35,7 @@ def page(browser: Browser, file: str) -> Iterator[Page]:
     """That page in a new window, which must ask for nothing and complain of nothing."""
     context = browser.new_context(viewport={"width": 1000, "height": 900})
     window = context.new_page()
-    heard: list[str] = []
-    window.on("console", lambda m: heard.append(m.text) if m.type == "error" else None)
-    window.on("pageerror", lambda error: heard.append(str(error)))
-    window.on(
-        "request",
-        lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else heard.append(r.url),
-    )
+    heard = hear(window)
     window.goto(file)
     yield window
     context.close()
@@ -117,7 +112,8 @@ def test_arrow_keys_choose_another_image(page: Page, name: str) -> None:
 SETTINGS = "(figure) => ({ ...figure.settings.values })"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "trainer"])
+# The trainer and the cells, whose vectors have no dials, are tried in files of their own.
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("trainer", "cells")])
 def test_a_finding_is_a_link_and_reset_takes_it_back(
     browser: Browser, tmp_path: Path, name: str
 ) -> None:

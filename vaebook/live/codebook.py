@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vaebook import _checks
 from vaebook.live import pictures
-from vaebook.live.figures import _ANY, _DIGITS, _check_plane, _cloud, _codes, _plane
+from vaebook.live.figures import _ANY, _DIGITS, _check_plane, _cloud, _codes, _plane, _rounded
 from vaebook.live.pack import Precision, pack_decoder, seal
 from vaebook.live.page import Live
 from vaebook.models import VAE
@@ -58,9 +58,11 @@ def codebook(
     if (farthest := vectors.abs().max().item()) > extent:
         raise ValueError(f"vectors must lie within {extent:g}, the plane of mu, got {farthest:g}")
     decoder, text = seal(pack_decoder(model, dtype))
+    rows = _rounded(vectors)
     config = {
         "model": decoder,
-        "vectors": [[float(f"{v:.4g}") for v in row] for row in vectors.tolist()],
+        "vectors": rows,
+        "start": rows[0],
         "plane": _plane(mu, labels, names, extent),
     }
     with torch.no_grad():

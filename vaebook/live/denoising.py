@@ -10,7 +10,16 @@ from torch import Tensor
 from vaebook import _checks
 from vaebook.latent.diffusion import Denoiser, NoisedMixture, sample_ode
 from vaebook.live import pictures
-from vaebook.live.figures import _ANY, _DIGITS, _check_plane, _cloud, _codes, _decode, _plane
+from vaebook.live.figures import (
+    _ANY,
+    _DIGITS,
+    _check_plane,
+    _cloud,
+    _codes,
+    _decode,
+    _plane,
+    _rounded,
+)
 from vaebook.live.pack import Precision, pack, pack_decoder, seal
 from vaebook.live.page import Live
 from vaebook.models import VAE
@@ -89,16 +98,13 @@ def denoising(
     mu, labels, names = _codes(model, mu, labels, names)
     extent = pictures.half_side(mu)
 
-    def rounded(values: Tensor) -> list[list[float]]:
-        return [[float(f"{v:.5g}") for v in row] for row in values.tolist()]
-
     config = {
         "model": decoder,
         "denoiser": taught,
         "mixture": {
-            "means": rounded(mixture.mu),
-            "variances": rounded(mixture.logvar.exp()),
-            "weights": rounded(mixture.weights[None])[0],
+            "means": _rounded(mixture.mu),
+            "variances": _rounded(mixture.logvar.exp()),
+            "weights": _rounded(mixture.weights[None])[0],
         },
         "process": [denoiser.process.first, denoiser.process.last],
         "start": [float(value) for value in start],

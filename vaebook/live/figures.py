@@ -154,15 +154,14 @@ def pipeline(
     decoder = pack_decoder(model, dtype)
     _check_images(images, "images", ["E", *decoder["output"]])
     encoder = _pack_encoder(model, decoder["output"], dtype)
-    (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
+    networks, models = _sealed(encoder, decoder)
     mu, labels, names = _codes(model, mu, labels, names)
     extent = pictures.half_side(mu)
     codes = model.codes(images[:1])
     assert codes.logvar is not None
     z = codes.mu + (codes.logvar / 2).exp() * codes.mu.new_tensor(_NOISE)
     config = {
-        "encoder": encoder_name,
-        "decoder": name,
+        **networks,
         "start": [round(value, 4) for value in z[0].tolist()],
         "noise": _NOISE,
         "images": [pictures.bytes_of(image) for image in images],
@@ -173,7 +172,6 @@ def pipeline(
         "image": pictures.picture(images[0]),
         "decoded image": pictures.picture(_decode(model, z[0])),
     }
-    models = {encoder_name: encoder_text, name: text}
     return Live("vaebook-pipeline", config, models, drawn, 2 * [_ANY], alt)
 
 
@@ -313,18 +311,11 @@ def draw_digit(
     """
     _check_plane(model)
     _check_images(examples, "examples", ["E", 1, 28, 28])
-    decoder = pack_decoder(model, dtype)
-    if decoder["output"] != [1, 28, 28]:
-        raise ValueError(
-            f"model must be of grey images [1, 28, 28], as one draws them, got {decoder['output']}"
-        )
-    encoder = _pack_encoder(model, [1, 28, 28], dtype)
-    (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
+    networks, models = _networks_of_drawings(model, dtype)
     mu, labels, names = _codes(model, mu, labels, names)
     extent = pictures.half_side(mu)
     config = {
-        "encoder": encoder_name,
-        "decoder": name,
+        **networks,
         "examples": [pictures.bytes_of(image) for image in examples],
         "plane": _plane(mu, labels, names, extent),
     }
@@ -333,7 +324,6 @@ def draw_digit(
         "drawing": pictures.picture(examples[0]),
         "decoded image": pictures.picture(_decode(model, model.codes(examples[:1]).mu[0])),
     }
-    models = {encoder_name: encoder_text, name: text}
     return Live("vaebook-draw-digit", config, models, drawn, 2 * [_ANY], alt)
 
 
@@ -396,13 +386,7 @@ def draw_prior(
             f"{model.latent_dim}, {type(prior).__name__} and {type(model.likelihood).__name__}"
         )
     _check_images(examples, "examples", ["E", 1, 28, 28])
-    decoder = pack_decoder(model, dtype)
-    if decoder["output"] != [1, 28, 28]:
-        raise ValueError(
-            f"model must be of grey images [1, 28, 28], as one draws them, got {decoder['output']}"
-        )
-    encoder = _pack_encoder(model, [1, 28, 28], dtype)
-    (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
+    networks, models = _networks_of_drawings(model, dtype)
     _checks.instance(others, "others", Mapping)
     for title, other in others.items():
         if not isinstance(other, Prior) or other.latent_dim != 2:
@@ -425,8 +409,7 @@ def draw_prior(
         sample = prior.sample(18, None, torch.Generator().manual_seed(0))
         decoded = model.decode(sample).cpu()
     config = {
-        "encoder": encoder_name,
-        "decoder": name,
+        **networks,
         "inputs": [pictures.bytes_of(image) for image in inputs],
         "examples": [pictures.bytes_of(image) for image in examples],
         "others": compared,
@@ -439,7 +422,6 @@ def draw_prior(
         "cloud": _cloud(mu, labels, names, extent),
         "decoded draws": pictures.grid(decoded.unflatten(0, (2, 9))),
     }
-    models = {encoder_name: encoder_text, name: text}
     return Live("vaebook-draw-prior", config, models, shown, 2 * [_ANY], alt)
 
 
@@ -846,10 +828,9 @@ def shortest_ways(
     with torch.no_grad():
         decoded = model.decode(line).cpu()
     true = heatmap_images(*cone_path(pair[0], pair[1], 7)[0].float().T)
-    (encoder_name, encoder_text), (name, text) = seal(encoder), seal(decoder)
+    networks, models = _sealed(encoder, decoder)
     config = {
-        "encoder": encoder_name,
-        "decoder": name,
+        **networks,
         "codes": pictures.places(mu, extent),
         "extent": extent,
         "start": factors,
@@ -858,7 +839,6 @@ def shortest_ways(
         "the shortest way among heatmaps": pictures.grid(true[None]),
         "the straight line in latent space, decoded": pictures.grid(decoded[None]),
     }
-    models = {encoder_name: encoder_text, name: text}
     return Live("vaebook-shortest-ways", config, models, drawn, bounds, alt)
 
 
@@ -1047,6 +1027,29 @@ def _pack_encoder(model: VAE, shape: Sequence[int], dtype: Precision) -> dict[st
     if packed["output"] != [4]:
         raise ValueError(f"model must encode to [4], got {packed['output']}")
     return packed
+
+
+def _sealed(
+    encoder: dict[str, Any], decoder: dict[str, Any]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What a figure calls its two networks, and their texts by these names."""
+    sealed = {"encoder": seal(encoder), "decoder": seal(decoder)}
+    return {role: name for role, (name, _) in sealed.items()}, dict(sealed.values())
+
+
+def _networks_of_drawings(model: VAE, dtype: Precision) -> tuple[dict[str, str], dict[str, str]]:
+    """The same of a model of images that a reader can draw."""
+    decoder = pack_decoder(model, dtype)
+    if decoder["output"] != [1, 28, 28]:
+        raise ValueError(
+            f"model must be of grey images [1, 28, 28], as one draws them, got {decoder['output']}"
+        )
+    return _sealed(_pack_encoder(model, [1, 28, 28], dtype), decoder)
+
+
+def _rounded(values: Tensor) -> list[list[float]]:
+    """Rows of numbers with five digits each."""
+    return [[float(f"{value:.5g}") for value in row] for row in values.tolist()]
 
 
 def _codes(
