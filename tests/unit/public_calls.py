@@ -999,6 +999,10 @@ def _latent() -> dict[str, Callable[[], Call]]:
             geometry.log,
             {"decode": torus, "z": normal(3, 2), "w": normal(3, 2, seed=1), "n_steps": 20},
         ),
+        "latent.geometry.transport": lambda: (
+            geometry.transport,
+            {"decode": vae().decode, "paths": normal(3, 4, 2), "v": normal(3, 2, seed=1)},
+        ),
         "latent.geometry.curvature": lambda: (
             geometry.curvature,
             {

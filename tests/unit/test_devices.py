@@ -53,7 +53,7 @@ _PARTLY_ON_THE_CPU = ("latent.samplers.*", "latent.shapes.whiten", "latent.shape
 # it. They run on a real device below.
 _THROUGH_FUNC = tuple(
     f"latent.geometry.{name}"
-    for name in ("curvature", "exp", "geodesic", "log", "metric", "volume")
+    for name in ("curvature", "exp", "geodesic", "log", "metric", "transport", "volume")
 )
 
 

@@ -269,6 +269,81 @@ def test_exp_takes_log_back(decode, z, w, dtype):
         torch.testing.assert_close(speed, half_plane_distance(z, w), rtol=1e-3, atol=0)
 
 
+# Vectors carried along
+
+
+def test_a_vector_round_a_circle_of_latitude_comes_back_turned_by_the_cap_it_encloses():
+    # By Gauss and Bonnet the turn is the area of the cap, here as seen from the equator.
+    latitude = 0.6
+    t = torch.linspace(0, 2 * math.pi, 401, dtype=torch.float64)
+    path = torch.stack([t, torch.full_like(t, latitude)], 1)[None]
+    vectors = geometry.transport(sphere, path, torch.tensor([[0.0, 2.0]]).double())[0]
+    assert torch.equal(vectors[0], torch.tensor([0.0, 2.0]).double())
+    east, north = vectors[:, 0] * math.cos(latitude), vectors[:, 1]
+    torch.testing.assert_close(torch.hypot(east, north), torch.full_like(t, 2))
+    expected = t * math.sin(latitude)
+    turned = torch.atan2(east, north)
+    torch.testing.assert_close(
+        torch.stack([turned.cos(), turned.sin()]),
+        torch.stack([expected.cos(), expected.sin()]),
+        rtol=0,
+        atol=1e-3,
+    )
+
+
+def test_transport_is_flat_on_a_bent_plane_whatever_the_coordinates():
+    paths, v = uniform(-1, 1, 4, 2, 2), normal(4, 2)
+    paths = torch.lerp(paths[:, :1], paths[:, 1:], LINE)
+    vectors = geometry.transport(bent, paths, v)
+
+    def pushed(z, v):
+        return torch.func.jvp(bent, (z,), (v,))[1]
+
+    before, after = (pushed(paths[:, t], vectors[:, t]) for t in (0, -1))
+    torch.testing.assert_close(after, before)
+
+
+def test_a_geodesic_carries_its_own_direction_and_keeps_angles():
+    start, end = uniform(-1, 1, 5, 2), uniform(-1, 1, 5, 2, seed=1)
+    paths = geometry.geodesic(torus, start, end, n_points=200, tolerance=1e-10).paths
+    along = [
+        geometry.transport(torus, paths, v) for v in (paths[:, 1] - paths[:, 0], normal(5, 2))
+    ]
+    last = paths[:, -1] - paths[:, -2]
+    torch.testing.assert_close(along[0][:, -1], last, rtol=2e-2, atol=1e-4)
+    products = [
+        torch.einsum(
+            "bi,bij,bj->b", along[0][:, t], geometry.metric(torus, paths[:, t]), along[1][:, t]
+        )
+        for t in (0, 100, -1)
+    ]
+    torch.testing.assert_close(products[1], products[0])
+    torch.testing.assert_close(products[2], products[0])
+
+
+def test_transport_through_a_decoder_of_relu_keeps_lengths_and_comes_back():
+    decode = relu_decoder(dtype=torch.float64)
+    paths = torch.lerp(normal(4, 1, 3), normal(4, 1, 3, seed=1), LINE)
+    v = normal(4, 3, seed=2)
+    there = geometry.transport(decode, paths, v)
+    sizes = [
+        (there[:, t, None] @ geometry.metric(decode, paths[:, t]) @ there[:, t, :, None]).flatten()
+        for t in (0, 15, -1)
+    ]
+    torch.testing.assert_close(sizes[1], sizes[0])
+    torch.testing.assert_close(sizes[2], sizes[0])
+    back = geometry.transport(decode, paths.flip(1), there[:, -1])
+    torch.testing.assert_close(back[:, -1], v)
+
+
+def test_transport_leaves_out_what_the_decoder_ignores():
+    path = torch.cat([sphere_points(4), normal(4, 1)], 1)[None]
+    vectors = geometry.transport(lambda z: sphere(z[:, :2]), path, normal(1, 3))
+    plain = geometry.transport(sphere, path[..., :2], normal(1, 3)[:, :2])
+    torch.testing.assert_close(vectors[..., :2], plain)
+    assert (vectors[0, 1:, 2] == 0).all()
+
+
 # What does not change
 
 
@@ -468,6 +543,9 @@ def test_what_makes_no_sense_is_refused_by_name():
             lambda: geometry.geodesic(torus, z, w, 5, initial=paths),
             r"initial must be a float tensor \[3, 5, 2\]",
         ),
+        (lambda: geometry.transport(torus, paths, w[:2]), r"v must be a float tensor \[3, 2\]"),
+        (lambda: geometry.transport(torus, paths[:, :1], w), "paths must have at least 2 points"),
+        (lambda: geometry.transport(torus, paths, w.float()), "paths and v must be of one dtype"),
         (lambda: geometry.exp(torus, z, w[:, :1]), r"v must be a float tensor \[3, 2\]"),
         (lambda: geometry.exp(torus, z, w, 0), "n_steps must be a whole number"),
         (lambda: geometry.exp(sphere, z, 1e6 * w), "v must lead along geodesics: in row"),
