@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load as load_tensors
 from torch import distributions as td
 from torch import nn
 
@@ -20,6 +21,7 @@ from vaebook.models.priors import (
     Prior,
     StandardNormal,
 )
+from vaebook.recipes import weights
 
 # Monte Carlo is held within this many standard errors: one false alarm in 150,000 per number.
 SIGMAS = 4.5
@@ -451,6 +453,44 @@ def test_fitting_brings_the_cross_entropy_close_to_the_entropy_of_the_codes(make
         assert losses[-1] < entropy + 0.1
 
 
+@pytest.mark.parametrize("make", LEARNED)
+def test_draws_of_a_learned_prior_have_no_gradient(make):
+    assert not make().sample(N).requires_grad
+
+
+def test_fitting_leaves_the_graph_of_the_codes_alone():
+    prior = learned().float()
+    mu, logvar = (draw(N, D, seed=seed).float().requires_grad_() for seed in (0, 1))
+    fit_to_codes(prior, 2 * mu, 2 * logvar, epochs=2)
+    assert mu.grad is None
+    assert logvar.grad is None
+
+
+def test_a_flow_refuses_codes_beyond_its_splines():
+    mu = torch.zeros(200, 2)
+    mu[:2, 1] = -6  # of 200, one in 100
+    torch.manual_seed(0)
+    prior = Flow(2, 1, (4,))
+    assert fit_to_codes(prior, mu, torch.zeros(200, 2), epochs=1)
+    mu[2, 0] = 6
+    with pytest.raises(ValueError, match=r"within 5 units, .* got 2% beyond: scale the codes"):
+        fit_to_codes(prior, mu, torch.zeros(200, 2), epochs=1)
+    # There it is N(0, I), whatever it has learned.
+    far = torch.tensor([[7.0, -9.0]])
+    assert prior.log_prob(far).item() == pytest.approx(StandardNormal(2).log_prob(far).item())
+
+
+def test_a_learned_part_without_width_has_a_density_still():
+    prior = LearnedMixture(torch.zeros(2, 2), torch.full((2, 2), -40.0))
+    with torch.no_grad():
+        prior.logvars.fill_(-300.0)
+    z = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
+    found = prior.log_prob(z)
+    assert found.isfinite().all()
+    assert found[0] > found[1]
+    assert prior.sample(5).isfinite().all()
+
+
 def test_expectation_maximisation_finds_the_parts():
     means = torch.tensor([[-9.0, 0.0], [9.0, 3.0]])
     logvars = torch.tensor([[0.0, -1.0], [1.0, 0.5]])
@@ -476,6 +516,18 @@ def test_a_vampprior_that_was_saved_shares_its_encoder_again(tmp_path):
     assert again.prior.encoder is again.encoder
     z = torch.zeros(3, 2)
     assert torch.equal(again.prior.log_prob(z), model.prior.log_prob(z))
+    content = (tmp_path / "mine.safetensors").read_bytes()
+    assert not [name for name in load_tensors(content) if "prior.encoder" in name]
+
+
+def test_a_file_of_before_that_has_a_shared_encoder_twice_is_read():
+    encoder = MLPEncoder(4, (5,), (1, 4, 4))
+    prior = VampPrior(encoder, 2, torch.rand(3, 1, 4, 4))
+    model = VAE(encoder, MLPDecoder(2, (5,), (1, 4, 4)), 2, Bernoulli(), prior)
+    once, twice = weights._once(model), model.state_dict()
+    assert len(once) < len(twice)
+    assert weights._shared(model, once).keys() == twice.keys()
+    assert weights._shared(model, twice).keys() == twice.keys()
 
 
 @pytest.mark.parametrize(
@@ -486,6 +538,14 @@ def test_a_vampprior_that_was_saved_shares_its_encoder_again(tmp_path):
         (
             lambda: VampPrior(nn.Identity(), 2, torch.full((1, 1, 4, 4), 2.0)),
             r"pseudo_inputs must lie in \[0, 1\]",
+        ),
+        (
+            lambda: VampPrior(MLPEncoder(6, (5,), (1, 4, 4)), 2, torch.rand(3, 1, 4, 4)).sample(1),
+            r"encoder must return \[3, 4\] of the pseudo-inputs, got \[3, 6\]",
+        ),
+        (
+            lambda: LearnedMixture(torch.zeros(2, 2), torch.full((2, 2), -90.0)),
+            "logvars must be at most 40 in size",
         ),
         (lambda: Flow(2, 0), "transforms must be a whole number"),
         (lambda: Flow(2, hidden=(0,)), "each entry of hidden must be a whole number"),

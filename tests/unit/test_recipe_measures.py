@@ -95,6 +95,22 @@ def test_the_bounds_of_grey_images_are_about_their_binarised_ones():
     assert found["frobenius_pixels"] == pytest.approx(norms(decoded - test.images), abs=1e-4)
 
 
+def test_the_card_of_binarised_images_is_about_nothing_else():
+    model = recipes.load("digits-mlp-2d").model
+    grey = datasets.digits()[:200]
+    test = grey.with_images(datasets.binarize(grey.images, seeded()))
+    settings = {"n_samples": 0, "progress": False}
+    found = measure.binary_vae(model, test, grey, generator=seeded(), **settings)
+    of_grey = measure.bernoulli_vae(model, grey, grey, generator=seeded(), **settings)
+    assert found["elbo"]["nats"] == pytest.approx(of_grey["elbo"]["nats"], abs=0.5)
+    assert "elbo_grey" not in found
+    decoded = model.decode(model.codes(test).mu)
+    assert found["frobenius_pixels"] == pytest.approx(norms(decoded - test.images), abs=1e-4)
+    assert found["frobenius_pixels"] > of_grey["frobenius_pixels"] + 1
+    with pytest.raises(ValueError, match="transform must be binarize, got test images with grey"):
+        measure.binary_vae(model, grey, grey, generator=seeded(), **settings)
+
+
 def test_an_autoencoder_has_its_error_alone(linear):
     known, test = linear
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(9, 2))

@@ -467,6 +467,7 @@ def test_a_card_about_real_images_is_what_measuring_again_gives(name):
         assert recipes.evaluate(recipe, model)["accuracy"] == expected["accuracy"]
         return
     # Stored in half precision.
+    test = run._transformed(recipe, test)
     found = model.codes(test[:n])
     torch.testing.assert_close(codes.mu, found.mu, rtol=1e-3, atol=1e-3)
     errors = bounds.reconstruction_errors(model, test).mean().item()

@@ -176,7 +176,9 @@ def test_a_trained_model_decodes_codes_of_one_class_into_images_of_that_class(na
     flat, decoded = means.flatten(1), decoded.flatten(1)
     flat, decoded = flat - flat.mean(0), decoded - means.mean(0).flatten()
     share = (cosine(decoded, flat).argmax(1) == codes.labels[:500]).double().mean()
-    assert share > (0.4 if name.startswith("anchor") else 0.5)  # narrow networks
+    # Networks of 64 and 32 units, whose two latents tell fewer digits apart.
+    narrow = name.startswith(("anchor", "prior-2d"))
+    assert share > (0.4 if narrow else 0.5)
 
 
 @cache

@@ -15,8 +15,24 @@ from torch import Generator, Tensor, nn
 from vaebook import _checks
 from vaebook.models.priors import MixturePrior, Prior
 
+_LARGEST = 40.0  # of log-variances
+_REACH = 5.0  # of zuko's splines
 
-class LearnedMixture(MixturePrior):
+
+class _Learned(MixturePrior):
+    """A mixture with parameters; its draws have no gradient, as the choice of a part has none."""
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int,
+        labels: Tensor | None = None,
+        generator: Generator | None = None,
+    ) -> Tensor:
+        return super().sample(n, labels, generator)
+
+
+class LearnedMixture(_Learned):
     r"""A mixture of K diagonal normals whose means, variances and weights are parameters.
 
     .. math:: p(z) = \sum_k w_k\, N(z; m_k, \mathrm{diag} \exp \mathrm{logvar}_k), \qquad
@@ -26,10 +42,10 @@ class LearnedMixture(MixturePrior):
 
     Args:
         means: [K, D]; all different, or components that start alike stay alike.
-        logvars: [K, D].
+        logvars: [K, D], from -40 to 40, where they stay in training.
 
     Raises:
-        ValueError: when a shape doesn't fit or a value isn't finite.
+        ValueError: when a shape doesn't fit, a value isn't finite, or a variance is out of range.
 
     Example:
         >>> prior = LearnedMixture(torch.tensor([[-1.0], [1.0]]), torch.zeros(2, 1))
@@ -40,17 +56,19 @@ class LearnedMixture(MixturePrior):
     def __init__(self, means: Tensor, logvars: Tensor) -> None:
         _checks.floats(means, "means", ("K", "D"))
         super().__init__(means.shape[1])
-        _checks.floats(logvars, "logvars", tuple(means.shape))
+        _checks.floats(logvars, "logvars", tuple(means.shape), largest=_LARGEST)
         _checks.alike(means=means, logvars=logvars)
         self.means = nn.Parameter(means.detach().clone())
         self.logvars = nn.Parameter(logvars.detach().clone())
         self.logits = nn.Parameter(torch.zeros_like(self.means[:, 0]))
 
     def components(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.means, self.logvars, self.logits.log_softmax(0)
+        # A part without width has a density that is no number.
+        logvars = self.logvars.clamp(-_LARGEST, _LARGEST)
+        return self.means, logvars, self.logits.log_softmax(0)
 
 
-class VampPrior(MixturePrior):
+class VampPrior(_Learned):
     r"""The equal mixture of the posteriors of K pseudo-inputs, which are learned images.
 
     .. math:: p(z) = \frac1K \sum_k q(z|u_k)
@@ -61,15 +79,18 @@ class VampPrior(MixturePrior):
     Args:
         encoder: maps images to [N, 2 D], as that of a :class:`~vaebook.models.VAE`.
         latent_dim: the number of latent dimensions, D.
-        pseudo_inputs: where u starts, [K, C, H, W] in [0, 1], such as a few training images;
-            taken into [.01, .99], as the parameter of a pixel that is 0 would be infinite.
+        pseudo_inputs: where u starts, [K, C, H, W] in [0, 1], such as noise or a few training
+            images; taken into [.01, .99], as the parameter of a pixel that is 0 would be infinite.
 
     Raises:
-        ValueError: when the encoder is no module, or a pixel lies beyond [0, 1].
+        ValueError: when the encoder is no module, or a pixel lies beyond [0, 1]; when components
+            are asked for, if the encoder returns anything but [K, 2 D].
 
     Source:
-        VAE with a VampPrior (Tomczak and Welling, 2018) | https://arxiv.org/abs/1705.07120.
-        There the pixels are kept in [0, 1] by clipping, as far as is known here.
+        VAE with a VampPrior (Tomczak and Welling, 2018) | https://arxiv.org/abs/1705.07120; in
+        their code, https://github.com/jmtomczak/vae_vampprior, sigmoids keep the pixels in
+        (0, 1) at first, and clipping later. They start as all but one grey, with a little noise,
+        or, if asked for, as training images.
 
     Example:
         >>> from vaebook.models import VAE, Bernoulli
@@ -97,7 +118,13 @@ class VampPrior(MixturePrior):
 
     def components(self) -> tuple[Tensor, Tensor, Tensor]:
         with torch.autocast(self.logits.device.type, enabled=False):
-            means, logvars = self.encoder(self.pseudo_inputs).chunk(2, dim=1)
+            posteriors = self.encoder(self.pseudo_inputs)
+        if posteriors.shape != (len(self.logits), 2 * self.latent_dim):
+            raise ValueError(
+                f"encoder must return [{len(self.logits)}, {2 * self.latent_dim}] of the "
+                f"pseudo-inputs, got {list(posteriors.shape)}"
+            )
+        means, logvars = posteriors.chunk(2, dim=1)
         return means, logvars, torch.zeros_like(means[:, 0]).log_softmax(0)
 
 
@@ -109,7 +136,9 @@ class Flow(Prior):
 
     The map f is a neural spline flow of zuko: each coordinate goes through a monotone spline whose
     knots depend on the coordinates before it. The splines reach from -5 to 5 in each dimension,
-    and beyond f leaves the coordinate as it is.
+    and beyond f leaves the coordinate as it is. So a flow has the tails of N(0, 1) there, whatever
+    it was fitted to: a code at 10 costs some 50 nats, and learning can't help. Codes that reach
+    farther have to be scaled first, which :func:`fit_to_codes` insists on.
 
     Args:
         latent_dim: the number of latent dimensions, D.
@@ -146,12 +175,14 @@ class Flow(Prior):
         with torch.autocast(z.device.type, enabled=False):
             return self.flow().log_prob(z)
 
+    @torch.no_grad()
     def sample(
         self,
         n: int,
         labels: Tensor | None = None,
         generator: Generator | None = None,
     ) -> Tensor:
+        """Draw n codes [n, D], without a gradient."""
         _checks.count(n, "n")
         weight = next(self.flow.parameters())
         noise = _checks.randn((n, self.latent_dim), weight, generator)
@@ -169,17 +200,18 @@ def fit_to_codes(
     learning_rate: float = 1e-3,
     generator: Generator | None = None,
 ) -> list[float]:
-    r"""Fit a prior to codes that stay as they are, and return its loss after each epoch, nats.
+    r"""Fit a prior to codes that stay as they are, and return its loss in each epoch, nats.
 
     .. math:: -\frac1N \sum_n \log p(z_n), \quad z_n \sim q(z|x_n) \text{ anew in each epoch}
 
     That is :math:`\mathrm{KL}(q(z)\,\|\,p)` but for the entropy of q(z), which no prior changes,
     and so all that a prior can do for the ELBO of a model whose other parts stay. By Adam, whose
-    rate falls to zero along half a cosine.
+    rate falls to zero along half a cosine. The loss of an epoch is the mean over its batches, each
+    before its step: that of the prior as it was on the way, not as it is in the end.
 
     Args:
         prior: trained in place.
-        mu: means of the codes, [N, D].
+        mu: means of the codes, [N, D]; of a :class:`Flow`, 99 in 100 within its splines.
         logvar: their log-variances, [N, D].
         epochs: passes through the codes.
         batch_size: codes per step, at most.
@@ -188,8 +220,8 @@ def fit_to_codes(
 
     Raises:
         ValueError: when the codes don't fit the prior, it has no parameters that train, or the
-            encoder of a :class:`VampPrior` would: its codes would not stay; when the loss is not
-            finite.
+            encoder of a :class:`VampPrior` would: its codes would not stay; when too many codes
+            lie beyond the splines of a :class:`Flow`, or the loss is not finite.
 
     Example:
         >>> prior = LearnedMixture(torch.tensor([[-1.0], [1.0]]), torch.zeros(2, 1))
@@ -212,6 +244,14 @@ def fit_to_codes(
         raise ValueError(f"prior must have parameters to train, got {type(prior).__name__}")
     if isinstance(prior, VampPrior) and any(w.requires_grad for w in prior.encoder.parameters()):
         raise ValueError("prior must have a frozen encoder: requires_grad_(False) freezes it")
+    mu, logvar = mu.detach(), logvar.detach()
+    if isinstance(prior, Flow):
+        beyond = (mu.abs() > _REACH).any(1).double().mean().item()
+        if beyond > 0.01:
+            raise ValueError(
+                f"mu must lie within {_REACH:g} units, where a Flow's splines end, for 99 codes "
+                f"in 100, got {beyond:.0%} beyond: scale the codes"
+            )
     adam = torch.optim.Adam(trained, lr=learning_rate)
     steps = epochs * -(-len(mu) // batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)

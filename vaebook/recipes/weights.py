@@ -51,7 +51,7 @@ class Trained(NamedTuple):
     of a recipe's or of a model that `fit` has trained.
 
     Attributes:
-        model: a VAE, an autoencoder or a classifier.
+        model: a VAE, an autoencoder or a classifier; of a run of one's own a denoiser as well.
         history: of its training.
         card: what is to be known of it, as JSON can hold it; of a recipe its metrics and budget.
         codes: of a recipe's test set, or of the images that one wants to find again.
@@ -95,7 +95,7 @@ def load(
     groups = _groups(path, content)
     model = recipe.start()
     try:
-        model.load_state_dict(groups["model"])
+        model.load_state_dict(_shared(model, groups["model"]))
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} doesn't fit the model of {recipe.name}: {reason}") from None
@@ -150,7 +150,7 @@ def save(trained: Trained, path: str | os.PathLike[str]) -> None:
     model = deepcopy(trained.model).cpu().eval().requires_grad_(False)
     tensors = _flat(
         {
-            "model": model.state_dict(),
+            "model": _once(model),
             "steps": _columns(trained.history.steps, torch.float64),
             "epochs": _columns(trained.history.epochs, torch.float64),
             "codes": _present(vars(trained.codes)),
@@ -282,8 +282,29 @@ def _filled(structure: Mapping[str, Any], state: Mapping[str, Tensor]) -> nn.Mod
     kinds = {tensor.dtype for tensor in state.values() if tensor.is_floating_point()}
     if len(kinds) == 1:
         model.to(kinds.pop())
-    model.load_state_dict(state)
+    model.load_state_dict(_shared(model, state))
     return model.eval().requires_grad_(False)
+
+
+def _first_names(model: nn.Module) -> dict[str, str]:
+    """Return the first name of each tensor, by all its names: what two parts share has several."""
+    first: dict[int, str] = {}
+    return {
+        name: first.setdefault(id(tensor), name)
+        for name, tensor in model.state_dict(keep_vars=True).items()
+    }
+
+
+def _once(model: nn.Module) -> dict[str, Tensor]:
+    """Return the state of a model with each tensor once, under its first name."""
+    firsts = set(_first_names(model).values())
+    return {name: tensor for name, tensor in model.state_dict().items() if name in firsts}
+
+
+def _shared(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state that has each tensor once with all names of the model's."""
+    names = _first_names(model).items()
+    return {**state, **{name: state[first] for name, first in names if first in state}}
 
 
 def _columns(values: Mapping[str, list[float]], dtype: torch.dtype) -> dict[str, Tensor]:
@@ -394,7 +415,7 @@ def _pack(model: nn.Module, history: History, codes: Codes, snapshots: dict[int,
     if codes.labels is not None and codes.labels.max() < 256:
         parts["labels"] = codes.labels.to(torch.uint8)
     groups = {
-        "model": halved(model.state_dict()),
+        "model": halved(_once(model)),
         "steps": {key: torch.tensor(values) for key, values in history.steps.items()},
         "epochs": {key: torch.tensor(values) for key, values in history.epochs.items()},
         "codes": halved({key: part for key, part in parts.items() if part is not None}),

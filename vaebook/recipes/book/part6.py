@@ -7,12 +7,12 @@ from functools import partial
 
 import torch
 
-from vaebook import datasets
 from vaebook.datasets import binarize
 from vaebook.models import VAE, Bernoulli
 from vaebook.models.learned_priors import Flow, LearnedMixture, VampPrior
 from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.models.priors import Prior
+from vaebook.recipes import measure
 from vaebook.recipes.book.data import MNIST_THIRD
 from vaebook.recipes.recipe import Recipe
 
@@ -45,9 +45,8 @@ def _mixture(encoder: MLPEncoder, dim: int, count: int) -> Prior:
 
 
 def _vamp(encoder: MLPEncoder, dim: int, count: int) -> Prior:
-    # Digits that are none of MNIST's, so that a model can be built where MNIST is missing.
-    digits = datasets.digits().images
-    return VampPrior(encoder, dim, digits[torch.randperm(len(digits))[:count]])
+    # Noise, which needs no data set: a model is built wherever it is loaded.
+    return VampPrior(encoder, dim, torch.rand(count, 1, 28, 28))
 
 
 def _flow(encoder: MLPEncoder, dim: int, count: int) -> Prior:
@@ -84,6 +83,7 @@ def _learned_prior(dim: int, prior: str, seed: int, count: int = _COMPONENTS) ->
         learning_rate=4e-3,
         batch_size=256,
         transform=binarize,
+        measure=measure.binary_vae,
         seed=seed,
         n_codes=1000,
         keep_steps=False,
