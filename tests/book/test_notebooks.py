@@ -13,7 +13,7 @@ from vaebook import figures, live
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
 DRAWING = {"curves", "film_strip", "heatmap", "image_grid", "manifold", "scatter", "slider"}
-DRAWING |= {"violins"}
+DRAWING |= {"class_violins", "film", "pairs", "parallel", "violins"}
 LIVE = set(live.__all__) - {"BetaRun", "Live", "Twin", "pack"}
 FUNCTIONS = {f"figures.{name}" for name in DRAWING | {"describe"}}
 FUNCTIONS |= {f"live.{name}" for name in LIVE}

@@ -644,7 +644,7 @@ def _discrete() -> dict[str, Callable[[], Call]]:
     images = lambda: {"images": grey(3, 1, 4, 4)}  # noqa: E731
     calls: dict[str, Callable[[], Call]] = {
         "models.gradients.exact": lambda: (
-            gradients.exact, {"logits": normal(3, 4), "f": _on_simplex}
+            gradients.exact, drawn()
         ),
         "models.gradients.score_function": lambda: (
             gradients.score_function, drawn() | {"draws": 2, "baseline": 0.5}
@@ -672,12 +672,12 @@ def _discrete() -> dict[str, Callable[[], Call]]:
         "models.codebooks.nearest": lambda: (codebooks.nearest, codes()),
         "models.codebooks.lloyd": lambda: (codebooks.lloyd, codes()),
         "models.codebooks.perplexity": lambda: (codebooks.perplexity, {"counts": grey(2, 3) + 1}),
-        "models.codebooks.follow": lambda: (
-            codebooks.follow,
-            codes() | {"counts": torch.ones(3), "sums": normal(3, 2, seed=1), "decay": 0.9},
+        "models.codebooks.ema_update": lambda: (
+            codebooks.ema_update,
+            codes() | {"counts": torch.ones(3), "decay": 0.9},
         ),
-        "models.codebooks.revive": lambda: (
-            codebooks.revive,
+        "models.codebooks.restart": lambda: (
+            codebooks.restart,
             codes() | {"used": torch.tensor([True, False, True]), "generator": generator()},
         ),
         "models.discrete.CategoricalVAE": lambda: (
@@ -694,11 +694,11 @@ def _discrete() -> dict[str, Callable[[], Call]]:
                 "codebook": normal(3, 2), "n_places": 2, "likelihood": models.Bernoulli(),
             },
         ),
-        "models.discrete.VQVAE.look_up": lambda: (
-            vq().look_up, {"numbers": torch.tensor([[0, 1], [2, 0]])}
+        "models.discrete.VQVAE.embed": lambda: (
+            vq().embed, {"indices": torch.tensor([[0, 1], [2, 0]])}
         ),
-        "models.discrete.VQVAE.closest": lambda: (vq().closest, {"z": normal(3, 4)}),
-        "models.discrete.VQVAE.numbers": lambda: (vq().numbers, images()),
+        "models.discrete.VQVAE.nearest": lambda: (vq().nearest, {"z": normal(3, 4)}),
+        "models.discrete.VQVAE.indices": lambda: (vq().indices, images()),
         "models.discrete.VQVAE.quantized": lambda: (vq().quantized, images()),
         "models.discrete.CategoricalVAE.values": lambda: (categorical().values, images()),
         "models.discrete.CategoricalVAE.elbo": lambda: (categorical().elbo, images()),
@@ -807,7 +807,6 @@ def _latent() -> dict[str, Callable[[], Call]]:
     alignment = lambda: shapes.align(normal(12, 2), normal(12, 2, seed=1))  # noqa: E731
     noised = lambda: diffusion.NoisedMixture(**codes())  # noqa: E731
     denoiser = lambda: seeded(diffusion.Denoiser, 2, 4, 2)  # noqa: E731
-    told = lambda: {"process": diffusion.Process(), "generator": generator()}  # noqa: E731
     cloud = lambda: shapes.whiten(normal(12, 2), normal(5, 2, seed=1))  # noqa: E731
     density = {"log_density": bell}
     likelihood = {"log_likelihood": bell}
@@ -844,6 +843,9 @@ def _latent() -> dict[str, Callable[[], Call]]:
         "latent.mixtures.bhattacharyya": lambda: (
             mixtures.bhattacharyya,
             {"means": normal(3, 2), "covariances": covariance().expand(3, 2, 2).clone()},
+        ),
+        "latent.diffusion.Field": lambda: (
+            diffusion.Field, {"function": lambda z, t: z, "process": diffusion.Process()}
         ),
         "latent.diffusion.Process": lambda: (diffusion.Process, {"first": 5.0, "last": -4.0}),
         **{
@@ -886,7 +888,7 @@ def _latent() -> dict[str, Callable[[], Call]]:
         "latent.diffusion.Denoiser.given": lambda: (denoiser().given, {"labels": classes(4)}),
         "latent.diffusion.denoising_loss": lambda: (
             diffusion.denoising_loss,
-            {"field": noised(), "z": normal(4, 2)} | told(),
+            {"field": noised(), "z": normal(4, 2), "generator": generator()},
         ),
         "latent.diffusion.fit": lambda: (
             diffusion.fit,
@@ -897,18 +899,15 @@ def _latent() -> dict[str, Callable[[], Call]]:
         ),
         "latent.diffusion.sample_sde": lambda: (
             diffusion.sample_sde,
-            {"field": noised(), "z": normal(4, 2), "n_steps": 3} | told(),
+            {"field": noised(), "z": normal(4, 2), "n_steps": 3, "generator": generator()},
         ),
         "latent.diffusion.sample_ode": lambda: (
             diffusion.sample_ode,
-            {
-                "field": noised(), "z": normal(4, 2), "n_steps": 3,
-                "process": diffusion.Process(),
-            },
+            {"field": noised(), "z": normal(4, 2), "n_steps": 3},
         ),
         "latent.diffusion.log_density_ode": lambda: (
             diffusion.log_density_ode,
-            {"field": noised(), "z": normal(4, 2), "n_steps": 3, "process": diffusion.Process()},
+            {"field": noised(), "z": normal(4, 2), "n_steps": 3},
         ),
         "latent.diffusion.guided": lambda: (
             diffusion.guided,
@@ -916,7 +915,10 @@ def _latent() -> dict[str, Callable[[], Call]]:
         ),
         "latent.diffusion.bound": lambda: (
             diffusion.bound,
-            {"field": noised(), "z": normal(4, 2), "n_steps": 3, "continuous": True} | told(),
+            {
+                "field": noised(), "z": normal(4, 2), "n_steps": 3, "continuous": True,
+                "generator": generator(),
+            },
         ),
         "latent.paths.line": lambda: (paths.line, ends()),
         "latent.paths.slerp": lambda: (paths.slerp, ends()),
@@ -1326,6 +1328,23 @@ def _figures() -> dict[str, Callable[[], Call]]:
         "figures.tables.table": lambda: (
             figures.table,
             {"rows": [["a", 1, 0.5], ["b", 2, 1.5]], "columns": ["x", "y", "z"], "digits": 2},
+        ),
+        **{
+            f"figures.many.{name}": lambda name=name: (
+                getattr(figures, name),
+                {
+                    "points": normal(6, 3), "labels": torch.tensor([0, 0, 1, 1, 0, 1]),
+                    "alt": "Points.", "names": ["a", "b"], "columns": list("xyz"),
+                },
+            )
+            for name in ("class_violins", "pairs", "parallel")
+        },
+        "figures.many.film": lambda: (
+            figures.film,
+            {
+                "figure": go.Figure(), "frames": [go.Frame(), go.Frame()], "values": [0.0, 0.5],
+                "label": "t", "alt": "Nothing.", "aspect": 0.6, "max_width": 300,
+            },
         ),
         "figures.plots.scatter": lambda: (
             figures.scatter,

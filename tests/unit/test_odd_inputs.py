@@ -86,7 +86,11 @@ _WITHOUT_EFFECT = {
 _MEANT = {
     ("__getitem__", "index", "a number"),
     ("heatmap", "values", "NaN"),  # a hole in the picture
-    ("scatter", "names", "a text"),  # a name for each letter
+    # A name for each letter.
+    ("scatter", "names", "a text"),
+    ("class_violins", "names", "a text"),
+    ("pairs", "names", "a text"),
+    ("parallel", "names", "a text"),
     ("sap", "factors", "int64"),  # classes, where floats are numbers
     ("scores", "factors", "int64"),
 }

@@ -2,6 +2,7 @@
 
 from vaebook.figures import schematics
 from vaebook.figures.drawing import Drawing
+from vaebook.figures.many import class_violins, film, pairs, parallel
 from vaebook.figures.notes import Note, stand_in_note
 from vaebook.figures.numbers import between, number, ranged
 from vaebook.figures.plots import (
@@ -25,13 +26,17 @@ __all__ = [
     "Note",
     "Table",
     "between",
+    "class_violins",
     "curves",
     "describe",
+    "film",
     "film_strip",
     "heatmap",
     "image_grid",
     "manifold",
     "number",
+    "pairs",
+    "parallel",
     "ranged",
     "scatter",
     "schematics",

@@ -125,7 +125,7 @@ def scatter(
                 "symbol": _SYMBOLS[(turn + (colour_of >= _ENOUGH)) % len(_SYMBOLS)],
             }
             members = everyone[classes == label]
-            name = _name(names, int(label))
+            name = name_of(names, int(label))
             figure.add_trace(_cloud(cloud, members, marker, name, texts, pictures is not None))
         if cloud.shape[1] == 2:
             _name_clouds(figure, cloud, classes)
@@ -500,7 +500,7 @@ def violins(
         for shade, chosen in ((0.45, solid), (0.0, ~solid)):
             if not chosen.any():
                 continue
-            rings = [_violin(cloud[:, j], int(j), sides) for j in chosen.nonzero()[0]]
+            rings = [violin(cloud[:, j], int(j), sides) for j in chosen.nonzero()[0]]
             style = shared | {
                 "mode": "lines",
                 "line": {"color": colour, "width": 1.2},
@@ -509,7 +509,7 @@ def violins(
                 "name": name,
                 "showlegend": len(clouds) > 1 and (shade > 0 or not solid.any()),
             }
-            figure.add_trace(_line(_joined(rings), unit, polar, style))
+            figure.add_trace(_line(joined(rings), unit, polar, style))
         at = np.arange(width) + (0.0 if len(clouds) == 1 else 0.06 * sides[0])
         marks = np.percentile(cloud, (5, 25, 50, 75, 95), axis=0)
         for low, high, thick in ((0, 4, 1.2), (1, 3, 4.5)):
@@ -518,7 +518,7 @@ def violins(
                 for x, a, b in zip(at, marks[low], marks[high], strict=True)
             ]
             style = shared | {"mode": "lines", "line": {"color": colour, "width": thick}}
-            figure.add_trace(_line(_joined(bars), unit, polar, style))
+            figure.add_trace(_line(joined(bars), unit, polar, style))
         dot = {"color": "#ffffff", "size": 5, "line": {"color": colour, "width": 1.5}}
         medians = np.stack([at, marks[2]], 1)
         style = shared | {"mode": "markers", "marker": dot}
@@ -610,7 +610,8 @@ def _apart(places: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[n
     return places
 
 
-def _name(names: list[str] | None, label: int) -> str:
+def name_of(names: list[str] | None, label: int) -> str:
+    """The name of a class, its number where there are no names."""
     if names is None:
         return str(label)
     if label >= len(names):
@@ -646,7 +647,7 @@ def _cloud(
     return (go.Scattergl if len(cloud) > _MANY else go.Scatter)(x=x, y=y, **style)
 
 
-def _violin(values: NDArray[np.float32], column: int, sides: Sequence[int]) -> NDArray[np.float64]:
+def violin(values: NDArray[np.float32], column: int, sides: Sequence[int]) -> NDArray[np.float64]:
     """The outline of one column's violin, places and values [P, 2], on one side or on both."""
     from scipy.stats import gaussian_kde
 
@@ -661,7 +662,7 @@ def _violin(values: NDArray[np.float32], column: int, sides: Sequence[int]) -> N
     return np.concatenate([edges[0], edges[1][::-1], edges[0][:1]])
 
 
-def _joined(lines: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def joined(lines: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Lines as one, with gaps."""
     gap = np.full((1, 2), np.nan)
     return np.concatenate([part for line in lines for part in (line, gap)])
