@@ -98,7 +98,7 @@ def trained(size: int, way: str, seed: int) -> VQVAE:
     generator = Generator().manual_seed(seed)
     moving = [value for value in model.parameters() if value.requires_grad]
     optimizer = torch.optim.Adam(moving, lr=RATE)
-    counts, sums = torch.ones(size), vectors.clone()
+    counts = torch.ones(size)
     taken = torch.zeros(size, dtype=torch.long)
     for step in range(1, STEPS + 1):
         batch = images(train=True)[torch.randint(TRAIN, (BATCH,), generator=generator)]
@@ -110,12 +110,9 @@ def trained(size: int, way: str, seed: int) -> VQVAE:
         with torch.no_grad():
             z = model.encode(batch.images).view(-1, DIM)
             taken += codebooks.nearest(z, model.codebook).bincount(minlength=size)
-            moved, counts, sums = codebooks.follow(z, model.codebook, counts, sums, DECAY)
+            moved, counts = codebooks.ema_update(z, model.codebook, counts, DECAY)
             if way == "restarts" and step % PATIENCE == 0 and step <= LAST_RESTART:
-                moved = codebooks.revive(z, moved, taken > 0, generator)
-                fresh = taken == 0
-                counts = torch.where(fresh, torch.ones(()), counts)
-                sums = torch.where(fresh[:, None], moved, sums)
+                moved = codebooks.restart(z, moved, taken > 0, generator)
                 taken.zero_()
             model.codebook.copy_(moved)
     return model
@@ -131,16 +128,16 @@ class Autoregressive(nn.Module):
         self.last = nn.ModuleList(nn.Linear(WIDTH, size) for _ in range(PLACES))
 
     def place(self, before: Tensor, j: int) -> Tensor:
-        """Return log-probabilities at place j, [N, K], from the numbers before it, [N, j]."""
+        """Return log-probabilities at place j, [N, K], from the indices before it, [N, j]."""
         seen = F.one_hot(before, self.size).flatten(1).float()
         if j == 0:
             seen = torch.zeros(len(before), self.size)
         return self.last[j](self.first[j](seen).relu()).log_softmax(1)
 
-    def log_prob(self, numbers: Tensor) -> Tensor:
+    def log_prob(self, indices: Tensor) -> Tensor:
         """Return the log-probability of all places, [N]."""
         parts = [
-            self.place(numbers[:, :j], j).gather(1, numbers[:, j, None]) for j in range(PLACES)
+            self.place(indices[:, :j], j).gather(1, indices[:, j, None]) for j in range(PLACES)
         ]
         return torch.cat(parts, 1).sum(1)
 
@@ -152,13 +149,13 @@ class Autoregressive(nn.Module):
         return found
 
 
-def autoregressive(numbers: Tensor, size: int, seed: int) -> Autoregressive:
+def autoregressive(indices: Tensor, size: int, seed: int) -> Autoregressive:
     torch.manual_seed(seed)
     prior, generator = Autoregressive(size), Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(prior.parameters(), lr=0.003)
     for step in range(PRIOR_STEPS):
         optimizer.param_groups[0]["lr"] = 0.003 * (1 - step / PRIOR_STEPS)
-        batch = numbers[torch.randint(len(numbers), (PRIOR_BATCH,), generator=generator)]
+        batch = indices[torch.randint(len(indices), (PRIOR_BATCH,), generator=generator)]
         optimizer.zero_grad()
         (-prior.log_prob(batch).mean()).backward()
         optimizer.step()
@@ -169,12 +166,12 @@ def row(size: int, way: str, seed: int) -> dict[str, Any]:
     """Train a model and its priors, and measure them on test images."""
     model = trained(size, way, seed).requires_grad_(False)
     pixels = images(train=False).images[:DRAWS]
-    known, fresh = model.numbers(images(train=True).images), model.numbers(pixels)
+    known, fresh = model.indices(images(train=True).images), model.indices(pixels)
     usage = fresh.flatten().bincount(minlength=size).float()
     tables = torch.stack([k.bincount(minlength=size) + 1.0 for k in known.T])
     tables = tables / tables.sum(1, keepdim=True)
     learned = autoregressive(known, size, seed)
-    codes = model.look_up(fresh)
+    codes = model.embed(fresh)
     distortion = -model.likelihood.log_prob(model.outputs(codes), pixels)
     at_place = tables.log().gather(1, fresh.T)
     found: dict[str, Any] = {
@@ -197,11 +194,11 @@ def row(size: int, way: str, seed: int) -> dict[str, Any]:
             "floor": fresh,
         }
 
-        def distance(numbers: Tensor) -> float:
-            parts = [judge.features(model.decode(model.look_up(n))) for n in numbers.split(1000)]
+        def distance(indices: Tensor) -> float:
+            parts = [judge.features(model.decode(model.embed(n))) for n in indices.split(1000)]
             return agreement.frechet_distance(torch.cat(parts), second)
 
-        found["frechet"] = {name: distance(numbers) for name, numbers in drawn.items()}
+        found["frechet"] = {name: distance(indices) for name, indices in drawn.items()}
         found["frechet"]["images"] = agreement.frechet_distance(first, second)
     return found
 

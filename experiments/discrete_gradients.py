@@ -167,7 +167,7 @@ def train(way: str, rate: float, steps: int = STEPS) -> tuple[Weights, Tensor]:
         shown = torch.stack([torch.randint(TRAIN, (BATCH,), generator=g) for g in generators])
         batch = pixels[shown]
         logits = encode(weights, batch)
-        how: dict[str, Any] = {} if way == "exact" else {"generator": noise}
+        how: dict[str, Any] = {"generator": noise}
         if way == "running mean":
             how["baseline"] = mean.expand(SEEDS, BATCH)
         value = WAYS[way](logits, log_prob(weights, batch), **how)

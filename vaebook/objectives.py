@@ -503,7 +503,8 @@ def categorical_elbo(
         progress: share of the training that is done.
 
     Returns:
-        `loss`, `reconstruction` and `kl`, each [N], nats.
+        `loss`, `reconstruction` and `kl`, each [N], nats, and the likelihood's own statistics in
+        the mean over q.
 
     Raises:
         ValueError: when the batch doesn't fit the model, or `estimate` returns no finite [N].
@@ -536,13 +537,27 @@ def categorical_elbo(
         images = batch.images.expand(len(y), *batch.images.shape).flatten(0, 1)
         return model.likelihood.log_prob(outputs, images).view(y.shape[:2])
 
-    how = {} if estimate is gradients.exact else {"generator": generator}
-    value = estimate(logits, log_prob, **how)
+    value = estimate(logits, log_prob, generator=generator)
     _checks.floats(value, "what estimate returns", (len(logits),))
     reconstruction = -value
     log_q = logits.log_softmax(1)
     kl = math.log(model.latent_dim) + (log_q.exp() * log_q).sum(1)
-    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+    loss = {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
+    return loss | _expected_statistics(model, batch.images, log_q.detach().exp())
+
+
+def _expected_statistics(model: CategoricalVAE, images: Tensor, q: Tensor) -> dict[str, Tensor]:
+    """Return the likelihood's statistics, [N] each, in the mean over the categories."""
+    with torch.no_grad():
+        corners = torch.eye(model.latent_dim, dtype=q.dtype, device=q.device)
+        each = [
+            model.likelihood.statistics(output.expand_as(images), images)
+            for output in model.outputs(corners)
+        ]
+    return {
+        name: (q * torch.stack([statistics[name] for statistics in each], 1)).sum(1)
+        for name in each[0]
+    }
 
 
 def quantized(
@@ -592,10 +607,10 @@ def quantized(
     _checks.number(commitment, "commitment", 0)
     z = model.encode(batch.images)
     try:
-        numbers = model.closest(z)
+        indices = model.nearest(z)
     except ValueError as error:
         raise ValueError(f"batch must have codes near vectors: {error}") from None
-    vectors = model.look_up(numbers)
+    vectors = model.embed(indices)
     outputs = model.outputs(z + (vectors - z).detach())
     reconstruction = -model.likelihood.log_prob(outputs, batch)
     towards_codes = (z.detach() - vectors).square().sum(1)

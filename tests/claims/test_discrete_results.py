@@ -202,12 +202,12 @@ def test_prop_discrete_rebar(temperature: float, weight: float) -> None:
 
 def test_prop_discrete_kmeans() -> None:
     z, vectors = draw(300, 2), torch.cat([draw(6, 2, seed=1), torch.full((1, 2), 9.0).double()])
-    numbers = codebooks.nearest(z, vectors)
-    counts = numbers.bincount(minlength=7).double()
+    indices = codebooks.nearest(z, vectors)
+    counts = indices.bincount(minlength=7).double()
     assert counts[6] == 0
-    means = torch.zeros(7, 2).double().index_add(0, numbers, z) / counts.clamp_min(1)[:, None]
+    means = torch.zeros(7, 2).double().index_add(0, indices, z) / counts.clamp_min(1)[:, None]
     leaf = vectors.clone().requires_grad_()
-    (z - leaf[numbers]).square().sum().backward()
+    (z - leaf[indices]).square().sum().backward()
     assert leaf.grad is not None
     away = torch.where(counts[:, None] > 0, vectors - means, 0.0)
     torch.testing.assert_close(leaf.grad, 2 * counts[:, None] * away)
@@ -224,7 +224,7 @@ def test_prop_discrete_kmeans() -> None:
     assert all(b <= a + 1e-9 for a, b in itertools.pairwise(costs))
     assert costs[1] < costs[0]
 
-    followed, _, _ = codebooks.follow(z, vectors, counts, counts[:, None] * vectors, 0.7)
+    followed, _ = codebooks.ema_update(z, vectors, counts, 0.7)
     alive = counts > 0
     torch.testing.assert_close(followed[alive], (0.7 * vectors + 0.3 * means)[alive])
     for moved in (step, codebooks.lloyd(z, vectors), followed):

@@ -114,6 +114,62 @@ def test_surrogates_have_the_expectation_as_their_value(name):
     assert (found.mean() - expected).abs() <= SIGMAS * found.std() / len(found) ** 0.5
 
 
+def test_a_hard_draw_has_the_corners_value_and_the_relaxed_draws_gradient():
+    # At a corner that f sees, with the slope of f there, through the softmax of the same noise.
+    leaf = logits().requires_grad_()
+    seen: list[Tensor] = []
+
+    def f(y: Tensor) -> Tensor:
+        seen.append(y.detach())
+        return curved(y)
+
+    found = gradients.gumbel_softmax(leaf, f, temperature=0.6, hard=True, generator=seeded())
+    (own,) = torch.autograd.grad(found.sum(), leaf)
+    assert torch.equal(seen[0].sum(-1).round(), torch.ones(1, N).double())
+    corner = seen[0].round().requires_grad_()
+    (slope,) = torch.autograd.grad(curved(corner).sum(), corner)
+    torch.testing.assert_close(found, curved(corner)[0])
+
+    def relaxed(y: Tensor) -> Tensor:
+        return (y * slope).sum(-1)
+
+    expected = gradient(
+        gradients.gumbel_softmax, logits(), relaxed, temperature=0.6, generator=seeded()
+    )
+    torch.testing.assert_close(own, expected)
+    assert own.norm() > 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*UNBIASED, "straight-through", "hard Gumbel", "Gumbel"])
+def test_what_f_depends_on_has_the_gradient_of_its_expectation(name):
+    hard = partial(gradients.gumbel_softmax, temperature=0.5, hard=True)
+    soft = partial(gradients.gumbel_softmax, temperature=0.5)
+    more = {
+        "straight-through": gradients.straight_through, "hard Gumbel": hard, "Gumbel": soft,
+    }  # fmt: skip
+    estimate = (UNBIASED | more)[name]
+    rows = logits()[:1].expand(20_000, K)
+    weight = torch.ones(20_000, K).double().requires_grad_()
+
+    def f(y: Tensor) -> Tensor:
+        return (weight * y).square().sum(-1) + curved(y)
+
+    estimate(rows, f, generator=seeded()).sum().backward()
+    assert weight.grad is not None
+    # Of corners the square is y itself, so that the mean is 2 q; of relaxed draws it is less.
+    relaxed = seeded()
+    if name == "Gumbel":
+        noise = -torch.empty_like(rows).exponential_(generator=relaxed).log()
+        expected = 2 * ((rows + noise) / 0.5).softmax(-1).square().mean(0)
+        assert (expected < 1.95 * logits()[0].softmax(-1)).all()
+        slack = 2**0.5
+    else:
+        expected, slack = 2 * logits()[0].softmax(-1), 1.0
+    error = slack * weight.grad.std(0) / len(rows) ** 0.5
+    assert ((weight.grad.mean(0) - expected).abs() <= SIGMAS * error + 1e-9).all()
+
+
 def test_leave_one_out_is_the_mean_over_all_tuples_of_draws():
     q = logits()[0].softmax(-1)
     f = values()[0]

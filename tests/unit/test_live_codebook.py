@@ -32,7 +32,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[str],
     entry = folder / "entry.js"
     scripts = os.path.relpath(SCRIPTS, folder.resolve())
     entry.write_text(
-        f'import {{ cell, lloyd, owners, revive, usage }} from "{scripts}/cells.js";\n'
+        f'import {{ cell, lloyd, owners, restart, usage }} from "{scripts}/cells.js";\n'
         f'import {{ Random }} from "{scripts}/random.js";\n'
     )
     kept: dict[str, Any] = {}
@@ -47,7 +47,12 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[str],
                 owners: [...owners(codes, vectors)],
                 usage: usage(codes, vectors),
                 lloyd: lloyd(codes, vectors),
-                revived: revive(codes, vectors, new Random(1)),
+                restarted: restart(codes, vectors, new Random(1)),
+                all: restart(
+                  codes.slice(0, 12),
+                  [...vectors.slice(1).map(() => [99, 99]), [0, 0]],
+                  new Random(1),
+                ),
                 cells: vectors.map((_, k) => cell(vectors, k, {EXTENT})),
                 twice: cell([[1, 1], [1, 1]], 0, {EXTENT}),
               }};
@@ -64,12 +69,12 @@ def test_the_page_knows_owners_usage_and_a_step_of_k_means(
     found: Any, node: Callable[[str], str]
 ) -> None:
     page, (codes, vectors) = found(node), drawn()
-    numbers = codebooks.nearest(codes, vectors)
-    assert page["owners"] == numbers.tolist()
-    counts = numbers.bincount(minlength=7)
+    indices = codebooks.nearest(codes, vectors)
+    assert page["owners"] == indices.tolist()
+    counts = indices.bincount(minlength=7)
     assert page["usage"]["counts"] == counts.tolist()
     assert counts[6] == 0
-    distance = (codes - vectors[numbers]).square().sum(1).mean()
+    distance = (codes - vectors[indices]).square().sum(1).mean()
     assert page["usage"]["distance"] == pytest.approx(distance.item(), rel=1e-5)
     effective = torch.tensor(page["usage"]["entropy"]).exp()
     torch.testing.assert_close(effective, codebooks.perplexity(counts.float()))
@@ -81,9 +86,12 @@ def test_only_a_dead_vector_is_restarted_and_on_a_code(
     found: Any, node: Callable[[str], str]
 ) -> None:
     codes, vectors = drawn()
-    revived = torch.tensor(found(node)["revived"])
-    torch.testing.assert_close(revived[:6], vectors[:6])
-    assert (revived[6] - codes).abs().sum(1).min() < 1e-5
+    restarted = torch.tensor(found(node)["restarted"])
+    torch.testing.assert_close(restarted[:6], vectors[:6])
+    assert (restarted[6] - codes).abs().sum(1).min() < 1e-5
+    # Six dead vectors and as few codes: each has one to itself.
+    six = torch.tensor(found(node)["all"])[:6]
+    torch.testing.assert_close(six.unique(dim=0), codes[:6].unique(dim=0))
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ from torch import nn
 
 from vaebook import datasets, models, objectives, recipes
 from vaebook.datasets import ImageSet
-from vaebook.models import learned_priors, networks, priors
+from vaebook.models import discrete, learned_priors, networks, priors
+from vaebook.models.discrete import VQVAE, CategoricalVAE
 from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from vaebook.recipes import Snapshots, Trained
 from vaebook.recipes.structure import build, structure_of
@@ -80,6 +81,13 @@ MODELS = {
     "autoencoder": lambda: models.Autoencoder(
         MLPEncoder(2, (5,), SHAPE), MLPDecoder(2, (5,), SHAPE), 2, models.Gaussian(0.5)
     ),
+    "categories": lambda: CategoricalVAE(
+        MLPEncoder(3, (5,), SHAPE), MLPDecoder(3, (5,), SHAPE), 3, models.Bernoulli()
+    ),
+    "codebook": lambda: VQVAE(
+        MLPEncoder(4, (5,), SHAPE), MLPDecoder(4, (5,), SHAPE),
+        torch.randn(6, 2), 2, models.Gaussian(0.2),
+    ),
     "double": lambda: vae().double(),
 }  # fmt: skip
 
@@ -92,6 +100,10 @@ def trained(model, epochs=2, images=IMAGES):
     objective = objectives.negative_elbo
     if isinstance(model, models.Autoencoder):
         objective = objectives.reconstruction_only
+    if isinstance(model, CategoricalVAE):
+        objective = objectives.categorical_elbo
+    if isinstance(model, VQVAE):
+        objective = objectives.quantized
     history = fit(model, objective, images, images, epochs=epochs, batch_size=8, progress=False)
     return Trained(model, history, {"names": list(images.names)}, model.codes(images))
 
@@ -126,6 +138,14 @@ def test_the_prior_comes_back_with_its_density(tmp_path):
         z = torch.randn(7, 2)
         again = recipes.load(tmp_path / "mine.safetensors")
         assert torch.equal(again.model.prior.log_prob(z), mine.model.prior.log_prob(z))
+
+
+def test_a_codebook_comes_back_with_its_vectors(tmp_path):
+    mine = trained(MODELS["codebook"]())
+    recipes.save(mine, tmp_path / "mine.safetensors")
+    again = recipes.load(tmp_path / "mine.safetensors").model
+    assert torch.equal(again.codebook, mine.model.codebook)
+    assert torch.equal(again.indices(IMAGES.images), mine.model.indices(IMAGES.images))
 
 
 def test_a_classifier_and_codes_without_labels_or_spread_come_back(tmp_path):
@@ -378,7 +398,7 @@ def test_every_class_of_the_package_that_a_model_can_be_of_has_a_structure():
     kinds = {type(module) for model in made for module in model.modules()}
     known = {
         kind
-        for room in (models, networks, priors, learned_priors)
+        for room in (models, networks, priors, learned_priors, discrete)
         for kind in vars(room).values()
         if isinstance(kind, type)
         and issubclass(kind, nn.Module)

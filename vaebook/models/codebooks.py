@@ -1,6 +1,6 @@
 r"""Codebooks: which vector is nearest, how many are used, and two ways to move them."""
 
-__all__ = ["follow", "lloyd", "nearest", "perplexity", "revive"]
+__all__ = ["ema_update", "lloyd", "nearest", "perplexity", "restart"]
 
 import torch
 from torch import Generator, Tensor
@@ -9,7 +9,7 @@ from vaebook import _checks
 
 
 def nearest(z: Tensor, vectors: Tensor) -> Tensor:
-    r"""Return the number of the vector that is nearest to each code, int64 [N].
+    r"""Return the index of the vector that is nearest to each code, int64 [N].
 
     .. math:: \arg\min_k \|z - e_k\|
 
@@ -29,8 +29,8 @@ def nearest(z: Tensor, vectors: Tensor) -> Tensor:
         tensor([1])
     """
     _check(z, vectors)
-    # The square of z is the same for all vectors.
-    return (vectors.square().sum(1) - 2 * z @ vectors.T).argmin(1)
+    # By differences: |e|^2 - 2 z.e has no digits left far from the origin, nor under autocast.
+    return torch.cdist(z, vectors, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
 
 
 def perplexity(counts: Tensor) -> Tensor:
@@ -39,15 +39,19 @@ def perplexity(counts: Tensor) -> Tensor:
     From 1, where one vector takes all codes, to K, where all take equally many.
 
     Args:
-        counts: how many codes each vector has taken, [..., K], with a positive sum.
+        counts: how many codes each vector has taken, [..., K], floats or integers, with a positive
+            sum.
 
     Raises:
         ValueError: when a count is negative or all are zero.
 
     Example:
-        >>> perplexity(torch.tensor([5.0, 5.0, 0.0]))
+        >>> perplexity(torch.tensor([5, 5, 0]))
         tensor(2.)
     """
+    if isinstance(counts, Tensor) and not counts.is_floating_point():
+        _checks.integers(counts, "counts", ("...", "K"))
+        counts = counts.to(torch.get_default_dtype())
     _checks.floats(counts, "counts", ("...", "K"))
     if counts.device.type != "meta" and not bool(
         (counts >= 0).all() and (counts.sum(-1) > 0).all()
@@ -58,6 +62,7 @@ def perplexity(counts: Tensor) -> Tensor:
     return torch.special.entr(shares).sum(-1).exp()
 
 
+@torch.no_grad()
 def lloyd(z: Tensor, vectors: Tensor) -> Tensor:
     r"""Move each vector to the mean of the codes that it is nearest to, [K, D]: a step of k-means.
 
@@ -79,26 +84,30 @@ def lloyd(z: Tensor, vectors: Tensor) -> Tensor:
     return torch.where(counts[:, None] > 0, sums / counts.clamp_min(1)[:, None], vectors)
 
 
-def follow(
-    z: Tensor, vectors: Tensor, counts: Tensor, sums: Tensor, decay: float = 0.99
-) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Let the vectors follow the codes of a batch by moving averages.
+@torch.no_grad()
+def ema_update(
+    z: Tensor, vectors: Tensor, counts: Tensor, decay: float = 0.99
+) -> tuple[Tensor, Tensor]:
+    r"""Let the vectors follow the codes of a batch by exponential moving averages.
 
     .. math:: N_k \leftarrow \gamma N_k + (1 - \gamma)\, n_k, \quad
         m_k \leftarrow \gamma m_k + (1 - \gamma) \sum_{z \to k} z, \quad e_k = m_k / N_k
 
+    The sums m are :math:`N_k e_k`, and nothing else has to be kept: a vector that was put
+    elsewhere, as by :func:`restart`, goes on from there.
+
     Args:
         z: codes of the batch, [N, D].
         vectors: of the codebook, [K, D].
-        counts: N, [K], positive at the start.
-        sums: m, [K, D].
-        decay: :math:`\gamma`, in [0, 1).
+        counts: N, of codes that each vector has taken, [K], not negative; ones at the start.
+        decay: :math:`\gamma`, in [0, 1].
 
     Returns:
-        Vectors, counts and sums after it. A vector whose count has decayed to nothing stays.
+        Vectors and counts after it, without a graph. A vector that takes no code stays where it
+        is.
 
     Raises:
-        ValueError: when the shapes differ, or the decay is out of its range.
+        ValueError: when the shapes differ, a count is negative, or the decay is out of its range.
 
     Source:
         Neural Discrete Representation Learning (van den Oord, Vinyals and Kavukcuoglu, 2017) |
@@ -106,25 +115,30 @@ def follow(
 
     Example:
         >>> e = torch.tensor([[0.0], [9.0]])
-        >>> follow(torch.ones(4, 1), e, torch.ones(2), e, decay=0.5)[0]
-        tensor([[0.8000],
-                [9.0000]])
+        >>> ema_update(torch.ones(4, 1), e, torch.ones(2), decay=0.5)
+        (tensor([[0.8000],
+                [9.0000]]), tensor([2.5000, 0.5000]))
     """
     _check(z, vectors)
     _checks.floats(counts, "counts", (len(vectors),))
-    _checks.floats(sums, "sums", tuple(vectors.shape))
-    _checks.alike(z=z, vectors=vectors, counts=counts, sums=sums)
+    _checks.alike(z=z, vectors=vectors, counts=counts)
+    if counts.device.type != "meta" and counts.min() < 0:
+        raise ValueError(f"counts must not be negative, got {counts.min().item():g}")
     _checks.number(decay, "decay", 0, 1)
-    new, total = _taken(z, vectors)
-    counts = decay * counts + (1 - decay) * new
-    sums = decay * sums + (1 - decay) * total
-    least = torch.finfo(counts.dtype).tiny ** 0.5
-    moved = sums / counts.clamp_min(least)[:, None]
-    return torch.where(counts[:, None] > least, moved, vectors), counts, sums
+    taken, sums = _taken(z, vectors)
+    after = decay * counts + (1 - decay) * taken
+    # By how far all codes taken lie off it, so that nothing is lost where the counts are small.
+    step = (1 - decay) * (sums - taken[:, None] * vectors)
+    return vectors + step / after.clamp_min(torch.finfo(after.dtype).tiny)[:, None], after
 
 
-def revive(z: Tensor, vectors: Tensor, used: Tensor, generator: Generator | None = None) -> Tensor:
+@torch.no_grad()
+def restart(
+    z: Tensor, vectors: Tensor, used: Tensor, generator: Generator | None = None
+) -> Tensor:
     """Put each vector that isn't used where a code lies that is drawn at random, [K, D].
+
+    No code is drawn twice, unless there are fewer codes than such vectors.
 
     Args:
         z: codes, [N, D].
@@ -140,7 +154,7 @@ def revive(z: Tensor, vectors: Tensor, used: Tensor, generator: Generator | None
 
     Example:
         >>> e = torch.tensor([[0.0], [9.0]])
-        >>> revive(torch.ones(4, 1), e, torch.tensor([True, False]))
+        >>> restart(torch.ones(4, 1), e, torch.tensor([True, False]))
         tensor([[0.],
                 [1.]])
     """
@@ -148,7 +162,8 @@ def revive(z: Tensor, vectors: Tensor, used: Tensor, generator: Generator | None
     if not isinstance(used, Tensor) or used.dtype != torch.bool or used.shape != vectors.shape[:1]:
         raise ValueError(f"used must be a bool tensor [{len(vectors)}], got {used!r}")
     _checks.same_device(vectors=vectors, used=used)
-    drawn = z[_checks.randint(len(z), len(vectors), z.device, generator)]
+    place = (~used).cumsum(0).sub(1).clamp_min(0)  # among those that aren't used
+    drawn = z[_checks.permutation(len(z), z.device, generator)][place % len(z)]
     return torch.where(used[:, None], vectors, drawn)
 
 

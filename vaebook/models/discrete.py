@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vaebook import _checks
 from vaebook.datasets import ImageSet
-from vaebook.models.codebooks import nearest
+from vaebook.models import codebooks
 from vaebook.models.latent import _features, _LatentModel
 from vaebook.models.likelihoods import Likelihood
 
@@ -99,7 +99,7 @@ class VQVAE(_LatentModel):
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
         >>> model = VQVAE(MLPEncoder(8), MLPDecoder(8), torch.randn(16, 2), 4, Bernoulli())
         >>> images = torch.rand(5, 1, 28, 28)
-        >>> model.numbers(images).shape, model.decode(model.quantized(images)).shape
+        >>> model.indices(images).shape, model.decode(model.quantized(images)).shape
         (torch.Size([5, 4]), torch.Size([5, 1, 28, 28]))
     """
 
@@ -124,37 +124,37 @@ class VQVAE(_LatentModel):
     def _encoded(self, images: Tensor) -> tuple[Tensor, None]:
         return self.encode(images), None
 
-    def numbers(self, images: Tensor) -> Tensor:
-        """Return the number of the vector at each place, int64 [N, P]."""
+    def indices(self, images: Tensor) -> Tensor:
+        """Return the index of the vector at each place, int64 [N, P]."""
         try:
-            return self.closest(self.encode(images))
+            return self.nearest(self.encode(images))
         except ValueError as error:
             raise ValueError(f"images must have codes near vectors: {error}") from None
 
-    def closest(self, z: Tensor) -> Tensor:
-        """Return the number of the vector that is nearest at each place of codes, int64 [N, P].
+    def nearest(self, z: Tensor) -> Tensor:
+        """Return the index of the vector that is nearest at each place of codes, int64 [N, P].
 
         Args:
             z: codes before they are replaced, [N, P D].
         """
         _checks.points(z, "z", ("N", self.latent_dim))
         flat = z.detach().reshape(-1, self.codebook.shape[1])
-        return nearest(flat, self.codebook.detach()).view(len(z), self.n_places)
+        return codebooks.nearest(flat, self.codebook.detach()).view(len(z), self.n_places)
 
-    def look_up(self, numbers: Tensor) -> Tensor:
-        """Return the codes of numbers of vectors, [N, P] to [N, P D].
+    def embed(self, indices: Tensor) -> Tensor:
+        """Return the codes that indices of vectors stand for, [N, P] to [N, P D].
 
         Raises:
-            ValueError: when they are none of a vector, or of another number of places.
+            ValueError: when one is that of no vector, or there is another number of places.
         """
-        _checks.integers(numbers, "numbers", ("N", self.n_places))
-        _checks.same_device(numbers=numbers, codebook=self.codebook)
+        _checks.integers(indices, "indices", ("N", self.n_places))
+        _checks.same_device(indices=indices, codebook=self.codebook)
         known = len(self.codebook)
-        if numbers.device.type != "meta" and not 0 <= numbers.min() <= numbers.max() < known:
-            found = f"{int(numbers.min())} to {int(numbers.max())}"
-            raise ValueError(f"numbers must lie in 0 to {known - 1}, got {found}")
-        return self.codebook[numbers.long()].flatten(1)
+        if indices.device.type != "meta" and not 0 <= indices.min() <= indices.max() < known:
+            found = f"{int(indices.min())} to {int(indices.max())}"
+            raise ValueError(f"indices must lie in 0 to {known - 1}, got {found}")
+        return self.codebook[indices.long()].flatten(1)
 
     def quantized(self, images: Tensor) -> Tensor:
         """Return the codes as the decoder gets them, [N, P D]."""
-        return self.look_up(self.numbers(images))
+        return self.embed(self.indices(images))

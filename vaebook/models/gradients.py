@@ -45,12 +45,13 @@ class Moments(NamedTuple):
     variance: Tensor
 
 
-def exact(logits: Tensor, f: Function) -> Tensor:
+def exact(logits: Tensor, f: Function, *, generator: Generator | None = None) -> Tensor:
     r"""Return the expectation itself, :math:`\sum_k q_k f(e_k)`, [...].
 
     Args:
         logits: of q, [..., K].
         f: maps corners [K, 1, ..., 1, K] to values [K, ...].
+        generator: unused, there is nothing to draw.
 
     Raises:
         ValueError: when the logits aren't finite floats, or f's values have another shape.
@@ -111,7 +112,7 @@ def score_function(
 def leave_one_out(
     logits: Tensor, f: Function, *, draws: int = 4, generator: Generator | None = None
 ) -> Tensor:
-    r"""Return a surrogate of the score function whose baseline are the other draws, [...].
+    r"""Return a surrogate of the score function with the mean of the other draws as its baseline.
 
     .. math:: \frac1M \sum_m \Big(f(e_{z_m}) - \frac{1}{M - 1} \sum_{l \ne m} f(e_{z_l})\Big)
         \nabla \log q(z_m)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from vaebook import _checks
 from vaebook.models import learned_priors, likelihoods, priors
+from vaebook.models.discrete import VQVAE, CategoricalVAE
 from vaebook.models.latent import VAE, Autoencoder, Classifier
 from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 
@@ -97,6 +98,13 @@ def _convolutions(network: ConvEncoder) -> list[nn.Conv2d]:
 _ARGUMENTS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     VAE: _named("encoder", "decoder", "latent_dim", "likelihood", "prior", "n_classes"),
     Autoencoder: _named("encoder", "decoder", "latent_dim", "likelihood"),
+    CategoricalVAE: lambda model: {
+        "encoder": model.encoder,
+        "decoder": model.decoder,
+        "n_categories": model.latent_dim,
+        "likelihood": model.likelihood,
+    },
+    VQVAE: _named("encoder", "decoder", "codebook", "n_places", "likelihood"),
     Classifier: lambda model: {
         "features": model.features,
         "n_features": model.head.in_features,

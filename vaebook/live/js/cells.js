@@ -45,12 +45,16 @@ export function lloyd(codes, vectors) {
   });
 }
 
-// Each vector without codes moves to a code that is drawn.
-export function revive(codes, vectors, random) {
+// Each vector without codes moves to a code that is drawn, and no two to the same while there are enough.
+export function restart(codes, vectors, random) {
   const { sums } = taken(codes, vectors);
+  const drawn = new Set();
   return vectors.map((vector, k) => {
     if (sums[k][2]) return vector;
-    const i = Math.floor((random.uniform() * codes.length) / 2);
+    let i;
+    do i = Math.floor((random.uniform() * codes.length) / 2);
+    while (drawn.has(i) && 2 * drawn.size < codes.length);
+    drawn.add(i);
     return [codes[2 * i], codes[2 * i + 1]];
   });
 }

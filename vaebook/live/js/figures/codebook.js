@@ -1,7 +1,7 @@
 // A codebook in the plane: vectors to drag, their cells, and what replacing codes by vectors costs.
 
 import { paint, thumbnail, view } from "../canvas.js";
-import { cell, lloyd, revive, usage } from "../cells.js";
+import { cell, lloyd, restart, usage } from "../cells.js";
 import { INKS, button, captioned, facts, group, note, number, tuple } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { Pad } from "../pad.js";
@@ -138,7 +138,7 @@ export class Codebook extends LiveFigure {
   }
 
   restart() {
-    this.set(this.placed(revive(this.codes, this.vectors, this.random)));
+    this.set(this.placed(restart(this.codes, this.vectors, this.random)));
   }
 
   stop() {
