@@ -1,4 +1,4 @@
-"""Whether a decoder's shortest ways cut through what its training data lacked, over six seeds.
+"""Whether a decoder's shortest ways cut through what its training data lacked, over seeds.
 
     make experiment NAME=geometry_hole
 
@@ -305,6 +305,11 @@ geometry_hole = Experiment(
         for seed in range(6)
         for lacking in ("hole", "gap")
         for trained, kind in KINDS
+    ]
+    + [
+        {"seed": seed, "lacking": "hole", "trained": "without", "kind": kind}
+        for seed in range(6, 12)
+        for kind in ("vae", "ae")
     ],
     uses=lambda seed, lacking, trained, kind: [recipe(lacking, trained, kind, seed).fingerprint],
     about={"nodes": NODES, "pairs": PAIRS, "members": MEMBERS},
