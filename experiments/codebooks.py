@@ -24,8 +24,8 @@ random order:
   steps of 500 codes). Rate and distortion together are the negative ELBO of a q(z|x) that knows.
 
 With 256 vectors there are only `averages` and `restarts`. Rows of the way `restarts` have the
-Fréchet distance, in the classifier's features, of 5,000 draws of each prior to the other 5,000 test images; `floor` decodes the codes of the first 5,000, and
-`images` is these themselves.
+Fréchet distance, in the classifier's features, of 5,000 draws of each prior to the other 5,000
+test images; `floor` decodes the codes of the first 5,000, and `images` is these themselves.
 
 What decides, written down before the run; the unit is a seed, and a form holds when the 95 %
 t-interval of its difference lies on the side named, is refuted when it lies on the other:
