@@ -847,6 +847,9 @@ def _latent() -> dict[str, Callable[[], Call]]:
         "latent.diffusion.Field": lambda: (
             diffusion.Field, {"function": lambda z, t: z, "process": diffusion.Process()}
         ),
+        "latent.diffusion.Field.__call__": lambda: (
+            diffusion.Field(lambda z, t: z), {"z": normal(4, 2), "t": 0.5}
+        ),
         "latent.diffusion.Process": lambda: (diffusion.Process, {"first": 5.0, "last": -4.0}),
         **{
             f"latent.diffusion.Process.{name}": partial(

@@ -8,7 +8,7 @@ import torch
 from torch import distributions as td
 
 from vaebook.latent import diffusion, mixtures
-from vaebook.latent.diffusion import NoisedMixture, Process
+from vaebook.latent.diffusion import Field, NoisedMixture, Process
 from vaebook.models.priors import StandardNormal
 
 PROCESS = Process()
@@ -93,13 +93,30 @@ def test_many_times_are_taken_each_for_itself():
     torch.testing.assert_close(field.log_density(z, t), one)
 
 
-def test_the_parts_of_a_large_table_make_the_whole(monkeypatch):
-    for full in (False, True):
-        field, *_ = three(full)
-        z = torch.randn(20, 2).double()
-        whole = field(z, 0.4)
-        monkeypatch.setattr(diffusion, "_TABLE", 7)
-        torch.testing.assert_close(field(z, 0.4), whole)
+@pytest.mark.parametrize("full", [False, True])
+def test_the_parts_of_a_large_table_make_the_whole(full, monkeypatch):
+    field, *parts = three(full)
+    z = torch.randn(20, 2, generator=seeded()).double()
+    whole = field(z, 0.4)
+    monkeypatch.setattr(diffusion, "_TABLE", 7)
+    torch.testing.assert_close(field(z, 0.4), whole)
+    truth = noised_by_torch(*parts, 0.4).log_prob(z)
+    torch.testing.assert_close(field.log_density(z, 0.4), truth)
+
+
+@pytest.mark.parametrize("reach", [1e3, 1e6, 1e8])
+def test_points_far_apart_lose_no_digits(reach):
+    mu = reach * torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).double()
+    field = NoisedMixture(mu, None)
+    z = PROCESS.noised(mu, 0.1, torch.tensor([[0.3, -1.2], [2.0, 0.1]]).double())
+    truth = noised_by_torch(
+        mu, torch.zeros(2, 2, 2).double(), torch.tensor([0.5, 0.5]).double(), 0.1
+    )
+    # The codes themselves are rounded, by a ten-millionth of the noise at most.
+    torch.testing.assert_close(field.log_density(z, 0.1), truth.log_prob(z), rtol=0, atol=1e-5)
+    time = torch.tensor(0.1, dtype=torch.float64)
+    noise = (z - PROCESS.alpha(time) * mu) / PROCESS.sigma(time)
+    torch.testing.assert_close(field(z, 0.1), noise, rtol=0, atol=1e-6)
 
 
 def test_hardly_noised_the_density_is_that_of_the_encodings():
@@ -158,7 +175,7 @@ def test_the_density_of_the_flow_is_that_of_the_mixture(full):
     field, *_ = three(full)
     field.process = process
     z = torch.randn(6, 2, generator=seeded()).double()
-    found = diffusion.log_density_ode(field, z, 300, process)
+    found = diffusion.log_density_ode(field, z, 300)
     torch.testing.assert_close(found, field.log_density(z, 0.0), rtol=0, atol=0.01)
 
 
@@ -221,6 +238,68 @@ def test_without_weight_guidance_is_the_field_of_the_class():
     z = torch.randn(5, 2).double()
     torch.testing.assert_close(diffusion.guided(one, field, 0.0)(z, 0.5), one(z, 0.5))
     torch.testing.assert_close(diffusion.guided(one, field, -1.0)(z, 0.5), field(z, 0.5))
+
+
+def test_fields_of_two_processes_are_not_mixed():
+    other = NoisedMixture(MEAN, LOGVAR, process=Process(5.0, -5.0))
+    with pytest.raises(ValueError, match="without must be of the process of with_class"):
+        diffusion.guided(gaussian(), other, 1.0)
+
+
+def test_what_is_made_of_a_field_keeps_its_process():
+    process = Process(5.0, -6.0)
+    denoiser = diffusion.Denoiser(2, width=4, n_classes=2, process=process)
+    told = denoiser.given(torch.tensor([0, 1]))
+    assert told.process == process
+    assert diffusion.guided(told, denoiser, 1.0).process == process
+    assert Field(lambda z, t: z, process).process == process
+
+
+@pytest.mark.parametrize("way", ["sde", "ode", "density", "bound", "loss"])
+def test_each_way_is_that_of_the_process_of_its_field(way):
+    """A process moved by 2 log c is that of codes multiplied by c, but for the bound's entropy."""
+    c = 0.5
+    moved = Process(9.0 + 2 * math.log(c), -9.0 + 2 * math.log(c))
+    plain = NoisedMixture(MEAN, LOGVAR, process=moved)
+    scaled = NoisedMixture(c * MEAN, LOGVAR + 2 * math.log(c))
+    z = draws(200)
+    seeds = [seeded(1), seeded(1)]
+    if way == "loss":
+        found = [
+            diffusion.denoising_loss(field, codes, generator)
+            for field, codes, generator in zip((plain, scaled), (z, c * z), seeds, strict=True)
+        ]
+    elif way == "bound":
+        found = [
+            diffusion.bound(field, codes, 20, generator=generator).diffusion
+            for field, codes, generator in zip((plain, scaled), (z, c * z), seeds, strict=True)
+        ]
+    else:
+        # N(0, I) of one process is another density of the other: k is the factor between them.
+        times = torch.tensor([0.0, 1.0]).double()
+        k = (c**2 * PROCESS.alpha(times) ** 2 + PROCESS.sigma(times) ** 2).sqrt()
+        if way == "sde":
+            found = [
+                diffusion.sample_sde(plain, z, 30, seeds[0]) * k[0],
+                diffusion.sample_sde(scaled, k[1] * z, 30, seeds[1]),
+            ]
+        elif way == "ode":
+            found = [
+                diffusion.sample_ode(plain, z, 30) * k[0],
+                diffusion.sample_ode(scaled, k[1] * z, 30),
+            ]
+        else:
+            prior = StandardNormal(2).double()
+            ends = [z, k[0] * z]
+            found = [
+                diffusion.log_density_ode(field, end, 400)
+                for field, end in zip((plain, scaled), ends, strict=True)
+            ]
+            found[1] = found[1] + 2 * k[0].log()
+            assert (found[0] - prior.log_prob(z)).abs().max() > 0.1
+            torch.testing.assert_close(*found, rtol=0, atol=5e-3)
+            return
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6)
 
 
 # The bound
@@ -314,9 +393,15 @@ def test_times_are_spread_over_the_batch():
         seen.append(t)
         return torch.zeros_like(z)
 
-    diffusion.denoising_loss(spy, torch.zeros(10, 2), generator=seeded())
+    for seed in range(200):
+        diffusion.denoising_loss(Field(spy), torch.zeros(10, 2), generator=seeded(seed))
     gaps = seen[0].sort().values.diff()
     torch.testing.assert_close(gaps, torch.full((9,), 0.1))
+    # In an order drawn, or the first codes of a batch would always be the least noisy.
+    times = torch.stack(seen)
+    assert ((times.mean(0) - 0.5).abs() < SIGMAS * math.sqrt(1 / 12 / 200)).all()
+    neighbours = (times[:, 1:] - times[:, :-1]) % 1
+    assert (neighbours - 0.1).abs().gt(0.05).double().mean() > 0.8
 
 
 @pytest.mark.slow
@@ -329,7 +414,7 @@ def test_a_taught_denoiser_comes_near_the_exact_field():
     z = mu.repeat(2000, 1) + 0.22 * torch.randn(4000, 1, generator=seeded(1))
     losses = [
         diffusion.denoising_loss(field, z, generator=seeded(2)).mean().item()
-        for field in (exact, denoiser, lambda z, t: PROCESS.sigma(t)[:, None] * z)
+        for field in (exact, denoiser, Field(lambda z, t: PROCESS.sigma(t)[:, None] * z))
     ]
     # Of what N(0, I) has too much, nine tenths are gone.
     assert losses[0] < losses[1] < losses[0] + 0.1 * (losses[2] - losses[0])
@@ -349,6 +434,43 @@ def test_a_fit_is_repeated_by_its_seed_and_reaches_every_weight():
     assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8])
+def test_a_denoiser_learns_each_class_from_its_own_codes_and_all_from_those_left_out(dtype):
+    torch.manual_seed(0)
+    mu, labels = torch.tensor([[-2.0], [2.0]]).repeat(50, 1), torch.arange(2).repeat(50)
+    denoiser = diffusion.Denoiser(1, width=32, n_classes=2)
+    diffusion.fit(
+        denoiser,
+        mu,
+        None,
+        labels.to(dtype),
+        n_steps=500,
+        learning_rate=5e-3,
+        drop=0.3,
+        generator=seeded(),
+    )
+    z = torch.zeros(1, 1)
+    time = torch.tensor(0.5)
+    alpha, sigma = PROCESS.alpha(time), PROCESS.sigma(time)
+    believed = [
+        ((z - sigma * field(z, 0.5)) / alpha).item()
+        for field in (
+            denoiser.given(torch.tensor([0])),
+            denoiser.given(torch.tensor([1])),
+            denoiser,
+        )
+    ]
+    # Without a class the codes of both are as likely, and their mean is 0.
+    assert believed == pytest.approx([-2, 2, 0], abs=0.6)
+
+
+def test_codes_with_a_graph_are_fitted_and_keep_it():
+    root = torch.randn(8, 2, generator=seeded()).requires_grad_()
+    diffusion.fit(diffusion.Denoiser(2, width=4), 2 * root, 0.1 * root, n_steps=3)
+    assert root.grad is None
+
+
 # What is refused
 
 
@@ -359,6 +481,12 @@ def test_odd_arguments_are_refused_by_name():
         NoisedMixture(MEAN, LOGVAR, axes=2 * torch.eye(2)[None])
     with pytest.raises(ValueError, match="weights must be positive"):
         NoisedMixture(MEAN, LOGVAR, weights=torch.tensor([0.5]))
+    with pytest.raises(ValueError, match="field must be a Field or"):
+        diffusion.sample_ode(lambda z, t: z, torch.zeros(1, 2), 2)
+    with pytest.raises(ValueError, match="function must map"):
+        Field(3)
+    with pytest.raises(ValueError, match=r"function\(z, t\) must be a float tensor \[3, 2\]"):
+        diffusion.sample_ode(Field(lambda z, t: z[:, :1]), torch.zeros(3, 2), 2)
     with pytest.raises(ValueError, match="labels must be None"):
         diffusion.Denoiser(2)(torch.zeros(1, 2), 0.5, torch.zeros(1).long())
     with pytest.raises(ValueError, match="labels must be of 0 to 1"):

@@ -89,7 +89,7 @@ def test_the_page_knows_the_process_both_fields_and_the_way_back(run: Any) -> No
     ):
         for time, each in zip(times, values, strict=True):
             torch.testing.assert_close(torch.tensor(each), field(z, time), atol=1e-3, rtol=1e-3)
-        end = sample_ode(field, z, 40, PROCESS)
+        end = sample_ode(field, z, 40)
         torch.testing.assert_close(torch.tensor(ways), end, atol=0.01, rtol=0.01)
     assert found["drawn"] == found["again"]
     assert found["drawn"] != found["ways"][0]

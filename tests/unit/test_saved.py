@@ -14,8 +14,10 @@ from torch import nn
 
 from vaebook import datasets, models, objectives, recipes
 from vaebook.datasets import ImageSet
+from vaebook.latent import diffusion
 from vaebook.models import discrete, learned_priors, networks, priors
 from vaebook.models.discrete import VQVAE, CategoricalVAE
+from vaebook.models.latent import Codes
 from vaebook.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from vaebook.recipes import Snapshots, Trained
 from vaebook.recipes.structure import build, structure_of
@@ -418,3 +420,13 @@ def test_the_digits_of_another_session_are_drawn_again(tmp_path):
     again = recipes.load(tmp_path / "digits.safetensors")
     assert torch.equal(again.codes.labels, digits.labels)
     assert again.card["names"] == list(digits.names)
+
+
+def test_a_denoiser_is_saved_with_its_process(tmp_path):
+    denoiser = diffusion.Denoiser(2, 6, n_classes=2, process=diffusion.Process(5.0, -6.0))
+    mine = Trained(denoiser, History(), {"codes": "of cats"}, Codes(torch.zeros(3, 2)))
+    recipes.save(mine, tmp_path / "mine.safetensors")
+    again = recipes.load(tmp_path / "mine.safetensors").model
+    assert again.process == denoiser.process
+    told, z = torch.tensor([0, 1, -1]), torch.randn(3, 2)
+    torch.testing.assert_close(again(z, 0.3, told), denoiser(z, 0.3, told), rtol=0, atol=0)

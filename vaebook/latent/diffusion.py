@@ -7,9 +7,10 @@ The process is the variance-preserving one: a code :math:`z_0` becomes
 
 with a log signal-to-noise ratio :math:`\lambda_t` that falls linearly in t from 0 to 1. A *field*
 is what all else is made of: it maps noised codes [N, D] and their times, a number or [N], to the
-noise :math:`\hat\epsilon` that it believes in them, [N, D]. The score is
-:math:`-\hat\epsilon / \sigma_t`. Of a mixture of Gaussians, such as the aggregate posterior of a
-VAE, the best field is known: :class:`NoisedMixture`. A :class:`Denoiser` learns one.
+noise :math:`\hat\epsilon` that it believes in them, [N, D], and it knows its process, which is why
+nothing else here is told one. The score is :math:`-\hat\epsilon / \sigma_t`. Of a mixture of
+Gaussians, such as the aggregate posterior of a VAE, the best field is known:
+:class:`NoisedMixture`. A :class:`Denoiser` learns one, and a :class:`Field` is one of your own.
 
 Densities and bounds are in nats. Tensors come back on the device and in the dtype of the input.
 """
@@ -17,6 +18,7 @@ Densities and bounds are in nats. Tensors come back on the device and in the dty
 __all__ = [
     "Bound",
     "Denoiser",
+    "Field",
     "NoisedMixture",
     "Process",
     "bound",
@@ -28,7 +30,6 @@ __all__ = [
     "sample_sde",
 ]
 
-import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,10 +50,11 @@ from vaebook.training import one_cycle
 # Entries of the largest table [points, components] held at once; 8 MB suit a core's cache.
 _TABLE = 2**20
 
+# Squares in standard deviations, beyond which an expanded square has lost too many digits.
+_EXPANDED = 1e9
+
 # Waves of the log signal-to-noise ratio that a denoiser is told the time by.
 _WAVES = 8
-
-Field = Callable[[Tensor, "float | Tensor"], Tensor]
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,41 @@ class Process:
         _checks.alike(z=z, noise=noise)
         times = _times(t, z)[:, None]
         return self.alpha(times) * z + self.sigma(times) * noise
+
+
+@dataclass(frozen=True)
+class Field:
+    """A function of noised codes and times as a field of a process.
+
+    Args:
+        function: maps codes [N, D] and their times, a number or [N], to noise [N, D].
+        process: that of the noise.
+
+    Raises:
+        ValueError: when the function can't be called, or, as soon as it is, for noise of another
+            shape than that of the codes, or that is not finite.
+
+    Example:
+        >>> field = Field(lambda z, t: 0.5 * z)
+        >>> field(torch.ones(1, 2), 0.3)
+        tensor([[0.5000, 0.5000]])
+    """
+
+    function: Callable[[Tensor, "float | Tensor"], Tensor]
+    process: Process = Process()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.function, type) or not callable(self.function):
+            raise ValueError(f"function must map codes and times to noise, got {self.function!r}")
+        _checks.instance(self.process, "process", Process)
+
+    def __call__(self, z: Tensor, t: float | Tensor) -> Tensor:
+        """Return the noise believed in z [N, D] at times t, a number or [N]."""
+        _checks.points(z, "z", ("N", "D"))
+        _times(t, z)
+        noise = self.function(z, t)
+        _checks.floats(noise, "function(z, t)", tuple(z.shape))
+        return noise
 
 
 class NoisedMixture(nn.Module):
@@ -235,7 +272,7 @@ class NoisedMixture(nn.Module):
 
     def _each(self, z: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
         """Log-density [N] and field [N, D], one time after the other: a table is of one time."""
-        _checks.floats(z, "z", ("N", self.mu.shape[1]))
+        _checks.points(z, "z", ("N", self.mu.shape[1]))
         _checks.same_device(z=z, mu=self.mu)
         times = _times(t, z)
         kinds, kind = times.unique(return_inverse=True)
@@ -254,22 +291,25 @@ class NoisedMixture(nn.Module):
         alpha, sigma = self.process.alpha(t), self.process.sigma(t)
         precision = 1 / (alpha.square() * double(self.logvar).exp() + sigma.square())
         constant = double(self.weights).log() + 0.5 * (precision / (2 * math.pi)).log().sum(1)
-        width = len(self.mu) if self.axes is None else self.mu.numel() * self.mu.shape[1]
-        inside = self._rotated if self.axes is not None else self._straight
+        mean = alpha * double(self.mu)
+        # Around the middle of the means squares stay small, and so does what they lose.
+        centre = mean.mean(0)
+        z, mean = z - centre, mean - centre
+        reach = max(z.abs().max(), mean.abs().max())
+        if self.axes is None and reach.square() * precision.max() < _EXPANDED:
+            inside, width = self._expanded, len(mean)
+        else:
+            inside, width = self._differences, mean.numel()
         parts = [
-            inside(part, alpha, precision, constant) for part in z.split(max(1, _TABLE // width))
+            inside(part, mean, precision, constant) for part in z.split(max(1, _TABLE // width))
         ]
         log_q, pull = (torch.cat(part) for part in zip(*parts, strict=True))
         return log_q, sigma * pull
 
-    def _straight(
-        self, z: Tensor, alpha: Tensor, precision: Tensor, constant: Tensor
+    def _expanded(
+        self, z: Tensor, mean: Tensor, precision: Tensor, constant: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The expanded square: two products of matrices, no table [points, components, D]."""
-        # Around the middle of the means squares stay small, and so does what they lose.
-        mu = double(self.mu)
-        centre = alpha * mu.mean(0)
-        z, mean = z - centre, alpha * mu - centre
         drawn = precision * mean
         logs = z @ drawn.T - 0.5 * (z.square() @ precision.T)
         logs = logs + (constant - 0.5 * (drawn * mean).sum(1))
@@ -277,16 +317,17 @@ class NoisedMixture(nn.Module):
         shares = (logs - log_q[:, None]).exp()
         return log_q, z * (shares @ precision) - shares @ drawn
 
-    def _rotated(
-        self, z: Tensor, alpha: Tensor, precision: Tensor, constant: Tensor
+    def _differences(
+        self, z: Tensor, mean: Tensor, precision: Tensor, constant: Tensor
     ) -> tuple[Tensor, Tensor]:
-        assert self.axes is not None
-        axes = double(self.axes)
-        gap = torch.einsum("nkd,kde->nke", z[:, None] - alpha * double(self.mu), axes)
+        axes = None if self.axes is None else double(self.axes)
+        gap = z[:, None] - mean
+        if axes is not None:
+            gap = torch.einsum("nkd,kde->nke", gap, axes)
         logs = constant - 0.5 * (gap.square() * precision).sum(2)
         log_q = logs.logsumexp(1)
-        shares = (logs - log_q[:, None]).exp()
-        return log_q, torch.einsum("nk,nke,kde->nd", shares, gap * precision, axes)
+        pull = (logs - log_q[:, None]).exp()[:, :, None] * gap * precision
+        return log_q, pull.sum(1) if axes is None else torch.einsum("nke,kde->nd", pull, axes)
 
 
 class Denoiser(nn.Module):
@@ -328,7 +369,8 @@ class Denoiser(nn.Module):
         _checks.count(latent_dim, "latent_dim")
         _checks.count(width, "width")
         _checks.count(n_classes, "n_classes", least=0)
-        self.latent_dim, self.n_classes, self.process = latent_dim, n_classes, _process(process)
+        self.latent_dim, self.width, self.n_classes = latent_dim, width, n_classes
+        self.process = _process(process)
         sizes = [latent_dim + 2 * _WAVES + n_classes, width, width, width]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(sizes):
@@ -342,10 +384,10 @@ class Denoiser(nn.Module):
         Args:
             z: noised codes [N, D].
             t: times in [0, 1].
-            labels: classes [N], -1 where none is told; None where none is told of any.
+            labels: classes [N], -1 for the unconditional field; None where all are that.
         """
         # Beyond it the layers would say NaN.
-        _checks.floats(z, "z", ("N", self.latent_dim), largest=1e9)
+        _checks.points(z, "z", ("N", self.latent_dim))
         _checks.suits(z, "z", self.layers)
         times = _times(t, z)[:, None]
         # From half a wave over the whole range to several within a unit of the ratio.
@@ -365,38 +407,35 @@ class Denoiser(nn.Module):
         return self.process.sigma(times) * z + self.process.alpha(times) * v
 
     def given(self, labels: Tensor) -> Field:
-        """Return the field of codes whose classes are told, [N]."""
+        """Return the field of N codes of these classes, [N], -1 for the unconditional one."""
         self._check_labels(labels, "N")
-        return lambda z, t: self(z, t, labels)
+        return Field(lambda z, t: self(z, t, labels), self.process)
 
     def _check_labels(self, labels: Tensor, n: int | str) -> None:
         _checks.integers(labels, "labels", (n,))
-        if (
-            labels.device.type != "meta"
-            and labels.numel()
-            and not -1 <= labels.min() <= labels.max() < self.n_classes
-        ):
+        if labels.device.type == "meta" or not labels.numel():
+            return
+        # As numbers: beside an unsigned label -1 would be 255.
+        low, high = labels.min().item(), labels.max().item()
+        if not -1 <= low <= high < self.n_classes:
             raise ValueError(
-                f"labels must be of 0 to {self.n_classes - 1}, or -1 for none, got "
-                f"{labels.min()} to {labels.max()}"
+                f"labels must be of 0 to {self.n_classes - 1}, or -1 for none, got {low} to {high}"
             )
 
 
-def denoising_loss(
-    field: Field,
-    z: Tensor,
-    process: Process | None = None,
-    generator: Generator | None = None,
-) -> Tensor:
+AnyField = Field | NoisedMixture | Denoiser
+_FIELDS = (Field, NoisedMixture, Denoiser)
+
+
+def denoising_loss(field: AnyField, z: Tensor, generator: Generator | None = None) -> Tensor:
     r"""Return :math:`\|\epsilon - \hat\epsilon(z_t, t)\|^2` of codes, each at its own time, [N].
 
     The times are uniform in [0, 1], and spread: one offset, and steps of 1/N in an order drawn.
     Half the range of :math:`\lambda` times the mean is the middle term of :func:`bound`.
 
     Args:
-        field: maps noised codes and times to noise.
+        field: a :class:`Denoiser`, a :class:`NoisedMixture`, or a :class:`Field`.
         z: codes [N, D].
-        process: that of the noise.
         generator: source of randomness.
 
     Source:
@@ -409,8 +448,7 @@ def denoising_loss(
         >>> round(denoising_loss(field, torch.randn(4000, 1)).mean().item(), 1)
         0.5
     """
-    z = _check_call(field, z)
-    process = _process(process)
+    z, process = _check_call(field, z), field.process
     noise = _checks.randn(z.shape, z, generator)
     order = _checks.permutation(len(z), z.device, generator)
     t = (_checks.rand((1,), z, generator) + order.to(z) / len(z)) % 1
@@ -422,30 +460,37 @@ def fit(
     mu: Tensor,
     logvar: Tensor | None,
     labels: Tensor | None = None,
+    *,
     n_steps: int = 3000,
     batch_size: int = 256,
     learning_rate: float = 2e-3,
     drop: float = 0.1,
     generator: Generator | None = None,
 ) -> list[float]:
-    """Teach a denoiser the encodings, a fresh draw of each time it comes, by Adam.
+    """Fit a denoiser to codes that stay as they are, and return its loss in each step.
+
+    The loss is the mean of :func:`denoising_loss`, of a fresh draw of each code, by Adam. It is
+    the fellow of :func:`vaebook.models.learned_priors.fit_to_codes`, but counts steps instead of
+    epochs, so that few codes are seen as long as many.
 
     Args:
-        denoiser: changed in place.
-        mu: means of the encodings [N, D].
-        logvar: their log-variances [N, D]; None for points.
+        denoiser: trained in place.
+        mu: means of the codes, [N, D].
+        logvar: their log-variances, [N, D]; None for points.
         labels: classes [N], of a denoiser that has some.
         n_steps: of the optimiser.
-        batch_size: encodings per step, drawn with replacement.
+        batch_size: codes per step, drawn with replacement.
         learning_rate: the peak of :func:`~vaebook.training.one_cycle`.
-        drop: the share of classes that are not told.
-        generator: source of randomness.
-
-    Returns:
-        The mean loss of each step, squared noise per code.
+        drop: the share of labels that are left out, by which the unconditional field is learned.
+        generator: source of order and noise.
 
     Raises:
-        ValueError: when an argument is unfit, or the loss is no longer finite.
+        ValueError: when the codes or labels don't fit the denoiser, a number is out of its range,
+            or the loss is not finite.
+
+    Source:
+        Classifier-Free Diffusion Guidance (Ho and Salimans, 2022) |
+        https://arxiv.org/abs/2207.12598, for the labels that are left out.
 
     Example:
         >>> denoiser = Denoiser(1, width=16)
@@ -469,6 +514,8 @@ def fit(
     _checks.number(learning_rate, "learning_rate", 0, 1, open=True)
     _checks.number(drop, "drop", 0, 1)
 
+    mu = mu.detach()
+    logvar = None if logvar is None else logvar.detach()
     optimizer = torch.optim.Adam(denoiser.parameters(), learning_rate)
     losses = []
     for step in range(n_steps):
@@ -478,29 +525,26 @@ def fit(
         z = mu[rows]
         if logvar is not None:
             z = VAE.reparameterize(z, logvar[rows], generator)
-        field: Field = denoiser
+        field: AnyField = denoiser
         if labels is not None:
-            untold = _checks.rand((batch_size,), z, generator) < drop
-            field = denoiser.given(labels[rows].masked_fill(untold, -1))
-        loss = denoising_loss(field, z, denoiser.process, generator).mean()
+            dropped = _checks.rand((batch_size,), z, generator) < drop
+            field = denoiser.given(labels[rows].long().masked_fill(dropped, -1))
+        loss = denoising_loss(field, z, generator).mean()
+        if not bool(loss.isfinite()):
+            raise ValueError(
+                f"learning_rate must be less than {learning_rate:g}, or mu nearer to 0: the loss "
+                f"is {loss.item()}"
+            )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-        if not math.isfinite(losses[-1]):
-            raise ValueError(
-                f"learning_rate must let the loss stay finite, got {losses[-1]} after step {step}"
-            )
     return losses
 
 
 @torch.no_grad()
 def sample_sde(
-    field: Field,
-    z: Tensor,
-    n_steps: int,
-    process: Process | None = None,
-    generator: Generator | None = None,
+    field: AnyField, z: Tensor, n_steps: int, generator: Generator | None = None
 ) -> Tensor:
     r"""Lead draws of N(0, I) back to time 0 by ancestral steps, [N, D].
 
@@ -514,10 +558,9 @@ def sample_sde(
     - \beta \nabla \log q_t \right) dt + \sqrt\beta\, d\bar w`.
 
     Args:
-        field: maps noised codes and times to noise.
+        field: a :class:`Denoiser`, a :class:`NoisedMixture`, or a :class:`Field`.
         z: draws of N(0, I), [N, D].
         n_steps: each asks the field once.
-        process: that of the noise.
         generator: source of randomness.
 
     Source:
@@ -533,8 +576,7 @@ def sample_sde(
                 [2.],
                 [2.]])
     """
-    process = _process(process)
-    z = _check_call(field, z, n_steps)
+    z, process = _check_call(field, z, n_steps), field.process
     for t, s in pairwise(_grid(n_steps, z)):
         noise = _checks.randn(z.shape, z, generator)
         c = -torch.expm1(process.log_snr(t) - process.log_snr(s))
@@ -544,7 +586,7 @@ def sample_sde(
 
 
 @torch.no_grad()
-def sample_ode(field: Field, z: Tensor, n_steps: int, process: Process | None = None) -> Tensor:
+def sample_ode(field: AnyField, z: Tensor, n_steps: int) -> Tensor:
     r"""Lead draws of N(0, I) back to time 0 by the probability-flow equation, [N, D].
 
     In :math:`y = z/\alpha` and :math:`\rho = \sigma/\alpha` it reads
@@ -555,10 +597,9 @@ def sample_ode(field: Field, z: Tensor, n_steps: int, process: Process | None = 
     would be the deterministic step of Song, Meng and Ermon (2021).
 
     Args:
-        field: maps noised codes and times to noise.
+        field: a :class:`Denoiser`, a :class:`NoisedMixture`, or a :class:`Field`.
         z: draws of N(0, I), [N, D].
         n_steps: each asks the field twice.
-        process: that of the noise.
 
     Source:
         Score-Based Generative Modeling through Stochastic Differential Equations (Song et al.,
@@ -572,14 +613,11 @@ def sample_ode(field: Field, z: Tensor, n_steps: int, process: Process | None = 
         tensor([[-2.],
                 [ 2.]])
     """
-    process = _process(process)
     z = _check_call(field, z, n_steps)
-    return _solve(lambda z, t: (field(z, t), None), z, _grid(n_steps, z), process)[0]
+    return _solve(lambda z, t: (field(z, t), None), z, _grid(n_steps, z), field.process)[0]
 
 
-def log_density_ode(
-    field: Field, z: Tensor, n_steps: int, process: Process | None = None
-) -> Tensor:
+def log_density_ode(field: AnyField, z: Tensor, n_steps: int) -> Tensor:
     r"""Return the log density that :func:`sample_ode` gives codes at time 0, [N], nats.
 
     The equation is solved forwards, from z at time 0 to N(0, I) at time 1, with
@@ -593,10 +631,9 @@ def log_density_ode(
     nat lie between the two.
 
     Args:
-        field: maps noised codes and times to noise, differentiable in the codes.
+        field: as in :func:`sample_ode`, and differentiable in the codes.
         z: codes [N, D].
         n_steps: each asks the field twice.
-        process: that of the noise.
 
     Source:
         Score-Based Generative Modeling through Stochastic Differential Equations (Song et al.,
@@ -608,7 +645,6 @@ def log_density_ode(
         >>> log_density_ode(field, torch.zeros(1, 2), 20)
         tensor([-1.8379])
     """
-    process = _process(process)
     z = _check_call(field, z, n_steps).detach()
 
     @torch.enable_grad()
@@ -621,7 +657,7 @@ def log_density_ode(
             divergence = divergence + row[:, d]
         return noise.detach(), divergence
 
-    end, change = _solve(with_divergence, z, _grid(n_steps, z).flip(0), process)
+    end, change = _solve(with_divergence, z, _grid(n_steps, z).flip(0), field.process)
     assert change is not None
     return StandardNormal(end.shape[1]).to(end).log_prob(end) + change
 
@@ -651,7 +687,7 @@ def _solve(
     return z, total
 
 
-def guided(with_class: Field, without: Field, weight: float) -> Field:
+def guided(with_class: AnyField, without: AnyField, weight: float) -> Field:
     r"""Return :math:`(1 + w)\, \hat\epsilon(z, t, c) - w\, \hat\epsilon(z, t)`, a field.
 
     With w of 0 it is that of the class, and with -1 that of all.
@@ -661,6 +697,9 @@ def guided(with_class: Field, without: Field, weight: float) -> Field:
             :class:`NoisedMixture` of the encodings of the class.
         without: the field of all classes.
         weight: w.
+
+    Raises:
+        ValueError: when one is no field, or the two are of different processes.
 
     Source:
         Classifier-Free Diffusion Guidance (Ho and Salimans, 2022) |
@@ -674,9 +713,16 @@ def guided(with_class: Field, without: Field, weight: float) -> Field:
         True
     """
     for name, field in {"with_class": with_class, "without": without}.items():
-        _check_field(field, name)
+        _checks.instance(field, name, *_FIELDS)
     _checks.number(weight, "weight")
-    return lambda z, t: (1 + weight) * with_class(z, t) - weight * without(z, t)
+    if with_class.process != without.process:
+        raise ValueError(
+            f"without must be of the process of with_class, got {without.process} and "
+            f"{with_class.process}"
+        )
+    return Field(
+        lambda z, t: (1 + weight) * with_class(z, t) - weight * without(z, t), with_class.process
+    )
 
 
 class Bound(NamedTuple):
@@ -700,11 +746,10 @@ class Bound(NamedTuple):
 
 @torch.no_grad()
 def bound(
-    field: Field,
+    field: AnyField,
     z: Tensor,
     n_steps: int,
     continuous: bool = False,
-    process: Process | None = None,
     generator: Generator | None = None,
 ) -> Bound:
     r"""Return the variational bound of a diffusion, a hierarchical VAE whose encoder is fixed.
@@ -723,11 +768,10 @@ def bound(
     expectation is one draw: without bias, and not the least noisy.
 
     Args:
-        field: maps noised codes and times to noise.
+        field: a :class:`Denoiser`, a :class:`NoisedMixture`, or a :class:`Field`.
         z: codes [N, D].
         n_steps: T, each asks the field once.
         continuous: whether the bound is that of infinitely many steps.
-        process: that of the noise.
         generator: source of randomness.
 
     Source:
@@ -741,8 +785,7 @@ def bound(
         >>> bool((terms.total.mean() - 1.42).abs() < 0.3)  # the entropy of N(0, 1) is 1.42
         True
     """
-    process = _process(process)
-    z = _check_call(field, z, n_steps)
+    z, process = _check_call(field, z, n_steps), field.process
     if not isinstance(continuous, bool):
         raise ValueError(f"continuous must be True or False, got {continuous!r}")
     ends = torch.tensor([0.0, 1.0]).to(z)
@@ -793,17 +836,8 @@ def _grid(n_steps: int, z: Tensor) -> Tensor:
     return torch.linspace(1, 0, n_steps + 1, dtype=z.dtype, device=z.device)
 
 
-def _check_field(field: Field, name: str) -> None:
-    try:
-        if isinstance(field, type):
-            raise TypeError
-        inspect.signature(getattr(field, "forward", field)).bind(None, None)
-    except TypeError:
-        raise ValueError(f"{name} must map codes and times to noise, got {field!r}") from None
-
-
-def _check_call(field: Field, z: Tensor, n_steps: int = 1) -> Tensor:
-    _check_field(field, "field")
-    _checks.floats(z, "z", ("N", "D"), largest=1e9)
+def _check_call(field: AnyField, z: Tensor, n_steps: int = 1) -> Tensor:
+    _checks.instance(field, "field", *_FIELDS)
+    _checks.points(z, "z", ("N", "D"))
     _checks.count(n_steps, "n_steps")
     return z

@@ -112,7 +112,7 @@ def denoising(
         "plane": _plane(mu, labels, names, extent),
     }
     weight = _checks.first_weight(denoiser, torch.zeros(()))
-    end = sample_ode(denoiser, torch.tensor([start[1:]]).to(weight), _STEPS, denoiser.process)
+    end = sample_ode(denoiser, torch.tensor([start[1:]]).to(weight), _STEPS)
     drawn = {
         "cloud": _cloud(mu, labels, names, extent),
         "decoded image": pictures.picture(_decode(model, end[0])),

@@ -6,6 +6,7 @@ Only the classes that are listed here are built, and only from numbers and texts
 __all__ = ["build", "structure_of"]
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from reprlib import repr as shorten
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vaebook import _checks
+from vaebook.latent import diffusion
 from vaebook.models import learned_priors, likelihoods, priors
 from vaebook.models.discrete import VQVAE, CategoricalVAE
 from vaebook.models.latent import VAE, Autoencoder, Classifier
@@ -173,13 +175,17 @@ _ARGUMENTS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
         "pseudo_inputs": prior.pseudo_inputs,
     },
     learned_priors.Flow: _named("latent_dim", "transforms", "hidden"),
+    diffusion.Denoiser: _named("latent_dim", "width", "n_classes", "process"),
 }
-_KINDS = {kind.__name__: kind for kind in _ARGUMENTS}
+_KINDS: dict[str, Callable[..., Any]] = {kind.__name__: kind for kind in _ARGUMENTS}
+_KINDS["Process"] = diffusion.Process
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, nn.Module):
         return structure_of(value)
+    if isinstance(value, diffusion.Process):
+        return {"class": "Process", "arguments": asdict(value)}
     if isinstance(value, Tensor):
         return {"tensor": value.tolist()}
     return list(value) if isinstance(value, tuple) else value
