@@ -1,4 +1,4 @@
-r"""Diffusion in the latent spaces of two models of MNIST: its loss, its memory, its samples.
+r"""Diffusion in the latent spaces of models of MNIST: its loss, its memory, its samples.
 
     make experiment NAME=latent_diffusion
 
@@ -35,6 +35,15 @@ and a mixture of five for each class, whose guided field is exact; w = 0, 1, 3; 
 class by the SDE in 50 steps. `accuracy` is the share that the classifier reads as the class asked
 for, `spread` the trace of the covariance within classes as a share of that of held-out codes.
 
+Rows of the part `longer`, 16 dimensions, three seeds, the control of what is said of the winner:
+beside a denoiser as above one of the width 256 that was taught 20,000 steps, on the same codes.
+`loss_*` and `own_*` as above, of both and of the mixture of fifty, `frechet` of their draws; all
+see the same noise.
+
+Rows of the part `others`, three seeds each: other VAEs, multilayer perceptrons of 2, 8 and 20
+dimensions (`mnist-snapshots-2d`, `mnist-mlp-8d`, `mnist-mlp-20d`): `frechet` of N(0, I), the
+mixture of fifty, both ways of a denoiser, floor and images.
+
 What decides, written down before the run; the unit is a seed, each form holds when the 95 %
 t-interval of its difference lies on the side named, and is refuted when it lies on the other:
 
@@ -56,6 +65,16 @@ Before these forms, trials on one seed with other sizes had shown 1, 4 and 7 in 
 2 in the plane; 3 to the extent that exact points copy in all draws; the ODE ahead of the SDE at
 more steps than 20. A run of thirty steps of training, to see that the code works, had printed
 values as well, among them copies without the last step. The rest is a guess.
+
+Two more forms were written down when all of the above had been seen, and before any trial of
+what they are about; three seeds can tell large differences only:
+
+9. `longer_mixture_16`: the mixture has a smaller Fréchet distance than the better of the two
+   samplers of the denoiser that was taught for longer, too; and `longer_helps_16`: that better one
+   has a smaller distance than the better one of the denoiser as it was, `longer_loss_16`: and a
+   smaller loss on held-out codes at a ratio of 4.
+10. `others_mixture_*`: in the other VAEs, with 2, 8 and 20 dimensions, the mixture has a smaller
+    distance than the better of the denoiser's samplers.
 
 The chapter on diffusion in a latent space reads the table.
 """
@@ -88,18 +107,20 @@ from vaebook.models.priors import Mixture
 from vaebook.tables import Experiment
 
 MODELS = {2: "mnist-mlp-2d", 16: "mnist-cnn-16d"}
+OTHERS = {2: "mnist-snapshots-2d", 8: "mnist-mlp-8d", 20: "mnist-mlp-20d"}
 JUDGE = "mnist-classifier"
 SEEDS = {2: 10, 16: 5}
 N_TRAIN, N_KNOWN, N_LOSS = 10_000, 2000, 500
 RATIOS = [6.0, 4.0, 2.0, 0.0, -2.0]
 CALLS = [6, 10, 20, 50, 200]
-STEPS = 3000
+STEPS, LONG = 3000, 20_000
+FEW = 3  # seeds of the controls
 
 
 @cache
-def encoded(dim: int) -> tuple[VAE, Codes, Codes]:
+def encoded(name: str) -> tuple[VAE, Codes, Codes]:
     """The model, and what it makes of 30,000 training images and of all test images."""
-    model = recipes.load(MODELS[dim]).model
+    model = recipes.load(name).model
     rows = torch.randperm(60_000, generator=Generator().manual_seed(0))[:30_000]
     train = datasets.mnist(train=True)[rows]
     return model, model.codes(train), model.codes(datasets.mnist(train=False))
@@ -125,11 +146,15 @@ def rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
 
+def noised(mixture: Mixture) -> NoisedMixture:
+    return NoisedMixture(mixture.means, mixture.logvars, mixture.log_weights.exp())
+
+
 class Setting:
     """What a seed draws."""
 
-    def __init__(self, dim: int, seed: int) -> None:
-        self.model, train, test = encoded(dim)
+    def __init__(self, dim: int, seed: int, models: dict[int, str] = MODELS) -> None:
+        self.model, train, test = encoded(models[dim])
         self.generator = Generator().manual_seed(seed)
         rows = torch.randperm(len(train.mu), generator=self.generator)[:N_TRAIN]
         order = torch.randperm(len(test.mu), generator=self.generator)
@@ -150,10 +175,26 @@ class Setting:
     def frechet(self, z: Tensor) -> float:
         return rounded(agreement.frechet_distance(features(self.model, z), self.first))
 
-    def taught(self, mu: Tensor, logvar: Tensor | None) -> Denoiser:
-        denoiser = Denoiser(self.dim)
-        fit(denoiser, mu, logvar, n_steps=STEPS, generator=self.generator)
+    def taught(
+        self, mu: Tensor, logvar: Tensor | None, width: int = 128, n_steps: int = STEPS
+    ) -> Denoiser:
+        denoiser = Denoiser(self.dim, width)
+        fit(denoiser, mu, logvar, n_steps=n_steps, generator=self.generator)
         return denoiser
+
+    def both_ways(self, denoiser: Denoiser, start: Tensor) -> dict[str, float]:
+        """The distances of draws by 100 calls each."""
+        return {
+            "sde": self.frechet(sample_sde(denoiser, start, 100, generator=self.generator)),
+            "ode": self.frechet(sample_ode(denoiser, start, 50)),
+        }
+
+    def ends(self) -> dict[str, float]:
+        """The distances of what no prior can be below."""
+        return {
+            "floor": self.frechet(self.held[5000:]),
+            "images": rounded(agreement.frechet_distance(self.second, self.first)),
+        }
 
     @torch.no_grad()
     def losses(self, field: Any, z: Tensor, noise: Tensor) -> list[float]:
@@ -213,7 +254,7 @@ def fields(dim: int, seed: int) -> dict[str, Any]:
     noise = setting.noise(N_LOSS)
     for name, field in {
         "gaussian": normal,
-        "mixture": NoisedMixture(mixture.means, mixture.logvars, mixture.log_weights.exp()),
+        "mixture": noised(mixture),
         "learned": learned,
         "posteriors": exact,
         "posteriors_few": NoisedMixture(setting.mu[:N_KNOWN], setting.logvar[:N_KNOWN]),
@@ -232,12 +273,9 @@ def fields(dim: int, seed: int) -> dict[str, Any]:
         "mixture": mixture.sample(5000, generator=generator),
         "flow": flow.sample(5000, generator=generator).detach(),
         "aggregate": VAE.reparameterize(setting.mu[:5000], setting.logvar[:5000], generator),
-        "sde": sample_sde(learned, start, 100, generator=generator),
-        "ode": sample_ode(learned, start, 50),
-        "floor": setting.held[5000:],
     }
     found["frechet"] = {name: setting.frechet(each) for name, each in drawn.items()}
-    found["frechet"]["images"] = rounded(agreement.frechet_distance(setting.second, setting.first))
+    found["frechet"] |= setting.both_ways(learned, start) | setting.ends()
     if seed < 5:
         found["steps_sde"] = [
             setting.frechet(sample_sde(learned, start, n, generator=generator)) for n in CALLS
@@ -268,7 +306,7 @@ def guidance(dim: int, seed: int) -> dict[str, Any]:
     )
     of_class = [Mixture.fitted(setting.z[setting.labels == c], 5, seed) for c in range(10)]
     shares = setting.labels.bincount(minlength=10) / len(setting.labels)
-    fields = [NoisedMixture(each.means, each.logvars, each.log_weights.exp()) for each in of_class]
+    fields = [noised(each) for each in of_class]
     every = NoisedMixture(
         torch.cat([each.means for each in of_class]),
         torch.cat([each.logvars for each in of_class]),
@@ -306,11 +344,46 @@ def guidance(dim: int, seed: int) -> dict[str, Any]:
     return found
 
 
+def longer(dim: int, seed: int) -> dict[str, Any]:
+    setting = Setting(dim, seed)
+    mixture = Mixture.fitted(setting.z, 50, seed)
+    denoisers = {
+        "learned": setting.taught(setting.mu, setting.logvar),
+        "longer": setting.taught(setting.mu, setting.logvar, 256, LONG),
+    }
+    noise, start = setting.noise(N_LOSS), setting.noise(5000)
+    found: dict[str, Any] = {}
+    for name, field in {"mixture": noised(mixture), **denoisers}.items():
+        found[f"loss_{name}"] = setting.losses(field, setting.held[:N_LOSS], noise)
+        found[f"own_{name}"] = setting.losses(field, setting.z[:N_LOSS], noise)
+    found["frechet"] = {
+        "mixture": setting.frechet(mixture.sample(5000, generator=setting.generator)),
+        **{name: setting.both_ways(each, start) for name, each in denoisers.items()},
+    }
+    return found
+
+
+def others(dim: int, seed: int) -> dict[str, Any]:
+    setting = Setting(dim, seed, OTHERS)
+    mixture = Mixture.fitted(setting.z, 50, seed)
+    learned = setting.taught(setting.mu, setting.logvar)
+    start = setting.noise(5000)
+    return {
+        "frechet": {
+            "normal": setting.frechet(start),
+            "mixture": setting.frechet(mixture.sample(5000, generator=setting.generator)),
+            **setting.both_ways(learned, start),
+            **setting.ends(),
+        }
+    }
+
+
 def row(part: str, dim: int, seed: int, factor: float) -> dict[str, Any]:
     """Measure one seed of one part."""
-    if part == "fields":
-        return fields(dim, seed)
-    return scale(dim, seed, factor) if part == "scale" else guidance(dim, seed)
+    whole = {"fields": fields, "guidance": guidance, "longer": longer, "others": others}
+    if part in whole:
+        return whole[part](dim, seed)
+    return scale(dim, seed, factor)
 
 
 def points() -> list[dict[str, Any]]:
@@ -327,6 +400,11 @@ def points() -> list[dict[str, Any]]:
                 ]
         if seed < 5:
             found.append({"part": "guidance", "dim": 16, "seed": seed, "factor": 1.0})
+        if seed < FEW:
+            found.append({"part": "longer", "dim": 16, "seed": seed, "factor": 1.0})
+            found += [
+                {"part": "others", "dim": dim, "seed": seed, "factor": 1.0} for dim in OTHERS
+            ]
     return found
 
 
@@ -343,8 +421,11 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
     def of(part: str, dim: int, factor: float = 1.0) -> list[dict[str, Any]]:
         return [r for r in rows if (r["part"], r["dim"], r["factor"]) == (part, dim, factor)]
 
+    def best(ways: dict[str, float]) -> float:
+        return min(ways["sde"], ways["ode"])
+
     def better(r: dict[str, Any]) -> float:
-        return min(r["frechet"]["sde"], r["frechet"]["ode"])
+        return best(r["frechet"])
 
     at = RATIOS.index(4.0)
     plane, deep = of("fields", 2), of("fields", 16)
@@ -366,6 +447,18 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
             r["spread"]["learned"][2] - r["spread"]["learned"][0] for r in of("guidance", 16)
         ],
     }
+    long = of("longer", 16)
+    found["longer_mixture_16"] = [
+        best(r["frechet"]["longer"]) - r["frechet"]["mixture"] for r in long
+    ]
+    found["longer_helps_16"] = [
+        best(r["frechet"]["learned"]) - best(r["frechet"]["longer"]) for r in long
+    ]
+    found["longer_loss_16"] = [r["loss_longer"][at] - r["loss_learned"][at] for r in long]
+    for dim in OTHERS:
+        found[f"others_mixture_{dim}"] = [
+            better(r) - r["frechet"]["mixture"] for r in of("others", dim)
+        ]
     for dim, here in {2: plane, 16: deep}.items():
         found[f"points_copy_{dim}"] = [r["copies_points"] for r in here]
         found[f"learned_copies_less_{dim}"] = [
@@ -382,7 +475,8 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def weights_used(part: str, dim: int, seed: int, factor: float) -> list[str]:
     """Return what decides a row beside this file."""
-    return [recipes.load(name).card["sha256"] for name in (MODELS[dim], JUDGE)]
+    model = OTHERS[dim] if part == "others" else MODELS[dim]
+    return [recipes.load(name).card["sha256"] for name in (model, JUDGE)]
 
 
 latent_diffusion = Experiment(
