@@ -50,6 +50,32 @@
     }
   }
 
+  // A long formula within a line may break behind its relations and its signs, as TeX would do
+  // it, and within brackets where it is very long. Each part is a row of its own.
+  function breakFormulas() {
+    const count = (part, marks) => part.querySelectorAll(marks).length;
+    const parts = (row, level) => {
+      const rows = [document.createElement("mjx-mrow")];
+      let depth = 0;
+      for (const part of [...row.children]) {
+        rows.at(-1).append(part);
+        depth += count(part, ".mjx-c28, .mjx-c5B, .mjx-c7B");
+        depth -= count(part, ".mjx-c29, .mjx-c5D, .mjx-c7D");
+        if (part.localName === "mjx-mo" && depth <= level && part.getAttribute("space") >= 3) {
+          rows.push(document.createElement("mjx-mrow"));
+        }
+      }
+      return rows;
+    };
+    const ems = (row) => row.offsetWidth / parseFloat(getComputedStyle(row).fontSize);
+    const formulas = ".bd-article mjx-container:not([display=true]) > mjx-math";
+    for (const math of [...document.querySelectorAll(formulas)].filter((m) => ems(m) > 10)) {
+      math.closest("span.math")?.classList.add("vaebook-breaks");
+      math.replaceChildren(...parts(math, 0));
+      for (const row of math.children) if (ems(row) > 14) row.replaceWith(...parts(row, 1));
+    }
+  }
+
   // What needs a kernel starts the notebook of its page, where the page's own button does.
   function leadToNotebook() {
     const button = document.querySelector('a[href^="https://mybinder.org/"]');
@@ -78,7 +104,8 @@
   document.addEventListener("DOMContentLoaded", start);
   addEventListener("load", async () => {
     await window.MathJax?.startup?.promise;
+    breakFormulas();
     show();
-    watchWidths("mjx-container");
+    watchWidths("mjx-container[display=true]");
   });
 })();

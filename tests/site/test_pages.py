@@ -124,11 +124,21 @@ CUT_OFF = """() => {
     }
   return found;
 }"""
-# Displays that are wider than their column on a phone, and have to be scrolled.
-SCROLLED = """() => [...document.querySelectorAll(".bd-article mjx-container[display=true]")]
-  .filter((display) => display.scrollWidth > display.clientWidth + 1)
-  .map((display) => `${display.scrollWidth} for ${display.clientWidth} pixels: `
-    + display.textContent.slice(0, 80))"""
+# Displays that are wider than their column on a phone, and have to be scrolled, and formulas
+# within lines that are cut off by it.
+TOO_WIDE = """() => {
+  const formulas = [...document.querySelectorAll(".bd-article mjx-container")];
+  const room = (formula) => {
+    let block = formula.parentElement;
+    while (getComputedStyle(block).display.startsWith("inline")) block = block.parentElement;
+    return block.getBoundingClientRect().right - formula.getBoundingClientRect().left;
+  };
+  const sizes = formulas.map((formula) => formula.getAttribute("display") === "true"
+    ? [formula, formula.scrollWidth, formula.clientWidth]
+    : [formula, formula.getBoundingClientRect().width, room(formula)]);
+  return sizes.filter(([, needs, has]) => needs > has + 1).map(([formula, needs, has]) =>
+    `${Math.round(needs)} for ${Math.round(has)} pixels: ${formula.textContent.slice(0, 80)}`);
+}"""
 TOP, END = (f"(element) => element.getBoundingClientRect().{end}" for end in ("top", "bottom"))
 # A computed number has a true minus sign, and a range whose ends are alike is written once.
 MISWRITTEN = """() => {
@@ -334,12 +344,14 @@ def test_a_page_works_from_a_file(browser: Browser, name: str) -> None:
 @pytest.mark.parametrize(
     "name", [n for n in pages() if n.startswith(("intro", "chapters/")) and "/api" not in n]
 )
-def test_no_formula_scrolls_on_a_phone(browser: Browser, base: str, name: str) -> None:
+def test_no_formula_scrolls_or_is_cut_off_on_a_phone(
+    browser: Browser, base: str, name: str
+) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
     page.goto(base + name)
     page.evaluate("() => window.MathJax?.startup?.promise.then(() => true)")
     page.evaluate(UNFOLD)
-    assert page.evaluate(SCROLLED) == []
+    assert page.evaluate(TOO_WIDE) == []
     page.close()
 
 
@@ -355,19 +367,17 @@ def test_the_running_chains_and_their_dials_fit_on_the_screen_of_a_phone(
     page.close()
 
 
-def test_a_formula_that_scrolls_is_found(browser: Browser) -> None:
+def test_a_formula_that_scrolls_or_is_cut_off_is_found(browser: Browser) -> None:
     page = browser.new_page()
-    style = "display: block; width: 100px; overflow-x: auto"
-    wide, narrow = "x" * 40, "x"
-    page.set_content(
-        "".join(
-            f'<div class="bd-article"><mjx-container display="true" style="{style}">{words}'
-            "</mjx-container></div>"
-            for words in (wide, narrow)
+    scrolls = 'display="true" style="display: block; overflow-x: auto"'
+    found = []
+    for words in ("x" * 40, "x"):
+        page.set_content(
+            f'<div class="bd-article" style="width: 100px"><mjx-container {scrolls}>{words}'
+            f"</mjx-container><p>y <span><mjx-container>{words}</mjx-container></span></p></div>"
         )
-    )
-    (found,) = page.evaluate(SCROLLED)
-    assert found.endswith(wide)
+        found.append([fault.split(": ")[1] for fault in page.evaluate(TOO_WIDE)])
+    assert found == [["x" * 40] * 2, []]
     page.close()
 
 
