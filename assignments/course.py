@@ -323,7 +323,8 @@ def _entries(
             )
             for a, assignment in assignments.items()
         }
-    # What nobody has filled in, and is not over by the course's file, has not been set.
+    # What nobody has filled in, and is not over by the course's file, has not been set; nor has
+    # what a file with dates for others has none for, lest one who is early costs all others.
     set_ = {
         a
         for own in entries.values()
@@ -333,7 +334,7 @@ def _entries(
     for name, own in entries.items():
         for a, entry in own.items():
             dated = course.deadline(name, a) is not None
-            entry.due = course.is_over(name, a) if dated else a in set_
+            entry.due = course.is_over(name, a) if dated else a in set_ and not course.due
     return entries
 
 

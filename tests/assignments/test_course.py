@@ -365,6 +365,17 @@ def test_what_was_not_set_or_is_not_over_gives_no_line(tmp_path: Path, grade: Gr
     assert list(found) == [("ada", "5_beta")]
 
 
+def test_who_is_early_gives_nobody_a_zero_where_other_assignments_have_dates(
+    tmp_path: Path, grade: Grade
+) -> None:
+    hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=after(-1))
+    hand_in(tmp_path / "in" / "ada" / "1_elbo.ipynb", "1_elbo")
+    found = grade(ROSTER + SET)
+    assert sorted(found) == [("ada", "1_elbo"), ("ada", "5_beta"), ("bob", "5_beta")]
+    canvas = rows(tmp_path / "grades" / "exchange" / "canvas.csv")
+    assert [row[MASTERS["1_elbo"].title] for row in canvas] == [OF, "", ""]
+
+
 def test_what_lay_in_another_folder_keeps_its_line(tmp_path: Path, grade: Grade) -> None:
     hand_in(tmp_path / "in" / "ada" / "5_beta.ipynb", time=after(-1))
     before = grade(ROSTER + SET)
