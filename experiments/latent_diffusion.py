@@ -36,7 +36,7 @@ class by the SDE in 50 steps. `accuracy` is the share that the classifier reads 
 for, `spread` the trace of the covariance within classes as a share of that of held-out codes.
 
 Rows of the part `longer`, 16 dimensions, three seeds, the control of what is said of the winner:
-beside a denoiser as above one of the width 256 that was taught 20,000 steps, on the same codes.
+beside a denoiser as above one of the width 256 that was taught 12,000 steps, on the same codes.
 `loss_*` and `own_*` as above, of both and of the mixture of fifty, `frechet` of their draws; all
 see the same noise.
 
@@ -113,7 +113,7 @@ SEEDS = {2: 10, 16: 5}
 N_TRAIN, N_KNOWN, N_LOSS = 10_000, 2000, 500
 RATIOS = [6.0, 4.0, 2.0, 0.0, -2.0]
 CALLS = [6, 10, 20, 50, 200]
-STEPS, LONG = 3000, 20_000
+STEPS, LONG = 3000, 12_000
 FEW = 3  # seeds of the controls
 
 
