@@ -132,6 +132,15 @@ def test_the_page_gets_densities_and_kl_of_the_other_priors() -> None:
         np.testing.assert_allclose(logs, expected.numpy(), atol=0.05)
 
 
+def test_the_plane_holds_the_lines_of_every_prior() -> None:
+    """Of N(0, 9 I) 99 % lie within 9.1 units, far beyond the codes."""
+    wide = {"wide": Mixture(torch.zeros(1, 2), torch.full((1, 2), math.log(9)))}
+    shown = live.draw_prior(model(), *codes(), wide, torch.rand(2, 1, 28, 28), alt="A prior.")
+    wanted = 3 * math.sqrt(2 * math.log(100))
+    assert wanted - 0.3 < shown.config["plane"]["points"]["extent"] < wanted + 1
+    assert figure().config["plane"]["points"]["extent"] < 4.5
+
+
 def test_the_page_can_compute_the_kl_of_the_learned_prior() -> None:
     """As it does: minus the entropy, minus the mean log density of the draws handed over."""
     config = figure().config

@@ -394,7 +394,9 @@ def draw_prior(
     mu, labels, names = _codes(model, mu, labels, names)
     _checks.floats(logvar, "logvar", tuple(mu.shape), largest=40)
     mu, logvar = mu.float(), logvar.detach().cpu().float()
-    extent = pictures.half_side(mu)
+    with torch.no_grad():
+        reach = max(_reach(one, mu) for one in (prior, *others.values()))
+    extent = max(pictures.half_side(mu), math.ceil(2 * reach) / 2)
     deviation = (0.5 * logvar).exp()
     noise = torch.randn((4, *mu.shape), generator=torch.Generator().manual_seed(0))
     drawn = (mu + deviation * noise).flatten(0, 1)
@@ -423,6 +425,14 @@ def draw_prior(
         "decoded draws": pictures.grid(decoded.unflatten(0, (2, 9))),
     }
     return Live("vaebook-draw-prior", config, models, shown, 2 * [_ANY], alt)
+
+
+def _reach(prior: Prior, like: Tensor) -> float:
+    """How far the densest 99 % of a prior reach along an axis, which the page's last line holds."""
+    prior = copy.deepcopy(prior).to(like)
+    z = prior.sample(4000, None, torch.Generator().manual_seed(0))
+    logs = prior.log_prob(z)
+    return z[logs >= logs.quantile(0.01)].abs().max().item()
 
 
 def _reached(z: Tensor) -> dict[str, Any]:
