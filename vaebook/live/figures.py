@@ -428,7 +428,7 @@ def draw_prior(
 
 
 def _reach(prior: Prior, like: Tensor) -> float:
-    """How far the densest 99 % of a prior reach along an axis, which the page's last line holds."""
+    """How far the densest 99 % of a prior reach along an axis: within the last line."""
     prior = copy.deepcopy(prior).to(like)
     z = prior.sample(4000, None, torch.Generator().manual_seed(0))
     logs = prior.log_prob(z)
