@@ -301,6 +301,38 @@ def test_a_plane_keeps_most_neighbours_and_fewer_than_eight_dimensions() -> None
     assert max(firm(five) for five in combinations(plane, 5)) < firm(tuple(deep))
 
 
+@pytest.mark.slow
+def test_a_classifier_keeps_half_of_the_neighbours_that_another_vae_keeps() -> None:
+    """What the page counts, by scikit-learn's search; and the order that the page speaks of."""
+    from sklearn.neighbors import NearestNeighbors
+
+    def kept(a: np.ndarray, b: np.ndarray) -> float:
+        near = [NearestNeighbors(n_neighbors=10).fit(x).kneighbors()[1] for x in (a, b)]
+        return 100 * float(np.mean([len({*i} & {*j}) for i, j in zip(*near, strict=True)])) / 10
+
+    names = ("mnist-small-8d-s0", "mnist-small-8d-s1", "mnist-classifier")
+    codes, other, features = (recipes.load(name).codes.mu[:2000] for name in names)
+    page = page_of("05_map_of_classes", "ten_nearest", "share_kept")
+    for b in (other, features):
+        found = page["share_kept"](*map(page["ten_nearest"], (codes, b)))
+        assert found == pytest.approx(kept(codes.double().numpy(), b.double().numpy()), abs=0.1)
+
+    rows = tables.load("class_neighbours").where(source="neighbours")
+    assert [row["seed"] for row in rows] == list(range(5))
+    share = {key: np.array([row[key] for row in rows]) for key in rows[0] if key != "source"}
+    everywhere = {key: values[:, 0] for key, values in share.items() if values.ndim == 2}
+    order = ("vaes", "pixels", "classifier", "untrained", "encoder", "label", "shuffled")
+    for more, less in pairwise(order):
+        assert (everywhere[more] > everywhere[less]).all()
+    assert (everywhere["classifiers"] > 1.5 * everywhere["classifier"]).all()
+    assert everywhere["classifier"] / everywhere["vaes"] == pytest.approx(0.5, abs=0.05)
+    # Chance, of ten among 1,999 and within the class.
+    sizes = torch.bincount(recipes.load(names[0]).codes.labels[:2000], minlength=10)
+    assert everywhere["shuffled"].mean() == pytest.approx(1000 / 1999, abs=0.1)
+    within = 1000 * float((sizes / (sizes - 1)).sum()) / 2000
+    assert share["label"][:, 1].mean() == pytest.approx(within, abs=0.3)
+
+
 def test_prop_mixtures_bhattacharyya() -> None:
     """The least error by quadrature lies between the bounds, for the package's distances."""
     rng = np.random.default_rng(8)
