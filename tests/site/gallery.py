@@ -113,5 +113,6 @@ def with_kernel() -> dict[str, live.WithKernel]:
         "price": live.train_at_price(
             small_digits()[:300], {1.0: (9.0, 2.0), 9.0: (3.0, 5.0)}, noise=0.1, alt="A price."
         ),
+        "tell": live.train_to_tell(small_digits()[:300], alt="Ten classes."),
         "own": live.train_on_own(small_digits()[:300], alt="My own."),
     }

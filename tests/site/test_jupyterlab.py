@@ -38,6 +38,7 @@ PLACES = {
     "prior": [0.0, -0.5],
     "fall": [0.5, 1.0, -0.5],
     "cells": [0.5, -0.25],
+    "simplex": [0.2, 0.5, -0.25, 1.0],
 }
 # What they answer differs from what was asked: the code of what is drawn, an image that is near,
 # the nearest step of a dial.
@@ -278,6 +279,17 @@ def test_a_reader_pays_another_price(lab: Page) -> None:
     expect(cell.get_by_text("trained for 12 epochs")).to_be_visible(timeout=60_000)
     expect(cell.locator("table")).not_to_have_text(before)
     expect(cell.get_by_role("img", name="Squared error against rate")).to_be_visible()
+
+
+def test_a_reader_gives_a_code_another_latent(lab: Page) -> None:
+    cell = lab.locator(".jp-CodeCell", has=lab.get_by_role("button", name="train and tell"))
+    cell.scroll_into_view_if_needed()
+    assert "4 latents" not in cell.locator("table").inner_text()
+    cell.get_by_role("slider").first.press("ArrowRight")
+    cell.get_by_role("button", name="train and tell").click()
+    expect(cell.get_by_text("trained for 12 epochs")).to_be_visible(timeout=60_000)
+    expect(cell.locator("table")).to_contain_text("4 latents, 128 hidden units, seed 0")
+    expect(cell.get_by_role("img", name="Codes of the images set aside")).to_be_visible()
 
 
 def picture(i: int) -> bytes:

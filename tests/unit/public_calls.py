@@ -1540,6 +1540,10 @@ def _live() -> dict[str, Callable[[], Call]]:
                 "noise": 0.1, "alt": "A price.",
             },
         ),
+        "live.retraining.train_to_tell": lambda: (
+            live.train_to_tell,
+            {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "Two classes."},
+        ),
         "live.handed.train_on_own": lambda: (
             live.train_on_own, {"example": ImageSet(grey(32, 1, 4, 4)), "alt": "My own."}
         ),

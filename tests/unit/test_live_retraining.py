@@ -8,13 +8,14 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from sklearn.neighbors import KNeighborsClassifier
 from torch.nn import functional as F
 
 from tests.unit.kernel_widgets import blobs, press, widgets
 from vaebook import live
 from vaebook.datasets import ImageSet
 from vaebook.live import handed, retraining
-from vaebook.live.retraining import _Anchored, _Priced, _Shown, _small
+from vaebook.live.retraining import _Anchored, _Priced, _Shown, _small, _Told
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +32,7 @@ KNOWN = {1.0: (5.0, 1.0), 10.0: (1.0, 2.0)}
             "train at this price",
             (retraining, "MLPEncoder"),
         ),
+        (live.train_to_tell, "train and tell", (retraining, "MLPEncoder")),
         (live.train_on_own, "train", (handed, "for_images")),
     ],
 )
@@ -129,6 +131,7 @@ def test_a_click_trains_with_what_is_chosen_and_changes_no_random_numbers_of_the
     assert drawn.config == first  # a run repeats itself
 
 
+@pytest.mark.parametrize("figure", [live.train_again, live.train_to_tell])
 @pytest.mark.parametrize(
     ("train", "message"),
     [
@@ -137,9 +140,9 @@ def test_a_click_trains_with_what_is_chosen_and_changes_no_random_numbers_of_the
         (torch.zeros(64, 1, 4, 4), "train must be a ImageSet, got Tensor"),
     ],
 )
-def test_few_images_are_refused(train, message):
+def test_few_images_are_refused(train, message, figure):
     with pytest.raises(ValueError, match=message):
-        live.train_again(train, alt="x")
+        figure(train, alt="x")
 
 
 def test_the_codes_of_a_class_follow_its_anchor():
@@ -251,3 +254,41 @@ def test_what_gives_no_curve_is_refused(change, message):
         live.train_at_price(
             **{"train": blobs(), "known": KNOWN, "noise": 0.1, "alt": "x"} | change
         )
+
+
+def test_the_class_that_is_told_is_that_of_the_nearest_code():
+    told = _Told(blobs(200))
+    settings = {"latents": 2, "width": 32, "seed": 1}
+    model = told.make(settings)
+    told.run(model, settings)
+    nearest = KNeighborsClassifier(1)
+    with torch.no_grad():
+        nearest.fit(model.codes(told.train).mu, told.train.labels)
+        right = nearest.score(model.codes(told.aside).mu, told.aside.labels)
+    assert told.rows["2 latents, 32 hidden units, seed 1"] == f"{100 * right:.0f} % right"
+    assert right > 0.9  # light on the left is told from light on the right
+
+
+def test_classes_that_no_image_shows_are_told_as_often_as_a_guess_is_right():
+    noise = torch.rand(1000, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    told = _Told(ImageSet(noise, (torch.arange(1000) % 4 == 0).long()))
+    settings = {"latents": 2, "width": 32, "seed": 0}
+    told.run(told.make(settings), settings)
+    guess, found = (float(words.split()[0]) for words in told.rows.values())
+    # Of 200 images three quarters are of one class; neighbours say so for three quarters of them.
+    assert guess == pytest.approx(75, abs=12)
+    assert found == pytest.approx(100 * (0.75**2 + 0.25**2), abs=15)
+
+
+def test_each_run_leaves_its_row_in_the_table():
+    found = widgets(live.train_to_tell(blobs(), alt="Two classes."))
+    before = found["HTML 2"].value
+    assert before.count("latents") == 1
+    found["latents"].value = 5
+    press(found, "train and tell")
+    assert found["HTML"].value == "trained for 12 epochs"
+    rows = found["HTML 2"].value
+    assert rows.startswith(before.removesuffix("</table>"))
+    assert "5 latents, 128 hidden units, seed 0" in rows
+    press(found, "train and tell")  # once more the same
+    assert found["HTML 2"].value == rows

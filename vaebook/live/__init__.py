@@ -29,7 +29,7 @@ from vaebook.live.kernel import (
 )
 from vaebook.live.pack import pack
 from vaebook.live.page import Live
-from vaebook.live.retraining import train_again, train_anchored, train_at_price
+from vaebook.live.retraining import train_again, train_anchored, train_at_price, train_to_tell
 
 __all__ = [
     "BetaRun",
@@ -58,6 +58,7 @@ __all__ = [
     "train_anchored",
     "train_at_price",
     "train_on_own",
+    "train_to_tell",
     "trainer",
     "twins",
 ]
