@@ -124,7 +124,7 @@ FEWER = {
 }
 JUDGED = ("mixture-10", "mixture-50", "posteriors")  # of fewer codes, by their samples as well
 FASTER = 10.0  # times the rate of the networks
-SIZES = (161, 261, 401)  # of the grid, before it is refined
+GRIDS = ((121, 1.5), (161, 2.0), (261, 2.0), (401, 2.0))  # sizes, and reaches in those of codes
 N_EVIDENCE = {2: 2000, 16: 1000}
 N_FEWER, N_SURGERY, N_HALF = 500, 2000, 5000
 
@@ -247,11 +247,12 @@ def evidence(model: VAE, n: int, n_samples: int = 500) -> Tensor:
     images = held_out()[:n]
     if model.latent_dim == 2:
         # A true posterior may lie far beyond the codes; a grid that is too small is refused.
-        extent = 2 * model.codes(images).mu.abs().max().item()
-        for size in SIZES[:-1]:
+        farthest = model.codes(images).mu.abs().max().item()
+        for size, reach in GRIDS[:-1]:
             with suppress(ValueError):
-                return bounds.log_evidence_grid(model, images, size, extent)
-        return bounds.log_evidence_grid(model, images, SIZES[-1], extent)
+                return bounds.log_evidence_grid(model, images, size, reach * farthest)
+        size, reach = GRIDS[-1]
+        return bounds.log_evidence_grid(model, images, size, reach * farthest)
     return bounds.log_evidence(model, images, n_samples, Generator().manual_seed(4))
 
 
@@ -324,7 +325,8 @@ def row(dim: int, seed: int, prior: str, way: str, codes: int) -> dict[str, Any]
     found |= densities(model.prior, known, held)
     if codes < ALL_CODES:
         n, without = N_FEWER, without[:N_FEWER]
-    change = evidence(model, n) - without
+    same = prior == "normal" and way == "along"
+    change = torch.zeros_like(without) if same else evidence(model, n) - without
     found |= {"evidence": (without + change).mean().item(), **gained(change)}
     if way == "along":
         floor = distance(model, held.sample(Generator().manual_seed(6)))
