@@ -6,19 +6,11 @@ export function arrow(context, [x, y], [dx, dy], colour, width) {
   const head = 3 + width / 2;
   const size = Math.hypot(dx, dy);
   const [ux, uy] = [dx / size, dy / size];
-  const [tipX, tipY] = [x + dx, y + dy];
+  const tip = [x + dx, y + dy];
   const barb = (side) => [
-    tipX - head * (ux + side * 0.6 * uy),
-    tipY - head * (uy - side * 0.6 * ux),
+    tip[0] - head * (ux + side * 0.6 * uy),
+    tip[1] - head * (uy - side * 0.6 * ux),
   ];
-  stroke(
-    context,
-    [
-      [x, y],
-      [tipX, tipY],
-    ],
-    colour,
-    width,
-  );
-  stroke(context, [barb(1), [tipX, tipY], barb(-1)], colour, width);
+  // In one go, so that a pale arrow is as pale everywhere.
+  stroke(context, [[x, y], tip, barb(1), tip, barb(-1)], colour, width);
 }

@@ -3,7 +3,6 @@
 import { arrow } from "../arrow.js";
 import { paint, view } from "../canvas.js";
 import {
-  INKS,
   button,
   captioned,
   dials,
@@ -78,8 +77,8 @@ export class Denoising extends LiveFigure {
     const pictures = words.map((text, i) => captioned(this.views[i], text));
     this.facts = facts([
       ["log signal-to-noise ratio λ"],
-      ["noise believed in, exact", INKS[0]],
-      ["noise believed in, learned", INKS[1]],
+      ["noise believed in, exact"],
+      ["noise believed in, learned"],
       ["the two differ by"],
     ]);
     this.button = button("fall", () => (this.running ? this.stop() : this.play()));
@@ -93,7 +92,7 @@ export class Denoising extends LiveFigure {
       group("bar", this.button, again, this.resetButton()),
       dials(others),
       note(
-        "Codes of images at time t, under as much noise. Arrows point away from the noise believed in, the thick ones by the exact field of a mixture, the thin ones by the network. Click to begin a way back there; the circle is where it is at time t.",
+        "Codes of images at time t, under as much noise. Arrows point away from the noise believed in, the thick, pale ones by the exact field of a mixture, the thin ones by the network. Click to begin a way back there; the circle is where it is at time t.",
       ),
     );
   }
@@ -196,7 +195,7 @@ export class Denoising extends LiveFigure {
     if (!this.way) return;
     const { colours } = this;
     this.pad.draw(colours, (context) => {
-      this.drawArrows(context);
+      this.drawArrows(context, colours);
       this.drawWay(context, colours);
     });
     const { t } = this.settings.values;
@@ -205,16 +204,17 @@ export class Denoising extends LiveFigure {
     );
   }
 
-  drawArrows(context) {
+  // Colours are those of classes; where the two agree, the thin arrow lies within the pale one.
+  drawArrows(context, { ink }) {
     const { t } = this.settings.values;
     const { extent, unit } = this.pad;
     const cell = (2 * extent) / ACROSS;
     const middle = (i) => cell * (i + 0.5) - extent;
-    for (const [k, width] of [
-      [0, 3],
-      [1, 1.4],
+    for (const [k, width, opacity] of [
+      [0, 5, 0.3],
+      [1, 1.4, 1],
     ]) {
-      context.globalAlpha = 0.85;
+      context.globalAlpha = opacity;
       for (let i = 0; i < ACROSS ** 2; i++) {
         const z = [middle(i % ACROSS), middle(Math.floor(i / ACROSS))];
         const noise = this.fields[k](z, t);
@@ -222,7 +222,7 @@ export class Denoising extends LiveFigure {
         const length = cell * Math.min(LENGTH * size, 0.8);
         if (unit * length < 2) continue;
         const way = noise.map((value) => (-length * value) / size);
-        arrow(context, this.pad.place(z), [unit * way[0], -unit * way[1]], INKS[k], width);
+        arrow(context, this.pad.place(z), [unit * way[0], -unit * way[1]], ink, width);
       }
       context.globalAlpha = 1;
     }
