@@ -236,7 +236,7 @@ def test_a_finding_is_found_again(opened: Any) -> None:
     for _ in range(2):
         page = opened("#trainer?seed=3&hidden=16", **CALM)
         page.get_by_role("button", name="pause").click()
-        page.get_by_role("button", name="reset").click()
+        page.get_by_role("button", name="start again").click()
         for epoch in (1, 2):
             page.get_by_role("button", name="one epoch").click()
             page.wait_for_function(f"() => {FIGURE}.training.epochs === {epoch}")
@@ -256,8 +256,23 @@ def test_width_and_seed_start_anew_and_the_others_go_on(opened: Any) -> None:
         page.get_by_role("slider", name=name, exact=True).press("ArrowRight")
         page.get_by_role("button", name="pause").click()
         assert page.evaluate(steps) < 1000
-        page.get_by_role("button", name="reset").click()
+        page.get_by_role("button", name="start again").click()
         assert page.evaluate(steps) == 0
+
+
+def test_reset_takes_settings_address_and_weights_back(opened: Any) -> None:
+    page = opened("#trainer?seed=4&beta=2&noise=0&hidden=8&image=7", **CALM)
+    page.wait_for_function(f"() => {FIGURE}.training.vae.steps > 0")
+    page.get_by_role("button", name="reset").click()
+    assert page.evaluate(SETTINGS) == START
+    address = "#trainer?noise=1&beta=1&rate=0.01&hidden=32&seed=0&image=0"
+    assert page.evaluate("location.hash") == address
+    assert page.evaluate(f"{FIGURE}.training.vae.steps") == 0
+    expect(page.get_by_role("slider", name="β", exact=True)).to_be_enabled()
+    expect(page.get_by_role("slider", name="seed", exact=True)).to_have_value("0")
+    fresh = opened(**CALM)
+    weights = f"Array.from({FIGURE}.training.vae.weights)"
+    assert page.evaluate(weights) == fresh.evaluate(weights)
 
 
 # ---------------------------------------------------------------------------------------------

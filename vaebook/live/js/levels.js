@@ -4,7 +4,7 @@
 import { TERMS, number } from "./elements.js";
 import { FONT, Sheet, stroke } from "./sheet.js";
 
-const SPANS = [2, 5, 10, 20, 50, 100, 200, 500, 1000]; // nats from top to bottom
+const SPANS = [2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000]; // nats from top to bottom
 const [HEAD, FOOT] = [16, 10]; // CSS pixels
 
 export class Levels {

@@ -64,6 +64,7 @@ const STYLE = `
 .vaebook-live-tails .vaebook-live-pictures { --across: 2; }
 .vaebook-live-cut { aspect-ratio: 1.75; width: 100%; }
 .vaebook-live-twins, .vaebook-live-beta { --main: 2.2fr; }
+.vaebook-live-walk { --main: 1.35fr; }
 .vaebook-live-walk .vaebook-live-pictures { --across: 2; }
 .vaebook-live-beta > .vaebook-live-dials { --dial: 9.5rem; }
 .vaebook-live-denoising { --main: 1.5fr; }
@@ -155,7 +156,7 @@ const STYLE = `
   .vaebook-live-at-terms { flex-direction: row; }
   .vaebook-live-at-terms > * { flex: 1 1 50%; min-width: 0; }
   .vaebook-live-at-terms > .vaebook-live-stack { height: 10rem; width: 50%; }
-  .vaebook-live-trainer { grid-template: "plane" auto "bar" auto "side" auto "chosen" auto "controls" auto / minmax(0, 1fr); }
+  .vaebook-live-trainer { grid-template: "plane" auto "bar" auto "controls" auto "side" auto "chosen" auto / minmax(0, 1fr); }
   .vaebook-live-trainer > .vaebook-live-side { grid-area: side; grid-template-rows: auto 110px auto; }
   .vaebook-live-chosen .vaebook-live-pictures { grid-template-columns: repeat(2, min(8rem, 45%)); }
 }

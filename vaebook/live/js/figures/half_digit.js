@@ -59,8 +59,7 @@ export class HalfDigit extends LiveFigure {
         ),
       ],
       dials({ rows, brush }),
-      image,
-      this.facts.node,
+      group("pair", image, this.facts.node),
       group("bar", this.play, again, this.resetButton()),
       note(
         `Six chains of pCN on the codes that explain the pixels still seen, from draws of the prior. After each change they look for their step for ${WARMUP} steps, and rest after ${STEPS}.`,

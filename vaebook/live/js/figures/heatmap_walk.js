@@ -2,7 +2,7 @@
 // heatmap nearest to it.
 
 import { paint, view } from "../canvas.js";
-import { captioned, facts, group, note, number, tuple } from "../elements.js";
+import { captioned, dials, facts, group, note, number, tuple } from "../elements.js";
 import { LiveFigure } from "../figure.js";
 import { HEATMAP, fitHeatmap, heatmap, outline } from "../heatmaps.js";
 import { Manifold } from "../manifold.js";
@@ -32,8 +32,7 @@ export class HeatmapWalk extends LiveFigure {
     box.classList.add("vaebook-live-walk");
     this.lay(
       [this.pad.node],
-      [pictures, this.facts.node],
-      group("dials", ...Object.values(labels), group("bar", this.resetButton())),
+      [pictures, this.facts.node, dials(labels), group("bar", this.resetButton())],
       note(`${scale} Under the codes, outlines of what is decoded all over this plane.`),
     );
     this.update(["u3"]);

@@ -69,7 +69,11 @@ export class Trainer extends LiveFigure {
     this.play = button("run", () => (this.running ? this.pause() : this.run()));
     this.play.classList.add("vaebook-live-play");
     const step = button("one epoch", () => this.run({ epochs: 1 }));
-    const again = button("reset", () => this.restart());
+    const again = button("start again", () => this.restart());
+    const reset = button("reset", () => {
+      this.settings.set(this.settings.start);
+      this.restart();
+    });
     const { image, ...others } = this.settings.labels;
     const pictures = group(
       "pictures",
@@ -79,7 +83,7 @@ export class Trainer extends LiveFigure {
     box.classList.add("vaebook-live-trainer");
     box.append(
       this.plane.node,
-      group("bar", this.play, step, again, this.count, this.said),
+      group("bar", this.play, step, again, reset, this.count, this.said),
       group("side", this.mosaic.node, this.curve.sheet.node, this.facts.node),
       dials(others),
       group("chosen", pictures, image),
