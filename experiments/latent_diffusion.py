@@ -90,7 +90,6 @@ from torch import Generator, Tensor
 
 from vaebook import datasets, recipes
 from vaebook.latent.diffusion import (
-    AnyField,
     Denoiser,
     NoisedMixture,
     Process,
@@ -223,7 +222,7 @@ def memory(setting: Setting) -> dict[str, float]:
     mu, logvar = setting.mu[:N_KNOWN], setting.logvar[:N_KNOWN]
     known = setting.z[:N_KNOWN]
     threshold = nearest(setting.held[:5000], known).quantile(0.01)
-    fields: dict[str, AnyField] = {
+    fields: dict[str, Any] = {
         "points": NoisedMixture(known, None),
         "learned": setting.taught(known, None),
         "posteriors": NoisedMixture(mu, logvar),
