@@ -326,6 +326,12 @@ def test_a_classifier_keeps_half_of_the_neighbours_that_another_vae_keeps() -> N
         assert (everywhere[more] > everywhere[less]).all()
     assert (everywhere["classifiers"] > 1.5 * everywhere["classifier"]).all()
     assert everywhere["classifier"] / everywhere["vaes"] == pytest.approx(0.5, abs=0.05)
+    # While the VAE finds the second half of its neighbours, it comes no nearer to the classifier.
+    (film,) = tables.load("class_neighbours").where(source="film")
+    own, theirs = (np.array(film["shares"]["vae"][end])[5:, 0] for end in ("vae", "classifier"))
+    assert own[0] < 60
+    assert own[-1] == 100
+    assert np.ptp(theirs) < 2
     # Chance, of ten among 1,999 and within the class.
     sizes = torch.bincount(recipes.load(names[0]).codes.labels[:2000], minlength=10)
     assert everywhere["shuffled"].mean() == pytest.approx(1000 / 1999, abs=0.1)
