@@ -234,7 +234,11 @@ def film(
     numbers = [str(t) for t in range(len(shots))]
     still = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
     playing = still | {"frame": {"duration": max(60, 6000 // len(shots))}}
-    described = describe(figure, alt, aspect=aspect, max_width=max_width)
+    # The legend stands above the figure, in two rows on a phone, and the button above the legend.
+    above = 6 if figure.layout.showlegend is False else 46
+    shown = go.Figure(figure)
+    shown.update_layout(margin_t=max(figure.layout.margin.t or 0, 36 + above))
+    described = describe(shown, alt, aspect=aspect, max_width=max_width)
     described.frames = [
         go.Frame(shot, name=number) for shot, number in zip(shots, numbers, strict=True)
     ]
@@ -257,7 +261,7 @@ def film(
                 "xanchor": "left",
                 "y": 1,
                 "yanchor": "bottom",
-                "pad": {"b": 6},
+                "pad": {"b": above},
             }
         ],
     )
