@@ -1497,6 +1497,13 @@ def _live() -> dict[str, Callable[[], Call]]:
                 "dtype": "int8",
             },
         ),
+        "live.simplex.simplex": lambda: (
+            live.simplex,
+            {
+                "alt": "A triangle.", "temperature": 0.3, "probabilities": (0.5, 0.25, 0.25),
+                "seed": 1,
+            },
+        ),
         "live.figures.tails": lambda: (live.tails, {"alt": "Two.", "start": (2.0, 1.0)}),
         "live.figures.heatmap_panel": lambda: (
             live.heatmap_panel, {"alt": "A panel.", "start": (2.5, 1.0, 0.6)}

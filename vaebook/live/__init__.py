@@ -30,6 +30,7 @@ from vaebook.live.kernel import (
 from vaebook.live.pack import pack
 from vaebook.live.page import Live
 from vaebook.live.retraining import train_again, train_anchored, train_at_price, train_to_tell
+from vaebook.live.simplex import simplex
 
 __all__ = [
     "BetaRun",
@@ -53,6 +54,7 @@ __all__ = [
     "pack",
     "pipeline",
     "shortest_ways",
+    "simplex",
     "tails",
     "train_again",
     "train_anchored",

@@ -18,6 +18,7 @@ import { LatentMap } from "./figures/latent_map.js";
 import { Pipeline } from "./figures/pipeline.js";
 import { Run } from "./figures/run.js";
 import { ShortestWays } from "./figures/shortest_ways.js";
+import { Simplex } from "./figures/simplex.js";
 import { Tails } from "./figures/tails.js";
 import { Trainer } from "./figures/trainer.js";
 import { Twins } from "./figures/twins.js";
@@ -40,6 +41,7 @@ const FIGURES = {
   "vaebook-pipeline": Pipeline,
   "vaebook-run": Run,
   "vaebook-shortest-ways": ShortestWays,
+  "vaebook-simplex": Simplex,
   "vaebook-tails": Tails,
   "vaebook-trainer": Trainer,
   "vaebook-twins": Twins,

@@ -75,6 +75,11 @@ const STYLE = `
 .vaebook-live-codebook .vaebook-live-side .vaebook-live-view { max-width: 8rem; }
 .vaebook-live-codebook .vaebook-live-handle { border-color: #d28015; border-radius: 3px; height: 34px; margin: -17px; width: 34px; }
 .vaebook-live-codebook .vaebook-live-facts { grid-template-columns: minmax(0, 1fr) auto; justify-content: stretch; }
+.vaebook-live-simplex { --main: 1.35fr; }
+.vaebook-live-simplex > .vaebook-live-dials { --dial: 18rem; }
+.vaebook-live-simplex .vaebook-live-dial > span { min-width: 7rem; }
+.vaebook-live-simplex .vaebook-live-facts { font-size: 0.9rem; grid-template-columns: minmax(0, 1fr) auto; justify-content: stretch; }
+.vaebook-live-simplex .vaebook-live-cut { aspect-ratio: 1.35; }
 .vaebook-live-drawing { --main: 1fr; }
 .vaebook-live-drawing > .vaebook-live-pictures { --across: 2; grid-column: 1; }
 .vaebook-live-prior { --main: 1.35fr; }
