@@ -58,7 +58,7 @@ CELLS = [
     *(f"widgets[{name!r}].z = {place}" for name, place in PLACES.items()),
     "from gallery import with_kernel\nkernels = with_kernel()\nkernels['train']",
     "kernels['chains']",
-    *(f"kernels[{name!r}]" for name in ("evidence", "islands", "anchors", "price", "own")),
+    *(f"kernels[{name!r}]" for name in ("evidence", "islands", "anchors", "price", "tell", "own")),
     READ,
 ]
 
