@@ -155,7 +155,9 @@ def rows(
         for name in report.assignment.written:
             if report.status != "missing":
                 papers = ", ".join(paper.name for paper in report.papers)
-                what = "yes" if name in report.found.answers else papers or "no proof found"
+                pictures = "a picture" if report.found.images.get(name) else ""
+                what = papers or pictures or "no proof found"
+                what = "yes" if name in report.found.answers else what
                 if name in report.earlier:
                     what += "; not the answer that has these points"
                 found[report.student, name] = {"found": what}

@@ -86,15 +86,20 @@ class Assignment:
         return {names[names.index(answer) - 1]: answer for answer in self.written}
 
     @functools.cached_property
-    def questions(self) -> dict[str, str]:
-        """What a written answer answers: the last text before it."""
+    def asked(self) -> dict[str, str]:
+        """The cell that asks for a written answer: the last text before it."""
         found, text = {}, ""
         for name, cell in self.cells.items():
             if name in self.written:
                 found[name] = text
             elif cell.cell_type == "markdown":
-                text = str(cell.source)
+                text = name
         return found
+
+    @functools.cached_property
+    def questions(self) -> dict[str, str]:
+        """What a written answer answers."""
+        return {name: str(self.cells[text].source) for name, text in self.asked.items()}
 
     @functools.cached_property
     def rubrics(self) -> dict[str, str]:

@@ -102,7 +102,7 @@ def feedback(report: Any) -> str:
         items = "".join(f"<li>{html.escape(remark)}" for remark in remarks)
         parts.append(f"<h2>Remarks</h2><ul>{items}</ul>")
     for name in report.assignment.written:
-        if name not in found.answers and name not in report.marks:
+        if not (name in report.marks or found.answers.get(name) or found.images.get(name)):
             continue
         mark = f"{report.marks[name]:g}" if name in report.marks else "not yet marked"
         comment = html.escape(report.comments.get(name, ""))

@@ -365,7 +365,8 @@ def _checked(place: str, found: list[tuple[str, Person]]) -> dict[str, Person]:
     for where, person in found:
         key = person.student or person.login or person.sid or person.email or person.canvas
         key = unicodedata.normalize("NFC", key or person.full_name).strip()
-        if not key or re.search(r"[/\\\x00-\x1f\x7f]", key) or key.startswith("."):
+        wrong = re.search(r"[/\\\x00-\x1f\x7f]", key) or key.startswith(".")
+        if not key or wrong or len(key.encode()) > 200:
             raise ValueError(f"{place}, {where}: student must be a name or an id, got {key!r}")
         if key in checked:
             raise ValueError(f"{place}, {where}: {key} is there already")

@@ -10,6 +10,7 @@ import ast
 import base64
 import contextlib
 import datetime
+import difflib
 import functools
 import io
 import json
@@ -19,6 +20,7 @@ import stat
 import time
 import unicodedata
 import urllib.parse
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -36,6 +38,7 @@ _LARGEST = 20 * 2**20  # bytes of a file
 _LARGEST_ZIP = 200 * 2**20  # and of all in a student's zip
 _MOST_FILES = 10_000  # in a student's zip
 _DEEPEST = 20  # folders within each other
+_LONGEST = 200  # bytes of a name, of which folders are made
 _SKIPPED = {".ipynb_checkpoints", "__MACOSX", ".DS_Store", ".git", "Thumbs.db", "desktop.ini"}
 # lastfirst_12345_67890_1_elbo.ipynb, with LATE after the name of who is late
 _CANVAS = re.compile(r"(?P<student>[^_]+)(?P<late>_LATE)?_(?P<number>\d+)_\d+_(?P<file>.+)")
@@ -189,7 +192,12 @@ def _by_student(entries: list[Entry], around: str) -> tuple[dict[str, Student], 
         if path.name == first and match is None and load is not None:
             strays.append(f"{_plain(first)} lies in no student's folder")
             continue
-        key = (_plain(name), match["number"] if match else "")
+        name = _plain(name)
+        if name in ("", ".", "..") or len(name.encode()) > _LONGEST:
+            if (said := f"{name[:50]!r} is no name for a student") not in strays:
+                strays.append(said)
+            continue
+        key = (name, match["number"] if match else "")
         student = found.setdefault(key, Student(key[0]))
         student.places.add(str(PurePosixPath(around, first)))
         if load is None:
@@ -251,6 +259,8 @@ def _unpack(student: Student, zipped: File, data: bytes) -> None:
     """
     left = _LARGEST_ZIP
     entries = [entry for entry in _zip(data) if entry[1] and not _is_skipped(entry[0])]
+    if not entries:
+        raise ValueError("there is nothing in it")
     if len(entries) > _MOST_FILES:
         raise ValueError(f"it holds more than {_MOST_FILES} files")
     for path, load, when in entries:
@@ -349,8 +359,9 @@ def read(file: File) -> NotebookNode:
         ValueError: when it is no notebook.
     """
     try:
-        text = file.data.decode("utf-8-sig", errors="replace")
-        notebook = nbformat.reads(text, as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of copied cells that have one number
+            notebook = nbformat.reads(_with_metadata(file.data), as_version=4)
         for cell in notebook.cells:
             source = "".join(cell.source).replace("\r\n", "\n").replace("\r", "\n")
             cell.source = source.encode("utf-8", "replace").decode()
@@ -361,6 +372,16 @@ def read(file: File) -> NotebookNode:
         reason = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()[:200]
         raise ValueError(f"{file.name} is no notebook that can be read: {reason}") from None
     return notebook
+
+
+def _with_metadata(data: bytes) -> str:
+    """A notebook's JSON, with empty metadata where an editor has left them out."""
+    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
+    notebook = json.loads(text.lstrip("\ufeff"))
+    for part_ in (notebook, *notebook.get("cells", ())):
+        part_.setdefault("metadata", {})
+    return json.dumps(notebook)
 
 
 @dataclass
@@ -400,7 +421,8 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
     A cell is known by its grade_id; without one by its first line, or by the function that it
     defines. All code of the student runs, in order; a cell nobody has filled in is left out when
     another one holds its functions. An answer in words is what stands between its heading and the
-    next cell of the master.
+    next cell of the master, or was typed below its question. Where there is none, it is all that
+    the student has written elsewhere: whether that is one, a person sees.
     """
     found = Found()
     names = [_name(cell, assignment) for cell in notebook.cells]
@@ -415,6 +437,8 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
     ]
     defined = {name for source in written_by_student for name in _defines(source)}
     zone = ""  # the written answer whose place this is
+    asks = {text: question for question, text in assignment.asked.items()}
+    elsewhere: list[tuple[str, list[str]]] = []
     lacking = [name for name in assignment.given if name not in names]
     found.cells += [(name, assignment.cells[name].source) for name in lacking]
     for position, (cell, name) in enumerate(zip(notebook.cells, names, strict=True), 1):
@@ -425,10 +449,16 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
             zone = assignment.headings.get(name, name if name in assignment.written else "")
         if cell.cell_type != "code":
             question = name if name in assignment.written else zone if not name else ""
+            if name and not question:
+                source, is_only_more = _typed(source, wanted[name])
+                question = asks.get(name, "") if is_only_more else ""
             if question:
                 found.answer(question, source, _pasted(cell))
-            elif not name and _DEFINES_MACROS.search(source):
+                continue
+            if not name and _DEFINES_MACROS.search(source):
                 found.definitions.append(source)
+            if source.strip():
+                elsewhere.append((source, _pasted(cell)))
             continue
         if zone:
             found.images.setdefault(zone, []).extend(_saved_pictures(cell))
@@ -461,9 +491,25 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
         if cell.cell_type == "code" and name not in seen and not _defines(cell.source) & defined
     ]
     found.remarks += [f"{name} is missing" for name in missing]
-    found.remarks += [f"{q}: nothing found" for q in assignment.written if q not in found.answers]
     found.n_filled = len(defined & assignment.functions) + len(found.answers)
+    for question in (q for q in assignment.written if q not in found.answers):
+        found.remarks.append(f"{question}: nothing found")
+        if elsewhere:
+            found.remarks[-1] += " in its place; shown is what stands elsewhere"
+            found.answer(question, "*Elsewhere in the notebook:*")
+        for text, images in elsewhere:
+            found.answer(question, text, images)
     return found
+
+
+def _typed(source: str, original: str) -> tuple[str, bool]:
+    """What a text of the master's has beyond its own lines, and whether it lacks none of these."""
+    before, after = (text.rstrip().split("\n") for text in (original, source))
+    if len(after) > 2_000:  # a comparison would take for ever
+        return source, False
+    changes = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    more = [line for tag, _, _, a, b in changes if tag != "equal" for line in after[a:b]]
+    return "\n".join(more).strip(), all(tag in ("equal", "insert") for tag, *_ in changes)
 
 
 def _name(cell: NotebookNode, assignment: Assignment) -> str:
@@ -499,6 +545,9 @@ def _defines(source: str) -> set[str]:
     return names
 
 
+_SHOW = ("display", "HTML", "Latex", "Markdown", "Math")
+
+
 def _words(source: str) -> str | None:
     """What stands in a cell of code that has no code in it, as where its kind was changed."""
     lines = [line.strip() for line in source.split("\n") if line.strip()]
@@ -506,13 +555,26 @@ def _words(source: str) -> str | None:
         return "\n".join(re.sub(r"^\s*# ?", "", line) for line in source.split("\n"))
     if lines and all(line.startswith(("- ", "* ", "+ ")) for line in lines):
         return source  # a list, that Python would take for signs
+    if lines and re.fullmatch(r"%%(markdown|latex|html)\b.*", lines[0], re.I):
+        return source.strip().partition("\n")[2]
     try:
         body = ast.parse(TransformerManager().transform_cell(source)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return source
-    values = [node.value for node in body if isinstance(node, ast.Expr)]
-    texts = [v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)]
-    return "\n\n".join(texts) if len(texts) == len(body) else None
+    body = [node for node in body if not isinstance(node, (ast.Import, ast.ImportFrom))]
+    texts = [_shown(node.value) if isinstance(node, ast.Expr) else None for node in body]
+    known = [text for text in texts if text is not None]
+    return "\n\n".join(known) if known and len(known) == len(body) else None
+
+
+def _shown(value: ast.expr) -> str | None:
+    """The text of a text, or of a call that does nothing but show one."""
+    if isinstance(value, ast.Constant):
+        return value.value if isinstance(value.value, str) else None
+    if isinstance(value, ast.Call) and len(value.args) == 1 and not value.keywords:
+        name = ast.unparse(value.func).rpartition(".")[2]
+        return _shown(value.args[0]) if name in _SHOW else None
+    return None
 
 
 # ---------------------------------------------------------------------------------------------

@@ -898,6 +898,31 @@ def test_a_damaged_zip_is_refused_by_name_and_the_others_are_read(
     assert whole or len(found["bob"].files) == 1
 
 
+@pytest.mark.parametrize(
+    "name",
+    [" ", "..", ".._12_34_5_beta.ipynb", "._1_assignsubmission_file_", "a" * 201, "é" * 101],
+)
+def test_a_name_that_can_be_no_folder_is_refused_and_the_others_are_graded(
+    name: str, tmp_path: Path, grade: Grade, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hand_in(tmp_path / "ada.ipynb")
+    with zipfile.ZipFile(tmp_path / "in", "w") as archive:
+        for path in (name if name.endswith(".ipynb") else f"{name}/5_beta.ipynb", "ada/x.ipynb"):
+            archive.write(tmp_path / "ada.ipynb", path)
+    assert list(grade()) == [("ada", "5_beta")]
+    assert [path.name for path in (tmp_path / "grades" / "feedback").iterdir()] == ["ada"]
+    assert not list((tmp_path / "grades").glob("5_beta*"))
+    assert "NOT GRADED" in capsys.readouterr().out
+
+
+def test_a_zip_with_nothing_in_it_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "ada").mkdir()
+    with zipfile.ZipFile(tmp_path / "ada" / "a.zip", "w") as archive:
+        archive.writestr("__MACOSX/._5_beta.ipynb", "")
+    students, _ = submissions.collect(tmp_path)
+    assert students["ada"].refused == ["a.zip is no zip that can be read: there is nothing in it"]
+
+
 def test_a_zip_that_grows_without_end_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "in" / "ada" / "bomb.zip"
     path.parent.mkdir(parents=True)
@@ -984,6 +1009,10 @@ def test_a_label_stands_once_among_the_answers_of_a_student() -> None:
         ('"""Let $x$ be."""', "Let $x$ be.", False),
         ("Let $x$ be. Then $y$.", "Let $x$ be. Then $y$.", False),
         ("- one\n- two", "- one\n- two", False),
+        ("%%markdown\nLet $x$ be.", "Let $x$ be.", False),
+        ("%%latex\nLet $x$ be.", "Let $x$ be.", False),
+        ("from IPython.display import Markdown\nMarkdown(r'Let $x$ be.')", "Let $x$ be.", False),
+        ("display(IPython.display.Math('x'))", "x", False),
         ("x = 3", "```\nx = 3\n```", True),
     ],
 )
@@ -1005,13 +1034,76 @@ def test_an_answer_that_was_made_a_cell_of_code_is_found(
 
 
 @pytest.mark.parametrize(
-    "source", ["%timeit 1", "!ls", "x?", "files = !ls", "display(1)", "2 + 2"]
+    "source",
+    ["%timeit 1", "!ls", "x?", "files = !ls", "display(1)", "2 + 2", "import os", "print('x')"],
 )
 def test_code_below_a_question_is_no_answer(source: str) -> None:
     notebook = copy.deepcopy(BETA.notebook)
     place = next(i for i, c in enumerate(notebook.cells) if masters.grade_id(c) == PROOF)
     notebook.cells[place] = nbformat.v4.new_code_cell(source)
     assert PROOF not in submissions.part(notebook, BETA).answers
+
+
+QUESTION = BETA.asked[PROOF]
+
+
+@pytest.mark.parametrize("strip", [False, True], ids=["named", "without metadata"])
+@pytest.mark.parametrize("at", [0, 5, 100])
+def test_a_proof_that_stands_elsewhere_is_shown_though_nobody_knows_that_it_is_one(
+    at: int, strip: bool
+) -> None:
+    notebook = masters.release(BETA)
+    notebook.cells.insert(at, nbformat.v4.new_markdown_cell("Let $x$ be."))
+    for cell in notebook.cells if strip else []:
+        cell.metadata = {}
+    found = submissions.part(notebook, BETA)
+    assert "Let $x$ be." in found.answers[PROOF]
+    assert any(PROOF in remark and "elsewhere" in remark for remark in found.remarks)
+    assert found.n_filled == 0
+    # Beside a proof in its place it is a note.
+    place = next(i for i, c in enumerate(notebook.cells) if c.source == masters.ANSWER)
+    for cell in notebook.cells[place:]:
+        cell.source = "There it is." if cell.source == masters.ANSWER else cell.source
+    assert submissions.part(notebook, BETA).answers[PROOF] == "There it is."
+
+
+@pytest.mark.parametrize("strip", [False, True], ids=["named", "without metadata"])
+def test_an_answer_that_was_typed_below_its_question_in_the_same_cell_is_found(
+    strip: bool,
+) -> None:
+    notebook = masters.release(BETA)
+    (cell,) = [c for c in notebook.cells if masters.grade_id(c) == QUESTION]
+    cell.source += "\n\nLet $x$ be:\n\n$$\nx = 1\n$$"
+    for cell in notebook.cells if strip else []:
+        cell.metadata = {}
+    found = submissions.part(notebook, BETA)
+    assert found.answers[PROOF] == "Let $x$ be:\n\n$$\nx = 1\n$$"
+    assert found.n_filled == 1
+
+
+def test_a_question_of_another_edition_of_the_book_is_no_answer() -> None:
+    notebook = masters.release(BETA)
+    (cell,) = [c for c in notebook.cells if masters.grade_id(c) == QUESTION]
+    cell.source = cell.source.replace(".", "!")
+    assert submissions.part(notebook, BETA).n_filled == 0
+
+
+def test_a_picture_in_place_of_a_proof_is_said_and_handed_back(
+    tmp_path: Path, grade: Grade
+) -> None:
+    notebook = masters.release(BETA)
+    place = next(i for i, c in enumerate(notebook.cells) if masters.grade_id(c) == PROOF)
+    picture = nbformat.v4.new_code_cell("Image('proof.png')")
+    data = {"image/png": "iVBORw0KGgo="}
+    picture.outputs = [nbformat.v4.new_output("display_data", data=data)]
+    notebook.cells.insert(place + 1, picture)
+    (tmp_path / "in" / "ada").mkdir(parents=True)
+    nbformat.write(notebook, tmp_path / "in" / "ada" / "5_beta.ipynb")
+    grade(SET)
+    (line,) = [r for r in rows(tmp_path / "grades" / "written.csv") if r["question"] == PROOF]
+    assert line["found"] == "a picture"
+    page = tmp_path / "grades" / "feedback" / "ada" / "5_beta.html"
+    assert data["image/png"] in page.read_text(encoding="utf-8")
 
 
 SHOWN = {"proof.pdf": PDF, "photo.JPG": b"\xff\xd8\xff", "draw.svg": b"<?xml?><svg/>"}
