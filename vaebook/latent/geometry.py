@@ -627,7 +627,8 @@ def _frame(decode: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, Tenso
 
     Columns for directions that the decoder ignores are zero.
     """
-    jacobian = double(_jacobian(decode, z)).permute(1, 2, 0)
+    # Rows of one memory, as `expand` makes them, can't be duals.
+    jacobian = double(_jacobian(decode, z.contiguous())).permute(1, 2, 0)
     values, axes = torch.linalg.eigh(jacobian.mT @ jacobian)
     used = values > 10 * torch.finfo(z.dtype).eps * values[:, -1:]
     sizes = torch.where(used, values, 0).sqrt()
