@@ -402,8 +402,10 @@ def transport(decode: Callable[[Tensor], Tensor], paths: Tensor, v: Tensor) -> T
     From one vertex to the next a vector goes by the isometry of both tangent spaces that is
     nearest to the orthogonal projection,
 
-    .. math:: v_{t+1} = R_{t+1}^{-1}\, U W^\top R_t\, v_t, \qquad
-        J_t = Q_t R_t, \quad Q_{t+1}^\top Q_t = U S W^\top,
+    .. math::
+
+        v_{t+1} &= R_{t+1}^{-1}\, U W^\top R_t\, v_t, \\
+        J_t = Q_t R_t, &\quad Q_{t+1}^\top Q_t = U S W^\top,
 
     with orthonormal columns in Q and the right side a singular value decomposition. It keeps
     lengths and angles among the images, and tends to Levi-Civita's parallel transport as the path
