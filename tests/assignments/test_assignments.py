@@ -16,6 +16,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
 
 import bank
@@ -265,6 +266,31 @@ def test_a_wrong_answer_loses_nothing_else(answer: bank.Answer) -> None:
     assert set(bank.errors(answer, exam, SEED, others).values()) <= {""}
 
 
+def going_back(kinds: list[str]) -> Any:
+    """A diagnosis by what the state of a generator tells of its last draws."""
+    drawn: list[str] = []
+
+    def diagnose(sampler: Any, rng: np.random.Generator) -> str:
+        for steps in range(10) if not drawn else ():
+            before = np.random.PCG64()
+            before.state = rng.bit_generator.state
+            guess = np.random.Generator(before.advance(-steps)).permutation(kinds)
+            if before.state["state"] == rng.bit_generator.state["state"]:
+                drawn.extend(map(str, guess))
+                break
+        return drawn.pop(0)
+
+    return diagnose
+
+
+def test_the_generator_that_is_handed_to_a_student_does_not_tell_the_answer() -> None:
+    exam, kinds = MASTERS["3_pcn"].exam, ["correct", "repeats", "ratio"]
+    errors = [
+        exam.judge("pcn-diagnose-3", seed, {"diagnose": going_back(kinds)}) for seed in range(8)
+    ]
+    assert sum(not error for error in errors) <= 1  # which is luck
+
+
 @pytest.mark.parametrize("answer", bank.RIGHT, ids=lambda a: a.name)
 def test_a_right_answer_in_another_style_scores_all_points(answer: bank.Answer) -> None:
     assert failed(answer.assignment, solved(answer.assignment, answer.code)) == set()
@@ -468,6 +494,10 @@ KL = code("1_elbo", "elbo-kl")
         KL + "\nget_ipython().run_line_magic('whos', '')",
         KL.replace("    ### BEGIN", "    display(mu); print(mu)\n    ### BEGIN"),
         "from __future__ import annotations\n" + KL,
+        "%conda install nothing\n%mamba install nothing\n" + KL,
+        "import faulthandler, sys\nfaulthandler.enable()\nsys.stdout.encoding.lower()\n" + KL,
+        "import subprocess, sys\nsubprocess.run(['true'], stdout=sys.stdout, check=True)\n" + KL,
+        "import matplotlib\nmatplotlib.use('TkAgg')\nmatplotlib.pyplot.figure()\n" + KL,
         "kl_standard = lambda mu, logvar: 0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).sum(1)",
     ],
     ids=lambda source: source.replace(KL, "KL")[:30],
@@ -475,6 +505,13 @@ KL = code("1_elbo", "elbo-kl")
 def test_what_runs_in_jupyter_keeps_its_marks(source: str) -> None:
     notebook = answered("1_elbo", {"elbo-kl": source})
     assert failed("1_elbo", notebook) & {"elbo-kl-1", "elbo-kl-2", "elbo-kl-3"} == set()
+
+
+def test_a_module_that_a_cell_has_written_can_be_imported() -> None:
+    notebook = answered("1_elbo", {"elbo-kl": "from helper import kl_standard"})
+    module = nbformat.v4.new_code_cell("%%writefile helper.py\nimport numpy as np\n" + KL)
+    notebook.cells.insert(0, module)
+    assert failed("1_elbo", notebook) == set()
 
 
 def test_a_syntax_error_costs_its_own_part_only() -> None:
@@ -735,6 +772,18 @@ def test_odd_metadata_and_odd_characters_are_read() -> None:
         "a = 1\n",
         "b = 1",
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_notebook_that_lacks_all_metadata_is_read_in_any_unicode(encoding: str) -> None:
+    notebook = json.loads(nbformat.writes(BETA))
+    for part in (notebook, *notebook["cells"]):
+        del part["metadata"]
+    data = json.dumps(notebook).encode(encoding)
+    found = submissions.part(
+        submissions.read(submissions.File("x.ipynb", data, 0.0)), MASTERS["5_beta"]
+    )
+    assert found.n_filled == len(MASTERS["5_beta"].functions) + len(MASTERS["5_beta"].written)
 
 
 @pytest.fixture(scope="module")
