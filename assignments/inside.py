@@ -36,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from wire import Closed, Line, Peer, TimeUp, hide
 
 LONGEST_OUTPUT = 4_000  # characters of a cell that go into the feedback
+_INSTALL = ("conda", "mamba", "micromamba", "pip", "uv")  # there is no network to do it
 SHARED = Path("/dev/shm")
 
 
@@ -118,10 +119,19 @@ def _shell() -> Any:
     shell.showtraceback = shell.showsyntaxerror = lambda *_, **__: None
     # A figure is drawn to no window whatever a cell asks for.
     shell.enable_matplotlib = shell.enable_gui = lambda *_, **__: ("agg", "agg")
+    with contextlib.suppress(ImportError):
+        import matplotlib
+        import matplotlib.pyplot as plt
+
+        plt.switch_backend("agg")
+        for module, name in ((matplotlib, "use"), (plt, "switch_backend")):
+            setattr(module, name, lambda *_, **__: None)
     run = shell.run_line_magic
 
     def run_line_magic(name: str, line: str, _stack_depth: int = 1) -> Any:
-        """Leave out what is a command of an extension of the student's own."""
+        """Leave out what installs something, or is of an extension of the student's own."""
+        if name in _INSTALL:
+            return None
         with contextlib.suppress(UsageError, ImportError):
             return run(name, line, _stack_depth=_stack_depth + 1)
 
@@ -163,6 +173,7 @@ def _settle(limits: Any) -> None:
     """Limit memory, processes and files; no input, and no output but what is kept of it."""
     os.setsid()
     os.chdir(os.environ["HOME"])
+    sys.path.insert(0, "")  # a file that a cell writes can be imported
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -216,7 +227,13 @@ def _run_cell(line: Line, shell: Any, name: str, source: str, limits: Any) -> No
 
 
 class _Printed(io.StringIO):
-    """What is printed, as far as anyone will read it."""
+    """What is printed, as far as anyone will read it, and a file as in a kernel."""
+
+    encoding = "UTF-8"
+
+    def fileno(self) -> int:
+        """Of the real output, which leads nowhere."""
+        return 1
 
     def write(self, text: str) -> int:
         if self.tell() < LONGEST_OUTPUT:
