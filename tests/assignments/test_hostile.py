@@ -19,6 +19,7 @@ import pytest
 
 import masters
 import sandbox
+import wire
 
 pytestmark = pytest.mark.slow
 
@@ -171,6 +172,17 @@ def test_a_trick_earns_nothing(code: str) -> None:
     errors = run(code, limits=replace(LIMITS, clock=5.0)).errors
     assert errors["beta-rate-1"]
     assert errors["beta-rate-2"]
+
+
+def test_an_answer_of_more_values_than_there_are_is_not_unpacked() -> None:
+    here, there = socket.socketpair()
+    answer: dict[str, Any] = {"result": [[]] * (wire.MOST + 2)}  # many times that in memory
+    sender = threading.Thread(target=wire.Line(there).send, args=[answer])
+    sender.start()
+    with here, there:
+        with pytest.raises(wire.Closed, match="values"):
+            wire.Line(here).receive()
+        sender.join()
 
 
 @walled
