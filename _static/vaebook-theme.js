@@ -69,11 +69,13 @@
     };
     const ems = (row) => row.offsetWidth / parseFloat(getComputedStyle(row).fontSize);
     const formulas = ".bd-article mjx-container:not([display=true]) > mjx-math";
-    for (const math of [...document.querySelectorAll(formulas)].filter((m) => ems(m) > 10)) {
+    const long = [...document.querySelectorAll(formulas)].filter((math) => ems(math) > 10);
+    for (const math of long) {
       math.closest("span.math")?.classList.add("vaebook-breaks");
       math.replaceChildren(...parts(math, 0));
-      for (const row of math.children) if (ems(row) > 14) row.replaceWith(...parts(row, 1));
     }
+    const wide = long.flatMap((math) => [...math.children]).filter((row) => ems(row) > 14);
+    for (const row of wide) row.replaceWith(...parts(row, 1));
   }
 
   // What needs a kernel starts the notebook of its page, where the page's own button does.
