@@ -5,8 +5,8 @@
 A row is about one prior of one seed. All models are 784-64-32-D MLP VAEs with the mirrored decoder
 on the same 20,000 binarised images of MNIST, ten epochs, ten seeds in the plane and five in 16
 dimensions. Trained `along` with encoder and decoder are N(0, I), a mixture of 50 diagonal normals,
-a VampPrior of 50 pseudo-inputs and a spline flow. Mixture and VampPrior are trained `faster` as
-well, for five seeds: their own parameters at ten times the rate of the networks. Fitted
+a VampPrior of 50 pseudo-inputs and a spline flow. In 16 dimensions mixture and VampPrior are
+trained `faster` as well: their own parameters at ten times the rate of the networks. Fitted
 `after`wards, to the codes of the model with N(0, I), whose encoder and decoder stay, are one
 Gaussian, mixtures of 10 and 50 (expectation maximisation on one draw per code), a VampPrior of 50
 and a flow (on fresh draws in each epoch). In the plane, for five seeds, priors are also made of
@@ -77,7 +77,8 @@ Two more, written down before this run:
    and 1, 3 and 10 (mixture) on the validation images of seeds 10 and 11, which are not of the
    study. There ten times was better by 1.9 and 3.2 nats for the mixture in 16 dimensions, not so
    for the VampPrior, and worse in the plane by .6 to 1.8, so that it is expected for the first
-   only.
+   only. For want of time the plane was left out, once two of its rows were seen: at ten times the
+   rate the mixture of seed 4 has as much evidence, the VampPrior 11 nats less.
 
 The control: N(0, I) of one seed minus that of the next. A difference between two models trained
 along that is not clearly larger than these is one that another seed could have made.
@@ -362,7 +363,7 @@ def points() -> list[dict[str, Any]]:
     blocks = [
         *((dim, seed, main) for dim, seed in models + others),
         *((2, seed, fewer) for seed in half),
-        *((dim, seed, faster) for dim, seed in reversed(models)),
+        *((16, seed, faster) for seed in reversed(half)),
     ]
     return [
         {"dim": dim, "seed": seed, "prior": prior, "way": way, "codes": codes}
