@@ -306,3 +306,40 @@ def test_the_intervals_of_the_study_are_those_of_its_rows() -> None:
     ]
     expected = stats.t.interval(0.95, len(gaps) - 1, sum(gaps) / len(gaps), stats.sem(gaps))
     assert study.summary["mixture_beats_learned_16"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_intervals_of_the_controls_are_those_of_their_rows() -> None:
+    study = tables.load("latent_diffusion")
+    rows = study.where(part="longer")
+    assert [row["seed"] for row in rows] == [0, 1, 2]
+    gaps = {
+        "longer_mixture_16": [
+            min(row["frechet"]["longer"].values()) - row["frechet"]["mixture"] for row in rows
+        ],
+        "longer_helps_16": [
+            min(row["frechet"]["learned"].values()) - min(row["frechet"]["longer"].values())
+            for row in rows
+        ],
+    }
+    for dim in (2, 8, 20):
+        there = [row["frechet"] for row in study.where(part="others", dim=dim)]
+        assert len(there) == 3
+        for row in there:
+            assert row["images"] < row["floor"] < row["normal"]
+        gaps[f"others_mixture_{dim}"] = [
+            min(row["sde"], row["ode"]) - row["mixture"] for row in there
+        ]
+    for name, values in gaps.items():
+        expected = stats.t.interval(0.95, 2, sum(values) / 3, stats.sem(values))
+        assert study.summary[name] == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+def test_the_denoisers_of_the_control_learn_the_same_codes_and_are_seen_with_the_same_noise() -> (
+    None
+):
+    study = tables.load("latent_diffusion")
+    at_most_noise = study.about["ratios"].index(-2.0)
+    for row in study.where(part="longer"):
+        losses = [row[f"loss_{name}"][at_most_noise] for name in ("mixture", "learned", "longer")]
+        # Where nearly all is noise every decent field has the loss of the noise that was drawn.
+        assert max(losses) - min(losses) < 0.01
