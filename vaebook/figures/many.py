@@ -145,7 +145,7 @@ def pairs(
         figure.update_xaxes(title_text=axes[k], row=n, col=k + 1)
         figure.update_yaxes(title_text=axes[k + 1], row=k + 1, col=1)
     corner = {"x": 1, "xanchor": "right", "y": 1, "yanchor": "top", "itemsizing": "constant"}
-    figure.update_layout(legend=corner | {"orientation": "v"})
+    figure.update_layout(legend=corner | {"orientation": "v", "tracegroupgap": 0})
     return describe(figure, alt, aspect=1.0, max_width=640)
 
 
@@ -235,7 +235,7 @@ def film(
     still = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
     playing = still | {"frame": {"duration": max(60, 6000 // len(shots))}}
     # The legend stands above the figure, in two rows on a phone, and the button above the legend.
-    above = 6 if figure.layout.showlegend is False else 46
+    above = 6 if figure.layout.showlegend is False else 62
     shown = go.Figure(figure)
     shown.update_layout(margin_t=max(figure.layout.margin.t or 0, 36 + above))
     described = describe(shown, alt, aspect=aspect, max_width=max_width)
