@@ -203,6 +203,15 @@ def test_a_self_check_stands_between_summary_and_exercises(path: Path) -> None:
     assert any(question.numeric for question in FOUND[path.stem])
 
 
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_reader_is_asked_twice_or_more_what_will_be_seen(path: Path) -> None:
+    asked = re.findall(
+        r"^```\{admonition\} Predict\n:class: tip\n(.*?)^```$", prose(path), re.M | re.S
+    )
+    assert len(asked) >= 2
+    assert all("?" in box for box in asked)
+
+
 @each
 def test_a_question_has_one_right_answer_among_several_with_a_reason_each(
     question: Question,
