@@ -7,7 +7,7 @@ As in :mod:`vaebook.figures.plots`, a function draws what it is given, class k i
 __all__ = ["class_violins", "film", "pairs", "parallel"]
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from vaebook.figures.pictures import Array, Texts, read_classes, read_numbers, read_texts
-from vaebook.figures.plots import joined, name_of, violin
+from vaebook.figures.plots import STILL, dial, joined, name_of, violin
 from vaebook.figures.renderer import CATEGORICAL, Figure, describe, faded
 
 _SIDE_BY_SIDE = 6  # dimensions of a pairs plot: more panels than 15 are too small on a phone
@@ -47,21 +47,19 @@ def class_violins(
         >>> list(figure.layout.xaxis.ticktext), list(figure.layout.yaxis.ticktext)
         (['0', '1'], ['z<sub>1</sub>', 'z<sub>2</sub>'])
     """
-    cloud, classes, texts, rows = _read(points, labels, names, columns)
-    kinds = np.unique(classes)
-    if (np.bincount(classes)[kinds] < 2).any():
+    cloud, groups, rows = _read(points, labels, names, columns)
+    if min(len(group.members) for group in groups) < 2:
         raise ValueError("labels must have each class twice or more, got one of a single point")
     low, high = float(cloud.min()), float(cloud.max())
     pitch = 1.05 * (high - low or 1.0)
     bases = -pitch * np.arange(len(rows))
     figure = go.Figure()
-    for place, kind in enumerate(kinds):
-        members = cloud[classes == kind].astype(float)
-        colour = CATEGORICAL[kind % len(CATEGORICAL)]
+    for place, (name, colour, found) in enumerate(groups):
+        members = found.astype(float)
         rings = [
             np.add(violin(members[:, j], place, (-1, 1)), [0, y]) for j, y in enumerate(bases)
         ]
-        shared = {"mode": "lines", "hoverinfo": "skip", "name": texts[place]}
+        shared = {"mode": "lines", "hoverinfo": "skip", "name": name}
         outline = {"color": colour, "width": 1}
         figure.add_trace(
             _line(rings, **shared, line=outline, fill="toself", fillcolor=faded(colour, 0.4))
@@ -76,10 +74,10 @@ def class_violins(
         middle = {"x": np.full(len(rows), place), "y": (bases + quartiles[1]).round(3)}
         figure.add_scatter(**middle, mode="markers", marker=dot, hoverinfo="skip")
     figure.update_xaxes(
-        tickvals=list(range(len(kinds))),
-        ticktext=texts,
+        tickvals=list(range(len(groups))),
+        ticktext=[group.name for group in groups],
         showgrid=False,
-        range=[-0.6, len(kinds) - 0.4],
+        range=[-0.6, len(groups) - 0.4],
     )
     edges = [float(bases[-1]) + low - 0.03 * pitch, high + 0.03 * pitch]
     figure.update_yaxes(tickvals=bases.round(4).tolist(), ticktext=rows, range=edges)
@@ -112,7 +110,7 @@ def pairs(
         >>> len(figure.data), figure.layout.xaxis2.title.text
         (6, 'z<sub>1</sub>')
     """
-    cloud, classes, texts, axes = _read(points, labels, names, columns)
+    cloud, groups, axes = _read(points, labels, names, columns)
     if not 3 <= len(axes) <= _SIDE_BY_SIDE:
         raise ValueError(f"points must have 3 to {_SIDE_BY_SIDE} dimensions, got {len(axes)}")
     n = len(axes) - 1
@@ -124,16 +122,14 @@ def pairs(
     size = 3.5 if len(cloud) < 1000 else 2.5
     for row in range(n):
         for column in range(row + 1):
-            for place, kind in enumerate(np.unique(classes)):
-                members = cloud[classes == kind]
-                colour = CATEGORICAL[kind % len(CATEGORICAL)]
+            for name, colour, members in groups:
                 figure.add_scatter(
                     x=members[:, column].round(2),
                     y=members[:, row + 1].round(2),
                     mode="markers",
                     marker={"size": size, "color": colour, "opacity": 0.7},
-                    name=texts[place],
-                    legendgroup=texts[place],
+                    name=name,
+                    legendgroup=name,
                     showlegend=row == column == 0,
                     hoverinfo="skip",
                     row=row + 1,
@@ -173,20 +169,13 @@ def parallel(
         >>> figure.data[1].y.tolist()  # their mean
         [1.0, 1.0, 1.0]
     """
-    cloud, classes, texts, axes = _read(points, labels, names, columns)
+    _, groups, axes = _read(points, labels, names, columns)
     if len(axes) < 2:
         raise ValueError("points must have 2 dimensions or more, got 1")
     across = np.arange(len(axes), dtype=float)
     figure = go.Figure()
-    for place, kind in enumerate(np.unique(classes)):
-        members = cloud[classes == kind]
-        colour = CATEGORICAL[kind % len(CATEGORICAL)]
-        shared = {
-            "mode": "lines",
-            "name": texts[place],
-            "legendgroup": texts[place],
-            "hoverinfo": "skip",
-        }
+    for name, colour, members in groups:
+        shared = {"mode": "lines", "name": name, "legendgroup": name, "hoverinfo": "skip"}
         thin = [np.stack([across, point], 1) for point in members]
         line = {"color": faded(colour, 0.35), "width": 1}
         figure.add_trace(_line(thin, **shared, line=line, showlegend=False))
@@ -232,8 +221,7 @@ def film(
         raise ValueError("frames must be two plotly frames or more")
     steps = read_texts(values, "values", len(shots), "frame")
     numbers = [str(t) for t in range(len(shots))]
-    still = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
-    playing = still | {"frame": {"duration": max(60, 6000 // len(shots))}}
+    playing = STILL | {"frame": {"duration": max(60, 6000 // len(shots))}}
     # The legend stands above the figure, in two rows on a phone, and the button above the legend.
     above = 6 if figure.layout.showlegend is False else 62
     shown = go.Figure(figure)
@@ -242,17 +230,9 @@ def film(
     described.frames = [
         go.Frame(shot, name=number) for shot, number in zip(shots, numbers, strict=True)
     ]
-    dial = {
-        "active": len(shots) - 1,
-        "currentvalue": {"prefix": f"{label} = "},
-        "steps": [
-            {"label": step, "method": "animate", "args": [[number], still]}
-            for number, step in zip(numbers, steps, strict=True)
-        ],
-    }
     play = {"label": "Play", "method": "animate", "args": [numbers, playing]}
     described.update_layout(
-        sliders=[dial],
+        sliders=[dial(steps, label, len(shots) - 1)],
         updatemenus=[
             {
                 "type": "buttons",
@@ -268,17 +248,28 @@ def film(
     return described
 
 
+class _Group(NamedTuple):
+    """The points [M, D] of a class."""
+
+    name: str
+    colour: str
+    members: NDArray[np.float32]
+
+
 def _read(
     points: Array, labels: Array, names: Texts | None, columns: Texts | None
-) -> tuple[NDArray[np.float32], NDArray[np.int64], list[str], list[str]]:
-    """The points, their classes, the name of each class that is there and of each dimension."""
+) -> tuple[NDArray[np.float32], list[_Group], list[str]]:
+    """The points, together and class by class, and the name of each dimension."""
     cloud = read_numbers(points, "points", "[N, D]")
     classes = read_classes(labels, "labels", len(cloud))
     known = None if names is None else read_texts(names, "names")
-    texts = [name_of(known, int(kind)) for kind in np.unique(classes)]
+    groups = [
+        _Group(name_of(known, int(k)), CATEGORICAL[k % len(CATEGORICAL)], cloud[classes == k])
+        for k in np.unique(classes)
+    ]
     if columns is None:
         columns = [f"z<sub>{j + 1}</sub>" for j in range(cloud.shape[1])]
-    return cloud, classes, texts, read_texts(columns, "columns", cloud.shape[1], "dimension")
+    return cloud, groups, read_texts(columns, "columns", cloud.shape[1], "dimension")
 
 
 def _line(lines: Sequence[NDArray[Any]], **style: Any) -> go.Scatter:

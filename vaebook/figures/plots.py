@@ -56,6 +56,8 @@ _MANY = 4000  # from here on a cloud of points is drawn by WebGL
 _SYMBOLS = ("circle", "diamond", "cross", "square", "x")
 _ENOUGH = 8
 _NAMED_OVER = 300  # of a cloud's CSS pixels on a phone, on which names must not meet
+# How a film shows a frame at once.
+STILL = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
@@ -352,7 +354,6 @@ def slider(
         raise ValueError(f"active must be less than {len(frames)}, the images, got {active}")
     height, width = frames.shape[-2:]
     pictures = [picture(frame[None, None], 0) for frame in frames]
-    jump = {"mode": "immediate", "frame": {"duration": 0}, "transition": {"duration": 0}}
     figure = go.Figure(
         data=[pictures[active]],
         frames=[go.Frame(data=[p], name=str(t)) for t, p in enumerate(pictures)],
@@ -361,18 +362,7 @@ def slider(
     figure.update_layout(
         title_text=title,
         margin={"l": 8, "r": 8, "t": 8, "b": 84},
-        sliders=[
-            {
-                "active": active,
-                "currentvalue": {"prefix": f"{label} = "},
-                "pad": {"t": 12},
-                "transition": {"duration": 0},
-                "steps": [
-                    {"label": step, "method": "animate", "args": [[str(t)], jump]}
-                    for t, step in enumerate(steps)
-                ],
-            }
-        ],
+        sliders=[dial(steps, label, active) | {"pad": {"t": 12}, "transition": {"duration": 0}}],
     )
     return describe(
         figure, alt, aspect=height / width, max_width=min(640, max(320, 240 * width // height))
@@ -608,6 +598,18 @@ def _apart(places: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDArray[n
         if not met:
             break
     return places
+
+
+def dial(steps: Sequence[str], label: str, active: int) -> dict[str, Any]:
+    """A slider over frames that are named by their numbers, with a word for each."""
+    return {
+        "active": active,
+        "currentvalue": {"prefix": f"{label} = "},
+        "steps": [
+            {"label": step, "method": "animate", "args": [[str(t)], STILL]}
+            for t, step in enumerate(steps)
+        ],
+    }
 
 
 def name_of(names: list[str] | None, label: int) -> str:
