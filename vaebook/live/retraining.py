@@ -357,8 +357,8 @@ def train_at_price(
     priced = _Priced(train, points, float(noise))
     first = widgets.beginning(choices)
     priced.run(priced.make(first), first)
-    drawn, build = priced.pictures, partial(_price_widgets, priced, choices)
-    return WithKernel(drawn, alt, build)
+    build = partial(_outcome_widgets, priced, choices, "train at this price")
+    return WithKernel(priced.pictures, alt, build)
 
 
 class _Priced:
@@ -449,36 +449,6 @@ def _ticks(most: float) -> list[float]:
     return [step * k for k in range(math.floor(most / step) + 2)]
 
 
-def _price_widgets(priced: _Priced, choices: widgets.Choices) -> Any:
-    import ipywidgets
-
-    dials, priced = widgets.dials(choices), copy(priced)  # later runs are of this display alone
-    curve, pairs, told = (ipywidgets.HTML() for _ in range(3))
-
-    def show() -> None:
-        (_, drawn), (words, url) = priced.pictures.items()
-        curve.value = widgets.picture(drawn, priced.alt())
-        pairs.value = widgets.picture(url, words)
-        told.value = priced.words()
-
-    def prepare() -> tuple[VAE, dict[str, Any]]:
-        settings = widgets.values(dials)
-        return priced.make(settings), settings
-
-    def train(made: tuple[VAE, dict[str, Any]], say: widgets.Say) -> str:
-        def follow(epoch: int) -> None:
-            say(f"epoch {epoch} of {_EPOCHS}")
-
-        priced.run(*made, follow)
-        show()
-        return f"trained for {_EPOCHS} epochs"
-
-    show()
-    button = widgets.runner("train at this price", prepare, train)
-    column = ipywidgets.VBox([*dials.values(), button, told])
-    return ipywidgets.HBox([column, ipywidgets.VBox([curve, pairs])])
-
-
 def train_to_tell(train: ImageSet, *, alt: str) -> WithKernel:
     """Train a small VAE with more latents or fewer, and see how well its codes tell the class.
 
@@ -512,7 +482,8 @@ def train_to_tell(train: ImageSet, *, alt: str) -> WithKernel:
     told = _Told(train)
     first = widgets.beginning(choices)
     told.run(told.make(first), first)
-    return WithKernel(told.pictures, alt, partial(_told_widgets, told, choices))
+    build = partial(_outcome_widgets, told, choices, "train and tell")
+    return WithKernel(told.pictures, alt, build)
 
 
 class _Told:
@@ -556,30 +527,38 @@ class _Told:
             ),
         }
 
+    def alt(self) -> str:
+        """The description of the codes."""
+        return "Codes of the images set aside, by class, in the two latents that vary most"
 
-def _told_widgets(told: _Told, choices: widgets.Choices) -> Any:
-    """Dials, a button and the table of all runs, beside the pictures of the last one."""
+    def words(self) -> str:
+        """A table of all runs."""
+        return widgets.table(self.rows)
+
+
+def _outcome_widgets(runs: _Priced | _Told, choices: widgets.Choices, words: str) -> Any:
+    """Dials, a button and what came of the runs, beside the pictures of the last one."""
     import ipywidgets
 
-    dials, told = widgets.dials(choices), copy(told)  # later runs are of this display alone
-    cloud, pairs, rows = (ipywidgets.HTML() for _ in range(3))
+    dials, runs = widgets.dials(choices), copy(runs)  # later runs are of this display alone
+    drawn, pairs, told = (ipywidgets.HTML() for _ in range(3))
 
     def show() -> None:
-        (_, drawn), (words, url) = told.pictures.items()
-        seen = "Codes of the images set aside, by class, in the two latents that vary most"
-        cloud.value, pairs.value = widgets.picture(drawn, seen), widgets.picture(url, words)
-        rows.value = widgets.table(told.rows)
+        (_, picture), (seen, url) = runs.pictures.items()
+        drawn.value = widgets.picture(picture, runs.alt())
+        pairs.value = widgets.picture(url, seen)
+        told.value = runs.words()
 
     def prepare() -> tuple[VAE, dict[str, Any]]:
         settings = widgets.values(dials)
-        return told.make(settings), settings
+        return runs.make(settings), settings
 
     def train(made: tuple[VAE, dict[str, Any]], say: widgets.Say) -> str:
-        told.run(*made, lambda epoch: say(f"epoch {epoch} of {_EPOCHS}"))
+        runs.run(*made, lambda epoch: say(f"epoch {epoch} of {_EPOCHS}"))
         show()
         return f"trained for {_EPOCHS} epochs"
 
     show()
-    button = widgets.runner("train and tell", prepare, train)
-    column = ipywidgets.VBox([*dials.values(), button, rows])
-    return ipywidgets.HBox([column, ipywidgets.VBox([cloud, pairs])])
+    button = widgets.runner(words, prepare, train)
+    column = ipywidgets.VBox([*dials.values(), button, told])
+    return ipywidgets.HBox([column, ipywidgets.VBox([drawn, pairs])])
