@@ -504,6 +504,9 @@ def _priors() -> dict[str, Callable[[], Call]]:
         "models.learned_priors.LearnedMixture.components": lambda: (
             learned_mixture().components, {}
         ),
+        "models.learned_priors.LearnedMixture.sample": lambda: (
+            learned_mixture().sample, draw() | {"labels": None}
+        ),
         "models.learned_priors.VampPrior": lambda: (
             learned_priors.VampPrior,
             {
@@ -512,6 +515,9 @@ def _priors() -> dict[str, Callable[[], Call]]:
             },
         ),
         "models.learned_priors.VampPrior.components": lambda: (vamp().components, {}),
+        "models.learned_priors.VampPrior.sample": lambda: (
+            vamp().sample, draw() | {"labels": None}
+        ),
         "models.learned_priors.VampPrior.pseudo_inputs": lambda: (
             partial(_property, vamp(), "pseudo_inputs"), {}
         ),

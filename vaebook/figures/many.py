@@ -222,11 +222,12 @@ def film(
     steps = read_texts(values, "values", len(shots), "frame")
     numbers = [str(t) for t in range(len(shots))]
     playing = STILL | {"frame": {"duration": max(60, 6000 // len(shots))}}
+    described = describe(figure, alt, aspect=aspect, max_width=max_width)
     # The legend stands above the figure, in two rows on a phone, and the button above the legend.
     above = 6 if figure.layout.showlegend is False else 62
-    shown = go.Figure(figure)
-    shown.update_layout(margin_t=max(figure.layout.margin.t or 0, 36 + above))
-    described = describe(shown, alt, aspect=aspect, max_width=max_width)
+    lacking = max(0, 36 + above - described.layout.margin.t)
+    described.layout.margin.t += lacking
+    described.layout.height += lacking
     described.frames = [
         go.Frame(shot, name=number) for shot, number in zip(shots, numbers, strict=True)
     ]
