@@ -3,17 +3,17 @@
     make experiment NAME=learned_priors
 
 A row is about one prior of one seed. All models are 784-64-32-D MLP VAEs with the mirrored decoder
-on the same 20,000 binarised images of MNIST, ten epochs, ten seeds in the plane and five in 16
-dimensions. Trained `along` with encoder and decoder are N(0, I), a mixture of 50 diagonal normals,
-a VampPrior of 50 pseudo-inputs and a spline flow. In 16 dimensions mixture and VampPrior are
-trained `faster` as well: their own parameters at ten times the rate of the networks. Fitted
-`after`wards, to the codes of the model with N(0, I), whose encoder and decoder stay, are one
-Gaussian, mixtures of 10 and 50 (expectation maximisation on one draw per code), a VampPrior of 50
-and a flow (on fresh draws in each epoch). In the plane, for five seeds, priors are also made of
-fewer codes: of 200 and 1,000 mixtures and VampPriors of 10 to 500, mixtures fitted to 5,000 draws
-in all, VampPriors on fresh draws; and the equal mixture of the `posteriors` themselves, of 50 as
-well. Fitted afterwards, pseudo-inputs start as images of the codes, with a tenth of noise; where
-they are more than the codes, an image begins several. Trained along, they start as noise.
+on the same 20,000 binarised images of MNIST, ten epochs, ten seeds. Trained `along` with encoder
+and decoder are N(0, I), a mixture of 50 diagonal normals, a VampPrior of 50 pseudo-inputs and a
+spline flow. Mixture and VampPrior are trained `faster` as well: their own parameters at ten times
+the rate of the networks. Fitted `after`wards, to the codes of the model with N(0, I), whose
+encoder and decoder stay, are one Gaussian, mixtures of 10 and 50 (expectation maximisation on one
+draw per code), a VampPrior of 50 and a flow (on fresh draws in each epoch). In the plane, for five
+seeds, priors are also made of fewer codes: of 200 and 1,000 mixtures and VampPriors of 10 to 500,
+mixtures fitted to 5,000 draws in all, VampPriors on fresh draws; and the equal mixture of the
+`posteriors` themselves, of 50 as well. Fitted afterwards, pseudo-inputs start as images of the
+codes, with a tenth of noise; where they are more than the codes, an image begins several. Trained
+along, they start as noise.
 
 The 10,000 test images are shuffled, since they are ordered, and cut in halves. From the second
 half come the held-out codes, and the images for evidence and ELBO, binarised once: 2,000 in the
@@ -103,7 +103,7 @@ from vaebook.models import VAE, Classifier, Codes
 from vaebook.models.learned_priors import Flow, VampPrior, fit_to_codes
 from vaebook.models.priors import FullNormal, Mixture, Prior
 from vaebook.recipes.book.data import MNIST_THIRD
-from vaebook.recipes.book.part6 import PRIOR_SEEDS, PRIORS
+from vaebook.recipes.book.part6 import PRIOR_DIMS, PRIOR_SEEDS, PRIORS
 from vaebook.tables import Experiment
 from vaebook.training import fit
 
@@ -353,9 +353,9 @@ def row(dim: int, seed: int, prior: str, way: str, codes: int) -> dict[str, Any]
 
 def points() -> list[dict[str, Any]]:
     """The table of the chapter before the rest; all of a seed before the next one."""
-    half = range(5)  # in both numbers of dimensions, before the others in the plane
-    models = [(dim, seed) for dim in PRIOR_SEEDS for seed in half]
-    others = [(2, seed) for seed in PRIOR_SEEDS[2] if seed not in half]
+    half = range(5)  # in both numbers of dimensions, before the others
+    models = [(dim, seed) for dim in PRIOR_DIMS for seed in half]
+    others = [(dim, seed) for dim in PRIOR_DIMS for seed in PRIOR_SEEDS if seed not in half]
     main = [(prior, "along", ALL_CODES) for prior in PRIORS]
     main += [(prior, "after", ALL_CODES) for prior in AFTER]
     fewer = [(prior, "after", n) for n, priors in FEWER.items() for prior in priors]
@@ -363,7 +363,7 @@ def points() -> list[dict[str, Any]]:
     blocks = [
         *((dim, seed, main) for dim, seed in models + others),
         *((2, seed, fewer) for seed in half),
-        *((16, seed, faster) for seed in reversed(half)),
+        *((dim, seed, faster) for dim in reversed(PRIOR_DIMS) for seed in reversed(PRIOR_SEEDS)),
     ]
     return [
         {"dim": dim, "seed": seed, "prior": prior, "way": way, "codes": codes}

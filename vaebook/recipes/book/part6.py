@@ -1,6 +1,6 @@
 """After N(0, I): priors that are learned."""
 
-__all__ = ["PRIORS", "PRIOR_SEEDS", "recipes"]
+__all__ = ["PRIORS", "PRIOR_DIMS", "PRIOR_SEEDS", "recipes"]
 
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +18,8 @@ from vaebook.recipes.recipe import Recipe
 
 PART = "VI. After N(0, I)"
 
-PRIOR_SEEDS = {2: range(10), 16: range(5)}  # by the number of latent dimensions
+PRIOR_DIMS = (2, 16)
+PRIOR_SEEDS = range(10)
 PRIORS = ("normal", "mixture", "vamp", "flow")  # trained along with the model
 _COMPONENTS = 50
 
@@ -29,8 +30,8 @@ def recipes() -> list[Recipe]:
     return [
         *(
             _learned_prior(dim, prior, seed)
-            for dim, seeds in PRIOR_SEEDS.items()
-            for seed in seeds
+            for dim in PRIOR_DIMS
+            for seed in PRIOR_SEEDS
             for prior in PRIORS
         ),
     ]
