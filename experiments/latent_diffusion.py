@@ -77,8 +77,8 @@ what they are about:
     distance than the better of the denoiser's samplers.
 
 At first there were five seeds in 16 dimensions, and three of the parts `longer` and `others`. With
-these `longer_mixture_16`, `others_mixture_2` and `others_mixture_8` were undecided; then the rest of
-the ten was added, forms unchanged.
+these `longer_mixture_16`, `others_mixture_2` and `others_mixture_8` were undecided; then the rest
+of the ten was added, forms unchanged.
 
 The chapter on diffusion in a latent space reads the table.
 """
