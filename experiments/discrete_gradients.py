@@ -48,6 +48,10 @@ judged again by the same words, and of the added ones it was written down before
 7. `largest`: no way is best at the rate 0.03 (those that are, are listed: for them the best rate
    is still not known).
 8. `coldest`: Gumbel 0.03 ends below Gumbel 0.1, each at its best rate (by seeds, as above).
+
+Straight-through and Gumbel 0.5 were best at 0.03. So the rate 0.1 was added for all ways, and of it
+was written down before it was run: no way is best there (`largest`, now of 0.1), and the first six
+hold as before.
 """
 
 import statistics
@@ -67,6 +71,7 @@ from vaebook.tables import Experiment
 PIXELS, CATEGORIES, WIDTH, LEAK = 144, 16, 64, 0.1
 SEEDS, TRAIN, TEST, BATCH, STEPS = 10, 20_000, 3_000, 100, 1500
 RATES = (0.003, 0.01, 0.03)
+ALL_RATES = (*RATES, 0.1)  # rows that are there know nothing of the last one
 MEASURED, DRAWS, POINTS = 500, 200, (0, 200, STEPS)
 TEMPERATURES = (1.0, 0.5, 0.1, 0.03)
 
@@ -327,7 +332,7 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "gumbel": minus("exact", relaxed),
         "bias": between(last[0]),
         "four_draws": minus("leave-one-out", "four draws"),
-        "largest": [way for way in WAYS if best(way)["rate"] == RATES[-1]],
+        "largest": [way for way in WAYS if best(way)["rate"] == ALL_RATES[-1]],
         "coldest": minus("Gumbel 0.1", "Gumbel 0.03"),
     }
 
@@ -338,7 +343,7 @@ discrete_gradients = Experiment(
     [
         *(
             {"what": "training", "way": way, "rate": rate, "step": None}
-            for rate in RATES
+            for rate in ALL_RATES
             for way in WAYS
         ),
         *(
@@ -352,7 +357,7 @@ discrete_gradients = Experiment(
     about={
         "ways": [*WAYS],
         "drawn": DRAWN,
-        "rates": [*RATES],
+        "rates": [*ALL_RATES],
         "points": [*POINTS],
         "steps": STEPS,
         "seeds": SEEDS,
