@@ -49,9 +49,9 @@ judged again by the same words, and of the added ones it was written down before
    is still not known).
 8. `coldest`: Gumbel 0.03 ends below Gumbel 0.1, each at its best rate (by seeds, as above).
 
-Straight-through and Gumbel 0.5 were best at 0.03. So the rate 0.1 was added for all ways, and of it
-was written down before it was run: no way is best there (`largest`, now of 0.1), and the first six
-hold as before.
+Straight-through and Gumbel 0.5 were best at 0.03. So the rate 0.1 was added for all ways, and of
+it was written down before it was run: no way is best there (`largest`, now of 0.1), and the first
+six hold as before.
 """
 
 import statistics
