@@ -5,14 +5,16 @@ wrong answer has a second one, with the tests that it loses. It loses those and 
 the seed: a mistake costs the tests of its own part.
 """
 
-__all__ = ["RIGHT", "WRONG", "Answer", "errors", "explain"]
+__all__ = ["RIGHT", "WRONG", "Answer", "compiled", "explain"]
 
 import contextlib
 import copy
+import functools
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -55,22 +57,10 @@ def _read(kind: str) -> list[Answer]:
 RIGHT, WRONG = _read("right"), _read("wrong")
 
 
-def errors(answer: Answer, exam: judge.Exam, seed: int, tests: list[str]) -> dict[str, str]:
-    """Return what these tests say of an answer, in this process: the bank can be trusted."""
-    found = {}
-    for test in tests:
-        space = exam.namespace()
-        right = {name: space[name] for name in exam.earlier(test)}
-        exec(compile(answer.code, answer.name, "exec"), space)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a wrong answer may overflow
-            for replaced in ({}, right):
-                space |= replaced
-                functions = {name: space[name] for name in exam.tested(test)}
-                if not (error := exam.judge(test, seed, functions)):
-                    break
-        found[test] = error
-    return found
+@functools.cache
+def compiled(answer: Answer) -> CodeType:
+    """Return the code of an answer, ready to run."""
+    return compile(answer.code, answer.name, "exec")
 
 
 # ---------------------------------------------------------------------------------------------
@@ -125,7 +115,7 @@ def _mistakes(exam: judge.Exam, test: str, calls: list[_Call]) -> list[str]:
         space = exam.namespace()
         with warnings.catch_warnings(), contextlib.suppress(Exception):
             warnings.simplefilter("ignore")
-            exec(compile(answer.code, answer.name, "exec"), space)
+            exec(compiled(answer), space)
             pairs = [(numbers(space[n](*copy.deepcopy(a))), result) for n, a, result in told]
             if all(a.shape == b.shape and _same(a, b) for a, b in pairs):
                 found.append(answer.title)
