@@ -147,6 +147,14 @@ def test_points_pull_to_the_only_code_that_is_near():
     torch.testing.assert_close(field(z, 0.1), noise)
 
 
+def test_of_two_points_the_code_believed_in_is_a_hyperbolic_tangent():
+    field = NoisedMixture(torch.tensor([[-1.0], [1.0]]).double(), None)
+    z, t = torch.linspace(-3, 3, 25)[:, None].double(), torch.tensor(0.45).double()
+    alpha, sigma = PROCESS.alpha(t), PROCESS.sigma(t)
+    believed = (z - sigma * field(z, t.item())) / alpha
+    torch.testing.assert_close(believed, (alpha * z / sigma**2).tanh())
+
+
 # The ways back
 
 
