@@ -1,0 +1,4 @@
+# determinants that underflow
+# loses: elbo-gaussian-2
+def kl_gaussians(mu_q, var_q, mu_p, var_p):
+    return 0.5 * ((var_q / var_p + (mu_q - mu_p) ** 2 / var_p - 1).sum(1) + np.log(var_p.prod(1) / var_q.prod(1)))

@@ -1,0 +1,5 @@
+# the axis of a single dimension dropped
+# loses: elbo-gaussian-2
+def kl_gaussians(mu_q, var_q, mu_p, var_p):
+    mu_q, var_q, mu_p, var_p = map(np.squeeze, (mu_q, var_q, mu_p, var_p))
+    return 0.5 * (var_q / var_p + (mu_q - mu_p) ** 2 / var_p - 1 + np.log(var_p / var_q)).sum(-1)

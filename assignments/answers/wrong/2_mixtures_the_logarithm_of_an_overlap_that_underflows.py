@@ -1,0 +1,7 @@
+# the logarithm of an overlap that underflows
+# loses: mixtures-distance-1
+def bhattacharyya(mean_1, cov_1, mean_2, cov_2):
+    S = (cov_1 + cov_2) / 2
+    d = mean_1 - mean_2
+    dist = d @ np.linalg.solve(S, d) / 8 + 0.5 * np.log(np.linalg.det(S) / np.sqrt(np.linalg.det(cov_1) * np.linalg.det(cov_2)))
+    return -np.log(np.exp(-dist))
