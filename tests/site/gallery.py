@@ -116,5 +116,6 @@ def with_kernel() -> dict[str, live.WithKernel]:
             small_digits()[:300], {1.0: (9.0, 2.0), 9.0: (3.0, 5.0)}, noise=0.1, alt="A price."
         ),
         "tell": live.train_to_tell(small_digits()[:300], alt="Ten classes."),
+        "along": live.train_with_prior(small_digits()[:300], alt="Along."),
         "own": live.train_on_own(small_digits()[:300], alt="My own."),
     }

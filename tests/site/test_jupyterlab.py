@@ -58,7 +58,10 @@ CELLS = [
     *(f"widgets[{name!r}].z = {place}" for name, place in PLACES.items()),
     "from gallery import with_kernel\nkernels = with_kernel()\nkernels['train']",
     "kernels['chains']",
-    *(f"kernels[{name!r}]" for name in ("evidence", "islands", "anchors", "price", "tell", "own")),
+    *(
+        f"kernels[{name!r}]"
+        for name in ("evidence", "islands", "anchors", "price", "tell", "along", "own")
+    ),
     READ,
 ]
 
@@ -290,6 +293,16 @@ def test_a_reader_gives_a_code_another_latent(lab: Page) -> None:
     expect(cell.get_by_text("trained for 12 epochs")).to_be_visible(timeout=60_000)
     expect(cell.locator("table")).to_contain_text("4 latents, 128 hidden units, seed 0")
     expect(cell.get_by_role("img", name="Codes of the images set aside")).to_be_visible()
+
+
+def test_a_reader_trains_along_with_another_prior(lab: Page) -> None:
+    cell = lab.locator(".jp-CodeCell", has=lab.get_by_role("button", name="train with this prior"))
+    cell.scroll_into_view_if_needed()
+    cell.get_by_role("slider").first.press("ArrowRight")
+    cell.get_by_role("button", name="train with this prior").click()
+    expect(cell.get_by_text("trained for 12 epochs")).to_be_visible(timeout=60_000)
+    expect(cell.locator("table")).to_contain_text("VampPrior of 10, seed 0")
+    expect(cell.get_by_role("img", name="on the prior: VampPrior of 10")).to_be_visible()
 
 
 def picture(i: int) -> bytes:

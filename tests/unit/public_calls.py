@@ -1557,6 +1557,10 @@ def _live() -> dict[str, Callable[[], Call]]:
             live.train_to_tell,
             {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "Two classes."},
         ),
+        "live.retraining.train_with_prior": lambda: (
+            live.train_with_prior,
+            {"train": ImageSet(grey(64, 1, 4, 4), classes(64)), "alt": "A prior."},
+        ),
         "live.handed.train_on_own": lambda: (
             live.train_on_own, {"example": ImageSet(grey(32, 1, 4, 4)), "alt": "My own."}
         ),

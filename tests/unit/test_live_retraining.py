@@ -1,6 +1,7 @@
 """Small VAEs that a notebook trains anew, and the pictures that stand for them on a page."""
 
 import base64
+import math
 import re
 import time
 from functools import partial
@@ -15,7 +16,16 @@ from tests.unit.kernel_widgets import blobs, press, widgets
 from vaebook import live
 from vaebook.datasets import ImageSet
 from vaebook.live import handed, retraining
-from vaebook.live.retraining import _Anchored, _Priced, _Shown, _small, _Told
+from vaebook.live.retraining import (
+    _Anchored,
+    _Priced,
+    _shades,
+    _Shown,
+    _small,
+    _Told,
+    _WithPrior,
+)
+from vaebook.models.priors import StandardNormal
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +43,7 @@ KNOWN = {1.0: (5.0, 1.0), 10.0: (1.0, 2.0)}
             (retraining, "MLPEncoder"),
         ),
         (live.train_to_tell, "train and tell", (retraining, "MLPEncoder")),
+        (live.train_with_prior, "train with this prior", (retraining, "MLPEncoder")),
         (live.train_on_own, "train", (handed, "for_images")),
     ],
 )
@@ -131,7 +142,7 @@ def test_a_click_trains_with_what_is_chosen_and_changes_no_random_numbers_of_the
     assert drawn.config == first  # a run repeats itself
 
 
-@pytest.mark.parametrize("figure", [live.train_again, live.train_to_tell])
+@pytest.mark.parametrize("figure", [live.train_again, live.train_to_tell, live.train_with_prior])
 @pytest.mark.parametrize(
     ("train", "message"),
     [
@@ -292,3 +303,59 @@ def test_each_run_leaves_its_row_in_the_table():
     assert "5 latents, 128 hidden units, seed 0" in rows
     press(found, "train and tell")  # once more the same
     assert found["HTML 2"].value == rows
+
+
+def test_the_shades_of_the_normal_are_discs_that_hold_half_nine_tenths_and_all_but_a_hundredth():
+    draws = torch.randn(100_000, 2, generator=torch.Generator().manual_seed(0))
+    shades = _shades(StandardNormal(2), draws, torch.tensor([0.5, 0.0]), half=4.0)
+    cell = (8 / 139) ** 2
+    for k, outside in enumerate((0.01, 0.1, 0.5), 1):
+        area = (shades >= k / 3 - 1e-9).sum().item() * cell
+        # The disc of radius r leaves exp(-r^2 / 2) outside.
+        assert area == pytest.approx(-2 * math.pi * math.log(outside), rel=0.03)
+    assert shades[0, 70] == 0  # 3.5 to the left of the origin, which is 0.5 left of the middle
+    assert shades[-1, 70] == 0
+    assert shades[139 // 2 - 8, 70] == 1
+
+
+@pytest.mark.parametrize("kind", ["N(0, I)", "mixture", "VampPrior"])
+def test_a_prior_is_trained_along_with_its_model(kind):
+    runs = _WithPrior(blobs(320))
+    settings = {"prior": kind, "parts": 5, "seed": 2}
+    model = runs.make(settings)
+    before = {name: value.clone() for name, value in model.prior.named_parameters()}
+    runs.run(model, settings)
+    assert bool(before) is (kind != "N(0, I)")
+    assert not any(
+        torch.equal(before[name], value) for name, value in model.prior.named_parameters()
+    )
+    ((run, found),) = runs.rows.items()
+    assert run == {"N(0, I)": "N(0, I), seed 2"}.get(kind, f"{kind} of 5, seed 2")
+    elbo, rate = (float(word.replace("−", "-")) for word in found.split(", KL "))
+    with torch.no_grad():
+        codes = model.codes(runs.aside)
+        noise = torch.randn(200, *codes.mu.shape, generator=torch.Generator().manual_seed(1))
+        std = (codes.logvar / 2).exp()
+        z = (codes.mu + std * noise).flatten(0, 1)
+        log_q = torch.distributions.Normal(codes.mu, std).log_prob(z.view_as(noise)).sum(2)
+        kl = (log_q.flatten() - model.prior.log_prob(z)).mean().item()
+        mean = model.decode(z).clamp(1e-6, 1 - 1e-6).view(200, *runs.aside.images.shape)
+        x = runs.aside.images
+        cost = -(x * mean.log() + (1 - x) * (1 - mean).log()).flatten(2).sum(2).mean().item()
+    # One draw for each of 64 images there, two hundred here.
+    assert rate == pytest.approx(kl, abs=0.5)
+    assert elbo == pytest.approx(-cost - kl, abs=0.7)
+
+
+def test_each_prior_leaves_its_row_and_its_picture():
+    found = widgets(live.train_with_prior(blobs(), alt="A prior."))
+    before, seen = found["HTML 2"].value, found["HTML 3"].value
+    assert "mixture of 10, seed 0" in before
+    found["prior"].value = "VampPrior"
+    found["of parts"].value = 2
+    press(found, "train with this prior")
+    assert found["HTML"].value == "trained for 12 epochs"
+    assert found["HTML 2"].value.startswith(before.removesuffix("</table>"))
+    assert "VampPrior of 2, seed 0" in found["HTML 2"].value
+    assert "on the prior: VampPrior of 2, seed 0" in found["HTML 3"].value
+    assert found["HTML 3"].value != seen

@@ -29,7 +29,13 @@ from vaebook.live.kernel import (
 )
 from vaebook.live.pack import pack
 from vaebook.live.page import Live
-from vaebook.live.retraining import train_again, train_anchored, train_at_price, train_to_tell
+from vaebook.live.retraining import (
+    train_again,
+    train_anchored,
+    train_at_price,
+    train_to_tell,
+    train_with_prior,
+)
 from vaebook.live.simplex import simplex
 
 __all__ = [
@@ -61,6 +67,7 @@ __all__ = [
     "train_at_price",
     "train_on_own",
     "train_to_tell",
+    "train_with_prior",
     "trainer",
     "twins",
 ]

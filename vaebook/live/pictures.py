@@ -87,10 +87,18 @@ def cloud(
     names: Sequence[str],
     extent: float,
     colours: Sequence[str] = CATEGORICAL,
+    under: Tensor | None = None,
 ) -> str:
-    """Return codes [N, 2] as a data URL, transparent, with the classes' names on their medians."""
+    """Return codes [N, 2] as a data URL, transparent, with the classes' names on their medians.
+
+    Where it is given, `under` [n, n] in [0, 1] is drawn as shades of grey below them; under[i, j]
+    is that of the i-th place from the left and the j-th from the bottom.
+    """
     side, radius = 840, 3
     sheet = Image.new("RGBA", (side, side), (0, 0, 0, 0))
+    if under is not None:
+        shades = Image.fromarray((110 * under.T.flip(0)).byte().cpu().numpy())
+        sheet.paste("#808080", mask=shades.resize((side, side), Image.Resampling.NEAREST))
     draw = ImageDraw.Draw(sheet)
     labels = torch.zeros(len(points), dtype=torch.long) if labels is None else labels
     places = (0.5 + 0.5 * points / extent * points.new_tensor([1.0, -1.0])) * side
@@ -103,7 +111,7 @@ def cloud(
     sizes = [(font.getlength(names[label]) + 14, 42.0) for label in there]
     for label, (x, y) in zip(there, _spread(middles, sizes), strict=True):
         draw.text((x, y), names[label], "#111", font, "mm", stroke_width=4, stroke_fill="#fff")
-    return data_url(sheet.quantize(24, method=Image.Quantize.FASTOCTREE))
+    return data_url(sheet.quantize(24 if under is None else 48, method=Image.Quantize.FASTOCTREE))
 
 
 def whole_cloud(points: Tensor, labels: Tensor | None, names: Sequence[str]) -> str:

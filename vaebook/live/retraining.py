@@ -1,6 +1,12 @@
 """Small VAEs that a notebook trains anew as the reader wants; a page shows the first run."""
 
-__all__ = ["train_again", "train_anchored", "train_at_price", "train_to_tell"]
+__all__ = [
+    "train_again",
+    "train_anchored",
+    "train_at_price",
+    "train_to_tell",
+    "train_with_prior",
+]
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +26,7 @@ from vaebook.live import pictures, widgets
 from vaebook.live.kernel import WithKernel, _round_step
 from vaebook.live.page import Live
 from vaebook.models import VAE, Bernoulli, Gaussian, Likelihood, OptimalGaussian
+from vaebook.models.learned_priors import LearnedMixture, VampPrior
 from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.models.priors import Prior, StandardNormal
 from vaebook.objectives import kl_per_latent, negative_elbo
@@ -536,7 +543,115 @@ class _Told:
         return widgets.table(self.rows)
 
 
-def _outcome_widgets(runs: _Priced | _Told, choices: widgets.Choices, words: str) -> Any:
+def train_with_prior(train: ImageSet, *, alt: str) -> WithKernel:
+    r"""Train a small VAE anew along with its prior, and see the codes lie on it.
+
+    The reader chooses N(0, I), a mixture or a VampPrior, of how many parts, and the seed. The
+    picture has the codes of a fifth of the images, which is set aside, and as shades the smallest
+    regions that hold 50, 90 and 99 % of the prior, by the densities of its own draws; some draws
+    are decoded. Each run leaves the ELBO of those images and its KL in a table. The first run,
+    along with a mixture of ten, is there at once.
+
+    Args:
+        train: 64 labelled images or more, in [0, 1]; some thousands take seconds.
+        alt: what is to be seen.
+
+    Raises:
+        ValueError: for fewer images, or without labels.
+
+    Source:
+        VAE with a VampPrior (Tomczak and Welling, 2018) | https://arxiv.org/abs/1705.07120
+
+    Example:
+        >>> images = torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0)).round()
+        >>> found = train_with_prior(ImageSet(images, torch.arange(64) % 2), alt="A prior.")
+        >>> list(found.pictures)
+        ['codes on the prior', 'decoded draws of the prior']
+    """
+    choices = {
+        "prior": ("prior", [_NORMAL, "mixture", "VampPrior"], "mixture"),
+        "parts": ("of parts", [2, 5, 10, 20, 50], 10),
+        "seed": ("seed", list(range(10)), 0),
+    }
+    runs = _WithPrior(train)
+    first = widgets.beginning(choices)
+    runs.run(runs.make(first), first)
+    build = partial(_outcome_widgets, runs, choices, "train with this prior")
+    return WithKernel(runs.pictures, alt, build)
+
+
+_NORMAL = "N(0, I)"
+
+
+class _WithPrior:
+    """Runs along with several priors, of two latents."""
+
+    def __init__(self, train: ImageSet) -> None:
+        _check_labelled(train)
+        self.train, self.aside = train.split(0.8, seed=0)
+        assert self.aside.labels is not None
+        self.labels = self.aside.labels.cpu()
+        self.names = train.names or [str(k) for k in range(int(self.labels.max()) + 1)]
+        self.rows: dict[str, str] = {}
+
+    def make(self, settings: Mapping[str, Any]) -> VAE:
+        """A model that is to be trained, whose prior starts wide: parts at random, or noise."""
+        kind, parts = settings["prior"], settings["parts"]
+        model = _small(self.train, 128, 2, settings["seed"])
+        with _seeded(settings["seed"]):
+            if kind == "mixture":
+                model.prior = LearnedMixture(torch.randn(parts, 2), torch.full((parts, 2), -1.0))
+            elif kind == "VampPrior":
+                noise = torch.rand(parts, *self.train.images.shape[1:])
+                model.prior = VampPrior(model.encoder, 2, noise)
+        return model.to(self.train.images.device)
+
+    def run(
+        self, model: VAE, settings: Mapping[str, Any], follow: Follow = lambda _: None
+    ) -> None:
+        """Train, and draw codes and prior."""
+        _train(model, self.train, seed=settings["seed"], follow=follow)
+        generator = Generator(self.aside.images.device).manual_seed(0)
+        with torch.no_grad():
+            terms = negative_elbo(model, self.aside, generator=generator)
+            draws = model.prior.sample(2000, generator=generator)
+            again = model.decode(draws[:16]).unflatten(0, (2, 8))
+            mu = model.codes(self.aside).mu
+            low, high = torch.cat([mu, draws]).aminmax(dim=0)
+            middle, half = (low + high) / 2, 0.52 * (high - low).max().item()
+            shades = _shades(model.prior, draws, middle, half)
+        loss, kl = (terms[key].mean().item() for key in ("loss", "kl"))
+        of = "" if settings["prior"] == _NORMAL else f" of {settings['parts']}"
+        run = "{prior}{of}, seed {seed}".format(**settings, of=of)
+        self.rows = self.rows | {run: f"{number(-loss, 1)}, KL {number(kl, 1)}"}
+        plane = (mu - middle).cpu()
+        self.pictures = {
+            "codes on the prior": pictures.cloud(
+                plane, self.labels, self.names, half, under=shades
+            ),
+            "decoded draws of the prior": pictures.grid(again),
+        }
+
+    def alt(self) -> str:
+        """The description of the codes."""
+        return f"Codes of the images set aside, by class, on the prior: {list(self.rows)[-1]}"
+
+    def words(self) -> str:
+        """A table of all runs."""
+        return widgets.table({"run": "ELBO and KL, nats", **self.rows})
+
+
+def _shades(prior: Prior, draws: Tensor, middle: Tensor, half: float) -> Tensor:
+    """Of three regions, which hold 50, 90 and 99 % of a prior, the share that a place lies in."""
+    axis = torch.linspace(-half, half, 140, device=draws.device)
+    places = prior.log_prob(torch.cartesian_prod(axis, axis) + middle).view(140, 140)
+    levels = prior.log_prob(draws).quantile(draws.new_tensor([0.01, 0.1, 0.5]))
+    return (places[..., None] > levels).double().mean(2)
+
+
+def _outcome_widgets(
+    runs: _Priced | _Told | _WithPrior, choices: widgets.Choices, words: str
+) -> Any:
     """Dials, a button and what came of the runs, beside the pictures of the last one."""
     import ipywidgets
 
