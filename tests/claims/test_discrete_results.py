@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -298,8 +299,9 @@ def test_sentences_on_estimators_agree_with_the_table() -> None:
         k: (best("exact", k) - best("straight-through", k)).mean() for k in ("elbo", "evidence")
     }
     assert gap["evidence"] < 0.5 * gap["elbo"]
-    largest = {way for way in study.about["ways"] if best(way, "rate") == study.about["rates"][-1]}
-    assert largest == {*study.summary["largest"]} == {"straight-through", "Gumbel 0.5"}
+    best_rates = {way: best(way, "rate") for way in study.about["ways"]}
+    largest = max(study.about["rates"])
+    assert [way for way in best_rates if best_rates[way] == largest] == study.summary["largest"]
     ended = {t: best(f"Gumbel {t}", "elbo").median() for t in ("1", "0.5", "0.1", "0.03")}
     assert max(ended, key=lambda t: ended[t].item()) == "0.5"
     assert ended["0.5"] >= best("running mean", "elbo").median()
@@ -334,7 +336,7 @@ def test_sentences_on_codebooks_agree_with_the_table() -> None:
     books = tables.load("codebooks")
 
     def mean(size: int, way: str, get: Callable[[dict[str, Any]], float]) -> float:
-        return sum(get(row) for row in books.where(size=size, way=way)) / 5
+        return statistics.mean(get(row) for row in books.where(size=size, way=way))
 
     def perplexity(row: dict[str, Any]) -> float:
         return float(row["perplexity"])
@@ -349,9 +351,9 @@ def test_sentences_on_codebooks_agree_with_the_table() -> None:
     assert all(row["used"] == 256 for row in books.where(size=256, way="restarts"))
     assert all(row["used"] < 200 for row in books.where(size=256, way="averages"))
     drop = [mean(256, way, lambda r: r["distortion"]) for way in ("averages", "restarts")]
-    assert drop[1] < drop[0]
-    assert all(row["used"] == 16 for row in books.where(size=16, way="gradient"))
-    assert mean(16, "gradient", perplexity) < 12
+    assert drop[1] < drop[0] < mean(256, "own rate", lambda r: r["distortion"])
+    assert mean(256, "averages", lambda r: r["used"]) < mean(256, "own rate", lambda r: r["used"])
+    assert any(row["used"] < 256 for row in books.where(size=256, way="own rate"))
     stuck = books.where(size=64, way="gradient")
     both = torch.tensor([[r["perplexity"], r["distortion"]] for r in stuck])
     assert both.T.corrcoef()[0, 1] > 0.5  # a fuller codebook is no better one
@@ -373,10 +375,8 @@ def test_sentences_on_codebooks_agree_with_the_table() -> None:
 
 
 def test_verdicts_of_the_codebooks_are_those_of_the_intervals() -> None:
-    """As they were written down: all lie above their limits but one, which contains it."""
+    """As they were written down: all lie above their limits."""
     found = dict(tables.load("codebooks").summary)
-    low, high = found.pop("floor_16")
-    assert low < 1 < high
     limits = {"used_16": 2, "own_16": 2}
-    limits |= dict.fromkeys(("used_64", "own_64", "averages_64", "restarts_256"), 8)
+    limits |= dict.fromkeys(("used_64", "own_64", "averages_64", "restarts_256", "own_256"), 8)
     assert {key for key, (low, _) in found.items() if low > limits.get(key, 1)} == {*found}
