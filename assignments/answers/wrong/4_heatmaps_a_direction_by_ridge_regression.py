@@ -1,0 +1,6 @@
+# a direction by ridge regression
+# loses: heatmaps-direction-2
+def direction(z, factor):
+    c = z - z.mean(0)
+    w = np.linalg.solve(c.T @ c + np.eye(c.shape[1]), c.T @ (factor - factor.mean()))
+    return w / np.linalg.norm(w)

@@ -1,0 +1,8 @@
+# units of the sweep active over all maps
+# loses: beta-model-2
+def measured(beta, indices):
+    model, x = sweep[beta], maps.images[indices]
+    mu, logvar = model.encode(x)
+    recon = model.decode(mu).flatten(1).double().numpy()
+    mu, logvar = mu.double().numpy(), logvar.double().numpy()
+    return rate(mu, logvar), distortion(x.flatten(1).double().numpy(), recon), np.sum(model.encode(maps.images)[0].numpy().var(0) > 0.01)
