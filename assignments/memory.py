@@ -1,7 +1,7 @@
 """What all processes of a submission take together, and an end of the largest when it is too much.
 
 Each process has a limit of its own (`inside`), which says nothing of many. Pages that processes
-share, as forks do, are counted once.
+share, as forks do, are counted once. The system limits the number of processes, but not for root.
 """
 
 __all__ = ["watched"]
@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,27 +18,35 @@ _PERIOD = 0.05  # seconds, in which a core fills a few hundred megabytes
 
 
 @contextlib.contextmanager
-def watched(pid: int, limit: int, spared: int) -> Iterator[list[int]]:
+def watched(pid: int, limit: int, spared: int, most: int | None) -> Iterator[Counter[str]]:
     """End the largest descendant of a process for as long as all take more than `limit` bytes.
 
     Args:
         pid: of the process.
         limit: bytes beyond those of the first `spared` processes.
         spared: how many processes, from the root, are not the submission's.
+        most: how many may be the submission's. With more the last that is spared is ended; it is
+            the first of its namespace, with which all others end at once. None for any number.
 
     Yields:
-        Which have been ended.
+        How many have been ended for their "memory", and whether all were for their "number".
     """
-    ended: list[int] = []
+    ended: Counter[str] = Counter()
     over = threading.Event()
 
     def watch() -> None:
         while not over.wait(_PERIOD):
             with contextlib.suppress(OSError, ValueError, IndexError):
-                while not over.is_set() and (largest := _too_much(pid, limit, spared)):
+                processes = list(_descendants(pid))
+                if most is not None and len(processes) > spared + most:
+                    os.kill(processes[spared - 1], signal.SIGKILL)
+                    ended["number"] += 1
+                    return
+                while not over.is_set() and (largest := _too_much(processes, limit, spared)):
                     os.kill(largest, signal.SIGKILL)
-                    ended.append(largest)
+                    ended["memory"] += 1
                     over.wait(_PERIOD / 5)
+                    processes = list(_descendants(pid))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -48,9 +57,8 @@ def watched(pid: int, limit: int, spared: int) -> Iterator[list[int]]:
         thread.join()
 
 
-def _too_much(pid: int, limit: int, spared: int) -> int:
+def _too_much(processes: list[int], limit: int, spared: int) -> int:
     """The largest process if all take too much, else 0."""
-    processes = list(_descendants(pid))
     root = processes[spared - 1]
     before = _kilobytes(root, "status", "RssAnon:", "RssShmem:")
     grown = {

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -45,6 +46,7 @@ _LIBRARIES = (
 )
 _START = 120.0  # seconds that importing them may take
 _NOBODY = 65534
+_MANY = 4  # times the processes that the system should allow
 _NO_ANSWER = ("not written yet", "took longer", "ended the process")
 
 
@@ -132,7 +134,7 @@ def run(plan: Plan, limits: Limits | None = None) -> Outcome:
 def _once(plan: Plan, limits: Limits) -> Outcome:
     start = time.monotonic()
     outcome = Outcome(dict.fromkeys(plan.exam.tests, "not run"))
-    with _notebook() as connection, _sandboxes[0].watched(limits.total) as ended:
+    with _notebook() as connection, _sandboxes[0].watched(limits, len(plan.cells)) as ended:
         line = Line(connection, start + limits.submission)
         try:
             _run_cells(line, plan, limits, outcome)
@@ -145,8 +147,10 @@ def _once(plan: Plan, limits: Limits) -> Outcome:
             outcome.remarks.append("the notebook ended the process it ran in")
         except MemoryError as error:
             raise Lost(f"the grader itself has too little memory: {error}") from None
-    if ended:
-        outcome.remarks.append(f"{len(ended)} processes were ended that took too much memory")
+    if ended["memory"]:
+        outcome.remarks.append(f"{ended['memory']} processes were ended that took too much memory")
+    if ended["number"]:
+        outcome.remarks.append("the notebook started too many processes and was ended")
     outcome.seconds = time.monotonic() - start
     return outcome
 
@@ -259,8 +263,6 @@ def lacks() -> list[str]:
     lines = []
     if syscalls.filter_program() is None:
         lines.append(f"submissions can {_OPEN[4]} (libseccomp is not installed)")
-    if os.geteuid() == 0 and not _start():
-        lines.append(f"submissions can {_OPEN[6]} (you are root, and Python is yours alone)")
     return lines
 
 
@@ -361,6 +363,7 @@ class _Sandbox:
                 **(_start() or {}),
             )
         self.pid = os.getpid()
+        self.ended: Counter[str] = Counter()
         hide(True)
         try:
             self._expect(b"ready")
@@ -368,9 +371,14 @@ class _Sandbox:
             self.close()
             raise
 
-    def watched(self, limit: int) -> contextlib.AbstractContextManager[list[int]]:
-        """Watch what all that runs within takes of the memory."""
-        return memory.watched(self.process.pid, limit, spared=2 if _walled() else 1)
+    @contextlib.contextmanager
+    def watched(self, limits: Limits, n_cells: int) -> Iterator[Counter[str]]:
+        """Watch what all that runs within takes of the memory, and how many they are."""
+        spared, most = 1 + _walled(), None
+        if _walled() and limits.processes is not None:
+            most = _MANY * limits.processes + n_cells
+        with memory.watched(self.process.pid, limits.total, spared, most) as self.ended:
+            yield self.ended
 
     def _expect(self, word: bytes) -> None:
         try:
@@ -386,6 +394,8 @@ class _Sandbox:
         Raises:
             Lost: when the sandbox is no more.
         """
+        if self.ended["number"]:
+            raise OSError("it has been ended with all its processes")
         try:
             self.control.settimeout(15)
             self.control.send(b"x")

@@ -303,6 +303,16 @@ def test_processes_do_not_outlive_their_submission(code: str) -> None:
     assert printed(count) == before
 
 
+@walled
+def test_processes_without_number_are_ended_and_the_next_submission_runs() -> None:
+    # A bounded one, so that whoever breaks this may still stop it.
+    code = "import os, time\nfor _ in range(60):\n    if os.fork() == 0:\n        os.setsid()\n"
+    code += "        time.sleep(1000)"
+    found = run(code, limits=replace(LIMITS, processes=8))
+    assert found.remarks  # by the system, or as root by the grader
+    assert not run(RIGHT).errors["beta-rate-1"]
+
+
 def test_files_and_memory_have_a_limit() -> None:
     large = "with open('x', 'wb') as f:\n    f.write(bytes(30 * 2**20))"
     assert run(large).remarks
