@@ -164,10 +164,10 @@ def differences(
 
 
 def test_a_prior_fitted_afterwards_gains_evidence_and_many_images_lose() -> None:
-    for dim, n in ((2, 10), (16, 5)):
+    for dim in (2, 16):
         for prior in ("mixture-10", "mixture-50", "vamp-50", "flow"):
             gains = [r["gain"] for r in rows(dim, prior, "after")]
-            assert len(gains) == n
+            assert len(gains) == 10
             assert interval(gains)[0] > 0
             assert min(gains) > 0, "the summary says that it did in every seed"
     assert interval([r["worse"] for r in rows(2, "mixture-50", "after")])[0] > 0.2
@@ -258,19 +258,20 @@ def test_learned_pseudo_inputs_remember_where_they_are_many_and_codes_are_few() 
 
 
 def test_a_rate_of_its_own_gives_the_mixture_back_what_training_along_has_cost() -> None:
-    faster, after = rows(16, "mixture", "faster"), rows(16, "mixture-50", "after")
-    assert len(faster) == 5
-    assert interval(differences(faster, rows(16, "mixture", "along"), "evidence"))[0] > 0
-    low, high = interval(differences(faster, after, "evidence"))
-    assert -1 < low < 0 < high < 1
-    vamp = differences(rows(16, "vamp", "faster"), rows(16, "vamp", "along"), "evidence")
-    assert interval(vamp)[0] < 0
+    for dim in (2, 16):
+        faster, along = rows(dim, "mixture", "faster"), rows(dim, "mixture", "along")
+        assert len(faster) == 10
+        assert interval(differences(faster, along, "evidence"))[0] > 0
+        low, _ = interval(differences(faster, rows(dim, "mixture-50", "after"), "evidence"))
+        assert low > -1
+        vamp = differences(rows(dim, "vamp", "faster"), rows(dim, "vamp", "along"), "evidence")
+        assert interval(vamp)[0] < 0
 
 
 def test_the_parts_of_the_kl_and_of_the_elbo_add_up() -> None:
     """The exchange of a prior saves in the mean KL what it saves in the divergence."""
     whole = [r for r in tables.load("learned_priors").rows if "elbo" in r]
-    assert len(whole) == 15 * 9
+    assert len(whole) == 20 * 9
     for row in whole:
         assert row["mean_kl"] == pytest.approx(row["information"] + row["marginal_kl"], abs=1e-4)
         assert row["elbo"] == pytest.approx(-row["distortion"] - row["rate"], abs=2e-3)
