@@ -378,7 +378,8 @@
   function download(plot, format) {
     const { data, layout, clientWidth: width, clientHeight: height } = plot.canvas;
     const font = { ...layout.font, color: "#222832" };
-    const printed = { ...layout, template: plot.template, paper_bgcolor: "#ffffff", font };
+    const dress = { template: plot.template, paper_bgcolor: "#ffffff", font };
+    const printed = { ...layout, ...dress, updatemenus: [] }; // a button on paper does nothing
     const scale = format === "png" ? 3 : 1;
     const options = { format, width, height, scale, filename: "figure" };
     return window.Plotly.downloadImage({ data, layout: printed }, options);

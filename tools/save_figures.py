@@ -29,7 +29,7 @@ ALONE = ".bd-header-article, .vaebook-kernel > p { display: none !important; }"
 PLOT = """async (box, scale) => {
   const { data, layout, clientWidth: width, clientHeight: height } =
     box.querySelector(".vaebook-plot-canvas");
-  const figure = { data, layout: { ...layout, paper_bgcolor: "#fff" } };
+  const figure = { data, layout: { ...layout, paper_bgcolor: "#fff", updatemenus: [] } };
   const as = (format) => window.Plotly.toImage(figure, { format, width, height, scale });
   return [await as("png"), await as("svg")];
 }"""

@@ -59,6 +59,25 @@ def test_paper_has_formulas_and_no_controls(book: PdfReader) -> None:
         assert control not in text
 
 
+def test_what_is_higher_than_a_sheet_gets_narrower_and_buttons_stay_away(
+    browser: Browser, base: str
+) -> None:
+    page = browser.new_page(viewport={"width": print_pdf.WIDTH, "height": 1000})
+    page.emulate_media(media="print", color_scheme="light")
+    page.goto(f"{base}chapters/14_beta.html")
+    page.evaluate(print_pdf.UNFOLD)
+    for name in ("fig-beta-traversals", "fig-beta-slider-heatmap"):
+        figure = page.locator(f"#{name}")
+        box = figure.locator(".vaebook-plot")
+        box.scroll_into_view_if_needed()
+        box.evaluate(print_pdf.DRAWN)
+        sheet = (297 - 2 * print_pdf.MARGIN) / 25.4 * 96 / print_pdf.SCALE
+        assert figure.evaluate("figure => figure.offsetHeight") < sheet, name
+    assert figure.locator(".updatemenu-container").count() == 1  # the film's
+    assert figure.locator(".updatemenu-container:visible").count() == 0
+    page.close()
+
+
 def test_code_is_cut_with_its_frame_at_the_end_of_a_sheet(browser: Browser, base: str) -> None:
     page = browser.new_page()
     page.emulate_media(media="print")

@@ -67,6 +67,7 @@ def test_what_is_drawn_with_lines_is_an_svg_too(
         root = ElementTree.parse(folder / f"{entry.label}.svg").getroot()
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert len([*root.iter()]) > 10
+        assert "Play" not in [element.text for element in root.iter()]
 
 
 def test_the_gallery_shows_them_all(entries: list[save_figures.Entry], folder: Path) -> None:
