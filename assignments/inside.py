@@ -25,6 +25,7 @@ import select
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -70,10 +71,18 @@ def main(control: socket.socket, names: list[str]) -> None:
             break  # and with the first process of a namespace all others end
         shared = set(SHARED.glob("*")) - kept
         for left in [*scratch.iterdir(), *(shared - _in_use() if shared else ())]:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+            _remove(left)
         kept = set(SHARED.glob("*"))
         control.send(b"clean")
+
+
+def _remove(left: Path) -> None:
+    """Remove a file or a folder, however deep it is and whatever may not be read in it."""
+    try:
+        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+    except (OSError, RecursionError):
+        for command in (("chmod", "-R", "u+rwX"), ("rm", "-rf")):
+            subprocess.run([*command, "--", left], stderr=subprocess.DEVNULL, check=False)
 
 
 def _in_use() -> set[Path]:

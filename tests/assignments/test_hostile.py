@@ -291,6 +291,20 @@ def test_what_one_submission_leaves_the_next_does_not_find() -> None:
 @pytest.mark.parametrize(
     "code",
     [
+        "for _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')",
+        "os.makedirs('d/d')\nopen('d/d/f', 'w').close()\nos.chmod('d/d', 0)\nos.chmod('d', 0)",
+    ],
+    ids=["deep", "locked"],
+)
+def test_folders_that_are_hard_to_remove_are_removed(code: str) -> None:
+    assert run("import os\n" + code, RIGHT).remarks == []
+    assert printed("import os\nprint(os.path.lexists('d'))").strip() == "False"
+
+
+@walled
+@pytest.mark.parametrize(
+    "code",
+    [
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(1000)",
         "!setsid sleep 1000 &",
         "import os\nfor _ in range(20):\n    if os.fork() == 0:\n        while True: pass",
