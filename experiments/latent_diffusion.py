@@ -434,7 +434,9 @@ def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "posteriors_beat_learned_2": [gap(r) for r in plane],
         "mixture_beats_learned_16": [better(r) - r["frechet"]["mixture"] for r in deep],
         "ode_needs_fewer": [
-            r["steps_ode"][CALLS.index(20)] - r["steps_sde"][CALLS.index(20)] for r in deep
+            r["steps_ode"][CALLS.index(20)] - r["steps_sde"][CALLS.index(20)]
+            for r in deep
+            if "steps_ode" in r
         ],
         "guidance_accuracy": [
             r["accuracy"]["learned"][2] - r["accuracy"]["learned"][0] for r in of("guidance", 16)
