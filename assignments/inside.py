@@ -274,7 +274,14 @@ def _told(error: BaseException, shell: Any) -> str:
         return "not written yet"
     if isinstance(error, TimeUp):
         return str(error)
-    return f"{type(error).__name__}: {error} {_where(error, shell)}".strip()[:1_000]
+    return f"{type(error).__name__}: {_words(error)} {_where(error, shell)}".strip()[:1_000]
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:  # an exception of a student's own may be wrong itself
+        return "(it raises an exception where it should say what is wrong)"
 
 
 def _where(error: BaseException, shell: Any) -> str:
@@ -315,7 +322,7 @@ class _Student(Peer):
     shell: Any = None
 
     def _told(self, error: BaseException) -> str:
-        return f"{error} {_where(error, self.shell)}".strip()[:1_000]
+        return f"{_words(error)} {_where(error, self.shell)}".strip()[:1_000]
 
 
 def _serve(line: Line, shell: Any, limits: Any) -> None:

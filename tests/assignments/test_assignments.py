@@ -554,6 +554,7 @@ KL = code("1_elbo", "elbo-kl")
         "import faulthandler, sys\nfaulthandler.enable()\nsys.stdout.encoding.lower()\n" + KL,
         "import subprocess, sys\nsubprocess.run(['true'], stdout=sys.stdout, check=True)\n" + KL,
         "import matplotlib\nmatplotlib.use('TkAgg')\nmatplotlib.pyplot.figure()\n" + KL,
+        KL + "\nclass Own(Exception):\n    def __str__(self): return self.gone\nraise Own",
         "kl_standard = lambda mu, logvar: 0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).sum(1)",
     ],
     ids=lambda source: source.replace(KL, "KL")[:30],
