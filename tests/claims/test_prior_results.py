@@ -266,6 +266,10 @@ def test_a_rate_of_its_own_gives_the_mixture_back_what_training_along_has_cost()
         assert low > -1
         vamp = differences(rows(dim, "vamp", "faster"), rows(dim, "vamp", "along"), "evidence")
         assert interval(vamp)[0] < 0
+        # The rate ends the lead of the VampPrior, whichever of the two it has itself.
+        for way in ("along", "faster"):
+            ahead = interval(differences(rows(dim, "vamp", way), faster, "evidence"))
+            assert ahead[1] < 0 if dim == 16 else ahead[0] < 0 < ahead[1]
 
 
 def test_the_parts_of_the_kl_and_of_the_elbo_add_up() -> None:
