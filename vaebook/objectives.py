@@ -591,8 +591,8 @@ def quantized(
         ValueError: when the batch doesn't fit the model or `commitment` < 0.
 
     Source:
-        Neural Discrete Representation Learning (van den Oord, Vinyals and Kavukcuoglu, 2017) |
-        https://arxiv.org/abs/1711.00937
+        Neural Discrete Representation Learning (van den Oord, Vinyals and Kavukcuoglu, 2017),
+        equation 3 | https://arxiv.org/abs/1711.00937
 
     Example:
         >>> from vaebook.models import Bernoulli
