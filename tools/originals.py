@@ -34,9 +34,9 @@ def asked(chapter: Path) -> list[str]:
 
 
 def pixels(title: str) -> set[bytes]:
-    """Return the test images of a set, each as its grey values."""
-    grey = (LOADS[title](train=False).images * 255).round().byte()
-    return {image.numpy().tobytes() for image in grey}
+    """Return the images of a set, of both its parts, each as its grey values."""
+    parts = [LOADS[title](train=train).images for train in (False, True)]
+    return {image.numpy().tobytes() for grey in parts for image in (grey * 255).round().byte()}
 
 
 def shown(page: str) -> set[bytes]:
