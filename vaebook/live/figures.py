@@ -921,13 +921,13 @@ def trainer(train: ImageSet, *, alt: str) -> Live:
             f"divides, got {train}"
         )
     levels, text = pictures.five_bits(train.images)
-    names = train.names or [str(label) for label in range(int(train.labels.max()) + 1)]
+    names = pictures.class_names(train)
     config = {
         "images": text,
         "levels": levels,
         "shape": shape,
         "labels": train.labels.tolist(),
-        "names": list(names),
+        "names": names,
         "colours": CATEGORICAL,
     }
     return Live("vaebook-trainer", config, {}, _trained(train, names), 2 * [_ANY], alt)

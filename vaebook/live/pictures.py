@@ -5,6 +5,7 @@ __all__ = [
     "bench",
     "bytes_of",
     "chart",
+    "class_names",
     "cloud",
     "five_bits",
     "grid",
@@ -24,11 +25,18 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from vaebook.datasets import ImageSet
 from vaebook.figures.drawing import Sheet
 from vaebook.figures.pictures import data_url, to_picture
 from vaebook.figures.renderer import CATEGORICAL
 
 _SIDE = 168  # of an image on the page, in CSS pixels
+
+
+def class_names(images: ImageSet) -> list[str]:
+    """Return the name of each class of labelled images, its number where they have no names."""
+    assert images.labels is not None
+    return list(images.names or map(str, range(int(images.labels.max()) + 1)))
 
 
 def picture(image: Tensor) -> str:

@@ -159,7 +159,7 @@ class _Shown:
         self.ceiling = cost - self.floor
         assert self.some.labels is not None
         self.labels = self.some.labels.cpu()
-        self.names = self.some.names or [str(k) for k in range(int(train.labels.max()) + 1)]
+        self.names = pictures.class_names(train)
         self.config: dict[str, Any] = {}
 
     def run(self, model: VAE, beta: float, seed: int, follow: Follow = lambda _: None) -> None:
@@ -186,7 +186,7 @@ class _Shown:
         self.config = {
             "plane": {
                 "points": pictures.points(self.mu, self.labels, extent),
-                "names": list(self.names),
+                "names": self.names,
                 "colours": CATEGORICAL,
             },
             "axes": [f"z{'₁₂₃₄₅₆₇₈'[j]}" for j in axes.tolist()],
@@ -493,16 +493,25 @@ def train_to_tell(train: ImageSet, *, alt: str) -> WithKernel:
     return WithKernel(told.pictures, alt, build)
 
 
-class _Told:
-    """Runs whose codes are asked for the class of images that were set aside."""
+class _SetAside:
+    """Runs on four fifths of labelled images; what comes of them is seen on the last."""
 
     def __init__(self, train: ImageSet) -> None:
         _check_labelled(train)
+        self.names = pictures.class_names(train)
         self.train, self.aside = train.split(0.8, seed=0)
-        assert self.train.labels is not None
         assert self.aside.labels is not None
-        self.known, self.labels = self.train.labels, self.aside.labels
-        self.names = train.names or [str(k) for k in range(int(self.known.max()) + 1)]
+        self.labels = self.aside.labels
+        self.rows: dict[str, str] = {}
+
+
+class _Told(_SetAside):
+    """Runs whose codes are asked for the class of images that were set aside."""
+
+    def __init__(self, train: ImageSet) -> None:
+        super().__init__(train)
+        assert self.train.labels is not None
+        self.known = self.train.labels
         guessed = self.known.bincount().argmax()
         self.rows = {"always the largest class": self.share(guessed.expand_as(self.labels))}
 
@@ -583,16 +592,8 @@ def train_with_prior(train: ImageSet, *, alt: str) -> WithKernel:
 _NORMAL = "N(0, I)"
 
 
-class _WithPrior:
+class _WithPrior(_SetAside):
     """Runs along with several priors, of two latents."""
-
-    def __init__(self, train: ImageSet) -> None:
-        _check_labelled(train)
-        self.train, self.aside = train.split(0.8, seed=0)
-        assert self.aside.labels is not None
-        self.labels = self.aside.labels.cpu()
-        self.names = train.names or [str(k) for k in range(int(self.labels.max()) + 1)]
-        self.rows: dict[str, str] = {}
 
     def make(self, settings: Mapping[str, Any]) -> VAE:
         """A model that is to be trained, whose prior starts wide: parts at random, or noise."""
@@ -627,7 +628,7 @@ class _WithPrior:
         plane = (mu - middle).cpu()
         self.pictures = {
             "codes on the prior": pictures.cloud(
-                plane, self.labels, self.names, half, under=shades
+                plane, self.labels.cpu(), self.names, half, under=shades
             ),
             "decoded draws of the prior": pictures.grid(again),
         }
