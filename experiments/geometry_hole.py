@@ -1,4 +1,4 @@
-"""Whether a decoder's shortest ways cut through what its training data lacked, over seeds.
+"""Whether a decoder's shortest ways cut through what its training data lacked: 12 seeds.
 
     make experiment NAME=geometry_hole
 
@@ -36,6 +36,17 @@ true in 1 of 12 at most; for "hole" and "gap" each:
   inside is at most half of that of the mean's ways;
 - cost (the same): on clear pairs the median ratio of the cure's length is within 5 % of 1;
 - doubt (the same): at least .9 of the pairs.
+
+Seeds 0 to 5 of all rows, and all twelve of the VAE and the autoencoder without the hole, had been
+seen when seeds 6 to 11 of the rest were added; the forms stay as they are. Two more were written
+down then, because an ensemble is trained for sixty epochs, the others for forty, and because both
+its lengths might be off by a constant. They compare a row's median ratio across with its median
+ratio on clear pairs, which such a constant does not change, are asked of the gap and of seeds 6 to
+11 alone, and hold if true in all six:
+
+- shorter: across over clear of the ensemble's mean is at least .03 less than that of the same
+  seed's VAE;
+- beyond: across over clear of the expected metric is above 1.02.
 """
 
 from collections.abc import Callable
@@ -302,14 +313,9 @@ geometry_hole = Experiment(
     row,
     [
         {"seed": seed, "lacking": lacking, "trained": trained, "kind": kind}
-        for seed in range(6)
+        for seed in range(12)
         for lacking in ("hole", "gap")
         for trained, kind in KINDS
-    ]
-    + [
-        {"seed": seed, "lacking": "hole", "trained": "without", "kind": kind}
-        for seed in range(6, 12)
-        for kind in ("vae", "ae")
     ],
     uses=lambda seed, lacking, trained, kind: [recipe(lacking, trained, kind, seed).fingerprint],
     about={"nodes": NODES, "pairs": PAIRS, "members": MEMBERS},

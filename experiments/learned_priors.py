@@ -369,7 +369,7 @@ def points() -> list[dict[str, Any]]:
     faster = [(prior, "faster", ALL_CODES) for prior in ("mixture", "vamp")]
     blocks = [
         *((dim, seed, main) for dim, seed in models + others),
-        *((2, seed, fewer) for seed in half),
+        *((2, seed, fewer) for seed in PRIOR_SEEDS),
         *((dim, seed, faster) for dim in reversed(PRIOR_DIMS) for seed in reversed(PRIOR_SEEDS)),
     ]
     return [
