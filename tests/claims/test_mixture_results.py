@@ -325,6 +325,10 @@ def test_a_classifier_keeps_half_of_the_neighbours_that_another_vae_keeps() -> N
     for more, less in pairwise(order):
         assert (everywhere[more] > everywhere[less]).all()
     assert (everywhere["classifiers"] > 1.5 * everywhere["classifier"]).all()
+    # Among random maps 64 dimensions have more in common with the codes than eight.
+    for many, few in (("wide", "encoder"), ("untrained", "narrow")):
+        ahead = everywhere[many] - everywhere[few]
+        assert stats.t.interval(0.95, 4, ahead.mean(), stats.sem(ahead))[0] > 5
     assert everywhere["classifier"] / everywhere["vaes"] == pytest.approx(0.5, abs=0.05)
     # While the VAE finds the second half of its neighbours, it comes no nearer to the classifier.
     (film,) = tables.load("class_neighbours").where(source="film")

@@ -1,4 +1,7 @@
-"""Every page in a browser: light and dark, on a desktop and on a phone (its contrasts: weekly)."""
+"""Every page in a browser: served to a desktop, light and dark, and on a phone from a file.
+
+A visit is dear, so that all is asked of one; a phone's contrasts are looked at weekly.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +18,7 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(enc
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 CONTRAST = ["color-contrast"]
 WIDTHS = {"desktop": 1280, "phone": 360}
+COMMON_PHONE = 390  # as wide as most, where no formula needs to be scrolled
 PLAIN: dict[str, Any] = {"color_scheme": "light", "reduced_motion": "reduce"}
 # Drawings stand behind their description, and of the words in listings that are styled alike one
 # is enough: thousands of elements, at which axe would look for a minute.
@@ -163,6 +167,7 @@ class Visit:
     bare_pictures: list[str] = field(default_factory=list)
     overflow: int = 0
     cut_off: list[str] = field(default_factory=list)
+    too_wide: list[str] = field(default_factory=list)
     miswritten: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
@@ -175,20 +180,36 @@ def watch(page: Page, base: str) -> Visit:
         if not url.startswith((base, "data:", "blob:")):
             visit.foreign.append(url)
 
+    # The theme's hint to load its icons early does not work from a file; the icons come anyway.
+    excused = "/vendor/fontawesome/" if base.startswith("file:") else None
+    unloaded = "Failed to load resource: net::ERR_FAILED"  # says which no more than the request
+
+    def failed(url: str) -> None:
+        if not (excused and excused in url):
+            visit.failed.append(url)
+
+    def logged(text: str) -> None:
+        if not (excused and (excused in text or text == unloaded)):
+            visit.errors.append(text)
+
     page.on("request", lambda request: asked(request.url))
-    page.on("requestfailed", lambda request: visit.failed.append(request.url))
-    page.on("response", lambda r: visit.failed.append(r.url) if r.status >= 400 else None)
+    page.on("requestfailed", lambda request: failed(request.url))
+    page.on("response", lambda r: failed(r.url) if r.status >= 400 else None)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    page.on("console", lambda m: visit.errors.append(m.text) if m.type == "error" else None)
+    page.on("console", lambda m: logged(m.text) if m.type == "error" else None)
     return visit
 
 
-def look(page: Page, address: str, visit: Visit) -> None:
-    """Open a page, unfold it and scroll to each figure until it is drawn."""
+def unfolded(page: Page, address: str) -> None:
+    """Open a page and what is folded on it."""
     page.goto(address)
     page.wait_for_load_state("load")
     page.evaluate("() => window.MathJax?.startup?.promise.then(() => true)")
     page.evaluate(UNFOLD)
+
+
+def look(page: Page, visit: Visit) -> None:
+    """Scroll to each figure of a page until it is drawn, then look at the whole."""
     for box in page.query_selector_all(".vaebook-plot"):
         box.scroll_into_view_if_needed()
         state = (
@@ -249,12 +270,19 @@ def visits() -> list[Any]:
 
 @pytest.fixture(scope="module", params=visits())
 def visit(request: pytest.FixtureRequest, browser: Browser, base: str) -> Iterator[Visit]:
-    """One page on one device in the light, and on a desktop in the dark as well."""
+    """One page in the light: served to a desktop, and there dark as well; a file on a phone."""
     name, device = request.param
     context = browser.new_context(viewport=size(device), **PLAIN)
     page = context.new_page()
-    seen = watch(page, base)
-    look(page, base + name, seen)
+    place = f"{SITE.as_uri()}/" if device == "phone" else base
+    seen = watch(page, place)
+    unfolded(page, place + name)
+    # The docstrings of the package are written to be read in an editor too.
+    if device == "phone" and "/api/" not in name:
+        page.set_viewport_size({"width": COMMON_PHONE, "height": 900})
+        seen.too_wide = page.evaluate(TOO_WIDE)
+        page.set_viewport_size(size(device))
+    look(page, seen)
     page.evaluate(THIN)
     page.evaluate(AXE)
     seen.violations = audit(page, RULES, without=CONTRAST)
@@ -273,7 +301,8 @@ def test_every_word_of_a_page_can_be_read(
 ) -> None:
     context = browser.new_context(viewport=size(device), **PLAIN)
     page = context.new_page()
-    look(page, base + name, watch(page, base))
+    unfolded(page, base + name)
+    look(page, Visit())
     page.evaluate(THIN)
     page.evaluate(AXE)
     for mode in ("light", "dark"):
@@ -316,43 +345,16 @@ def test_no_code_table_formula_or_caption_is_cut_off(visit: Visit) -> None:
     assert visit.cut_off == []
 
 
+def test_no_formula_scrolls_or_is_cut_off_on_a_phone(visit: Visit) -> None:
+    assert visit.too_wide == []
+
+
 def test_numbers_are_written_as_a_reader_writes_them(visit: Visit) -> None:
     assert visit.miswritten == []
 
 
 def test_a_page_has_no_wcag_a_or_aa_violation(visit: Visit) -> None:
     assert visit.violations == []
-
-
-@pytest.mark.parametrize("name", [n for n in pages() if n.startswith(("intro", "chapters/"))])
-def test_a_page_works_from_a_file(browser: Browser, name: str) -> None:
-    context = browser.new_context()
-    page = context.new_page()
-    seen = watch(page, "file://")
-    look(page, (SITE / name).as_uri(), seen)
-    context.close()
-    # The theme's hint to load its icons early does not work from a file; the icons come anyway.
-    icons = "/vendor/fontawesome/"
-    failed = [url for url in seen.failed if icons not in url]
-    unloaded = "Failed to load resource: net::ERR_FAILED"  # says no more than the line above
-    errors = [text for text in seen.errors if icons not in text and text != unloaded]
-    assert (seen.foreign, failed, errors, seen.raw_maths) == ([], [], [], [])
-    assert all(figure["marks"] and not figure["error"] for figure in seen.figures)
-
-
-# The pages of the package are left out: its docstrings are written to be read in an editor too.
-@pytest.mark.parametrize(
-    "name", [n for n in pages() if n.startswith(("intro", "chapters/")) and "/api" not in n]
-)
-def test_no_formula_scrolls_or_is_cut_off_on_a_phone(
-    browser: Browser, base: str, name: str
-) -> None:
-    page = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
-    page.goto(base + name)
-    page.evaluate("() => window.MathJax?.startup?.promise.then(() => true)")
-    page.evaluate(UNFOLD)
-    assert page.evaluate(TOO_WIDE) == []
-    page.close()
 
 
 def test_the_running_chains_and_their_dials_fit_on_the_screen_of_a_phone(
