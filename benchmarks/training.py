@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -125,12 +126,12 @@ def bare_loop(turn: Turn, epochs: int) -> None:
 class PlainVAE(nn.Module):
     """The network as people write it: sigmoid in the decoder, cross-entropy on its output."""
 
-    def __init__(self) -> None:
+    def __init__(self, latents: int = 2) -> None:
         super().__init__()
         self.trunk = nn.Sequential(nn.Linear(784, 400), nn.ReLU(), nn.Linear(400, 100), nn.ReLU())
-        self.mean, self.log_variance = nn.Linear(100, 2), nn.Linear(100, 2)
+        self.mean, self.log_variance = nn.Linear(100, latents), nn.Linear(100, latents)
         self.decoder = nn.Sequential(
-            nn.Linear(2, 100),
+            nn.Linear(latents, 100),
             nn.ReLU(),
             nn.Linear(100, 400),
             nn.ReLU(),
@@ -145,7 +146,7 @@ class PlainVAE(nn.Module):
         return self.decoder(z), mean, log_variance
 
 
-def loop_of_the_examples(turn: Turn, epochs: int) -> None:
+def loop_of_the_examples(turn: Turn, epochs: int, latents: int = 2) -> PlainVAE:
     """torchvision's set with ToTensor an image, a DataLoader, plain Adam."""
     from vaebook import datasets
     from vaebook.datasets import downloads
@@ -156,7 +157,7 @@ def loop_of_the_examples(turn: Turn, epochs: int) -> None:
     root = datasets.fetch("MNIST")[0].parents[2]
     images = torchvision.MNIST(root, train=True, transform=transforms.ToTensor())
     loader = torch.utils.data.DataLoader(images, batch_size=BATCH, shuffle=True)
-    model = PlainVAE()
+    model = PlainVAE(latents)
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
     for _ in range(epochs):
         turn.begin()
@@ -172,13 +173,16 @@ def loop_of_the_examples(turn: Turn, epochs: int) -> None:
             total += loss.item() * len(batch)
             optimizer.step()
         turn.end(total / len(images))
+    return model
 
 
 # ---------------------------------------------------------------------------------------------
 # Pythae
 
 
-def trainer_of_pythae(turn: Turn, epochs: int) -> None:
+def trainer_of_pythae(
+    turn: Turn, epochs: int, latents: int = 2, rate: float = RATE, batch: int = BATCH
+) -> PlainVAE:
     """Its VAE around the same network, its BaseTrainer; only `train_step` is timed."""
     from pythae.data.datasets import BaseDataset
     from pythae.models import VAE, VAEConfig
@@ -188,7 +192,7 @@ def trainer_of_pythae(turn: Turn, epochs: int) -> None:
 
     from vaebook import datasets
 
-    plain = PlainVAE()
+    plain = PlainVAE(latents)
 
     class Encoder(BaseEncoder):
         def __init__(self) -> None:
@@ -216,7 +220,7 @@ def trainer_of_pythae(turn: Turn, epochs: int) -> None:
 
     images = datasets.mnist()
     model = VAE(
-        VAEConfig(input_dim=(1, 28, 28), latent_dim=2, reconstruction_loss="bce"),
+        VAEConfig(input_dim=(1, 28, 28), latent_dim=latents, reconstruction_loss="bce"),
         encoder=Encoder(),
         decoder=Decoder(),
     )
@@ -224,17 +228,18 @@ def trainer_of_pythae(turn: Turn, epochs: int) -> None:
         config = BaseTrainerConfig(
             output_dir=folder,
             num_epochs=epochs,
-            learning_rate=RATE,
-            per_device_train_batch_size=BATCH,
+            learning_rate=rate,
+            per_device_train_batch_size=batch,
             optimizer_cls="Adam",
             no_cuda=True,
         )
         Trainer(model, BaseDataset(images.images, images.labels), training_config=config).train()
+    return plain
 
 
 # ---------------------------------------------------------------------------------------------
 
-CONTESTANTS = {
+CONTESTANTS: dict[str, Callable[[Turn, int], Any]] = {
     "fit": fit_of_vaebook,
     "bare loop": bare_loop,
     "Pythae": trainer_of_pythae,

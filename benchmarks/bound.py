@@ -1,0 +1,144 @@
+"""Time until `fit` has the bound of Pythae's trainer and of a loop of PyTorch's examples.
+
+    PYTHONPATH=.:peers python benchmarks/bound.py --jobs 2
+
+784-400-100-D VAEs, D = 2 and 20, on MNIST's 60,000 grey images, Bernoulli pixels. What is to be
+reached is the ELBO of the binarised test images, ten draws each, after 50 epochs of Pythae's
+`BaseTrainer` as it is configured by default, and after 20 of the loop, batches of 128, Adam at
+1e-3. `fit` trains at its defaults, and its bound is looked at after each epoch. Seconds are those
+of the training alone, by the clock and of the processor; one thread each.
+
+A run that was stopped goes on from the rows that it has. How to get Pythae is said in
+`training.py`.
+"""
+
+import argparse
+import os
+import statistics
+import time
+from typing import Any
+
+import torch
+from pythae.trainers import BaseTrainerConfig
+from torch import Generator, nn
+
+from benchmarks.training import PlainVAE, Turn, loop_of_the_examples, trainer_of_pythae
+from vaebook import datasets, objectives, tables
+from vaebook.measures import bounds
+from vaebook.models import VAE, Bernoulli
+from vaebook.models.networks import MLPDecoder, MLPEncoder
+from vaebook.training import fit
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+DIMS, SEEDS = (2, 20), range(3)
+EPOCHS = {"Pythae": 50, "DataLoader loop": 20, "fit": 20}
+
+
+class Clock(Turn):
+    """Adds up what epochs take, and waits for nobody."""
+
+    def __init__(self) -> None:
+        self.taken = [0.0, 0.0]
+        self.begin()
+
+    def begin(self) -> None:
+        self.wall, self.processor = time.perf_counter(), time.process_time()
+
+    def end(self, loss: float) -> None:
+        self.taken[0] += time.perf_counter() - self.wall
+        self.taken[1] += time.process_time() - self.processor
+
+
+def vae(latents: int) -> VAE:
+    return VAE(MLPEncoder(2 * latents), MLPDecoder(latents), latents, Bernoulli())
+
+
+def as_vae(plain: PlainVAE) -> VAE:
+    """The package's VAE with the weights of a network as people write it."""
+    model = vae(plain.mean.out_features)
+    halves = zip(plain.mean.parameters(), plain.log_variance.parameters(), strict=True)
+    theirs = [*plain.trunk.parameters(), *map(torch.cat, halves), *plain.decoder.parameters()]
+    for own, their in zip(model.parameters(), theirs, strict=True):
+        own.data.copy_(their)
+    return model
+
+
+def bound(model: VAE) -> float:
+    images = datasets.mnist(train=False).images
+    binary = datasets.binarize(images, Generator().manual_seed(0))
+    return bounds.elbo(model, binary, 10, Generator().manual_seed(1)).elbo.mean().item()
+
+
+def of_fit(latents: int, seed: int) -> list[list[float]]:
+    """Seconds by the clock and of the processor, and the bound, after each epoch."""
+    images, clock, found = datasets.mnist(), Clock(), []
+    steps = -(-len(images) // 128)
+
+    model = vae(latents)
+
+    def look(step: int, _: nn.Module) -> None:
+        if step and step % steps == 0:
+            clock.end(0.0)
+            found.append([*clock.taken, bound(model)])
+            clock.begin()
+
+    fit(
+        model,
+        objectives.negative_elbo,
+        images,
+        epochs=EPOCHS["fit"],
+        seed=seed,
+        observers=[look],
+        progress=False,
+    )
+    return found
+
+
+def row(latents: int, seed: int) -> dict[str, Any]:
+    defaults = BaseTrainerConfig()
+    found: dict[str, Any] = {}
+    for name in EPOCHS:
+        torch.manual_seed(seed)
+        clock = Clock()
+        if name == "Pythae":
+            batch = defaults.per_device_train_batch_size
+            plain = trainer_of_pythae(clock, EPOCHS[name], latents, defaults.learning_rate, batch)
+        elif name == "DataLoader loop":
+            plain = loop_of_the_examples(clock, EPOCHS[name], latents)
+        else:
+            found[name] = of_fit(latents, seed)
+            continue
+        found[name] = [*clock.taken, bound(as_vae(plain))]
+    return found
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    for goal in ("Pythae", "DataLoader loop"):
+        for latents in DIMS:
+            shares, words = [], []
+            for found in (r for r in rows if r["latents"] == latents):
+                clock, processor, elbo = found[goal]
+                reached = [e for e in found["fit"] if e[2] >= elbo]
+                words.append(f"{elbo:.2f} in {processor:.0f} s")
+                if reached:
+                    words[-1] += f", fit {reached[0][1]:.0f} s"
+                    shares.append([reached[0][0] / clock, reached[0][1] / processor])
+                else:
+                    words[-1] += f", fit not in {EPOCHS['fit']} epochs: {found['fit'][-1][2]:.2f}"
+            print(f"{goal}, {latents}-D: " + "; ".join(words))
+            if shares:
+                middle = [statistics.median(column) for column in zip(*shares, strict=True)]
+                print(f"    share: {middle[0]:.2f} by the clock, {middle[1]:.2f} of the processor")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    points = [{"latents": latents, "seed": seed} for seed in SEEDS for latents in DIMS]
+    study = tables.Experiment("bound", row, points, about=EPOCHS)
+    report(tables.run(study, "_build/benchmarks", n_jobs=options.jobs).rows)
+
+
+if __name__ == "__main__":
+    main()
