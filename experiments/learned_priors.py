@@ -8,12 +8,12 @@ and decoder are N(0, I), a mixture of 50 diagonal normals, a VampPrior of 50 pse
 spline flow. Mixture and VampPrior are trained `faster` as well: their own parameters at ten times
 the rate of the networks. Fitted `after`wards, to the codes of the model with N(0, I), whose
 encoder and decoder stay, are one Gaussian, mixtures of 10 and 50 (expectation maximisation on one
-draw per code), a VampPrior of 50 and a flow (on fresh draws in each epoch). In the plane, for five
-seeds, priors are also made of fewer codes: of 200 and 1,000 mixtures and VampPriors of 10 to 500,
-mixtures fitted to 5,000 draws in all, VampPriors on fresh draws; and the equal mixture of the
-`posteriors` themselves, of 50 as well. Fitted afterwards, pseudo-inputs start as images of the
-codes, with a tenth of noise; where they are more than the codes, an image begins several. Trained
-along, they start as noise.
+draw per code), a VampPrior of 50 and a flow (on fresh draws in each epoch). In the plane priors
+are also made of fewer codes: of 200 and 1,000 mixtures and VampPriors of 10 to 500, mixtures
+fitted to 5,000 draws in all, VampPriors on fresh draws; and the equal mixture of the `posteriors`
+themselves, of 50 as well. Fitted afterwards, pseudo-inputs start as images of the codes, with a
+tenth of noise; where they are more than the codes, an image begins several. Trained along, they
+start as noise.
 
 The 10,000 test images are shuffled, since they are ordered, and cut in halves. From the second
 half come the held-out codes, and the images for evidence and ELBO, binarised once: 2,000 in the
@@ -80,12 +80,14 @@ Two more, written down before this run:
    only. Two rows of the plane were seen then: at ten times the rate the mixture of seed 4 had as
    much evidence, the VampPrior 11 nats less.
 
-At first there were five seeds in 16 dimensions, and no `faster` rows in the plane. When their
-verdicts were known, the seeds 5 to 9 and the plane were added, statements unchanged. The loss of
-11 nats was not seen again: run with the others, that VampPrior gains 1.7. What the first one met
-with is not known. Of fewer codes the same five were run and are not in the table: in two of their
-100 rows, VampPriors of 200 and 500 of 200 codes, the posterior of an image is too narrow for the
-largest grid. With the other 98, statements 6 and 7 come out as they do without.
+At first there were five seeds in 16 dimensions and of fewer codes, and no `faster` rows in the
+plane. When their verdicts were known, the seeds 5 to 9 and the plane were added, statements
+unchanged. The loss of 11 nats was not seen again: run with the others, that VampPrior gains 1.7.
+What the first one met with is not known. Two rows are not there, VampPriors of 500 (seed 7) and of
+200 (seed 9) of 200 codes: their narrowest components have standard deviations of .001 and .003, so
+that the posterior of an image is too narrow for the largest grid. On one of 901 points a side they
+gain .41 and .36 nats; `known` minus `density` is .87 and .59. The other nine of each have means of
+.38 and .33, and of .75 and .76, so that no verdict hangs on the two.
 
 The control: N(0, I) of one seed minus that of the next. A difference between two models trained
 along that is not clearly larger than these is one that another seed could have made.
@@ -136,6 +138,7 @@ GRIDS = ((121, 1.5), (161, 2.0), (261, 2.0), (401, 2.0))  # sizes, and reaches i
 N_EVIDENCE = {2: 2000, 16: 1000}
 N_FEWER, N_SURGERY, N_HALF = 500, 2000, 5000
 N_STEPS = 240  # of a fit
+NOT_RESOLVED = ((7, "vamp-500", 200), (9, "vamp-200", 200))  # seed, prior, codes
 
 
 @cache
@@ -376,6 +379,7 @@ def points() -> list[dict[str, Any]]:
         {"dim": dim, "seed": seed, "prior": prior, "way": way, "codes": codes}
         for dim, seed, kinds in blocks
         for prior, way, codes in kinds
+        if (seed, prior, codes) not in NOT_RESOLVED
     ]
 
 

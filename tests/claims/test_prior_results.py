@@ -212,7 +212,7 @@ def test_what_training_along_adds_is_mostly_undecided() -> None:
 
 
 def test_three_judges_of_one_prior_disagree() -> None:
-    normal = rows(2, "normal", "along")[:5]
+    normal = rows(2, "normal", "along")
     few, fewer = rows(2, "posteriors", "after", 200), rows(2, "posteriors", "after", 50)
     # Of 200 codes: the form said that the evidence would fall, and it rises.
     assert interval([r["gain"] for r in few])[0] > 0
@@ -230,25 +230,33 @@ def test_three_judges_of_one_prior_disagree() -> None:
         ]
         assert lost[0] > 2 * lost[1] > 4 * lost[2] > 0
     assert interval(differences(few, many, "frechet"))[0] > 0
-    # Of 50 codes: density and evidence fall below those of N(0, I), the Frechet distance too,
-    # which is the better the lower it is.
-    for key in ("density", "gain", "frechet"):
+    # Of 50 codes: density and evidence fall below those of N(0, I). The Frechet distance, which is
+    # the better the lower it is, fell in five seeds; in ten it is not told.
+    for key in ("density", "gain"):
         assert interval(differences(fewer, normal, key))[1] < 0
+    assert interval(differences(fewer, normal, "frechet"))[0] < 0
     fall = [statistics.mean(differences(fewer, normal, key)) for key in ("density", "gain")]
     assert fall[0] < fall[1] - 1
 
 
+NOT_RESOLVED = {("vamp-500", 200): {7}, ("vamp-200", 200): {9}}  # by the study's grids
+
+
+def memories(prior: str, codes: int) -> dict[int, float]:
+    """The density of known codes minus that of held-out ones, by the seed."""
+    found = {r["seed"]: r["known"] - r["density"] for r in rows(2, prior, "after", codes)}
+    assert found.keys() == set(range(10)) - NOT_RESOLVED.get((prior, codes), set())
+    return found
+
+
 def remembered(kind: str, count: int, codes: int) -> list[float]:
-    """The density of known codes minus that of held-out ones, per seed."""
-    found = rows(2, f"{kind}-{count}", "after", codes)
-    assert len(found) == 5
-    return [r["known"] - r["density"] for r in found]
+    return [*memories(f"{kind}-{count}", codes).values()]
 
 
 def test_learned_pseudo_inputs_remember_where_they_are_many_and_codes_are_few() -> None:
     for count in (50, 200, 500):
-        pairs = zip(remembered("vamp", count, 200), remembered("mixture", count, 200), strict=True)
-        less = interval([vamp - mixture for vamp, mixture in pairs])
+        learned, free = memories(f"vamp-{count}", 200), memories(f"mixture-{count}", 200)
+        less = interval([learned[seed] - free[seed] for seed in learned])
         assert less[1] < 0, count
     assert interval(remembered("vamp", 500, 200))[0] > 0.1
     for kind in ("vamp", "mixture"):
