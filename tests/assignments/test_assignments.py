@@ -159,13 +159,10 @@ def test_the_untouched_students_version_scores_nothing(name: str) -> None:
 @each
 @pytest.mark.parametrize("value", ["0.0", "None", "args[0]", "1", "np.zeros(len(args[0]))"])
 def test_an_answer_that_takes_no_notice_of_its_task_scores_nothing(name: str, value: str) -> None:
-    notebook = masters.release(MASTERS[name])
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.metadata.nbgrader.solution:
-            heads = [line for line in cell.source.split("\n") if line.startswith("def ")]
-            names = [line[4 : line.index("(")] for line in heads]
-            cell.source = "\n".join(f"def {n}(*args): return {value}" for n in names)
-    assert failed(name, notebook) == set(MASTERS[name].tests)
+    exam = MASTERS[name].exam
+    answer = eval(f"lambda *args: {value}", {"np": np})
+    said = {t: exam.judge(t, SEED, dict.fromkeys(exam.tested(t), answer)) for t in exam.tests}
+    assert [test for test, error in said.items() if not error] == []
 
 
 @each
