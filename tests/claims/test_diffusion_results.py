@@ -355,9 +355,12 @@ def test_sentences_on_the_winner_agree_with_the_table() -> None:
     assert stats.t.interval(0.95, 9, sum(by_sde) / 10, stats.sem(by_sde))[1] < 0
     for dim in (2, 8, 20):
         assert study.summary[f"others_mixture_{dim}"][0] > 0
-    # The best number of calls was chosen after the fact, and says nothing.
-    ten = study.about["calls"].index(10)
-    rows = [row for row in study.where(part="fields", dim=16) if "steps_ode" in row]
-    gaps = [row["steps_ode"][ten] - row["frechet"]["mixture"] for row in rows]
-    low, high = stats.t.interval(0.95, len(gaps) - 1, sum(gaps) / len(gaps), stats.sem(gaps))
+    # Both changes help alone; it is not memory; and a mixture of 200 is not beaten.
+    assert study.summary["width_helps_16"][0] > 0
+    assert study.summary["steps_help_16"][0] > study.summary["width_helps_16"][1]
+    assert study.summary["longer_copies_16"][1] < 0.01
+    low, high = study.summary["longer_larger_16"]
     assert low < 0 < high
+    larger = [each["mixture_200"] - min(each["longer"].values()) for each in found]
+    expected = stats.t.interval(0.95, 9, sum(larger) / 10, stats.sem(larger))
+    assert (low, high) == pytest.approx(expected, rel=1e-3, abs=1e-3)
