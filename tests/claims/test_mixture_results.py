@@ -325,6 +325,16 @@ def test_a_classifier_keeps_half_of_the_neighbours_that_another_vae_keeps() -> N
     for more, less in pairwise(order):
         assert (everywhere[more] > everywhere[less]).all()
     assert (everywhere["classifiers"] > 1.5 * everywhere["classifier"]).all()
+    # Of the neighbours that the pixels lack.
+    beyond = {
+        key: np.array([row["beyond"][key][0] for row in rows])
+        for key in ("vaes", "classifier", "untrained")
+    }
+    for more, less in pairwise(beyond):
+        ahead = beyond[more] - beyond[less]
+        assert stats.t.interval(0.95, 4, ahead.mean(), stats.sem(ahead))[0] > 5
+    # Not the number of dimensions alone: a few that keep much of the pixels do as well as many.
+    assert (everywhere["components"] > 2 * everywhere["linear_8"]).all()
     # Among random maps 64 dimensions have more in common with the codes than eight.
     for many, few in (("wide", "encoder"), ("untrained", "narrow")):
         ahead = everywhere[many] - everywhere[few]
