@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from vaebook import datasets, recipes, tables
 from vaebook.latent import geometry
 from vaebook.measures import cone
+from vaebook.measures.heatmaps import fit_heatmaps
 
 _PIXEL = 6 / 35
 
@@ -139,3 +141,66 @@ def _on_a_large_frame(places: Tensor) -> Tensor:
     s1, s2, rho = places[:, 0, None, None], places[:, 1, None, None], places[:, 2, None, None]
     u, v = x * (-s1 / 2).exp() * rho.cosh(), y * (-s2 / 2).exp() * rho.cosh()
     return (-0.5 * (u * u - 2 * rho.tanh() * u * v + v * v)).exp().flatten(1) * 0.25
+
+
+# ---------------------------------------------------------------------------------------------
+# What the studies say
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["heatmap-vae-optimal-s22", "heatmap-ae-s22"])
+def test_no_wide_path_is_cut_when_its_ends_are_taken_as_they_come_back(name: str) -> None:
+    heatmaps, model = datasets.heatmaps(), recipes.load(name).model
+    factors = torch.stack([heatmaps.factors[k] for k in ("var_x", "var_y", "corr")], 1).double()
+    pairs = torch.randint(len(heatmaps), (4000, 2), generator=torch.Generator().manual_seed(0))
+    angle = cone.cone_sector(*(factors[side] for side in pairs.T)).angle
+    wide = pairs[angle.argsort(descending=True)[:20]]
+    start, end = (model.codes(heatmaps.images[side]).mu for side in wide.T)
+    paths = geometry.geodesic(model.decode, start, end).paths
+    with torch.no_grad():
+        fits = [fit_heatmaps(model.decode(z)) for z in (start, end)]
+    returned = (torch.stack([f.var_x, f.var_y, f.corr], 1).double() for f in fits)
+    way = cone.cone_path(*returned, 32)
+    first = cone.places(way.flatten(0, 1)).unflatten(0, way.shape[:2])
+    true = geometry.geodesic(cone.chart, first[:, 0], first[:, -1], initial=first).paths
+    lengths = [
+        geometry.length(decode, found, pieces=10)
+        for decode, found in ((model.decode, paths), (cone.chart, true))
+    ]
+    assert (lengths[0] / lengths[1]).min() > 0.95
+
+
+def hole(lacking: str, kind: str, method: str, part: str, key: str) -> Tensor:
+    """A number of each seed of the networks that were trained without a part."""
+    rows = tables.load("geometry_hole").where(lacking=lacking, kind=kind, trained="without")
+    assert [row["seed"] for row in rows] == list(range(12))
+    found = [row[method][part][key] for row in rows]
+    return torch.tensor([value[1] if key == "ratio" else value for value in found])
+
+
+def test_it_is_the_mean_of_an_ensemble_that_cuts_paths_short_and_not_its_members() -> None:
+    mean, member, metric = (
+        hole("gap", "ensemble", method, "across", "ratio")
+        for method in ("mean", "member", "expected")
+    )
+    assert (mean < 1).all()
+    assert (member > mean + 0.02).all()
+    assert (metric > 1).all()
+    cut = {
+        method: hole("gap", "ensemble", method, "across", "short") for method in ("mean", "member")
+    }
+    assert cut["mean"].median() > 0.1
+    assert cut["member"].median() < 0.05
+    # A little everywhere: between codes whose path is clear of the gap, too.
+    clear = [
+        hole("gap", "ensemble", method, "clear", "ratio").median() for method in ("mean", "member")
+    ]
+    assert clear[0] < clear[1]
+
+
+@pytest.mark.parametrize("kind", ["vae", "ae"])
+def test_single_networks_do_not_cut_the_median_path_short(kind: str) -> None:
+    for lacking in ("hole", "gap"):
+        assert (hole(lacking, kind, "mean", "across", "ratio") > 0.95).all()
+    assert hole("gap", kind, "mean", "across", "ratio").median() > 1.05
+    assert (hole("gap", kind, "mean", "across", "off") >= 0.1).all()
