@@ -137,7 +137,7 @@
     const changed = { ...layout };
     for (const name of Object.keys(layout).filter((key) => /^xaxis\d*$/.test(key))) {
       const { ticktext = [] } = layout[name];
-      if (ticktext.length <= MOST_NAMES) continue;
+      if (ticktext.filter(Boolean).length <= MOST_NAMES) continue;
       const kept = ticktext.map((text, i) => (i % 2 ? "" : text));
       changed[name] = { ...layout[name], ticktext: kept };
     }
