@@ -80,7 +80,8 @@ what they are about:
 
 At first there were five seeds in 16 dimensions, and three of the parts `longer` and `others`. With
 these `longer_mixture_16`, `others_mixture_2` and `others_mixture_8` were undecided; then the rest
-of the ten was added, forms unchanged.
+of the ten was added, forms unchanged. Steps were counted for five seeds at first, and
+for the other five when these had been seen.
 
 Ten seeds showed that the denoiser which is wider and taught for longer beats the mixture of fifty.
 Three more forms, written down then and before any trial, ask whether that is the mixture's size,
@@ -88,8 +89,8 @@ memory, or one of the two changes alone:
 
 11. `longer_larger_16`: the better of that denoiser's samplers has a smaller distance than the
     mixture of 200 as well;
-12. `longer_copies_16`: the share of copies among its draws is above that among draws of the
-    mixture of fifty, by less than .01: the upper end of the interval lies below that;
+12. `longer_copies_16`: the share of copies among its draws exceeds that among draws of the mixture
+    of fifty by less than .01, if at all: the upper end of the interval lies below that;
 13. `width_helps_16`, `steps_help_16`: the better sampler of the denoiser that is only wider, or
     only taught for longer, has a smaller distance than that of the denoiser as it was.
 
