@@ -355,7 +355,7 @@ def test_sentences_on_the_winner_agree_with_the_table() -> None:
     assert stats.t.interval(0.95, 9, sum(by_sde) / 10, stats.sem(by_sde))[1] < 0
     for dim in (2, 8, 20):
         assert study.summary[f"others_mixture_{dim}"][0] > 0
-    # Both changes help alone; it is not memory; and a mixture of 200 is not beaten.
+    # Both changes help alone; copies are few; of a mixture of 200 it is undecided.
     assert study.summary["width_helps_16"][0] > 0
     assert study.summary["steps_help_16"][0] > study.summary["width_helps_16"][1]
     assert study.summary["longer_copies_16"][1] < 0.01
