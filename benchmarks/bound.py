@@ -13,9 +13,9 @@ A run that was stopped goes on from the rows that it has. How to get Pythae is s
 """
 
 import argparse
-import os
 import statistics
 import time
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,7 +29,6 @@ from vaebook.models import VAE, Bernoulli
 from vaebook.models.networks import MLPDecoder, MLPEncoder
 from vaebook.training import fit
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 DIMS, SEEDS = (2, 20), range(3)
 EPOCHS = {"Pythae": 50, "DataLoader loop": 20, "fit": 20}
 
@@ -73,7 +72,6 @@ def of_fit(latents: int, seed: int) -> list[list[float]]:
     """Seconds by the clock and of the processor, and the bound, after each epoch."""
     images, clock, found = datasets.mnist(), Clock(), []
     steps = -(-len(images) // 128)
-
     model = vae(latents)
 
     def look(step: int, _: nn.Module) -> None:
@@ -96,20 +94,19 @@ def of_fit(latents: int, seed: int) -> list[list[float]]:
 
 def row(latents: int, seed: int) -> dict[str, Any]:
     defaults = BaseTrainerConfig()
+    rate, batch = defaults.learning_rate, defaults.per_device_train_batch_size
+    trainers = {
+        "Pythae": partial(trainer_of_pythae, latents=latents, rate=rate, batch=batch),
+        "DataLoader loop": partial(loop_of_the_examples, latents=latents),
+    }
     found: dict[str, Any] = {}
-    for name in EPOCHS:
+    for name, train in trainers.items():
         torch.manual_seed(seed)
         clock = Clock()
-        if name == "Pythae":
-            batch = defaults.per_device_train_batch_size
-            plain = trainer_of_pythae(clock, EPOCHS[name], latents, defaults.learning_rate, batch)
-        elif name == "DataLoader loop":
-            plain = loop_of_the_examples(clock, EPOCHS[name], latents)
-        else:
-            found[name] = of_fit(latents, seed)
-            continue
+        plain = train(clock, EPOCHS[name])
         found[name] = [*clock.taken, bound(as_vae(plain))]
-    return found
+    torch.manual_seed(seed)
+    return found | {"fit": of_fit(latents, seed)}
 
 
 def report(rows: list[dict[str, Any]]) -> None:

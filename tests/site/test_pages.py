@@ -181,22 +181,19 @@ def watch(page: Page, base: str) -> Visit:
             visit.foreign.append(url)
 
     # The theme's hint to load its icons early does not work from a file; the icons come anyway.
-    excused = "/vendor/fontawesome/" if base.startswith("file:") else None
-    unloaded = "Failed to load resource: net::ERR_FAILED"  # says which no more than the request
+    # That something was not loaded says no more than the request that failed.
+    unloaded = "Failed to load resource: net::ERR_FAILED"
 
-    def failed(url: str) -> None:
-        if not (excused and excused in url):
-            visit.failed.append(url)
-
-    def logged(text: str) -> None:
-        if not (excused and (excused in text or text == unloaded)):
-            visit.errors.append(text)
+    def note(into: list[str], text: str) -> None:
+        icons = "/vendor/fontawesome/" in text or text == unloaded
+        if not (icons and base.startswith("file:")):
+            into.append(text)
 
     page.on("request", lambda request: asked(request.url))
-    page.on("requestfailed", lambda request: failed(request.url))
-    page.on("response", lambda r: failed(r.url) if r.status >= 400 else None)
+    page.on("requestfailed", lambda request: note(visit.failed, request.url))
+    page.on("response", lambda r: note(visit.failed, r.url) if r.status >= 400 else None)
     page.on("pageerror", lambda error: visit.errors.append(str(error)))
-    page.on("console", lambda m: logged(m.text) if m.type == "error" else None)
+    page.on("console", lambda m: note(visit.errors, m.text) if m.type == "error" else None)
     return visit
 
 

@@ -10,6 +10,7 @@ import nbformat
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+import torch
 from nbconvert import HTMLExporter
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
@@ -446,6 +447,15 @@ def test_many_names_at_an_axis_do_not_touch_on_a_phone(show: Show) -> None:
     assert len(names) == 10
     for name, following in pairwise(names):
         assert following["x"] - (name["x"] + name["width"]) > 2
+
+
+def test_a_few_names_among_many_columns_all_stay_on_a_phone(show: Show) -> None:
+    named = ["left", *[""] * 12, "right", ""]
+    figure = figures.image_grid(torch.rand(2, 15, 1, 4, 4), column_labels=named, alt="Noise.")
+    page = show(markup(figure), viewport={"width": 390, "height": 800})
+    page.wait_for_selector(DRAWN)
+    words = page.locator(".xtick text").all_text_contents()
+    assert [word for word in words if word.strip()] == ["left", "right"]
 
 
 def test_without_scripts_no_empty_picture_is_left(show: Show) -> None:
