@@ -386,6 +386,9 @@ def grade_folder(
     students, strays = collect(place, course, assignments)
     for stray in strays:
         print(f"NOT GRADED: {stray}", flush=True)
+    if not course.people:
+        for name in sorted({name for name, _ in course.extensions} - students.keys()):
+            print(f"NOT USED: the extension of {name}, of whom nothing was handed in", flush=True)
     shown = {name: course.shown(name) for name in students}
     if only_student and only_student not in {*shown, *shown.values()}:
         raise ValueError(f"STUDENT must be one of {', '.join(students)}, got {only_student}")
@@ -549,13 +552,14 @@ def _fingerprint(plan: sandbox.Plan) -> str:
 
 @cache
 def _grader() -> bytes:
-    """A hash of what judges: the code, the package, the libraries, the limits and the walls."""
+    """A hash of what judges: the code, the package, all libraries, the limits and the walls."""
     modules = ("bank", "inside", "judge", "memory", "sandbox", "syscalls", "wire")
     files = [HERE / f"{name}.py" for name in modules]
     files += sorted((HERE / "answers" / "wrong").glob("*.py"))
     files += sorted([*sandbox.PACKAGE.rglob("*.py"), *(sandbox.PACKAGE / "weights").iterdir()])
-    libraries = ("numpy", "scipy", "scikit-learn", "torch", "ipython")
-    said: dict[str, Any] = {name: importlib.metadata.version(name) for name in libraries}
+    # Also those that only students import: what was missing may be there now.
+    installed = importlib.metadata.distributions()
+    said: dict[str, Any] = {"libraries": sorted(f"{d.name} {d.version}" for d in installed)}
     said |= {"python": platform.python_version(), "limits": asdict(sandbox.Limits())}
     said |= {"lacks": sandbox.lacks()}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())

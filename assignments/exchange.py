@@ -198,7 +198,10 @@ def _participant(
     address, full = fields.get("Email address", ""), fields.get("Full name", "")
     if address and any(p.email.casefold() == address.casefold() for p in people.values()):
         return course.shown(among.find(address).student)
-    return course.shown(among.find(full or f"participant {number}").student)
+    name = full or f"participant {number}"
+    if not course.people and not among.knows(name):
+        raise ValueError(f"{name} has handed in nothing, and there is no roster")
+    return course.shown(among.find(name).student)
 
 
 def _gradescope(

@@ -38,6 +38,8 @@ from wire import Closed, Line, Peer, TimeUp, hide
 
 LONGEST_OUTPUT = 4_000  # characters of a cell that go into the feedback
 _INSTALL = ("conda", "mamba", "micromamba", "pip", "uv")  # there is no network to do it
+_RESET = ("reset", "reset_selective")  # would take away what is to be graded
+_NOTHING = object()
 SHARED = Path("/dev/shm")
 
 
@@ -138,8 +140,8 @@ def _shell() -> Any:
     run = shell.run_line_magic
 
     def run_line_magic(name: str, line: str, _stack_depth: int = 1) -> Any:
-        """Leave out what installs something, or is of an extension of the student's own."""
-        if name in _INSTALL:
+        """Leave out what installs or forgets something, or is of an extension of one's own."""
+        if name in (*_INSTALL, *_RESET):
             return None
         with contextlib.suppress(UsageError, ImportError):
             return run(name, line, _stack_depth=_stack_depth + 1)
@@ -158,9 +160,15 @@ def _notebook(line: Line, shell: Any) -> None:
     first = line.receive()
     limits = first["limits"]
     _settle(limits)
+    given: dict[str, Any] = {}
     for name, source in first["cells"]:
+        before = shell.user_ns.copy()
         _run_cell(line, shell, name, source, limits)
-    line.send({"cells": "done"})
+        if name in first["given"]:
+            now = shell.user_ns.items()
+            given |= {n: v for n, v in now if v is not before.get(n, _NOTHING) and n[:1] != "_"}
+    rebound = [n for n, v in given.items() if v is not shell.user_ns.get(n, _NOTHING)]
+    line.send({"cells": "done", "rebound": rebound})
     child = 0
     while True:
         order, files, *_ = socket.recv_fds(line.connection, 1, 1)
@@ -173,7 +181,7 @@ def _notebook(line: Line, shell: Any) -> None:
         child = os.fork()
         if child == 0:
             line.connection.close()
-            _serve(Line(socket.socket(fileno=files[0])), shell, limits)
+            _serve(Line(socket.socket(fileno=files[0])), shell, given, limits)
             os._exit(0)
         os.close(files[0])
 
@@ -325,9 +333,13 @@ class _Student(Peer):
         return f"{_words(error)} {_where(error, self.shell)}".strip()[:1_000]
 
 
-def _serve(line: Line, shell: Any, limits: Any) -> None:
-    """Let the grader call the functions of the notebook, some of them replaced by its own."""
+def _serve(line: Line, shell: Any, given: dict[str, Any], limits: Any) -> None:
+    """Let the grader call the functions of the notebook, some of them replaced by its own.
+
+    They find what is `given` under its name again where that is ordered.
+    """
     order = line.receive()
+    shell.user_ns.update(given if order["restored"] else {})
     offers = {name: _late(shell.user_ns, name) for name in order["functions"]}
     peer = _Student(line, offers)
     peer.shell = shell

@@ -59,14 +59,15 @@ def read(path: Path, assignments: Mapping[str, Assignment]) -> Marks:
     of the answer in the same line, unless `marked` says of which other one they have been before.
 
     Raises:
-        ValueError: when columns are missing, a line names no question, or its points are not
-            within their range.
+        ValueError: when columns are missing, a line names no question, its points are not
+            within their range, or two lines say different things of one answer.
     """
     columns, lines = sheets.read(path)
     if lacking := {"student", "question", "points"} - set(columns):
         raise ValueError(f"{path.name} must have columns {', '.join(sorted(lacking))}")
     largest = {q: p for a in assignments.values() for q, p in a.written.items()}
     marks: Marks = {}
+    first: dict[tuple[str, str], int] = {}
     for line, row in lines:
         student = unicodedata.normalize("NFC", sheets.bare(row["student"])).strip()
         question, points = row["question"], row["points"]
@@ -86,7 +87,13 @@ def read(path: Path, assignments: Mapping[str, Assignment]) -> Marks:
         before, _, answer = row.get("marked", "").partition(" for ")
         if not answer or value is None or before != number(value):
             answer = row.get("answer", "")
-        marks[student, question] = Mark(value, comment, answer)
+        mark = Mark(value, comment, answer)
+        if marks.setdefault((student, question), mark) != mark:
+            raise ValueError(
+                f"{path.name}, line {line}: {student}, {question}: other points or another "
+                f"comment stand in line {first[student, question]}; leave one of the lines"
+            )
+        first.setdefault((student, question), line)
     return marks
 
 
@@ -131,7 +138,11 @@ def typed(
     before = read(path, assignments) if path.exists() else {}
     marks = merged(before, new, there)
     if unknown := sorted({student for student, _ in marks} - known):
-        raise ValueError(f"marks of students who have handed in nothing: {', '.join(unknown)}")
+        lost = any({"?", "\ufffd"} & set(student) for student in unknown)
+        raise ValueError(
+            f"marks of students who have handed in nothing: {', '.join(unknown)}"
+            + ' (a "?" may be a letter that was lost: save as "CSV UTF-8")' * lost
+        )
     return before, marks
 
 

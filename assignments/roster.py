@@ -74,6 +74,8 @@ _MARKS = {
     "table of your own": ({"student"},),
 }
 
+_ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.I)
+
 
 @dataclass(frozen=True)
 class Person:
@@ -290,7 +292,7 @@ def load(path: Path, assignments: Iterable[str]) -> Course:
     for student, fields in read.table("extensions", list(people_) or None):
         for name in list(fields.data):
             if name not in names:
-                raise fields.wrong(name, f"one of {', '.join(names)}", "an assignment")
+                raise fields.wrong(name, f"one of {', '.join(names)}", name)
             if (date := fields.date(name, zone)) is not None:
                 extensions[student, name] = date
     read.end()
@@ -368,6 +370,12 @@ def _checked(place: str, found: list[tuple[str, Person]]) -> dict[str, Person]:
         wrong = re.search(r"[/\\\x00-\x1f\x7f]", key) or key.startswith(".")
         if not key or wrong or len(key.encode()) > 200:
             raise ValueError(f"{place}, {where}: student must be a name or an id, got {key!r}")
+        for id_ in (key, person.sid, person.login, person.canvas):
+            if _ROUNDED.fullmatch(id_):
+                raise ValueError(
+                    f"{place}, {where}: {id_} is a number that a spreadsheet has rounded; "
+                    "export the roster again, and do not save it there"
+                )
         if key in checked:
             raise ValueError(f"{place}, {where}: {key} is there already")
         checked[key] = Person(**{**person.__dict__, "student": key})

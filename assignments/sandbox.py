@@ -137,9 +137,9 @@ def _once(plan: Plan, limits: Limits) -> Outcome:
     with _notebook() as connection, _sandboxes[0].watched(limits, len(plan.cells)) as ended:
         line = Line(connection, start + limits.submission)
         try:
-            _run_cells(line, plan, limits, outcome)
+            rebound = _run_cells(line, plan, limits, outcome)
             for test in plan.exam.tests:
-                outcome.errors[test] = _run_test(line, plan, test, limits, outcome)
+                outcome.errors[test] = _run_test(line, plan, test, limits, outcome, rebound)
         except TimeUp:
             outcome.late = True
             outcome.remarks.append("the notebook took too long and was ended")
@@ -155,17 +155,19 @@ def _once(plan: Plan, limits: Limits) -> Outcome:
     return outcome
 
 
-def _run_cells(line: Line, plan: Plan, limits: Limits, outcome: Outcome) -> None:
+def _run_cells(line: Line, plan: Plan, limits: Limits, outcome: Outcome) -> bool:
+    """Run the cells; return whether what is given means something else at the end."""
     allowed = asdict(limits)
     if not _walled() or limits.processes is None:
         allowed["processes"] = None
     else:
         allowed["processes"] = limits.processes + len(plan.cells)
-    line.send({"cells": plan.cells, "limits": allowed})
+    given = [name for name, source in plan.cells if source in plan.exam.given]
+    line.send({"cells": plan.cells, "given": given, "limits": allowed})
     for _ in range(len(plan.cells) + 1):
         said = line.receive()
         if said.get("cells") == "done":
-            return
+            return bool(said.get("rebound"))
         name, error, output = (str(said.get(key, "")) for key in ("cell", "error", "output"))
         if error:
             outcome.remarks.append(f"{name[:100]}: {error[:1_000]}")
@@ -174,19 +176,25 @@ def _run_cells(line: Line, plan: Plan, limits: Limits, outcome: Outcome) -> None
     raise Closed("more cells than there are")
 
 
-def _run_test(line: Line, plan: Plan, test: str, limits: Limits, outcome: Outcome) -> str:
+def _run_test(
+    line: Line, plan: Plan, test: str, limits: Limits, outcome: Outcome, rebound: bool
+) -> str:
     """Run a test, and if it fails once more with what earlier parts should have been.
 
-    So a mistake costs the tests of its own part only. What is told of it in detail are other
-    inputs than the test's own.
+    So a mistake costs the tests of its own part only; and a name like `model`, which a later cell
+    took for something else, costs nothing, as what was given is then tried as well. What is told
+    of a mistake in detail are other inputs than the test's own.
     """
     attempt = functools.partial(_try, line, plan, test, limits, outcome)
     error = attempt(Exam.judge, [])
     # Functions that do not end, or end their process, are not asked of what kind an answer is.
     asked = not any(said in error for said in _NO_ANSWER)
     earlier = plan.exam.earlier(test)
-    if error and error != "not written yet" and earlier:
-        error = error if attempt(Exam.judge, earlier, asked) else ""
+    if error and error != "not written yet":
+        for restored in (False,) * bool(earlier) + (True,) * rebound:
+            if not attempt(Exam.judge, earlier, asked, restored):
+                error = ""
+                break
     outcome.late |= "took longer" in error
     if error and not any(said in error for said in _NO_ANSWER):
         told = attempt(bank.explain, earlier, asked)
@@ -204,6 +212,7 @@ def _try(
     ask: Callable[..., str],
     replaced: list[str],
     asked: bool = True,
+    restored: bool = False,
 ) -> str:
     names = plan.exam.tested(test)
     here, there = socket.socketpair()
@@ -215,7 +224,8 @@ def _try(
         peer = Peer(own, plan.exam.right(test) if replaced else {})
         functions = {name: peer.function(name) for name in names}
         try:
-            own.send({"functions": names, "replaced": replaced, "asked": asked})
+            order = {"functions": names, "replaced": replaced}
+            own.send(order | {"asked": asked, "restored": restored})
             error = ask(plan.exam, test, plan.seed, functions)
         except TimeUp:
             if time.monotonic() >= line.deadline:

@@ -17,7 +17,7 @@ def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
         The names of the columns, and each row with its line in the file.
 
     Raises:
-        ValueError: when there is no first line with names.
+        ValueError: when there is no first line with names, or a later one has more cells.
     """
     data = path.read_bytes()
     try:
@@ -35,10 +35,15 @@ def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     try:
         columns = [name.strip() for name in reader.fieldnames or []]
         reader.fieldnames = columns
-        rows = [
-            (reader.line_num + skipped, {k: (v or "").strip() for k, v in row.items() if k})
-            for row in reader
-        ]
+        rows = []
+        for row in reader:
+            line = reader.line_num + skipped
+            if None in row:  # by then the cells after it stand in the wrong columns
+                raise ValueError(
+                    f"{path.name}, line {line}: there are more cells than the first line has "
+                    f"names; one with {separator!r} in it, such as a decimal comma, must be quoted"
+                )
+            rows.append((line, {k: (v or "").strip() for k, v in row.items() if k}))
     except csv.Error as error:
         raise ValueError(f"{path.name}, line {reader.line_num}: {error}") from None
     if not any(columns):

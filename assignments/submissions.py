@@ -8,6 +8,7 @@ __all__ = ["File", "Found", "Student", "collect", "part", "read"]
 
 import ast
 import base64
+import codecs
 import contextlib
 import datetime
 import difflib
@@ -228,14 +229,16 @@ def _plain(name: str) -> str:
 
 def _take(student: Student, file: File, load: Callable[[], Contents]) -> None:
     suffix = PurePosixPath(file.name).suffix.lower()
-    if suffix not in _READ:
-        student.refused.append(f"{file.name} is no notebook (.ipynb), PDF or picture")
-        return
-    data = load()
+    may_be = suffix in ("", ".json") or file.name.lower().endswith(".ipynb.txt")
+    data = load() if suffix in _READ or may_be else b""
     if isinstance(data, str):
         student.refused.append(f"{file.name} {data}")
-    elif suffix == ".ipynb":
+    elif suffix == ".ipynb" or (
+        may_be and data.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{" and b'"cells"' in data
+    ):
         student.files.append(replace(file, data=data))
+    elif suffix not in _READ:
+        student.refused.append(f"{file.name} is no notebook (.ipynb), PDF or picture")
     elif suffix == ".zip":
         try:
             _unpack(student, file, data)

@@ -713,6 +713,33 @@ def test_a_name_of_a_given_cell_is_free_for_students() -> None:
     assert failed("5_beta", notebook) == set()
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        "for model in [None]: pass\nimages = digits = stats = np = 0",
+        "del model, np",
+        "%reset -f",
+        "get_ipython().run_line_magic('reset', '-f')",
+    ],
+)
+def test_a_later_cell_may_take_the_name_of_something_given_or_forget_it(last: str) -> None:
+    assert failed("1_elbo", solved("1_elbo", last)) == set()
+
+
+def test_a_given_name_that_a_student_uses_in_another_sense_keeps_it() -> None:
+    given = copy.deepcopy(MASTERS["1_elbo"].notebook)
+    place = next(i for i, c in enumerate(given.cells) if "elbo-given" in str(c.metadata))
+    given.cells.insert(place + 1, nbformat.v4.new_code_cell("model = [model]"))
+    for cell in given.cells[place + 2 :]:
+        if cell.cell_type == "code" and cell.metadata.nbgrader.solution:
+            cell.source = re.sub(r"\bmodel\b", "model[0]", cell.source)
+    assert failed("1_elbo", given) == set()
+    # Also where an earlier part is wrong, for which alone it pays.
+    kl = next(cell for cell in given.cells if "def kl_standard" in cell.source)
+    kl.source = "def kl_standard(mu, logvar):\n    return 0 * mu[:, 0]"
+    assert failed("1_elbo", given) == {"elbo-kl-1", "elbo-kl-2", "elbo-kl-3"}
+
+
 STUB = masters.ANSWER
 PICTURE = {"proof.png": {"image/png": "iVBORw0KGgo="}}
 
@@ -804,6 +831,24 @@ def test_flat_nested_and_zipped_downloads_are_read_and_others_refused_by_name(
         "pipe.ipynb is no file but a link or a device",
     ]
     assert students["zoe"].refused == ["all.zip/inner.zip is a zip within a zip"]
+
+
+def test_a_notebook_whose_name_a_browser_has_changed_is_read(tmp_path: Path) -> None:
+    text = nbformat.writes(BETA).encode()
+    read = {
+        "5_beta.ipynb.txt": text,
+        "5_beta.json": b"\xef\xbb\xbf" + text,
+        "5_beta": b"\n" + text,
+    }
+    others = {"notes.txt": text, "data.json": b'{"cells_": 3}', "torn": b'["cells"]'}
+    (tmp_path / "ada").mkdir()
+    for name, data in (read | others).items():
+        (tmp_path / "ada" / name).write_bytes(data)
+    ada = submissions.collect(tmp_path)[0]["ada"]
+    assert {file.name for file in ada.files} == set(read)
+    assert all(submissions.read(file).cells for file in ada.files)
+    refused = sorted(f"{name} is no notebook (.ipynb), PDF or picture" for name in others)
+    assert sorted(ada.refused) == refused
 
 
 @pytest.mark.parametrize(
@@ -960,6 +1005,16 @@ def test_only_what_has_changed_is_run_again_and_what_was_typed_stays(graded: Pat
         ("student,question,points\nada,beta-proof,x\n", "between 0 and"),
         ("student,question,points\nada,nothing,3\n", "between 0 and"),
         ("student,points\nada,3\n", "must have columns question"),
+        ("student,question,points\nada,beta-proof,2,5\n", "line 2: there are more cells"),
+        (
+            "student,question,points\nada,beta-proof,2\nbob,beta-proof,2\nada,beta-proof,4\n",
+            "line 4: ada, beta-proof: other points or another comment stand in line 2",
+        ),
+        (
+            "student,question,points,comment\nada,beta-proof,2,Yes\nada,beta-proof,2,No\n",
+            "line 3: ada, beta-proof: other points or another comment stand in line 2",
+        ),
+        ("student,question,points\nZ?ak,beta-proof,3\n", "may be a letter that was lost"),
         ("student,question,points\nnobody,beta-proof,3\n", "have handed in nothing: nobody"),
     ],
 )

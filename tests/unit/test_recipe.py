@@ -174,6 +174,12 @@ def test_the_weights_of_a_start_are_those_of_the_seed_whatever_torch_draws(blobs
     torch.manual_seed(2)
     assert torch.equal(weights(0), first)
     assert not torch.equal(weights(1), first)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(weights(0), first)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize(

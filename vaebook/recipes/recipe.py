@@ -155,10 +155,18 @@ class Recipe:
         return sets
 
     def start(self) -> Any:
-        """Build the untrained model with the weights of the seed; torch's own state stays."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            return self.model()
+        """Build the untrained model, of float32, with the weights of the seed.
+
+        Torch's own state stays.
+        """
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float32)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self.seed)
+                return self.model()
+        finally:
+            torch.set_default_dtype(before)
 
     @cached_property
     def fingerprint(self) -> str:
