@@ -1433,7 +1433,9 @@ def _live() -> dict[str, Callable[[], Call]]:
         "live.pack.pack_decoder": lambda: (pack_decoder, {"model": vae(), "dtype": "int8"}),
         "live.figures.latent_map": lambda: (
             live.latent_map,
-            told | codes() | {"model": vae(), "start": [0.0, 1.0], "dtype": "int8"},
+            told | codes() | {
+                "model": vae(), "start": [0.0, 1.0], "symbol": "u", "dtype": "int8",
+            },
         ),
         "live.figures.pipeline": lambda: (
             live.pipeline,

@@ -287,6 +287,9 @@ def test_a_map_refuses_codes_and_labels_that_do_not_fit(plane, cloud):
         ("model must be a VAE or an Autoencoder, got MLPDecoder", plane.decoder, mu),
     ]
     refused(tries, live.latent_map)
+    for symbol in ("", "z_1", 1, None):
+        with pytest.raises(ValueError, match="symbol must be a letter, got"):
+            live.latent_map(plane, mu, alt="A map.", symbol=symbol)
 
 
 def test_chains_pipeline_and_easel_refuse_models_and_images_that_do_not_fit(plane, cloud):

@@ -66,6 +66,7 @@ def latent_map(
     alt: str,
     names: Sequence[str] = _DIGITS,
     start: Sequence[float] | None = None,
+    symbol: str = "z",
     dtype: Precision = "int8",
 ) -> Live:
     """A point in latent space to drag or to dial, and the image decoded there.
@@ -80,11 +81,12 @@ def latent_map(
         alt: what is to be seen.
         names: of the classes; their numbers where there are none.
         start: where the point lies first, D numbers; where codes lie densest by default.
+        symbol: of the coordinates, a letter.
         dtype: of the weights on the page.
 
     Raises:
-        ValueError: for shapes that don't fit, a label without a name, or a network that the page
-            can't run.
+        ValueError: for shapes that don't fit, a label without a name, a symbol that is no letter,
+            or a network that the page can't run.
 
     Example:
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
@@ -93,6 +95,8 @@ def latent_map(
         >>> live.config["start"]
         [0.0, 1.0]
     """
+    if not (isinstance(symbol, str) and len(symbol) == 1 and symbol.isalpha()):
+        raise ValueError(f"symbol must be a letter, got {symbol!r}")
     name, text = seal(pack_decoder(model, dtype))
     mu, labels, names = _codes(model, mu, labels, names)
     flat = model.latent_dim == 2
@@ -108,6 +112,7 @@ def latent_map(
         "order": [0, 1] if flat else _by_activity(mu),
         "extent": extent,
         "plane": _plane(mu, labels, names, extent) if flat else None,
+        "symbol": symbol,
     }
     return Live("vaebook-latent-map", config, {name: text}, drawn, model.latent_dim * [_ANY], alt)
 

@@ -7,12 +7,13 @@ import { Manifold } from "../manifold.js";
 import { Pad } from "../pad.js";
 
 export class LatentMap extends LiveFigure {
-  build(box, { model, start, order, extent, plane }) {
+  build(box, { model, start, order, extent, plane, symbol }) {
+    this.symbol = symbol;
     this.decoder = this.network(model);
     if (start.length !== this.decoder.input) throw new Error("the start has another dimension");
     const control = (j) => [
       `z${j + 1}`,
-      { name: indexed("z", j), value: start[j], min: -extent, max: extent, step: 0.05 },
+      { name: indexed(symbol, j), value: start[j], min: -extent, max: extent, step: 0.05 },
     ];
     const { labels } = this.declare(Object.fromEntries(order.map(control)));
     this.canvas = view();
@@ -32,7 +33,7 @@ export class LatentMap extends LiveFigure {
 
   drawMap(plane) {
     const change = ([z1, z2]) => this.set({ z1, z2 });
-    this.pad = new Pad({ ...this.planeOf(plane), axes: ["z₁", "z₂"], change });
+    this.pad = new Pad({ ...this.planeOf(plane), axes: [`${this.symbol}₁`, `${this.symbol}₂`], change });
     this.manifold = Manifold.of(this, this.decoder, this.pad);
   }
 
@@ -45,7 +46,7 @@ export class LatentMap extends LiveFigure {
     const { values } = this.settings;
     this.z = Float32Array.from({ length: this.decoder.input }, (_, j) => values[`z${j + 1}`]);
     paint(this.canvas, this.decoder.decode(this.z), this.decoder.output);
-    this.canvas.setAttribute("aria-label", `Image decoded at z = ${tuple(this.z)}`);
+    this.canvas.setAttribute("aria-label", `Image decoded at ${this.symbol} = ${tuple(this.z)}`);
     this.pad?.hold(this.z);
     this.redraw();
     this.report(this.z);
@@ -54,6 +55,6 @@ export class LatentMap extends LiveFigure {
   redraw() {
     if (!this.pad) return;
     this.pad.draw(this.colours, null, [this.manifold]);
-    this.pad.describe(`Codes of images, and a circle at z = ${tuple(this.z)}`);
+    this.pad.describe(`Codes of images, and a circle at ${this.symbol} = ${tuple(this.z)}`);
   }
 }
