@@ -90,7 +90,7 @@ def reports(body: str, page: str, title: str, repository: str) -> str:
         address = f"{repository}/issues/new?{urlencode({'template': 'page.yml'} | filled)}"
         name = html.escape(f"Report a fault in the section {section}", quote=True)
         report = f'<a class="vaebook-report" href="{html.escape(address)}" title="{name}">'
-        return f"<h2>{heading}{anchor}{report}Report a fault</a></h2>"
+        return f"<h2>{heading}{anchor} {report}Report a fault</a></h2>"
 
     return _HEADING.sub(link, body)
 

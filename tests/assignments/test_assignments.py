@@ -3,6 +3,7 @@
 import copy
 import csv
 import json
+import math
 import os
 import re
 import signal
@@ -11,7 +12,7 @@ import sys
 import time
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -354,14 +355,31 @@ def test_the_generator_that_is_handed_to_a_student_does_not_tell_the_answer() ->
 
 
 @pytest.mark.parametrize("answer", bank.RIGHT, ids=lambda a: a.name)
+def test_a_right_answer_in_another_style_passes_its_tests(answer: bank.Answer) -> None:
+    exam = MASTERS[answer.assignment].exam
+    about = [t for t in exam.tests if any(name in answer.code for name in exam.tested(t))]
+    assert about
+    for test in about:
+        assert passing(answer.assignment, test, SEED, [answer]) == [answer.name]
+
+
+def sampled(answers: Sequence[bank.Answer], n: int) -> list[Any]:
+    """Answers as parameters, n of them for each run and the others weekly."""
+    often = answers[:: math.ceil(len(answers) / n)]
+    return [
+        pytest.param(a, id=a.name, marks=[] if a in often else [pytest.mark.weekly])
+        for a in answers
+    ]
+
+
+@pytest.mark.parametrize("answer", sampled(bank.RIGHT, 10))
 def test_a_right_answer_in_another_style_scores_all_points(answer: bank.Answer) -> None:
     assert failed(answer.assignment, solved(answer.assignment, answer.code)) == set()
 
 
 @pytest.mark.parametrize(
     "answer",
-    [a for a in bank.WRONG if "underflow" in a.title or "half" in a.title][:12],
-    ids=lambda a: a.name,
+    sampled([a for a in bank.WRONG if "underflow" in a.title or "half" in a.title][:12], 4),
 )
 def test_the_sandbox_comes_to_the_marks_of_the_bank(answer: bank.Answer) -> None:
     found = failed(answer.assignment, solved(answer.assignment, answer.code))
@@ -585,21 +603,26 @@ def test_a_syntax_error_costs_its_own_part_only() -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "def rate(mu, logvar):\n    while True: pass",
-        "def rate(mu, logvar):\n    raise SystemExit",
-        "def rate(mu, logvar):\n    return rate(mu, logvar)",
-        "def rate(mu, logvar):\n    return np.ones((10**6, 10**6)).sum()",
         "def rate(mu, logvar):\n    import os; os._exit(0)",
         "def rate(mu, logvar):\n    while True:\n        try:\n            while True: pass\n"
         "        except BaseException: pass",
-        "def rate(mu, logvar):\n    return {}",
-        "import sys; sys.exit(0)",
-        "import os; os._exit(0)",
-        "input('your name')",
         "while True: pass",
-        "while True: print('for ever')",
         "kept = []\nwhile True: kept.append([0] * 1000)",
         "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+        *(
+            pytest.param(source, marks=pytest.mark.weekly)
+            for source in (
+                "def rate(mu, logvar):\n    while True: pass",
+                "def rate(mu, logvar):\n    raise SystemExit",
+                "def rate(mu, logvar):\n    return rate(mu, logvar)",
+                "def rate(mu, logvar):\n    return np.ones((10**6, 10**6)).sum()",
+                "def rate(mu, logvar):\n    return {}",
+                "import sys; sys.exit(0)",
+                "import os; os._exit(0)",
+                "input('your name')",
+                "while True: print('for ever')",
+            )
+        ),
     ],
 )
 def test_a_cell_that_does_not_end_or_ends_python_costs_its_own_part_only(source: str) -> None:

@@ -252,13 +252,18 @@ def contrasts(page: Page, mode: str) -> list[str]:
     return [f"{mode}: {found}" for found in audit(page, CONTRAST, within="[data-first]")]
 
 
+OF_THE_PACKAGE = "/api/latent.html"  # the longest of those pages, which are made alike
+
+
 def visits() -> list[Any]:
-    """Every page on every device; the pages of the package, made alike, on a phone weekly."""
+    """Every page on every device; but one, the pages of the package weekly."""
+    often = [(n, d) for n in pages() for d in WIDTHS if "/api/" not in n]
+    often += [(n, "desktop") for n in pages() if n.endswith(OF_THE_PACKAGE)]
     return [
         pytest.param(
             (name, device),
             id=f"{name}-{device}",
-            marks=[pytest.mark.weekly] if device == "phone" and "/api/" in name else [],
+            marks=[] if (name, device) in often else [pytest.mark.weekly],
         )
         for name in pages()
         for device in WIDTHS

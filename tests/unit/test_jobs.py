@@ -184,6 +184,7 @@ def test_a_point_that_kills_its_worker_every_time_is_given_up() -> None:
         list(jobs.each(hopeless, POINTS, n_jobs=2))
 
 
+@pytest.mark.weekly
 def test_a_point_that_kills_its_worker_every_time_does_not_keep_the_others() -> None:
     outcomes = jobs.each(deadly, [{"x": x} for x in range(12)], n_jobs=2)
     assert {next(outcomes).index for _ in range(11)} == set(range(1, 12))
