@@ -294,6 +294,8 @@ def load(path: Path, assignments: Iterable[str]) -> Course:
             if name not in names:
                 raise fields.wrong(name, f"one of {', '.join(names)}", name)
             if (date := fields.date(name, zone)) is not None:
+                if date < due.get(name, date):
+                    raise fields.wrong(name, f"later than {due[name]}", str(date))
                 extensions[student, name] = date
     read.end()
     return Course(

@@ -244,6 +244,11 @@ def test_one_file_says_who_takes_part_and_what_is_due_when(tmp_path: Path) -> No
         ("[assignments.5_beta]\nduee = 1", "there is no field assignments.5_beta.duee"),
         ("assignments = 3", r"assignments must be a table, \[assignments.NAME\]"),
         ("[extensions.ada]\n6_x = 2026-01-01", "extensions.ada.6_x must be .* got '6_x'"),
+        (
+            "zone = 'UTC'\n[assignments.5_beta]\ndue = 2026-03-02\n"
+            "[extensions.ada]\n5_beta = 2026-02-03",
+            "extensions.ada.5_beta must be later than 2026-03-02",
+        ),
         ('roster = [{student = "b"}]\n[extensions.ada]', "extensions.ada must be one of b"),
         ("x = \n", "line 1, column 5"),
         ("pseudonyms = true", "pseudonyms must be a text"),

@@ -428,11 +428,11 @@ def test_the_end_of_the_sandbox_costs_nobody_a_point(monkeypatch: pytest.MonkeyP
     told = sandbox._run_cells
     killed: list[int] = []
 
-    def kill(*arguments: Any) -> None:
+    def kill(*arguments: Any) -> bool:
         if len(killed) < deaths:
             killed.append(sandbox._sandboxes[0].process.pid)
             threading.Timer(0.2, os.killpg, (killed[-1], signal.SIGKILL)).start()
-        told(*arguments)
+        return told(*arguments)
 
     monkeypatch.setattr(sandbox, "_run_cells", kill)
     deaths = 1
