@@ -33,7 +33,11 @@ export class LatentMap extends LiveFigure {
 
   drawMap(plane) {
     const change = ([z1, z2]) => this.set({ z1, z2 });
-    this.pad = new Pad({ ...this.planeOf(plane), axes: [`${this.symbol}₁`, `${this.symbol}₂`], change });
+    this.pad = new Pad({
+      ...this.planeOf(plane),
+      axes: [`${this.symbol}₁`, `${this.symbol}₂`],
+      change,
+    });
     this.manifold = Manifold.of(this, this.decoder, this.pad);
   }
 
