@@ -167,7 +167,7 @@ def _notebook(line: Line, shell: Any) -> None:
         if name in first["given"]:
             now = shell.user_ns.items()
             given |= {n: v for n, v in now if v is not before.get(n, _NOTHING) and n[:1] != "_"}
-    rebound = [n for n, v in given.items() if v is not shell.user_ns.get(n, _NOTHING)]
+    rebound = any(v is not shell.user_ns.get(n, _NOTHING) for n, v in given.items())
     line.send({"cells": "done", "rebound": rebound})
     child = 0
     while True:

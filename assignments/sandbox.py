@@ -191,10 +191,9 @@ def _run_test(
     asked = not any(said in error for said in _NO_ANSWER)
     earlier = plan.exam.earlier(test)
     if error and error != "not written yet":
-        for restored in (False,) * bool(earlier) + (True,) * rebound:
-            if not attempt(Exam.judge, earlier, asked, restored):
-                error = ""
-                break
+        again = (False,) * bool(earlier) + (True,) * rebound
+        if not all(attempt(Exam.judge, earlier, asked, restored) for restored in again):
+            error = ""
     outcome.late |= "took longer" in error
     if error and not any(said in error for said in _NO_ANSWER):
         told = attempt(bank.explain, earlier, asked)

@@ -257,13 +257,16 @@ OF_THE_PACKAGE = "/api/latent.html"  # the longest of those pages, which are mad
 
 def visits() -> list[Any]:
     """Every page on every device; but one, the pages of the package weekly."""
-    often = [(n, d) for n in pages() for d in WIDTHS if "/api/" not in n]
-    often += [(n, "desktop") for n in pages() if n.endswith(OF_THE_PACKAGE)]
+
+    def is_weekly(name: str, device: str) -> bool:
+        seldom = device == "phone" or not name.endswith(OF_THE_PACKAGE)
+        return "/api/" in name and seldom
+
     return [
         pytest.param(
             (name, device),
             id=f"{name}-{device}",
-            marks=[] if (name, device) in often else [pytest.mark.weekly],
+            marks=[pytest.mark.weekly] if is_weekly(name, device) else [],
         )
         for name in pages()
         for device in WIDTHS
