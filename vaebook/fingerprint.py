@@ -321,7 +321,7 @@ def _outside(function: FunctionType) -> Iterator[tuple[str, Any]]:
             yield name, cell.cell_contents
         except ValueError:  # not filled yet
             yield name, None
-    for name in sorted(set(_globals(function.__code__))):
+    for name in _globals(function.__code__):
         first, *rest = name.split(".")
         if first in function.__globals__:
             yield from _reached(function.__globals__[first], first, rest)
@@ -336,19 +336,20 @@ def _reached(value: Any, name: str, rest: list[str]) -> Iterator[tuple[str, Any]
         yield name, value
 
 
-def _globals(code: CodeType) -> Iterator[str]:
-    """Yield the names that code looks up, each with the attributes that it asks of it."""
-    path = ""
+@cache
+def _globals(code: CodeType) -> tuple[str, ...]:
+    """Return the names that code looks up, sorted, each with the attributes that it asks of it."""
+    found, path = set(), ""
     for instruction in dis.get_instructions(code):
         if path and instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             path = f"{path}.{instruction.argval}"
             continue
-        if path:
-            yield path
+        found.add(path)
         path = instruction.argval if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME") else ""
     for part in code.co_consts:
         if isinstance(part, CodeType):  # a function within, or a comprehension
-            yield from _globals(part)
+            found.update(_globals(part))
+    return tuple(sorted(found - {""}))
 
 
 def _source(function: FunctionType, above: tuple[int, ...]) -> Any:
@@ -357,12 +358,18 @@ def _source(function: FunctionType, above: tuple[int, ...]) -> Any:
     code = function.__code__
     if function.__name__ != "<lambda>":
         try:
-            source = inspect.getsource(code)
-            if code in _codes("".join(inspect.findsource(code)[0]), code.co_filename):
-                return _digest(_bare_source(textwrap.dedent(source)).encode())
+            return _written(code, "".join(inspect.findsource(code)[0]), code.co_filename)
         except (OSError, TypeError, SyntaxError, tokenize.TokenError):
             pass
     return _compiled(code, above)
+
+
+@cache
+def _written(code: CodeType, text: str, file: str) -> str:
+    """Return the digest of a function's source in the text of its file."""
+    if code not in _codes(text, file):
+        raise OSError("the file was edited since it was read")
+    return _digest(_bare_source(textwrap.dedent(inspect.getsource(code))).encode())
 
 
 @cache
