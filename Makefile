@@ -62,17 +62,17 @@ quick: .venv/installed ## seconds: style and types of the Python, the fast tests
 	$(pytest) $(parallel) -m "not slow and not alone" \
 	  tests/unit tests/claims tests/book/test_structure.py
 
-test: lint types spelling unit chapters site ## run everything that decides whether a change is sound
+test: lint types spelling unit site ## run everything that decides whether a change is sound
 	@echo "== all checks passed"
 
-test-all: test without-images links ## the same with coverage, what is marked weekly, the chapters without MNIST, and every link that leads out
+test-all: test chapters without-images links ## the same with coverage, what is marked weekly, the chapters as notebooks with MNIST and without, and every link that leads out
 
 not_weekly := and not weekly
 test-all: not_weekly :=
 test-all coverage: covered := --cov=vaebook --cov-branch --cov-report=term:skip-covered
 
 lint: .venv/installed
-	@echo "== 1/7 style"
+	@echo "== 1/6 style"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@if command -v npm >/dev/null; then \
@@ -83,20 +83,19 @@ lint: .venv/installed
 	 else printf '\033[31m== npm is missing: the style of the scripts was NOT checked\033[0m\n'; fi
 
 types: .venv/installed
-	@echo "== 2/7 types"
+	@echo "== 2/6 types"
 	$(BIN)/mypy
 
 spelling: .venv/installed
-	@echo "== 3/7 spelling"
+	@echo "== 3/6 spelling"
 	$(BIN)/codespell
 
 unit: .venv/installed
-	@echo "== 4/7 mathematics, package and structure"
+	@echo "== 4/6 mathematics, package and structure"
 	$(pytest) $(parallel) $(covered) -m "not alone $(not_weekly)" --ignore=tests/site
 	$(pytest) -m "alone $(not_weekly)" --ignore=tests/site
 
-chapters: .venv/installed _build/data
-	@echo "== 5/7 chapters as notebooks"
+chapters: .venv/installed _build/data ## nbval: each chapter runs, and its compared outputs are the same
 	$(if $(chapters),$(nbval) chapters,@echo "no chapters")
 
 # An empty folder of data, so that the images of a checkout are not found.
@@ -105,9 +104,9 @@ without-images: .venv/installed ## the chapters as notebooks where MNIST and Fas
 	VAEBOOK_DATA="$(CURDIR)/_build/no-images" $(nbval) chapters
 
 site: .venv/installed _build/data
-	@echo "== 6/7 strict build"
+	@echo "== 5/6 strict build"
 	@$(MAKE) --no-print-directory book
-	@echo "== 7/7 pages in a browser"
+	@echo "== 6/6 pages in a browser"
 	$(pytest) -rs -n auto -m "not alone $(not_weekly)" tests/site
 	$(pytest) -rs -m "alone $(not_weekly)" tests/site
 

@@ -3,7 +3,6 @@
 import copy
 import csv
 import json
-import math
 import os
 import re
 import signal
@@ -12,7 +11,8 @@ import sys
 import time
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ import course
 import masters
 import sandbox
 import submissions
+from tests.often import often
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +37,10 @@ SEED = 0
 QUICK = sandbox.Limits(processor=1.5, clock=20.0)
 
 each = pytest.mark.parametrize("name", list(MASTERS))
-each_test = pytest.mark.parametrize(
-    ("name", "test"), [(name, test) for name in MASTERS for test in MASTERS[name].exam.tests]
-)
-each_wrong = pytest.mark.parametrize("answer", bank.WRONG, ids=lambda a: a.name)
+EACH_TEST = [(name, test) for name in MASTERS for test in MASTERS[name].exam.tests]
+TITLE = attrgetter("name")
+each_test = pytest.mark.parametrize(("name", "test"), EACH_TEST)
+two = pytest.mark.parametrize("name", often(list(MASTERS), 2))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -151,7 +152,7 @@ def test_the_master_scores_all_points(name: str) -> None:
     assert report.outcome.remarks == report.found.remarks == []
 
 
-@each
+@two
 def test_the_untouched_students_version_scores_nothing(name: str) -> None:
     notebook = masters.release(MASTERS[name])
     assert failed(name, notebook) == set(MASTERS[name].tests)
@@ -182,15 +183,6 @@ def test_the_students_version_shows_neither_solutions_nor_hidden_tests(name: str
             assert len(cell.source.split("\n")) == 1
         else:
             assert cell.source == master.source
-
-
-@each
-def test_the_master_passes_whatever_the_seed(name: str) -> None:
-    exam = MASTERS[name].exam
-    for seed in (1, 2, 2**31 - 1):
-        space = exam.namespace()
-        for test in exam.tests:
-            assert exam.judge(test, seed, {f: space[f] for f in exam.tested(test)}) == ""
 
 
 def test_another_seed_gives_other_inputs_and_the_same_seed_the_same() -> None:
@@ -306,7 +298,7 @@ def test_only_right_answers_keep_their_marks_in_a_thousand_seeds(name: str, test
     assert surprises(name, test, range(20, 1020)) == []
 
 
-@each_test
+@pytest.mark.parametrize(("name", "test"), often(EACH_TEST, 36, "-".join))
 def test_wrong_answers_of_other_tests_lose_nothing_here(name: str, test: str) -> None:
     exam = MASTERS[name].exam
     # Tests that come before know nothing of an answer.
@@ -365,23 +357,14 @@ def test_a_right_answer_in_another_style_passes_its_tests(answer: bank.Answer) -
         assert passing(answer.assignment, test, SEED, [answer]) == [answer.name]
 
 
-def sampled(answers: Sequence[bank.Answer], n: int) -> list[Any]:
-    """Answers as parameters, n of them for each run and the others weekly."""
-    often = answers[:: math.ceil(len(answers) / n)]
-    return [
-        pytest.param(a, id=a.name, marks=[] if a in often else [pytest.mark.weekly])
-        for a in answers
-    ]
-
-
-@pytest.mark.parametrize("answer", sampled(bank.RIGHT, 10))
+@pytest.mark.parametrize("answer", often(bank.RIGHT, 4, TITLE))
 def test_a_right_answer_in_another_style_scores_all_points(answer: bank.Answer) -> None:
     assert failed(answer.assignment, solved(answer.assignment, answer.code)) == set()
 
 
 @pytest.mark.parametrize(
     "answer",
-    sampled([a for a in bank.WRONG if "underflow" in a.title or "half" in a.title][:12], 4),
+    often([a for a in bank.WRONG if "underflow" in a.title or "half" in a.title][:12], 2, TITLE),
 )
 def test_the_sandbox_comes_to_the_marks_of_the_bank(answer: bank.Answer) -> None:
     found = failed(answer.assignment, solved(answer.assignment, answer.code))
@@ -409,7 +392,7 @@ def test_a_mistake_costs_six_points_at_most_and_mostly_three_or_less() -> None:
 NO_NUMBERS = ("diagnose", "rng.", "default_rng", "rand", "return np.stack(states)")
 
 
-@each_wrong
+@pytest.mark.parametrize("answer", often(bank.WRONG, 80, TITLE))
 def test_the_bank_knows_each_of_its_mistakes_by_its_numbers(answer: bank.Answer) -> None:
     exam = MASTERS[answer.assignment].exam
     space = exam.namespace()
@@ -475,7 +458,7 @@ def test_the_self_check_shows_what_the_visible_tests_say(
     assert f"{25 - sum(visible.values()):g} more points are hidden" in said
 
 
-@each
+@two
 def test_a_whole_master_with_its_figure_and_names_of_ones_own_has_all_visible_points(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -550,40 +533,41 @@ def test_the_picture_of_a_figure_goes_with_the_answers_and_is_not_drawn_again() 
 KL = code("1_elbo", "elbo-kl")
 
 
+IN_JUPYTER = [
+    "%%time\n" + KL,
+    "%%capture\n" + KL,
+    "%%capture output\n" + KL,
+    KL + "\ndisplay(kl_standard(np.ones((1, 1)), np.ones((1, 1))))",
+    "display(1)\n" + KL,
+    "np.sum?\n" + KL,
+    "?np.sum\n" + KL,
+    "!ls\n" + KL,
+    "files = !ls\nassert len(files) == 0\n" + KL,
+    "%time result = 1 + 1\nassert result == 2\n" + KL,
+    "%matplotlib inline\n" + KL,
+    "%config InlineBackend.figure_format = 'retina'\n" + KL,
+    "%load_ext autoreload\n%autoreload 2\n" + KL,
+    "%load_ext nobody_has_this\n%nobody_has_this\n" + KL,
+    "%pip install nothing\n" + KL,
+    "import asyncio\nawait asyncio.sleep(0)\n" + KL,
+    "async def one():\n    return 1\nassert await one() == 1\n" + KL,
+    "sum = map = list = float = 0\n" + KL,
+    "check = numbers = like = draws = None\n" + KL,
+    KL + "\nkl_standard",
+    KL + "\nget_ipython().run_line_magic('whos', '')",
+    KL.replace("    ### BEGIN", "    display(mu); print(mu)\n    ### BEGIN"),
+    "from __future__ import annotations\n" + KL,
+    "%conda install nothing\n%mamba install nothing\n" + KL,
+    "import faulthandler, sys\nfaulthandler.enable()\nsys.stdout.encoding.lower()\n" + KL,
+    "import subprocess, sys\nsubprocess.run(['true'], stdout=sys.stdout, check=True)\n" + KL,
+    "import matplotlib\nmatplotlib.use('TkAgg')\nmatplotlib.pyplot.figure()\n" + KL,
+    KL + "\nclass Own(Exception):\n    def __str__(self): return self.gone\nraise Own",
+    "kl_standard = lambda mu, logvar: 0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).sum(1)",
+]
+
+
 @pytest.mark.parametrize(
-    "source",
-    [
-        "%%time\n" + KL,
-        "%%capture\n" + KL,
-        "%%capture output\n" + KL,
-        KL + "\ndisplay(kl_standard(np.ones((1, 1)), np.ones((1, 1))))",
-        "display(1)\n" + KL,
-        "np.sum?\n" + KL,
-        "?np.sum\n" + KL,
-        "!ls\n" + KL,
-        "files = !ls\nassert len(files) == 0\n" + KL,
-        "%time result = 1 + 1\nassert result == 2\n" + KL,
-        "%matplotlib inline\n" + KL,
-        "%config InlineBackend.figure_format = 'retina'\n" + KL,
-        "%load_ext autoreload\n%autoreload 2\n" + KL,
-        "%load_ext nobody_has_this\n%nobody_has_this\n" + KL,
-        "%pip install nothing\n" + KL,
-        "import asyncio\nawait asyncio.sleep(0)\n" + KL,
-        "async def one():\n    return 1\nassert await one() == 1\n" + KL,
-        "sum = map = list = float = 0\n" + KL,
-        "check = numbers = like = draws = None\n" + KL,
-        KL + "\nkl_standard",
-        KL + "\nget_ipython().run_line_magic('whos', '')",
-        KL.replace("    ### BEGIN", "    display(mu); print(mu)\n    ### BEGIN"),
-        "from __future__ import annotations\n" + KL,
-        "%conda install nothing\n%mamba install nothing\n" + KL,
-        "import faulthandler, sys\nfaulthandler.enable()\nsys.stdout.encoding.lower()\n" + KL,
-        "import subprocess, sys\nsubprocess.run(['true'], stdout=sys.stdout, check=True)\n" + KL,
-        "import matplotlib\nmatplotlib.use('TkAgg')\nmatplotlib.pyplot.figure()\n" + KL,
-        KL + "\nclass Own(Exception):\n    def __str__(self): return self.gone\nraise Own",
-        "kl_standard = lambda mu, logvar: 0.5 * (mu**2 + np.exp(logvar) - 1 - logvar).sum(1)",
-    ],
-    ids=lambda source: source.replace(KL, "KL")[:30],
+    "source", often(IN_JUPYTER, 10, lambda source: source.replace(KL, "KL")[:30])
 )
 def test_what_runs_in_jupyter_keeps_its_marks(source: str) -> None:
     notebook = answered("1_elbo", {"elbo-kl": source})
@@ -674,7 +658,7 @@ def without_metadata(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-@each
+@two
 def test_cells_and_proofs_are_known_when_an_editor_drops_the_metadata(name: str) -> None:
     notebook = without_metadata(answered(name, {}))
     found = submissions.part(notebook, MASTERS[name])
@@ -1090,6 +1074,7 @@ def sources(cells: Iterable[nbformat.NotebookNode]) -> list[str]:
     return [cell.source.strip() for cell in cells]
 
 
+@pytest.mark.weekly
 def test_nbgrader_releases_the_same_and_grades_the_same(tmp_path: Path) -> None:
     pytest.importorskip("nbgrader")
     from nbgrader.api import Gradebook

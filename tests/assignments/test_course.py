@@ -1210,6 +1210,7 @@ def test_gradescope_has_its_columns_with_the_lateness(tmp_path: Path, grade: Gra
     assert bob["Status"] == "Missing"
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_nbgraders_table_has_its_columns_and_its_gradebook_takes_the_students(
     tmp_path: Path, grade: Grade
@@ -1649,6 +1650,7 @@ def test_two_hundred_submissions_with_trained_models_take_six_minutes_on_two_cor
     assert first + 100 * ten / 10 < 360
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_a_cluster_of_the_experiments_grades_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

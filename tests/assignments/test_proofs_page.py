@@ -122,7 +122,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 asked: list[str] = []  # addresses that the page has wanted, its errors and messages
 
 
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["desk", "phone, dark"])
+@pytest.fixture(
+    params=[
+        pytest.param((1280, "light"), id="desk", marks=pytest.mark.weekly),
+        pytest.param((390, "dark"), id="phone, dark"),
+    ]
+)
 def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:  # noqa: F811
     """The page, opened from its file, and nothing that it asks elsewhere."""
     width, scheme = request.param

@@ -285,21 +285,6 @@ def test_a_live_notebook_reads_and_sets_the_place(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in pages() if "vaebook-live-static" in (SITE / n).read_text(encoding="utf-8")]
-)
-def test_every_live_figure_of_the_book_comes_to_life_of_one_script(
-    browser: Browser, base: str, name: str
-) -> None:
-    window = browser.new_page()
-    window.goto(base + name)
-    count = window.locator(":not(.vaebook-kernel) > .vaebook-live-static").count()
-    expect(window.locator(".vaebook-is-live")).to_have_count(count)
-    expect(window.locator(".vaebook-live-error")).to_have_count(0)
-    expect(window.locator("script[data-vaebook-live]")).to_have_count(min(count, 1))
-    window.close()
-
-
-@pytest.mark.parametrize(
     "name", [n for n in pages() if "vaebook-kernel" in (SITE / n).read_text()]
 )
 def test_what_needs_a_kernel_shows_its_picture_and_starts_the_notebook(

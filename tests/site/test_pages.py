@@ -3,10 +3,12 @@
 A visit is dear, so that all is asked of one; a phone's contrasts are looked at weekly.
 """
 
+import gzip
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import axe_playwright_python
 import pytest
@@ -73,6 +75,29 @@ AUDIT = """([rules, except, within]) => axe.run(
     runOnly: rules, preload: false, resultTypes: ["violations"],
     rules: Object.fromEntries(except.map((rule) => [rule, { enabled: false }])),
   })"""
+
+# How far the contents of a page jump while it loads.
+SHIFTS = """globalThis.shift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    if (!entry.hadRecentInput) globalThis.shift += entry.value;
+  }
+}).observe({ type: "layout-shift", buffered: true });"""
+# What a page loads that all other pages load as well.
+SHARED = ("/_static/", "/vendor/")
+
+# The live figures of a page that come to life there, which needs no kernel and one script.
+ALIVE = """async () => {
+  const all = (selector) => document.querySelectorAll(selector).length;
+  const still = ":not(.vaebook-kernel) > .vaebook-live-static";
+  const asleep = () => all(still) - all(".vaebook-is-live");
+  for (let n = 0; n < 300 && asleep() > 0; n += 1) await new Promise((go) => setTimeout(go, 100));
+  return {
+    asleep: asleep(),
+    errors: all(".vaebook-live-error"),
+    scripts: all("script[data-vaebook-live]"),
+  };
+}"""
 
 # What is folded away is part of the page.
 UNFOLD = """() => {
@@ -159,12 +184,16 @@ MISWRITTEN = """() => {
 class Visit:
     """What one visit to a page brought to light."""
 
+    name: str = ""
+    asked: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     figures: list[dict[str, Any]] = field(default_factory=list)
     raw_maths: list[str] = field(default_factory=list)
     bare_pictures: list[str] = field(default_factory=list)
+    alive: dict[str, int] = field(default_factory=dict)
+    jumps: float = 0.0
     overflow: int = 0
     cut_off: list[str] = field(default_factory=list)
     too_wide: list[str] = field(default_factory=list)
@@ -172,11 +201,12 @@ class Visit:
     violations: list[str] = field(default_factory=list)
 
 
-def watch(page: Page, base: str) -> Visit:
+def watch(page: Page, base: str, name: str) -> Visit:
     """Note a page's requests and complaints."""
-    visit = Visit()
+    visit = Visit(name)
 
     def asked(url: str) -> None:
+        visit.asked.append(url)
         if not url.startswith((base, "data:", "blob:")):
             visit.foreign.append(url)
 
@@ -197,12 +227,11 @@ def watch(page: Page, base: str) -> Visit:
     return visit
 
 
-def unfolded(page: Page, address: str) -> None:
-    """Open a page and what is folded on it."""
+def opened(page: Page, address: str) -> None:
+    """Open a page, and wait for its formulas."""
     page.goto(address)
     page.wait_for_load_state("load")
     page.evaluate("() => window.MathJax?.startup?.promise.then(() => true)")
-    page.evaluate(UNFOLD)
 
 
 def look(page: Page, visit: Visit) -> None:
@@ -215,6 +244,7 @@ def look(page: Page, visit: Visit) -> None:
         state += '(".vaebook-plot-error") ? done(true) : setTimeout(look, 20); look(); })'
         box.evaluate(state)
         visit.figures.append(box.evaluate(FIGURE))
+    visit.alive = page.evaluate(ALIVE)
     visit.raw_maths = page.evaluate(RAW_MATHS)
     visit.bare_pictures = page.evaluate(PICTURES)
     visit.cut_off = page.evaluate(CUT_OFF)
@@ -279,9 +309,13 @@ def visit(request: pytest.FixtureRequest, browser: Browser, base: str) -> Iterat
     name, device = request.param
     context = browser.new_context(viewport=size(device), **PLAIN)
     page = context.new_page()
+    page.add_init_script(SHIFTS)
     place = f"{SITE.as_uri()}/" if device == "phone" else base
-    seen = watch(page, place)
-    unfolded(page, place + name)
+    seen = watch(page, place, name)
+    opened(page, place + name)
+    page.wait_for_timeout(500)  # what is drawn on the first screen may come a little later
+    seen.jumps = page.evaluate("globalThis.shift")
+    page.evaluate(UNFOLD)
     # The docstrings of the package are written to be read in an editor too.
     if device == "phone" and "/api/" not in name:
         page.set_viewport_size({"width": COMMON_PHONE, "height": 900})
@@ -306,7 +340,8 @@ def test_every_word_of_a_page_can_be_read(
 ) -> None:
     context = browser.new_context(viewport=size(device), **PLAIN)
     page = context.new_page()
-    unfolded(page, base + name)
+    opened(page, base + name)
+    page.evaluate(UNFOLD)
     look(page, Visit())
     page.evaluate(THIN)
     page.evaluate(AXE)
@@ -332,6 +367,23 @@ def test_every_figure_is_drawn_with_caption_and_description(visit: Visit) -> Non
         assert figure["named"]
         assert figure["captioned"]
     assert visit.bare_pictures == []
+
+
+def test_every_live_figure_comes_to_life_of_one_script(visit: Visit) -> None:
+    live = "vaebook-live-static" in (SITE / visit.name).read_text(encoding="utf-8")
+    assert visit.alive == {"asleep": 0, "errors": 0, "scripts": int(live)}
+
+
+def test_a_page_does_not_jump_while_it_loads(visit: Visit) -> None:
+    assert visit.jumps < 0.1
+
+
+def test_a_page_is_light(visit: Visit) -> None:
+    paths = {urlsplit(url.removeprefix(SITE.as_uri())).path for url in visit.asked}
+    own = [SITE / path.lstrip("/") for path in paths if not path.startswith(SHARED)]
+    files = [file for file in own if file.is_file()]
+    assert SITE / visit.name in files
+    assert sum(len(gzip.compress(file.read_bytes())) for file in files) < 1_200_000
 
 
 def test_no_word_of_a_figure_is_cut_off(visit: Visit) -> None:
@@ -385,6 +437,17 @@ def test_a_formula_that_scrolls_or_is_cut_off_is_found(browser: Browser) -> None
         )
         found.append([fault.split(": ")[1] for fault in page.evaluate(TOO_WIDE)])
     assert found == [["x" * 40] * 2, []]
+    page.close()
+
+
+def test_a_jump_is_seen(browser: Browser) -> None:
+    page = browser.new_page()
+    page.add_init_script(SHIFTS)
+    page.goto("data:text/html,<p id='late'></p><p>" + "Words. " * 400 + "</p>")
+    page.wait_for_timeout(100)
+    page.evaluate("document.getElementById('late').style.height = '600px'")
+    page.wait_for_timeout(300)
+    assert page.evaluate("globalThis.shift") > 0.1
     page.close()
 
 

@@ -412,6 +412,7 @@ def test_times_are_spread_over_the_batch():
     assert (neighbours - 0.1).abs().gt(0.05).double().mean() > 0.8
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_a_taught_denoiser_comes_near_the_exact_field():
     torch.manual_seed(0)

@@ -668,6 +668,7 @@ def command(both_sets):
     return start
 
 
+@pytest.mark.weekly
 def test_two_commands_at_once_do_each_other_no_harm_and_show_a_bar(home, command):
     processes = [command(), command()]
     errors = ""

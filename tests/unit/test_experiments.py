@@ -233,6 +233,7 @@ def test_a_run_without_a_bar_writes_nothing(study: Study, capfd: Any) -> None:
     assert '{"way": "one", "seed": 0}: TypeError' in err
 
 
+@pytest.mark.weekly
 @pytest.mark.parametrize(
     ("row", "n_jobs"),
     [("lambda way, seed: row(way, seed)", 2), ("partial(row)", 1), ("around(row)", 2)],
@@ -343,6 +344,7 @@ def test_a_killed_run_loses_only_the_rows_under_way(study: Study, serial: Any, j
     assert study.bytes() == serial()
 
 
+@pytest.mark.weekly
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(study: Study, serial: Any) -> None:
     study.write(seconds=0.3)
     run = study.start("--jobs", "2")
@@ -407,6 +409,7 @@ def test_a_worker_whose_package_would_compute_another_row_is_refused(
     assert study.bytes() == serial()
 
 
+@pytest.mark.weekly
 def test_a_killed_scheduler_loses_only_the_rows_under_way(
     study: Study, serial: Any, cluster: Cluster
 ) -> None:
@@ -423,6 +426,7 @@ def test_a_killed_scheduler_loses_only_the_rows_under_way(
     assert study.bytes() == serial()
 
 
+@pytest.mark.weekly
 def test_many_workers_write_each_of_many_rows_once_and_in_order(tmp_path: Path) -> None:
     from distributed import LocalCluster
 

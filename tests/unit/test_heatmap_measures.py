@@ -79,6 +79,7 @@ def test_factors_off_the_grid_and_beyond_its_range_are_recovered():
     assert not fit.at_limit.any()
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_no_heatmap_of_a_dense_table_is_nearer_than_the_fit():
     kinds = odd_images(100)

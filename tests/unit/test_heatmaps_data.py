@@ -137,6 +137,7 @@ def test_each_t_heatmap_belongs_to_its_factors(t_heatmaps):
         )
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_tails_are_heavy_with_the_probability_that_the_random_threshold_gives():
     """The squared threshold is uniform on [20, 30], and not the threshold itself.

@@ -85,6 +85,7 @@ def test_each_point_has_its_own_outcome_on_one_core_and_on_two() -> None:
     assert values(jobs.each(square, POINTS, n_jobs=2)) == [0, 1, 4, 9, 16, 25]
 
 
+@pytest.mark.weekly
 def test_draws_without_a_generator_are_the_same_wherever_and_leave_no_trace_here() -> None:
     torch.manual_seed(5)
     here = torch.rand(()).item()
@@ -126,6 +127,7 @@ def test_what_wants_to_end_the_process_is_an_outcome(n_jobs: int) -> None:
     assert "SystemExit: 3" in str(outcomes[2].error)
 
 
+@pytest.mark.weekly
 def test_a_result_that_cannot_come_back_is_an_outcome() -> None:
     outcomes = sorted(jobs.each(nothing_to_send, POINTS, n_jobs=2), key=lambda o: o.index)
     assert [o.value for o in outcomes] == [0, 1, None, 9, 16, 25]
@@ -139,6 +141,7 @@ def test_a_function_that_cannot_be_sent_is_refused_at_once(where: dict[str, Any]
         jobs.each(lambda x: held, POINTS, **where)
 
 
+@pytest.mark.weekly
 def test_a_function_that_cannot_be_read_elsewhere_is_refused_and_no_death(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
@@ -152,6 +155,7 @@ def test_a_function_that_cannot_be_read_elsewhere_is_refused_and_no_death(tmp_pa
     assert "Can't get attribute 'base'" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.weekly
 def test_an_array_arrives_as_it_is_however_large() -> None:
     points = [{"x": x, "array": np.zeros(300_000)} for x in range(3)]
     assert values(jobs.each(filled, points, n_jobs=2)) == [0, 1, 2]
@@ -170,6 +174,7 @@ def test_code_that_was_edited_since_the_last_call_is_run(
     assert values(jobs.each(module.power, POINTS, n_jobs=2)) == [0, -1, -2, -3, -4, -5]
 
 
+@pytest.mark.weekly
 def test_a_killed_process_costs_only_what_was_under_way(tmp_path: Path) -> None:
     points = [{"x": x, "marks": str(tmp_path)} for x in range(8)]
     assert values(jobs.each(fragile, points, n_jobs=2)) == [x * x for x in range(8)]
@@ -179,6 +184,7 @@ def test_a_killed_process_costs_only_what_was_under_way(tmp_path: Path) -> None:
     assert sum(tries) <= 8 + 4
 
 
+@pytest.mark.weekly
 def test_a_point_that_kills_its_worker_every_time_is_given_up() -> None:
     with pytest.raises(RuntimeError, match="died 3 times"):
         list(jobs.each(hopeless, POINTS, n_jobs=2))
@@ -228,6 +234,7 @@ def test_a_killed_worker_of_a_cluster_costs_only_what_it_was_at(cluster: Cluster
     assert all(o.error is None for o in rest)
 
 
+@pytest.mark.weekly
 def test_a_killed_scheduler_ends_the_run_with_its_address(cluster: Cluster) -> None:
     outcomes = jobs.each(powers, [{"x": x} for x in range(40)], scheduler=cluster.address)
     next(outcomes)
@@ -271,6 +278,7 @@ def test_a_cluster_whose_workers_are_too_few_or_too_broad_is_refused() -> None:
         list(jobs.each(square, POINTS, scheduler=cluster.scheduler_address))
 
 
+@pytest.mark.weekly
 def test_a_worker_with_another_version_is_refused_whenever_it_joins(
     cluster: Cluster, tmp_path: Path
 ) -> None:

@@ -278,7 +278,7 @@ def test_other_greys_are_off_by_half_a_level() -> None:
     assert np.abs(read - images.numpy()).max() <= 0.5 / 31 + 1e-6
 
 
-@pytest.mark.parametrize("anew", [True, False])
+@pytest.mark.parametrize("anew", [pytest.param(True, marks=pytest.mark.weekly), False])
 def test_the_things_to_try_on_the_home_page_happen(node, anew: bool) -> None:
     """Set at the start, as by a link that is opened, or after 40 epochs, as by a dial."""
     program = f"""{TRAIN}

@@ -37,6 +37,15 @@ pytestmark = pytest.mark.slow
 # Crashes of SciPy would take the test run along.
 _ALONE = ("latent.dense.dense_paths",)
 
+# A third of the time of all is these; they are asked weekly.
+_DEAR = (
+    "figures.notes.stand_in_note",
+    "latent.geometry.exp",
+    "latent.geometry.log",
+    "live.kernel.chains_on_drawing",
+    "live.kernel.evidence_of_drawing",
+)
+
 # What an argument's message may speak of instead: what is inside it.
 _INSIDE = {
     "batch": "images|labels",
@@ -498,7 +507,13 @@ def _report() -> Iterator[None]:
     print(f"\n{_total.pop('functions', 0)} functions:", dict(_total))
 
 
-@pytest.mark.parametrize("name", sorted(CALLS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.weekly] if name in _DEAR else [])
+        for name in sorted(CALLS)
+    ],
+)
 def test_odd_arguments_get_a_right_answer_or_a_value_error(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.often import often
 from vaebook import datasets, models, objectives, recipes, training
 from vaebook.datasets import ImageSet
 from vaebook.measures import bounds
@@ -456,7 +457,7 @@ REAL = [name for name in recipes.available() if "heatmap" not in name and name !
 
 
 @needs_data
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", often(REAL, 12))
 def test_a_card_about_real_images_is_what_measuring_again_gives(name):
     recipe, trained = recipes.get(name), recipes.load(name)
     model, codes, expected = trained.model, trained.codes, trained.card["metrics"]

@@ -163,6 +163,7 @@ def killed_at_random(folder):
     return state_in(checkpoint)["epoch"]
 
 
+@pytest.mark.weekly
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_with_the_same_bits_as_one_never_stopped(tmp_path):
     uninterrupted, history = long_run(None)
