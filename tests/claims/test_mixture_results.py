@@ -358,6 +358,13 @@ def test_a_classifier_keeps_half_of_the_neighbours_that_another_vae_keeps() -> N
     for more, less in pairwise(beyond):
         ahead = beyond[more] - beyond[less]
         assert stats.t.interval(0.95, 4, ahead.mean(), stats.sem(ahead))[0] > 5
+    # Within the class training adds less, something still, and five points are undecided.
+    sides = np.array(
+        [np.subtract(row["beyond"]["classifier"], row["beyond"]["untrained"]) for row in rows]
+    )
+    for gap, inside in ((sides[:, 1], 5), (sides[:, 0] - sides[:, 1], 2)):
+        low, high = stats.t.interval(0.95, 4, gap.mean(), stats.sem(gap))
+        assert 0 < low < inside < high
     # Not the number of dimensions alone: a few that keep much of the pixels do as well as many.
     assert (everywhere["components"] > 2 * everywhere["linear_8"]).all()
     # Among random maps 64 dimensions have more in common with the codes than eight.
