@@ -1389,6 +1389,13 @@ def _figures() -> dict[str, Callable[[], Call]]:
                 "column_labels": ["c", "d"], "hover": list("abc"), "fold": None,
             },
         ),
+        "figures.many.on_phone": lambda: (
+            figures.on_phone,
+            {
+                "figure": make_subplots(1, 2, subplot_titles="ab"), "aspect": 1.0,
+                "domains": {"xaxis": [0, 1]}, "titles": {0: [0.5, 1.0]},
+            },
+        ),
         "figures.many.stacked": lambda: (
             figures.stacked, {"figure": make_subplots(1, 2), "aspect": 0.8}
         ),

@@ -2,7 +2,7 @@
 
 from vaebook.figures import schematics
 from vaebook.figures.drawing import Drawing
-from vaebook.figures.many import class_violins, film, pairs, parallel, stacked
+from vaebook.figures.many import class_violins, film, on_phone, pairs, parallel, stacked
 from vaebook.figures.notes import Note, stand_in_note
 from vaebook.figures.numbers import between, number, ranged
 from vaebook.figures.plots import (
@@ -35,6 +35,7 @@ __all__ = [
     "image_grid",
     "manifold",
     "number",
+    "on_phone",
     "pairs",
     "parallel",
     "ranged",

@@ -4,9 +4,10 @@ As in :mod:`vaebook.figures.plots`, a function draws what it is given, class k i
 ``CATEGORICAL[k]``.
 """
 
-__all__ = ["class_violins", "film", "pairs", "parallel", "stacked"]
+__all__ = ["class_violins", "film", "on_phone", "pairs", "parallel", "stacked"]
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from reprlib import repr as shorten
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -252,6 +253,56 @@ def film(
     return described
 
 
+def on_phone(
+    figure: go.Figure,
+    domains: Mapping[str, Sequence[float]],
+    *,
+    aspect: float,
+    titles: Mapping[int, Sequence[float]] | None = None,
+) -> Figure:
+    """Let panels have other places where the page is narrow.
+
+    Args:
+        figure: any plotly figure, which stays as it is.
+        domains: name of an axis -> where it begins and ends, in shares of the figure.
+        aspect: height of the plotting area over its width.
+        titles: number of an annotation -> its place [x, y], in shares of the figure.
+
+    Raises:
+        ValueError: for an axis or an annotation that the figure does not have, or a place
+            outside it.
+
+    Example:
+        >>> figure = describe(make_subplots(1, 2), alt="Two panels.")
+        >>> below = {"xaxis": [0, 1], "xaxis2": [0, 1], "yaxis": [0.6, 1], "yaxis2": [0, 0.4]}
+        >>> on_phone(figure, below, aspect=1.6).layout.meta["narrow"]["aspect"]
+        1.6
+    """
+    if not isinstance(figure, BaseFigure):
+        raise ValueError(f"figure must be a plotly figure, got {type(figure).__name__}")
+    _checks.number(aspect, "aspect", 0, open=True)
+    axes = [axis.plotly_name for axis in (*figure.select_xaxes(), *figure.select_yaxes())]
+    places = {} if titles is None else titles
+    for name, given, known in (
+        ("domains", domains, axes),
+        ("titles", places, range(len(figure.layout.annotations))),
+    ):
+        if not isinstance(given, Mapping) or not set(given) <= set(known):
+            raise ValueError(f"{name} must be of {list(known)}, got {shorten(given)}")
+        for pair in given.values():
+            if not isinstance(pair, list | tuple) or len(pair) != 2:
+                raise ValueError(f"{name} must have two numbers each, got {shorten(pair)}")
+            for share in pair:
+                _checks.number(share, f"each entry of {name}", 0, 1)
+    meta = figure.layout.meta if isinstance(figure.layout.meta, dict) else {}
+    narrow = {
+        "aspect": aspect,
+        "parts": {name: {"domain": list(pair)} for name, pair in domains.items()},
+        "notes": {str(k): {"x": x, "y": y} for k, (x, y) in places.items()},
+    }
+    return Figure(figure).update_layout(meta=meta | {"narrow": narrow})
+
+
 def stacked(figure: go.Figure, *, aspect: float = 0.8) -> Figure:
     """Let panels that stand side by side be one below the other where the page is narrow.
 
@@ -266,7 +317,7 @@ def stacked(figure: go.Figure, *, aspect: float = 0.8) -> Figure:
     Example:
         >>> figure = describe(make_subplots(1, 2), alt="Two panels.")
         >>> stacked(figure, aspect=1.0).layout.meta["narrow"]["parts"]["yaxis2"]["domain"]
-        [0.0, 0.466]
+        [0.0, 0.465]
     """
     if not isinstance(figure, BaseFigure):
         raise ValueError(f"figure must be a plotly figure, got {type(figure).__name__}")
@@ -279,23 +330,20 @@ def stacked(figure: go.Figure, *, aspect: float = 0.8) -> Figure:
         raise ValueError("figure must have two panels or more, all in one row")
     n = len(across)
     tall = n * aspect + (n - 1) * _BETWEEN  # over the width of a panel
-    parts, tops = {}, []
+    domains, tops = {}, []
     for k, axis in enumerate(across):
         top = 1 - k * (aspect + _BETWEEN) / tall
         tops.append(top)
         upright = "yaxis" + (axis.anchor or "y").removeprefix("y")
-        parts[axis.plotly_name] = {"domain": [0.0, 1.0]}
+        domains[axis.plotly_name] = [0.0, 1.0]
         low = max(0.0, round(top - aspect / tall, 3))
-        parts[upright] = {"domain": [low, round(top, 3)]}
-    notes = {}
+        domains[upright] = [low, round(top, 3)]
+    titles = {}
     for k, note in enumerate(figure.layout.annotations):
         if note.xref == note.yref == "paper":
             row = sum(start <= note.x for start in starts) - 1
-            notes[str(k)] = {"x": 0.5, "y": round(tops[max(row, 0)], 3)}
-    rearranged = Figure(figure)
-    meta = figure.layout.meta if isinstance(figure.layout.meta, dict) else {}
-    narrow = {"aspect": round(tall, 3), "parts": parts, "notes": notes}
-    return rearranged.update_layout(meta=meta | {"narrow": narrow})
+            titles[k] = [0.5, round(tops[max(row, 0)], 3)]
+    return on_phone(figure, domains, aspect=round(tall, 3), titles=titles)
 
 
 class _Group(NamedTuple):
