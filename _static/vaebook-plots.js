@@ -9,6 +9,7 @@
   const NARROW = 500; // CSS pixels, below which some figures are arranged otherwise
   const MOST_NAMES = 12; // at an axis on a phone
   const LINE = 22; // CSS pixels, of a name above a row of images
+  const BAR = 62; // CSS pixels, of a bar of colours and its words below a figure
   const WORDS = 66; // CSS pixels, what the words at the axes of a box in space need around it
   const drawn = new Set();
   let library = null;
@@ -86,20 +87,88 @@
   // other figures stay legible on a phone.
   function areaHeight(plot, w) {
     const { data, layout } = plot.figure;
-    const { aspect, rows } = layout.meta;
+    const { aspect, rows, narrow: other } = layout.meta;
     const narrow = isNarrow(plot);
     const least = data[0]?.type === "image" ? 0 : 210;
     const taller = narrow ? Math.max(1, scenes(layout).length) ** 2 : 1;
     const names = narrow && rows ? LINE * rows.names.length : 0;
-    return Math.max(Math.max(60, w) * aspect * taller, least) + names;
+    const shape = narrow && other ? other.aspect : aspect * taller;
+    return Math.max(Math.max(60, w) * shape, least) + names;
   }
 
   // The figure as it is drawn at a width.
   function arranged(plot, width) {
-    const { data, layout } = plot.figure;
-    if (!isNarrow(plot)) return { data, layout };
-    if (layout.meta?.rows) return namesAbove(data, layout, width);
-    return { data, layout: everyOther(onePerRow(layout)) };
+    const { data, frames, layout } = plot.figure;
+    const given = { data, frames, layout };
+    if (!isNarrow(plot)) return given;
+    if (layout.meta?.rows) return { ...given, ...namesAbove(data, layout, width) };
+    if (layout.meta?.narrow) Object.assign(given, rearranged(data, layout));
+    if (bars(data).length === 1) Object.assign(given, barBelow(plot, given));
+    return { ...given, layout: everyOther(onePerRow(given.layout)) };
+  }
+
+  // What a figure wants otherwise on a phone: parts of its layout, places of its notes, and traces
+  // once more on other axes.
+  function rearranged(data, layout) {
+    const { parts = {}, notes = {}, again } = layout.meta.narrow;
+    const changed = { ...layout };
+    for (const [name, part] of Object.entries(parts)) changed[name] = { ...layout[name], ...part };
+    changed.annotations = layout.annotations?.map((note, k) => ({ ...note, ...notes[k] }));
+    return {
+      data: again ? [...data, ...data.map((t) => ({ ...t, ...again }))] : data,
+      layout: changed,
+    };
+  }
+
+  // Bars of colours that stand beside a figure because nobody gave them another place.
+  const barOf = ({ type, marker, showscale, colorbar }) => {
+    if (["heatmap", "contour"].includes(type)) return showscale !== false && (colorbar ?? {});
+    return marker?.showscale !== false && marker?.colorbar;
+  };
+  const bars = (data) =>
+    data.filter((trace) => {
+      const bar = barOf(trace);
+      return bar && !bar.orientation && bar.x === undefined;
+    });
+
+  // The bar of colours below the figure: beside it, it would take a third of a phone's width.
+  function barBelow(plot, { data, frames = [], layout }) {
+    const words = scenes(layout).length ? 0 : layout.xaxis?.title?.text ? 58 : 30;
+    const height = areaHeight(plot, plot.box.clientWidth - layout.margin.l - layout.margin.r);
+    const below = (trace) => {
+      const bar = barOf(trace);
+      if (!bar) return trace;
+      const title = typeof bar.title === "string" ? { text: bar.title } : bar.title;
+      const colorbar = {
+        ...bar,
+        orientation: "h",
+        x: 0.5,
+        xanchor: "center",
+        y: -words / height,
+        yanchor: "top",
+        len: 0.9,
+        title: { ...title, side: "top" },
+      };
+      return trace.marker?.colorbar
+        ? { ...trace, marker: { ...trace.marker, colorbar } }
+        : { ...trace, colorbar };
+    };
+    return {
+      data: data.map(below),
+      frames: frames.map((shot) => ({ ...shot, data: shot.data.map(below) })),
+      layout,
+    };
+  }
+
+  // Round numbers at the upright axis of a box, without the lowest, which would lie on one of
+  // another axis.
+  function openCorner([low, high], narrow) {
+    const rough = (high - low) / (narrow ? 4 : 5);
+    const size = 10 ** Math.floor(Math.log10(rough));
+    const step = size * [1, 2, 5, 10].find((fold) => fold * size >= rough);
+    const first = Math.ceil((low + 0.12 * (high - low)) / step);
+    const count = Math.floor(high / step) - first + 1;
+    return Array.from({ length: Math.max(count, 0) }, (_, k) => (first + k) * step);
   }
 
   // The rows of a grid with their names above them: beside them these would take a third of the
@@ -212,17 +281,19 @@
   }
 
   // Each box in space as near as its words allow, seen as it is.
-  async function frame({ canvas }) {
+  async function frame({ canvas, narrow, figure }) {
     const { _fullLayout: full } = canvas;
     const moves = {};
     for (const name of scenes(full)) {
-      const { camera, aspectratio, domain, xaxis } = full[name];
+      const { camera, aspectratio, domain, xaxis, zaxis } = full[name];
       const width = full._size.w * (domain.x[1] - domain.x[0]);
       const height = full._size.h * (domain.y[1] - domain.y[0]);
       const words = xaxis.title.text ? WORDS : WORDS / 2;
       const { eye, center } = framed(camera, aspectratio, width, height, words);
       moves[`${name}.camera.eye`] = eye;
       moves[`${name}.camera.center`] = center;
+      const free = !figure.layout[name].zaxis?.tickvals && zaxis.showticklabels && zaxis.range;
+      if (free) moves[`${name}.zaxis.tickvals`] = openCorner(zaxis.range, narrow);
     }
     if (Object.keys(moves).length) await window.Plotly.relayout(canvas, moves);
   }
@@ -346,16 +417,18 @@
       hoverinfo: "skip",
       showlegend: false,
     });
-    range.addEventListener("input", () => {
-      turnTo(+range.value);
-      if (!drawn.has(plot)) return;
+    plot.markPoint = () => {
       const { curve, point } = places[range.value];
       const at = plot.canvas._fullData[curve];
-      window.Plotly.restyle(
+      return window.Plotly.restyle(
         plot.canvas,
         { x: [[at.x[point]]], y: [[at.y[point]]], z: [[at.z?.[point]]] },
         [plot.mark],
       );
+    };
+    range.addEventListener("input", () => {
+      turnTo(+range.value);
+      if (drawn.has(plot)) plot.markPoint();
     });
     plot.turnTo = ({ points: [point] }) => {
       if (point?.customdata !== undefined) turnTo(point.customdata);
@@ -406,9 +479,9 @@
       const Plotly = await load();
       const width = plot.box.clientWidth;
       plot.narrow = isNarrow(plot);
-      const { frames, config } = plot.figure;
+      const { config } = plot.figure;
       delete plot.figure.layout.width;
-      const { data, layout } = arranged(plot, width);
+      const { data, frames, layout } = arranged(plot, width);
       layout.template = dressed(plot.template);
       layout.height = heightFor(plot, width);
       plot.box.querySelector(".vaebook-plot-fallback")?.remove();
@@ -435,6 +508,7 @@
       }
       await fit(plot);
       await frame(plot);
+      await plot.markPoint?.();
       const moved = plot.range && plot.range.value !== plot.opening;
       if (moved) await show(plot, plot.steps[plot.range.value]);
       plot.box.dataset.drawn = "true";
@@ -469,7 +543,9 @@
     const settle = () => fit(plot).then(() => frame(plot));
     const narrow = isNarrow(plot);
     const { layout: given } = plot.figure;
-    const other = given.meta?.rows || (scenes(given).length && narrow !== plot.narrow);
+    const barred = bars(plot.figure.data).length === 1;
+    const turned = scenes(given).length || given.meta?.narrow || barred;
+    const other = given.meta?.rows || (turned && narrow !== plot.narrow);
     plot.narrow = narrow;
     if (!other) return window.Plotly.relayout(plot.canvas, { width, height }).then(settle);
     const { data, layout } = arranged(plot, width);

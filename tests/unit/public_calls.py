@@ -18,6 +18,7 @@ from typing import Any
 import plotly.graph_objects as go
 import torch
 from PIL import Image
+from plotly.subplots import make_subplots
 from torch import Generator, Tensor, nn
 
 import vaebook
@@ -1385,8 +1386,11 @@ def _figures() -> dict[str, Callable[[], Call]]:
             figures.image_grid,
             titled | {
                 "images": grey(3, 1, 4, 4), "columns": 2, "row_labels": ["a", "b"],
-                "column_labels": ["c", "d"], "hover": list("abc"),
+                "column_labels": ["c", "d"], "hover": list("abc"), "fold": None,
             },
+        ),
+        "figures.many.stacked": lambda: (
+            figures.stacked, {"figure": make_subplots(1, 2), "aspect": 0.8}
         ),
         "figures.plots.manifold": lambda: (
             figures.manifold,

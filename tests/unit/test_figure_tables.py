@@ -78,15 +78,26 @@ def test_a_name_is_not_broken_at_its_hyphens():
     assert whole == [True, True, False]
 
 
-def test_each_cell_names_its_column_and_a_wide_table_says_that_it_is_wide():
+def test_each_cell_names_its_column_and_a_wide_table_is_some_narrow_ones_as_well():
     narrow = figures.table(ROWS, COLUMNS)
     for _, *cells in Reader(narrow).rows[1:]:
         assert [attributes["data-heading"] for _, attributes, _ in cells] == [
             "ESS", "calls", "z1"
         ]  # fmt: skip
-    assert "vaebook-table-wide" not in narrow._repr_html_()
+    assert "vaebook-table-" not in narrow._repr_html_()
     wide = figures.table([["a", *["1.25 (1.00 to 1.50)"] * 5]], list("uvwxyz"))
-    assert "vaebook-table-wide" in wide._repr_html_()
+    found = ["1.25 (1.00 to 1.50)"] * 5
+    assert read(wide) == [
+        list("uvwxyz"), ["a", *found],
+        list("uvwx"), ["a", *found[:3]],
+        list("uyz"), ["a", *found[:2]],
+    ]  # fmt: skip
+
+
+def test_a_table_of_long_texts_has_a_block_for_each_row_on_a_phone():
+    words = "what was found, and by which measure it was found"
+    texts = figures.table([["a", words, words, words]], ["name", "b", "c", "d"])
+    assert "vaebook-table-wide" in texts._repr_html_()
 
 
 def test_mappings_are_read_by_key_and_the_rest_is_left_out():

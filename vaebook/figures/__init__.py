@@ -2,7 +2,7 @@
 
 from vaebook.figures import schematics
 from vaebook.figures.drawing import Drawing
-from vaebook.figures.many import class_violins, film, pairs, parallel
+from vaebook.figures.many import class_violins, film, pairs, parallel, stacked
 from vaebook.figures.notes import Note, stand_in_note
 from vaebook.figures.numbers import between, number, ranged
 from vaebook.figures.plots import (
@@ -41,6 +41,7 @@ __all__ = [
     "scatter",
     "schematics",
     "slider",
+    "stacked",
     "stand_in_note",
     "table",
     "violins",

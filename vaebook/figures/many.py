@@ -4,7 +4,7 @@ As in :mod:`vaebook.figures.plots`, a function draws what it is given, class k i
 ``CATEGORICAL[k]``.
 """
 
-__all__ = ["class_violins", "film", "pairs", "parallel"]
+__all__ = ["class_violins", "film", "pairs", "parallel", "stacked"]
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,12 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.basedatatypes import BaseFigure
 from plotly.subplots import make_subplots
 
+from vaebook import _checks
 from vaebook.figures.pictures import Array, Texts, read_classes, read_numbers, read_texts
 from vaebook.figures.plots import STILL, dial, joined, name_of, violin
 from vaebook.figures.renderer import CATEGORICAL, Figure, describe, faded
 
+_BETWEEN = 0.15  # of panels below each other, over their width: a title, or words at an axis
 _SIDE_BY_SIDE = 6  # dimensions of a pairs plot: more panels than 15 are too small on a phone
 
 
@@ -247,6 +250,52 @@ def film(
         ],
     )
     return described
+
+
+def stacked(figure: go.Figure, *, aspect: float = 0.8) -> Figure:
+    """Let panels that stand side by side be one below the other where the page is narrow.
+
+    Args:
+        figure: of one row of panels, as from ``plotly.subplots.make_subplots``; it stays as it
+            is.
+        aspect: height of one panel over its width, where the page is narrow.
+
+    Raises:
+        ValueError: for what is no figure of one row of two panels or more.
+
+    Example:
+        >>> figure = describe(make_subplots(1, 2), alt="Two panels.")
+        >>> stacked(figure, aspect=1.0).layout.meta["narrow"]["parts"]["yaxis2"]["domain"]
+        [0.0, 0.466]
+    """
+    if not isinstance(figure, BaseFigure):
+        raise ValueError(f"figure must be a plotly figure, got {type(figure).__name__}")
+    _checks.number(aspect, "aspect", 0, open=True)
+    across = sorted(figure.select_xaxes(), key=lambda axis: axis.domain or (0.0, 1.0))
+    starts = [axis.domain[0] for axis in across if axis.domain]
+    uprights = {axis.plotly_name: axis for axis in figure.select_yaxes()}
+    whole = all((axis.domain or (0.0, 1.0)) == (0.0, 1.0) for axis in uprights.values())
+    if len(starts) < 2 or len(set(starts)) < len(across) or not whole:
+        raise ValueError("figure must have two panels or more, all in one row")
+    n = len(across)
+    tall = n * aspect + (n - 1) * _BETWEEN  # over the width of a panel
+    parts, tops = {}, []
+    for k, axis in enumerate(across):
+        top = 1 - k * (aspect + _BETWEEN) / tall
+        tops.append(top)
+        upright = "yaxis" + (axis.anchor or "y").removeprefix("y")
+        parts[axis.plotly_name] = {"domain": [0.0, 1.0]}
+        low = max(0.0, round(top - aspect / tall, 3))
+        parts[upright] = {"domain": [low, round(top, 3)]}
+    notes = {}
+    for k, note in enumerate(figure.layout.annotations):
+        if note.xref == note.yref == "paper":
+            row = sum(start <= note.x for start in starts) - 1
+            notes[str(k)] = {"x": 0.5, "y": round(tops[max(row, 0)], 3)}
+    rearranged = Figure(figure)
+    meta = figure.layout.meta if isinstance(figure.layout.meta, dict) else {}
+    narrow = {"aspect": round(tall, 3), "parts": parts, "notes": notes}
+    return rearranged.update_layout(meta=meta | {"narrow": narrow})
 
 
 class _Group(NamedTuple):

@@ -38,6 +38,7 @@ Array = Tensor | ArrayLike
 Texts = Sequence[object] | Tensor | NDArray[Any]
 
 _CELL = 72  # the widest that one image of a grid is drawn, in CSS pixels
+_BETWEEN = 0.1  # of the two parts of a folded grid, over their width
 _GAP = 1  # between the images of a grid, in pixels of the images
 _SHARP = 1400  # the width to which the pixels of a picture are repeated, where they are fewer
 _SHORT_NAME = 6  # letters of a row's name, which always has room beside the row
@@ -254,6 +255,28 @@ def mosaic(
     figure.update_layout(title_text=title, margin=margin, dragmode=False, showlegend=False)
     aspect = (rows * down - gap) / (columns * across - gap)
     return describe(figure, alt, aspect=aspect, max_width=16 + columns * cell)
+
+
+def folded(figure: Figure, fold: int, columns: int) -> Figure:
+    """A mosaic of one picture whose columns after `fold` stand below the others on a phone."""
+    left, right = figure.layout.xaxis.range
+    bottom, top = figure.layout.yaxis.range
+    pitch = (right - left + _GAP) / columns
+    ends = [(left, left + fold * pitch - _GAP), (left + (fold + 1) * pitch, right)]
+    # Both parts are as wide as the page, with room for a line of words between them.
+    shapes = [(bottom - top) / (high - low) for low, high in ends]
+    tall = sum(shapes) + _BETWEEN
+    upper, lower = figure.layout.xaxis.to_plotly_json(), figure.layout.yaxis.to_plotly_json()
+    parts = {
+        "xaxis": {"range": ends[0]},
+        "yaxis": {"domain": [round(1 - shapes[0] / tall, 4), 1]},
+        "xaxis2": upper | {"range": ends[1], "anchor": "y2"},
+        "yaxis2": lower
+        | {"domain": [0, round(shapes[1] / tall, 4)], "scaleanchor": "x2", "anchor": "x2"},
+    }
+    again = {"xaxis": "x2", "yaxis": "y2"}
+    narrow = {"aspect": round(tall, 4), "parts": parts, "again": again}
+    return figure.update_layout(meta=figure.layout.meta | {"narrow": narrow})
 
 
 def _names_along(names: list[str], pitch: int, side: int) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from vaebook.figures.pictures import (
     Texts,
     album,
     bare_axes,
+    folded,
     mosaic,
     picture,
     read_axis,
@@ -51,6 +52,7 @@ from vaebook.figures.renderer import (
 )
 
 _MANY = 4000  # from here on a cloud of points is drawn by WebGL
+_TURNS = 4  # in which the classes of such a cloud are drawn
 # The first for eight classes, whose colours are enough; another where colours are many, and for
 # each ten classes, whose colours repeat. Plotly draws these in space as well.
 _SYMBOLS = ("circle", "diamond", "cross", "square", "x")
@@ -119,6 +121,7 @@ def scatter(
     figure = go.Figure()
     if labels is not None:
         classes = read_classes(labels, "labels", len(cloud))
+        looks: dict[int, tuple[dict[str, Any], str]] = {}
         for label in np.unique(classes):
             turn, colour_of = divmod(int(label), len(CATEGORICAL))
             marker = {
@@ -126,11 +129,18 @@ def scatter(
                 "color": CATEGORICAL[colour_of],
                 "symbol": _SYMBOLS[(turn + (colour_of >= _ENOUGH)) % len(_SYMBOLS)],
             }
-            members = everyone[classes == label]
-            name = name_of(names, int(label))
-            figure.add_trace(_cloud(cloud, members, marker, name, texts, pictures is not None))
+            looks[int(label)] = marker, name_of(names, int(label))
+        # Of many points in the plane those of the last class would hide all others: they are
+        # drawn in turns.
+        turns = _TURNS if cloud.shape[1] == 2 and len(cloud) > _MANY else 1
+        for first in range(turns):
+            for label, (marker, name) in looks.items():
+                members = everyone[classes == label][first::turns]
+                if len(members):
+                    trace = _cloud(cloud, members, marker, name, texts, pictures is not None)
+                    figure.add_trace(trace.update(showlegend=False) if first else trace)
         if cloud.shape[1] == 2:
-            _name_clouds(figure, cloud, classes)
+            _name_clouds(figure, [name for _, name in looks.values()], cloud, classes)
     else:
         marker = {**look, "color": CATEGORICAL[0]}
         if colour is not None:
@@ -167,6 +177,7 @@ def image_grid(
     row_labels: Texts | None = None,
     column_labels: Texts | None = None,
     hover: Texts | None = None,
+    fold: int | None = None,
     title: str = "",
 ) -> Figure:
     """Draw images in rows and columns as one picture, grey or in colour, with black at 0.
@@ -178,6 +189,8 @@ def image_grid(
         row_labels: one per row, on the left.
         column_labels: one per column, on top.
         hover: a text per image, row by row.
+        fold: where the page is narrow, these columns and all after them stand below the others;
+            the column with this number, from 0, is left out, and there are no row labels then.
 
     Raises:
         ValueError: for another shape, values outside [0, 1], or labels that do not fit.
@@ -197,7 +210,15 @@ def image_grid(
         blank = np.full((-n % columns, *cells.shape[1:]), np.nan, np.float32)
         cells = np.concatenate([cells, blank]).reshape(-1, columns, *cells.shape[1:])
     texts = None if hover is None else read_texts(hover, "hover", n, "image")
-    return mosaic(cells, alt, row_labels, column_labels, texts, title)
+    if fold is not None:
+        count(fold, "fold")
+        if fold >= cells.shape[1] - 1 or row_labels is not None:
+            raise ValueError(
+                f"fold must be less than {cells.shape[1] - 1}, the last column, and there must "
+                f"be no row_labels, got {fold}"
+            )
+    figure = mosaic(cells, alt, row_labels, column_labels, texts, title)
+    return figure if fold is None else folded(figure, fold, cells.shape[1])
 
 
 def film_strip(images: Array, *, alt: str, labels: Texts | None = None, title: str = "") -> Figure:
@@ -528,14 +549,19 @@ def violins(
     least, most = float(values.min()), float(values.max())
     wide = most - least or 1.0
     turns = [unit * j for j in range(width)]
+    wide_of = np.sum(
+        [np.ptp(np.percentile(c, (5, 95), axis=0), axis=0) for c in clouds.values()], 0
+    )
+    between = 90 - unit * (float(wide_of.argmin()) - 0.5)
     figure.update_polars(
         # A hole in the middle, or the violins of all columns would meet there; the numbers of
-        # the radius stand between the first two spokes.
+        # the radius stand where there is room, before the narrowest violin.
         radialaxis={
             "range": [least - 0.35 * wide, most],
             "tickvals": _few_ticks(least, most),
-            "angle": 90 - unit / 2,
-            "tickangle": 0,
+            "angle": between,
+            "tickangle": between,
+            "tickfont": {"size": 10},
         },
         angularaxis={"tickvals": turns, "ticktext": labels, "direction": "clockwise"},
     )
@@ -561,13 +587,12 @@ def _logarithmic(arrays: Sequence[Array]) -> dict[str, Any]:
 
 
 def _name_clouds(
-    figure: go.Figure, cloud: NDArray[np.float32], classes: NDArray[np.int64]
+    figure: go.Figure, names: list[str], cloud: NDArray[np.float32], classes: NDArray[np.int64]
 ) -> None:
     """Each class's name above the point nearest to their median: colour does not tell ten apart.
 
     Names that would lie on each other are moved apart.
     """
-    names = [str(trace.name) for trace in figure.data]
     places = []
     for label in np.unique(classes):
         points = cloud[classes == label]

@@ -342,7 +342,9 @@ def _room(content: dict[str, Any]) -> str:
     )
     # On a phone the script sets boxes in space below each other, and names above rows of images.
     boxes = sum(bool(re.fullmatch(r"scene\d*", name)) for name in layout)
-    if boxes > 1:
+    if "narrow" in meta:
+        room += f";--narrow:{meta['narrow']['aspect']}"
+    elif boxes > 1:
         room += f";--narrow:{meta['aspect'] * boxes**2}"
     if "rows" in meta:
         room += f";--names:{_LINE * len(meta['rows']['names'])}px"

@@ -22,7 +22,14 @@ _RANGE = rf"{_NUMBER}(?: (?:to|±) {_NUMBER})?"
 _NUMBERS = re.compile(rf"{_RANGE}(?: \({_RANGE}\))?")
 _FIXED = "\N{NO-BREAK SPACE}"
 _LONG = 24  # letters
-_PHONE = 50  # letters that stand beside each other on a phone
+# Widths in ems, of 13.6 pixels on a phone.
+_PHONE = 26.4
+_PADDING = 0.59  # of a column
+_SMALL, _BOLD = 0.85, 1.08  # letters of brackets, and of headings
+_LETTERS = dict.fromkeys(" .,:;!'|ijlftI/", 0.28) | dict.fromkeys("()[]-r", 0.34)
+_LETTERS |= dict.fromkeys("mwMW%@…", 0.86)
+_PLAIN, _CAPITAL = 0.56, 0.7
+_MOST_PARTS = 4  # of a table on a phone
 _NOTHING = "\N{EN DASH}"
 
 
@@ -39,6 +46,27 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
     def _repr_html_(self) -> str:
+        parts = self._parts()
+        whole = self._frame(self._inner())
+        if not parts:
+            kind = "vaebook-table vaebook-table-wide" if self._wide() else "vaebook-table"
+            return f'<div class="{kind}" style="overflow-x: auto">{whole}</div>'
+        tables = "".join(map(self._frame, parts))
+        return (
+            '<div class="vaebook-table vaebook-table-whole" style="overflow-x: auto">'
+            f'{whole}</div><div class="vaebook-table vaebook-table-parts" style="display: none">'
+            f"{tables}</div>"
+        )
+
+    def _frame(self, columns: Sequence[int]) -> str:
+        """Some columns behind the first one."""
+        shown = Table(
+            tuple(self.headings[j] for j in (0, *columns)),
+            tuple(tuple(row[j] for j in (0, *columns)) for row in self.rows),
+        )
+        return shown._table()
+
+    def _table(self) -> str:
         sides = ["start", *("end" if self._numeric(j) else "start" for j in self._inner())]
         head = "".join(
             f'<th scope="col" style="text-align: {side}">{_html(text)}</th>'
@@ -53,11 +81,7 @@ class Table:
                 cell = _unbroken(text) if side == "end" else _html(text)
                 line += f'<td style="{_style(side, text)}" data-heading="{label}">{cell}</td>'
             lines.append(f"{line}</tr>")
-        kind = "vaebook-table vaebook-table-wide" if self._wide() else "vaebook-table"
-        return (
-            f'<div class="{kind}" style="overflow-x: auto"><table>'
-            f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
     def __repr__(self) -> str:
         lines = [[_TAG.sub("", text) for text in line] for line in (self.headings, *self.rows)]
@@ -77,13 +101,32 @@ class Table:
 
     def _wide(self) -> bool:
         """Whether the columns do not fit beside each other on a phone."""
-        columns = zip(self.headings, *self.rows, strict=True)
-        return sum(max(map(_least, column)) + 2 for column in columns) > _PHONE
+        return sum(self._widths()) > _PHONE
+
+    def _widths(self) -> list[float]:
+        """The least width of each column."""
+        cells = [max(map(_least, column)) for column in zip(*self.rows, strict=True)]
+        headings = [_BOLD * _least(heading) for heading in self.headings]
+        return [max(pair) + _PADDING for pair in zip(cells, headings, strict=True)]
+
+    def _parts(self) -> list[list[int]]:
+        """The columns of some tables that stand below each other on a phone; none where it shows
+        the whole one, or where columns of long texts need its width."""
+        first, *widths = self._widths()
+        room = _PHONE - first
+        long = any(len(text) > _LONG and not _is_number(text) for r in self.rows for text in r[1:])
+        if not self._wide() or long or max(widths) > room:
+            return []
+        parts = _filled(widths, room)
+        # As even as may be.
+        while len(even := _filled(widths, room := 0.97 * room)) == len(parts):
+            parts = even
+        return parts if len(parts) <= _MOST_PARTS else []
 
     def _numeric(self, column: int) -> bool:
         """Whether all cells of a column are numbers or ranges, or nothing."""
         cells = [row[column] for row in self.rows]
-        return all(cell == _NOTHING or _NUMBERS.fullmatch(cell) for cell in cells)
+        return all(cell == _NOTHING or _is_number(cell) for cell in cells)
 
 
 def table(
@@ -186,12 +229,35 @@ def _style(side: str, text: str) -> str:
     return f"text-align: {side}" + "; white-space: nowrap" * name + "; min-width: 7rem" * wide
 
 
-def _least(text: str) -> int:
-    """Letters of what a line of a cell cannot be shorter than."""
+def _is_number(text: str) -> bool:
+    return _NUMBERS.fullmatch(text) is not None
+
+
+def _least(text: str) -> float:
+    """The width that a cell cannot be narrower than."""
     text = _TAG.sub("", text)
-    if _NUMBERS.fullmatch(text):
-        return max(map(len, text.split(" (")))
-    return max(16 * (len(text) > _LONG), *map(len, text.split()), 0)
+    if _is_number(text):
+        middle, *bracket = text.split(" (")
+        return max(_width(middle), *(_SMALL * _width(f"({part}") for part in bracket), 0)
+    return max(8.3 * (len(text) > _LONG), *map(_width, text.split()), 0)  # 7rem, as below
+
+
+def _width(text: str) -> float:
+    usual = (_CAPITAL if letter.isupper() else _PLAIN for letter in text)
+    return sum(_LETTERS.get(letter, width) for letter, width in zip(text, usual, strict=True))
+
+
+def _filled(widths: Sequence[float], room: float) -> list[list[int]]:
+    """Columns from 1 on, as many in a part as there is room for, one at least."""
+    parts: list[list[int]] = []
+    left = 0.0
+    for j, width in enumerate(widths, 1):
+        if width > left:
+            parts.append([])
+            left = room
+        parts[-1].append(j)
+        left -= width
+    return parts
 
 
 def _unbroken(text: str) -> str:

@@ -25,6 +25,7 @@ from vaebook.live.page import Live
 from vaebook.models import VAE
 
 _STEPS = 100  # of a way back, as on the page
+_DRAWN = 500  # codes: among more, arrows that lie on each other can't be told apart
 
 
 def denoising(
@@ -97,6 +98,7 @@ def denoising(
     taught, weights = seal(pack(denoiser.layers, [inputs], dtype))
     mu, labels, names = _codes(model, mu, labels, names)
     extent = pictures.half_side(mu)
+    drawn_codes = mu[:_DRAWN], None if labels is None else labels[:_DRAWN]
 
     config = {
         "model": decoder,
@@ -109,12 +111,12 @@ def denoising(
         "process": [denoiser.process.first, denoiser.process.last],
         "start": [float(value) for value in start],
         "seed": seed,
-        "plane": _plane(mu, labels, names, extent),
+        "plane": _plane(*drawn_codes, names, extent),
     }
     weight = _checks.first_weight(denoiser, torch.zeros(()))
     end = sample_ode(denoiser, torch.tensor([start[1:]]).to(weight), _STEPS)
     drawn = {
-        "cloud": _cloud(mu, labels, names, extent),
+        "cloud": _cloud(*drawn_codes, names, extent),
         "decoded image": pictures.picture(_decode(model, end[0])),
     }
     bounds = [(0.0, 1.0), _ANY, _ANY]

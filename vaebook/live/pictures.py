@@ -17,6 +17,7 @@ __all__ = [
 ]
 
 import base64
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,14 @@ from vaebook.figures.pictures import data_url, to_picture
 from vaebook.figures.renderer import CATEGORICAL
 
 _SIDE = 168  # of an image on the page, in CSS pixels
+_INKED = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}" '
+    'viewBox="0 0 {side} {side}"><style>text {{ dominant-baseline: central; fill: #111; '
+    "font: 600 32px system-ui, sans-serif; paint-order: stroke; stroke: #fff; "
+    "stroke-linejoin: round; stroke-width: 8px; text-anchor: middle }} "
+    "@media (prefers-color-scheme: dark) {{ text {{ fill: #eee; stroke: #121212 }} }}</style>"
+    '<image href="{url}" width="{side}" height="{side}"/>{words}</svg>'
+)
 
 
 def class_names(images: ImageSet) -> list[str]:
@@ -96,8 +105,12 @@ def cloud(
     extent: float,
     colours: Sequence[str] = CATEGORICAL,
     under: Tensor | None = None,
+    inked: bool = False,
 ) -> str:
     """Return codes [N, 2] as a data URL, transparent, with the classes' names on their medians.
+
+    Names are black with a white rim; where they are inked, an SVG has them in the ink of the page,
+    by the colour scheme of the image that shows it.
 
     Where it is given, `under` [n, n] in [0, 1] is drawn as shades of grey below them; under[i, j]
     is that of the i-th place from the left and the j-th from the bottom.
@@ -117,16 +130,27 @@ def cloud(
     there = labels.unique().tolist() if names else []
     middles = [places[labels == label].median(0).values.tolist() for label in there]
     sizes = [(font.getlength(names[label]) + 14, 42.0) for label in there]
-    for label, (x, y) in zip(there, _spread(middles, sizes), strict=True):
+    spots = list(zip(there, _spread(middles, sizes), strict=True))
+    for label, (x, y) in [] if inked else spots:
         draw.text((x, y), names[label], "#111", font, "mm", stroke_width=4, stroke_fill="#fff")
-    return data_url(sheet.quantize(24 if under is None else 48, method=Image.Quantize.FASTOCTREE))
+    kept = sheet.quantize(24 if under is None else 48, method=Image.Quantize.FASTOCTREE)
+    url = data_url(kept)
+    if not (inked and spots):
+        return url
+    words = "".join(
+        f'<text x="{x:.0f}" y="{y:.0f}">{html.escape(names[label])}</text>'
+        for label, (x, y) in spots
+    )
+    drawn = _INKED.format(side=side, url=url, words=words).encode()
+    # The style of the page inverts an SVG that begins otherwise.
+    return f"data:image/svg+xml;charset=utf-8;base64,{base64.b64encode(drawn).decode()}"
 
 
 def whole_cloud(points: Tensor, labels: Tensor | None, names: Sequence[str]) -> str:
-    """Return the same of points wherever they lie, all of them in the picture."""
+    """Return the same, inked, of points wherever they lie, all of them in the picture."""
     low, high = points.aminmax(dim=0)
     half = 0.52 * (high - low).max().item()
-    return cloud(points - (low + high) / 2, labels, names, half)
+    return cloud(points - (low + high) / 2, labels, names, half, inked=True)
 
 
 def _spread(

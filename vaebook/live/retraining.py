@@ -197,7 +197,8 @@ class _Shown:
 
     def pictures(self) -> dict[str, str]:
         """What is drawn, as pictures."""
-        cloud = pictures.cloud(self.mu, self.labels, self.names, pictures.half_side(self.mu))
+        half = pictures.half_side(self.mu)
+        cloud = pictures.cloud(self.mu, self.labels, self.names, half, inked=True)
         bands = pictures.bands(**self.config["history"], ceiling=self.ceiling)
         return {"codes": cloud, "loss": bands}
 
@@ -628,7 +629,7 @@ class _WithPrior(_SetAside):
         plane = (mu - middle).cpu()
         self.pictures = {
             "codes on the prior": pictures.cloud(
-                plane, self.labels.cpu(), self.names, half, under=shades
+                plane, self.labels.cpu(), self.names, half, under=shades, inked=True
             ),
             "decoded draws of the prior": pictures.grid(again),
         }

@@ -57,8 +57,11 @@ export class Manifold {
         const to = 4 * ((top + i) * cell + left + j);
         if (channels === 1) tile.data[to + 3] = 255 * image[from];
         else {
-          for (let c = 0; c < 3; c++) tile.data[to + c] = 255 * image[c * height * width + from];
-          tile.data[to + 3] = 255;
+          // Black is clear, as it is in grey: a colour at its brightest, as opaque as it is bright.
+          const colour = [0, 1, 2].map((c) => Math.max(0, image[c * height * width + from]));
+          const bright = Math.max(...colour);
+          for (let c = 0; c < 3; c++) tile.data[to + c] = (255 * colour[c]) / (bright || 1);
+          tile.data[to + 3] = 255 * bright;
         }
       }
     }
@@ -76,7 +79,7 @@ export class Manifold {
       this.context.fillRect(0, 0, this.canvas.width, this.canvas.height);
       this.context.globalCompositeOperation = "source-over";
     }
-    context.globalAlpha = this.strength;
+    context.globalAlpha = this.shape[0] === 1 ? this.strength : 2 * this.strength;
     context.drawImage(this.canvas, 0, 0, sheet.width, sheet.height);
     context.globalAlpha = 1;
   }

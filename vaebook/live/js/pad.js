@@ -46,6 +46,7 @@ export class Pad extends Plane {
 
   hold([x, y]) {
     this.here = [x, y];
+    this.free = [this.here];
     this.node.setAttribute("aria-label", `A point at ${tuple(this.here)}. Arrow keys move it.`);
     this.handle.style.left = `${50 * (1 + x / this.extent)}%`;
     this.handle.style.top = `${50 * (1 - y / this.extent)}%`;

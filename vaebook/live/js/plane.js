@@ -4,12 +4,16 @@ import { group } from "./elements.js";
 import { FONT, Sheet, rings, spread, word } from "./sheet.js";
 import { stampOf } from "./stamp.js";
 
+const FREE = 26; // CSS pixels of what names leave free, a handle or a small ring
+
+// Names step aside for the places in `free`.
 export class Plane {
   // Codes [N, stride], of which the first two numbers are drawn, and the class of each.
   constructor({ names, colours, extent, axes, resized, ...points }) {
     Object.assign(this, { names, extent, axes });
     this.sheet = new Sheet("vaebook-live-points", resized);
     this.node = group("plane", this.sheet.node);
+    this.free = [];
     this.stamps = colours.map((colour) => stampOf(colour, this.sheet.scale));
     this.load(points);
   }
@@ -51,7 +55,7 @@ export class Plane {
     return best;
   }
 
-  // From the ground up: what is decoded, the prior, the codes, names, what a figure draws over them.
+  // From the ground up: what is decoded, the prior, the codes, what a figure draws over them, names.
   draw({ ink, ground }, over, under = []) {
     const context = this.sheet.open();
     if (!this.sheet.width) return;
@@ -60,8 +64,8 @@ export class Plane {
     this.drawPrior(context, ink);
     for (const layer of under) layer.draw(context, this, ink);
     context.globalCompositeOperation = "source-over";
-    this.drawNames(context, { ink, ground });
     over?.(context);
+    this.drawNames(context, { ink, ground });
   }
 
   // Dots are stamped pixel by pixel: a picture of two thousand costs less than as many commands.
@@ -131,8 +135,12 @@ export class Plane {
     const { centres } = this;
     const there = this.names.map((_, k) => k).filter((k) => centres[k]);
     const places = spread(
-      there.map((k) => this.place(centres[k])),
-      there.map((k) => [context.measureText(this.names[k]).width + 14, 24]),
+      [...there.map((k) => centres[k]), ...this.free].map((centre) => this.place(centre)),
+      [
+        ...there.map((k) => [context.measureText(this.names[k]).width + 14, 24]),
+        ...this.free.map(() => [FREE, FREE]),
+      ],
+      this.free.length,
     );
     there.forEach((k, i) => word(context, this.names[k], places[i], ink, ground));
   }

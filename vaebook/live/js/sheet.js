@@ -66,7 +66,9 @@ export function word(context, text, [x, y], ink, ground) {
 }
 
 // Push labels apart that lie on each other, the shorter way; each is as wide and as high as told.
-export function spread(places, sizes) {
+// The last ones, as many as are fixed, stay, and the others leave their places free.
+export function spread(places, sizes, fixed = 0) {
+  const moving = places.length - fixed;
   for (let turn = 0; turn < 64; turn++) {
     for (let i = 0; i < places.length; i++) {
       for (let j = 0; j < i; j++) {
@@ -74,8 +76,9 @@ export function spread(places, sizes) {
         const over = [0, 1].map((k) => (sizes[i][k] + sizes[j][k]) / 2 - Math.abs(away[k]));
         if (over[0] <= 0 || over[1] <= 0) continue;
         const k = over[0] < over[1] ? 0 : 1;
-        const push = ((away[k] < 0 ? -1 : 1) * over[k]) / 2;
-        places[i][k] += push;
+        if (j >= moving) continue;
+        const push = ((away[k] < 0 ? -1 : 1) * over[k]) / (i < moving ? 2 : 1);
+        if (i < moving) places[i][k] += push;
         places[j][k] -= push;
       }
     }

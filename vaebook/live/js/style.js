@@ -73,7 +73,7 @@ const STYLE = `
 .vaebook-live-denoising .vaebook-live-facts { grid-template-columns: minmax(0, 1fr) auto; justify-content: stretch; }
 .vaebook-live-codebook { --main: 1.9fr; }
 .vaebook-live-codebook .vaebook-live-side .vaebook-live-view { max-width: 8rem; }
-.vaebook-live-codebook .vaebook-live-handle { border-color: #d28015; border-radius: 3px; height: 34px; margin: -17px; width: 34px; }
+.vaebook-live-codebook .vaebook-live-handle { border-color: #d28015; border-radius: 3px; }
 .vaebook-live-codebook .vaebook-live-facts { grid-template-columns: minmax(0, 1fr) auto; justify-content: stretch; }
 .vaebook-live-simplex { --main: 1.35fr; }
 .vaebook-live-simplex > .vaebook-live-dials { --dial: 18rem; }
@@ -157,7 +157,7 @@ const STYLE = `
   .vaebook-live-chains .vaebook-live-bar button { min-width: 0; padding-inline: 0.5rem; }
   .vaebook-live-chains .vaebook-live-play { min-width: 4rem !important; }
   .vaebook-live-drawing > .vaebook-live-pictures, .vaebook-live-rest { grid-column: 1 !important; }
-  .vaebook-live-pipeline { grid-template: "strip strip strip" auto "image encoder plane" auto "rebuilt decoder lens" auto "terms terms terms" 10rem / minmax(0, 1.4fr) minmax(0, 0.8fr) minmax(0, 1.4fr); }
+  .vaebook-live-pipeline { grid-template: "strip strip strip" auto "image encoder encoder" auto "plane plane plane" auto "rebuilt decoder lens" auto "terms terms terms" 10rem / minmax(0, 1.1fr) minmax(0, 0.9fr) minmax(0, 1.3fr); }
   .vaebook-live-at-terms { flex-direction: row; }
   .vaebook-live-at-terms > * { flex: 1 1 50%; min-width: 0; }
   .vaebook-live-at-terms > .vaebook-live-stack { height: 10rem; width: 50%; }

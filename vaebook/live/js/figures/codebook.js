@@ -10,10 +10,15 @@ import { stroke } from "../sheet.js";
 
 const PAUSE = 300; // milliseconds between steps
 const STILL = 1e-4; // a vector that moves less has arrived
-const SIDE = 28; // CSS pixels of what is decoded, on the plane
+const [LEAST, MOST] = [18, 28]; // CSS pixels of what is decoded, on the plane
 
 // A plane with the borders of cells in place of the circles of N(0, I).
 class CellPad extends Pad {
+  // Of a picture: five of them side by side have to be told apart on a phone.
+  get side() {
+    return Math.min(Math.max(Math.round(this.sheet.width / 18), LEAST), MOST);
+  }
+
   drawPrior(context, ink) {
     (this.cells ?? []).forEach((corners) => {
       const places = [...corners, corners[0]].map((place) => this.place(place));
@@ -196,6 +201,12 @@ export class Codebook extends LiveFigure {
     const { vectors, colours } = this;
     const { vector } = this.settings.values;
     this.pad.cells = vectors.map((_, k) => cell(vectors, k, this.pad.extent)).filter((c) => c[0]);
+    const frame = this.pad.side + 6;
+    Object.assign(this.pad.handle.style, {
+      width: `${frame}px`,
+      height: `${frame}px`,
+      margin: `${-frame / 2}px`,
+    });
     this.pad.draw(colours, (context) => this.drawVectors(context, colours.ink));
     const dead = this.found.counts.filter((n) => !n).length;
     this.pad.describe(
@@ -204,14 +215,15 @@ export class Codebook extends LiveFigure {
   }
 
   drawVectors(context, ink) {
+    const { side } = this.pad;
     this.vectors.forEach((vector, k) => {
-      const [left, top] = this.pad.place(vector).map((value) => value - SIDE / 2);
+      const [left, top] = this.pad.place(vector).map((value) => value - side / 2);
       const alive = this.found.counts[k] > 0;
       context.globalAlpha = alive ? 1 : 0.6;
       context.imageSmoothingEnabled = false;
-      context.drawImage(this.small[k], left, top, SIDE, SIDE);
+      context.drawImage(this.small[k], left, top, side, side);
       context.globalAlpha = 1;
-      const [right, bottom] = [left + SIDE, top + SIDE];
+      const [right, bottom] = [left + side, top + side];
       const frame = [
         [left, top],
         [right, top],

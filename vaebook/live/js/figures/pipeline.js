@@ -236,6 +236,7 @@ export class Pipeline extends LiveFigure {
       this.map.drawDeviations(context, now.mu, now.sigma, ink, ground);
       rings(context, this.map.place(z), [[5, 5]], INKS[1], ground, 3);
     };
+    this.map.free = [z, now.mu];
     this.map.draw(colours, over, [this.manifold]);
     this.lens.load({ codes: this.drawn, labels: new Array(this.drawn.length / 2).fill(0) });
     this.lens.draw(colours, null, [this.close]);
