@@ -59,6 +59,7 @@ def components() -> Pictures:
 def strokes(seed: int) -> Pictures:
     """Return what is drawn along the leading direction of each digit, [10, 784]."""
     run = recipes.load(VAE_OF_SEED(seed))
+    assert run.codes.labels is not None
     _, means, covariances = mixtures.class_moments(
         run.codes.mu.double(), run.codes.logvar, run.codes.labels
     )
