@@ -9,7 +9,6 @@
   const NARROW = 500; // CSS pixels, below which some figures are arranged otherwise
   const MOST_NAMES = 12; // at an axis on a phone
   const LINE = 22; // CSS pixels, of a name above a row of images
-  const BAR = 62; // CSS pixels, of a bar of colours and its words below a figure
   const WORDS = 66; // CSS pixels, what the words at the axes of a box in space need around it
   const drawn = new Set();
   let library = null;

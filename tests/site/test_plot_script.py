@@ -124,12 +124,24 @@ def boxes(n: int) -> figures.Figure:
     return figures.describe(figure, "Two points in each box.", aspect=0.84 / n)
 
 
+def panels() -> figures.Figure:
+    """Two lines in two panels side by side."""
+    figure = make_subplots(1, 2, subplot_titles=("a", "b"))
+    for k in (1, 2):
+        figure.add_scatter(x=[0, 1], y=[0, k], row=1, col=k)
+    figure.update_layout(margin_b=60, showlegend=False)
+    return figures.describe(figure, "Two lines.", aspect=0.4)
+
+
 LATE = {
     "boxes": boxes(2),
     "named rows": figures.image_grid(SQUARES, row_labels=["dark squares"] * 2, alt="Black."),
     "pictures": figures.image_grid(np.zeros((2, 10, 1, 8, 8)), alt="Black."),
     "slider": figures.slider(np.zeros((4, 1, 8, 8)), range(4), label="t", alt="Black."),
     "narrow": figures.describe(go.Figure(go.Bar(y=[1, 2])), "Two bars.", max_width=300),
+    "stacked": figures.stacked(panels()),
+    "folded": figures.image_grid(np.zeros((2, 10, 1, 8, 8)), fold=4, alt="Black."),
+    "bar": figures.heatmap(np.eye(2, 6), alt="A bar of colours."),
     "curve": figures.curves({"a": ([1, 2], [3, 4])}, alt="A line."),
     "low": figures.describe(go.Figure(go.Bar(y=[1, 2])), "Two bars.", aspect=0.2),
     "own": figures.Figure(go.Figure(go.Bar(y=[1, 2])).update_layout(height=333)),

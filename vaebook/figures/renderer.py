@@ -65,6 +65,7 @@ PRINT_INK = "#222832"
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 _MODE_BAR = ("select2d", "lasso2d", "autoScale2d", "toggleSpikelines", "hoverClosestCartesian")
 _LINE = 22  # of a name above a row of images, in CSS pixels, as in the page's script
+_BAR = 62  # of a bar of colours below a figure, with its words
 _WIDTH = 700  # of a text column on a desktop, in CSS pixels
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": [*_MODE_BAR, "hoverCompareCartesian"]}
 _PIXELS = 3  # of a PNG per CSS pixel: some 300 per inch where the figure is as wide as a text
@@ -348,7 +349,19 @@ def _room(content: dict[str, Any]) -> str:
         room += f";--narrow:{meta['aspect'] * boxes**2}"
     if "rows" in meta:
         room += f";--names:{_LINE * len(meta['rows']['names'])}px"
+    elif sum(map(_has_bar, data)) == 1:
+        room += f";--bar:{_BAR}px"
     return room
+
+
+def _has_bar(trace: dict[str, Any]) -> bool:
+    """Whether a bar of colours stands beside a trace, and on a phone below it."""
+    marker = trace.get("marker") or {}
+    if trace["type"] in ("heatmap", "contour"):
+        bar = trace.get("showscale") is not False and (trace.get("colorbar") or {})
+    else:
+        bar = marker.get("showscale") is not False and (marker.get("colorbar") or False)
+    return bar is not False and "x" not in bar and "orientation" not in bar
 
 
 @cache
