@@ -111,6 +111,20 @@ def test_a_large_cloud_is_drawn_by_webgl() -> None:
     assert (small.data[0].type, large.data[0].type) == ("scatter", "scattergl")
 
 
+def test_classes_of_a_large_cloud_are_drawn_in_turns_and_each_is_named_once() -> None:
+    rng = np.random.default_rng(0)
+    points, labels = rng.normal(size=(6000, 2)), rng.integers(0, 3, 6000)
+    figure = figures.scatter(points, labels, alt="A cloud.")
+    names = [trace.name for trace in figure.data]
+    assert names == names[:3] * (len(names) // 3) != names[:3]
+    shown = [trace.name for trace in figure.data if trace.showlegend is not False]
+    assert shown == names[:3]
+    for label, name in enumerate(names[:3]):
+        drawn = [np.stack([t.x, t.y], 1) for t in figure.data if t.name == name]
+        members = points[labels == label].astype(np.float32)
+        assert sorted(map(tuple, np.concatenate(drawn))) == sorted(map(tuple, members))
+
+
 def test_points_of_every_class_keep_the_number_of_their_image_and_their_text() -> None:
     labels = np.array([2, 0, 2, 1, 0])
     for dim, images in ((2, STRIP[:5]), (3, COLOURED.reshape(12, 3, 5, 6)[:5])):
@@ -172,6 +186,21 @@ def test_labels_of_a_grid_stand_in_the_middle_of_their_rows_and_columns() -> Non
     assert layout.yaxis.tickvals == (2, 8, 14)
     assert layout.xaxis.ticktext == ("0.5", "\N{MINUS SIGN}1", "2", "3")
     assert layout.xaxis.tickvals == (2.5, 9.5, 16.5, 23.5)
+
+
+def test_a_folded_grid_has_all_columns_but_the_one_between_on_a_phone() -> None:
+    grid = figures.image_grid(np.zeros((2, 10, 1, 8, 8)), fold=4, alt="Black.")
+    left, right = grid.layout.xaxis.range
+    parts = grid.layout.meta["narrow"]["parts"]
+    column = (right - left) / 10
+    for name, first, last in (("xaxis", 0, 4), ("xaxis2", 5, 10)):
+        begin, end = parts[name]["range"]
+        assert begin == pytest.approx(left + first * column, abs=0.2 * column)
+        assert end == pytest.approx(left + last * column, abs=0.2 * column)
+    assert parts["yaxis"]["domain"][0] > parts["yaxis2"]["domain"][1]
+    for wrong in ({"fold": 9}, {"fold": 4, "row_labels": ["a", "b"]}):
+        with pytest.raises(ValueError, match="fold must be less than 9"):
+            figures.image_grid(np.zeros((2, 10, 1, 8, 8)), alt="Black.", **wrong)
 
 
 def test_texts_under_the_pointer_lie_on_their_images() -> None:
