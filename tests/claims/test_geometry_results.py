@@ -180,6 +180,37 @@ def _true_length(start: Tensor, end: Tensor) -> Tensor:
     return geometry.length(cone.chart, found.paths, pieces=10)
 
 
+@pytest.mark.parametrize("kind", ["vae-optimal", "ae"])
+def test_a_decoders_shortest_paths_err_by_being_too_long_and_less_than_straight_lines(
+    kind: str,
+) -> None:
+    rows = tables.load("heatmap_geometry").where(kind=kind)
+    assert len(rows) == 12
+    for pairs in ("random", "wide"):
+        median, shortest, line = (
+            torch.tensor([row[way][pairs][key] for row in rows])
+            for way, key in (("geodesic", "median"), ("geodesic", "rms"), ("line", "rms"))
+        )
+        assert (median > 1).sum() >= 11
+        assert 2.5 < line.median() / shortest.median() < 4
+    for row in rows:
+        assert row["latent"]["random"]["rms"] > row["chord"]["random"]["rms"]
+
+
+def test_the_heatmaps_of_the_hole_are_the_easier_ones_and_are_filled_in() -> None:
+    table = tables.load("geometry_hole")
+    known, without = (
+        {
+            key: torch.tensor([row[key] for row in found]).median()
+            for key in ("blind", "seen")
+            for found in [table.where(lacking="hole", kind="vae", trained=trained)]
+        }
+        for trained in ("on all", "without")
+    )
+    assert known["blind"] < 0.7 * known["seen"]
+    assert 2 * known["blind"] < without["blind"] < 0.05
+
+
 def test_on_digits_the_arc_is_nearest_and_the_judges_let_mixed_pixels_pass() -> None:
     away, sure, other = (
         {way: torch.tensor([row[way][key] for row in tables.load("digit_ways").rows])

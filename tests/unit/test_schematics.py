@@ -125,6 +125,73 @@ def test_pcn_stays_on_the_circle_and_the_random_walk_leaves_it():
     assert abs(circle - centre - c * (z - centre) - step * (xi - centre)) < 1
 
 
+def test_each_ellipse_of_the_pull_back_becomes_a_circle_of_one_size():
+    drawing = elements(EVERY["pull_back"])
+    lines = [
+        pairs(path.get("d").replace("L", " "))
+        for path in drawing.iter(f"{SVG}path")
+        if path.get("d").count(" ") > 20
+    ]
+    codes = [line for line in lines if line[0][0] < 150]
+    images = [line for line in lines if line[0][0] > 150]
+    assert len(codes) == len(images) == 10
+    circles = [c for c in drawing.iter(f"{SVG}circle") if c.get("fill-opacity")]
+    (radius,) = {float(circle.get("r")) for circle in circles}
+    ellipses = [
+        [tuple(map(float, corner.split(","))) for corner in shape.get("points").split()]
+        for shape in drawing.iter(f"{SVG}polygon")
+        if shape.get("stroke")
+    ]
+    assert len(ellipses) == len(circles) == 3
+    for ellipse, circle in zip(ellipses, circles, strict=True):
+        centre = [sum(part) / len(ellipse) for part in zip(*ellipse, strict=True)]
+        # How the grid lines through the centre are sent on: the columns of the Jacobian.
+        columns = []
+        for before, after in zip(codes, images, strict=True):
+            k = min(range(1, 20), key=lambda k: math.dist(before[k], centre))
+            if math.dist(before[k], centre) < 0.1:
+                step = math.dist(before[k + 1], before[k - 1])
+                here = [(before[k + 1][i] - before[k - 1][i]) / step for i in (0, 1)]
+                there = [(after[k + 1][i] - after[k - 1][i]) / step for i in (0, 1)]
+                columns.append((here, there))
+                assert math.dist(after[k], [float(circle.get(c)) for c in ("cx", "cy")]) < 0.1
+        assert len(columns) == 2
+        for x, y in ellipse:
+            shares = [(x - centre[0]) * u[0] + (y - centre[1]) * u[1] for u, _ in columns]
+            moved = [
+                sum(share * column[i] for share, (_, column) in zip(shares, columns, strict=True))
+                for i in (0, 1)
+            ]
+            assert math.hypot(*moved) == pytest.approx(radius, rel=0.03)
+
+
+def test_the_hole_and_the_gap_are_to_scale_and_their_paths_cross_them_or_do_not():
+    drawing = elements(EVERY["hole_and_gap"])
+    boxes = [
+        [float(box.get(key)) for key in ("x", "y", "width", "height")]
+        for box in drawing.iter(f"{SVG}rect")
+    ]
+    paths = [pairs(path.get("d")) for path in drawing.iter(f"{SVG}path")]
+    for panel, tall in ((0, 3.1), (1, 4.8)):
+        frame, out = boxes[2 * panel : 2 * panel + 2]
+        assert out[2] / frame[2] == pytest.approx(1.4 / 1.9, rel=1e-3)
+        assert out[3] / frame[3] == pytest.approx(tall / 4.8, rel=1e-3)
+        across, clear = paths[2 * panel : 2 * panel + 2]
+        for line, passes in ((across, True), (clear, False)):
+            (x, y), (right, level) = line
+            for place in line:
+                assert not lies_in(place, out)
+                assert lies_in(place, frame)
+            between = [(x + t / 50 * (right - x), y + t / 50 * (level - y)) for t in range(51)]
+            assert any(lies_in(place, out) for place in between) == passes
+
+
+def lies_in(place: tuple[float, float], box: list[float]) -> bool:
+    """Whether a place is in a box of left edge, top, width and height."""
+    x, y, width, height = box
+    return x <= place[0] <= x + width and y <= place[1] <= y + height
+
+
 def test_each_skip_passes_the_code_by_and_the_code_is_the_only_other_way():
     drawing = EVERY["skips"]
     codes = [

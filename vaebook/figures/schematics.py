@@ -13,7 +13,9 @@ __all__ = [
     "diffusion_chain",
     "elbo_bars",
     "graphical_model",
+    "hole_and_gap",
     "pcn_circle",
+    "pull_back",
     "reparameterisation",
     "skips",
 ]
@@ -302,6 +304,108 @@ def pcn_circle() -> Drawing:
         "root of D. The chain's place z and the noise xi lie on it, at a right angle. The random "
         "walk goes from z straight along xi and leaves the circle; pCN first shrinks z, then adds "
         "its part of xi, and is on the circle again."
+    )
+
+
+def pull_back() -> Drawing:
+    """Draw a metric as what it measures: circles among the images, pulled back to the codes.
+
+    Example:
+        >>> pull_back().width
+        360
+    """
+    sheet = Sheet(_WIDTH, 222)
+    left, right, high, unit = 76.0, 266.0, 104.0, 62.0
+    radius = 0.2
+    ticks = [k / 10 for k in range(-10, 11)]
+
+    def code(u: float, v: float) -> Point:
+        return left + unit * u, high - unit * v
+
+    def image(u: float, v: float) -> Point:
+        """Where the decoder sends a code, as a view of its surface."""
+        x, y = 0.95 * u * (1 + 0.45 * v), 0.75 * v + 0.3 * u**2 - 0.1
+        return right + unit * x, high - unit * y
+
+    for k in (-1.0, -0.5, 0.0, 0.5, 1.0):
+        for place in (code, image):
+            sheet.line(*(place(k, t) for t in ticks), soft=True)
+            sheet.line(*(place(t, k) for t in ticks), soft=True)
+    for u, v in ((-0.5, -0.5), (0.0, 0.5), (0.5, -0.5)):
+        # The inverse of the Jacobian turns the circle into an ellipse.
+        a, b, c, d = 0.95 * (1 + 0.45 * v), 0.95 * 0.45 * u, 0.6 * u, 0.75
+        corners = []
+        for step in range(48):
+            turn = 2 * math.pi * step / 48
+            x, y = radius * math.cos(turn), radius * math.sin(turn)
+            det = a * d - b * c
+            corners.append(code(u + (d * x - b * y) / det, v + (a * y - c * x) / det))
+        sheet.polygon(corners, colour=_ORANGE)
+        sheet.dot(*code(u, v), radius=2.5)
+        sheet.circle(*image(u, v), unit * radius, colour=_ORANGE)
+        sheet.dot(*image(u, v), radius=2.5)
+    sheet.arrow((148, high), (184, high))
+    sheet.words(165, high - 14, "<i>g</i>")
+    for x, name, steps in (
+        (left, "codes", "<i>dz</i><sup>T</sup> <i>G dz</i> = const."),
+        (right, "images", "‖<i>J dz</i>‖ = const."),
+    ):
+        sheet.words(x, 14, f"<b>{name}</b>")
+        sheet.words(x, 204, steps)
+    return sheet.done(
+        "Left, a square grid of codes with three ellipses of different sizes and slants. An "
+        "arrow, the decoder g, leads to the bent grid of their images, where each ellipse has "
+        "become a circle, and all circles are equally large."
+    )
+
+
+def hole_and_gap() -> Drawing:
+    """Draw which heatmaps are left out for the test of short cuts, and which pairs are asked.
+
+    Example:
+        >>> hole_and_gap().width
+        360
+    """
+    sheet = Sheet(_WIDTH, 216)
+    across, high, low, bottom = 138.0, 4.9, 0.1, 150.0
+    reach, top = 0.95, 34.0
+
+    def at(panel: float, corr: float, variance: float) -> Point:
+        x = panel + across * (corr + reach) / (2 * reach)
+        return x, bottom - (bottom - top) * (variance - low) / (high - low)
+
+    for panel, name, ends, pair, clear in (
+        (32.0, "a hole", (0.9, 4.0), ((-0.85, 2.2), (0.85, 3.4)), ((-0.8, 4.4), (0.5, 4.6))),
+        (214.0, "a gap", (low, high), ((-0.85, 2.2), (0.85, 3.4)), ((0.85, 0.5), (0.8, 2.4))),
+    ):
+        sheet.words(panel + across / 2, 14, f"<b>{name}</b>")
+        sheet.box(panel, top, across, bottom - top, round=0)
+        x, y = at(panel, -0.7, ends[1])
+        right, under = at(panel, 0.7, ends[0])
+        sheet.box(x, y, right - x, under - y, colour=_ORANGE, round=0)
+        sheet.words((x + right) / 2, under - 14, "left out", soft=True)
+        for (start, end), colour, dashed in ((pair, _BLUE, False), (clear, "", True)):
+            start, end = at(panel, *start), at(panel, *end)
+            sheet.line(start, end, colour=colour, dashed=dashed)
+            for place in (start, end):
+                sheet.dot(*place, colour=colour, radius=4)
+        for corr, label in ((-0.7, "−0.7"), (0.7, "0.7")):
+            sheet.words(at(panel, corr, low)[0], bottom + 13, label, soft=True)
+        sheet.words(panel + across / 2, bottom + 29, "correlation", soft=True)
+    for variance, label in ((0.9, "0.9"), (4.0, "4")):
+        sheet.words(27, at(32.0, 0, variance)[1], label, anchor="end", soft=True)
+    sheet.words(4, 24, "variances", anchor="start", soft=True)
+    for x, colour, dashed, label in (
+        (60, _BLUE, False, "a path across"),
+        (216, "", True, "a clear one"),
+    ):
+        sheet.line((x, 204), (x + 32, 204), colour=colour, dashed=dashed)
+        sheet.words(x + 40, 204, label, anchor="start")
+    return sheet.done(
+        "Two boxes of heatmaps, the correlation across, the variances upwards. In the first a "
+        "rectangle in the middle is left out, in the second a stripe from top to bottom, which "
+        "parts the rest in two. In both a solid path leads across what is left out, from a "
+        "negative to a positive correlation, and a dashed one keeps clear of it."
     )
 
 
