@@ -136,6 +136,8 @@ def test_half_a_digit_leaves_something_open() -> None:
     for row in table.rows:
         assert min(row["information"]) > -1e-6
         assert max(row["information"]) <= math.log(10)
+    assert of["median_rhat"] < 1.02
+    assert of["rhat_above_1.1"] < 0.05
 
 
 def test_stuck_chains_accept_otherwise_not_less_and_the_plane_is_the_harder_case() -> None:
