@@ -136,6 +136,8 @@ def test_half_a_digit_leaves_something_open() -> None:
     for row in table.rows:
         assert min(row["information"]) > -1e-6
         assert max(row["information"]) <= math.log(10)
+    assert of["median_rhat"] < 1.02
+    assert of["rhat_above_1.1"] < 0.05
 
 
 def test_stuck_chains_accept_otherwise_not_less_and_the_plane_is_the_harder_case() -> None:
@@ -210,3 +212,11 @@ def test_on_the_decoder_mala_is_ahead_per_step_and_not_for_certain_per_second() 
     mala = tables.load("pcn_decoder").summary["MALA"]
     assert mala["ratio_step"][1] > 1
     assert mala["ratio_second"][1] < 1 < mala["ratio_second"][2]
+
+
+def test_a_chain_of_slice_sampling_that_runs_alone_calls_the_decoder_less_than_a_batch() -> None:
+    alone = [row["calls"] for row in tables.load("decoder_calls").rows]
+    batch = tables.load("pcn_decoder").where(sampler="elliptical slice")
+    assert len(alone) == len(batch) == 5
+    for calls, row in zip(alone, batch, strict=True):
+        assert 2 < calls < row["per_step"] / row["per_evaluation"]
