@@ -44,6 +44,15 @@ _LIBRARIES = (
     "vaebook.datasets",
     "vaebook.recipes",
 )
+# Each cell and each test is a fork, into which threads do not follow: who waits for them waits for
+# ever. So there are none, whatever a cell asks for, or, with workqueue, new ones in each fork.
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_THREAD_LIMIT": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "JOBLIB_MULTIPROCESSING": "0",
+    "NUMBA_THREADING_LAYER": "workqueue",
+}
 _START = 120.0  # seconds that importing them may take
 _NOBODY = 65534
 _MANY = 4  # times the processes that the system should allow
@@ -366,8 +375,7 @@ class _Sandbox:
                     "MPLBACKEND": "Agg",
                     "MPLCONFIGDIR": home,
                     "IPYTHONDIR": home,
-                    "OMP_NUM_THREADS": "1",
-                    "OPENBLAS_NUM_THREADS": "1",
+                    **_ONE_THREAD,
                 },
                 **(_start() or {}),
             )
