@@ -56,7 +56,7 @@ _ONE_THREAD = {
 _START = 120.0  # seconds that importing them may take
 _NOBODY = 65534
 _MANY = 4  # times the processes that the system should allow
-_NO_ANSWER = ("not written yet", "took longer", "ended the process")
+_NO_ANSWER = ("not written yet", "took longer", "ended the process", "too much memory")
 
 
 class Lost(RuntimeError):
@@ -234,7 +234,12 @@ def _try(
         try:
             order = {"functions": names, "replaced": replaced}
             own.send(order | {"asked": asked, "restored": restored})
-            error = ask(plan.exam, test, plan.seed, functions)
+            with memory.bounded(limits.memory):
+                error = ask(plan.exam, test, plan.seed, functions)
+        except MemoryError:
+            if not memory.has(limits.memory):  # then it is the system's fault
+                raise
+            error = "what it returned took too much memory"
         except TimeUp:
             if time.monotonic() >= line.deadline:
                 raise
