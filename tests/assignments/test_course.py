@@ -953,6 +953,51 @@ def test_a_zip_that_grows_without_end_is_refused_by_name(tmp_path: Path) -> None
     assert len(ada.files) < 12
 
 
+def many(cells: list[Any]) -> submissions.File:
+    """The master with more cells behind the place of its proof."""
+    notebook = copy.deepcopy(BETA.notebook)
+    place = next(i for i, c in enumerate(notebook.cells) if masters.grade_id(c) == PROOF)
+    notebook.cells[place + 1 : place + 1] = cells
+    return submissions.File("x.ipynb", json.dumps(notebook).encode(), 0.0)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    ("kind", "source", "n"),
+    [
+        ("code", "x = 1\n" * 2_000, 20),
+        ("code", "%ls\n" * 100 + "x = 1\n" * 10_000, 1),
+        ("code", " " * 100_000 + "\n", 1),
+        ("code", "a, " * 50_000, 1),
+        ("markdown", "word " * 2_000, 900),
+    ],
+)
+def test_a_large_notebook_is_sorted_in_time_for_all_assignments(
+    kind: str, source: str, n: int
+) -> None:
+    new = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
+    notebook = submissions.read(many([new(f"{source}# {k}") for k in range(n)]))
+    start = time.process_time()
+    for assignment in MASTERS.values():
+        submissions.part(notebook, assignment)
+    assert time.process_time() - start < 10  # some took minutes
+
+
+@pytest.mark.parametrize(
+    ("cell", "n", "message"),
+    [
+        (nbformat.v4.new_code_cell("x = 1"), 1_000, "more than 1000 cells"),
+        (nbformat.v4.new_code_cell("x = 1\n" * 100_000), 2, "characters of code"),
+        (nbformat.v4.new_code_cell("", metadata={"x": [{}] * 60_000}), 2, "more than 100000 objects"),
+    ],
+)
+def test_a_notebook_that_takes_long_to_read_is_refused_with_the_reason(
+    cell: Any, n: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"x.ipynb is no notebook that can be read: .*{message}"):
+        submissions.read(many([cell] * n))
+
+
 @pytest.mark.parametrize("start", [r"\(", r"\[", "![", "*a_"])
 def test_an_answer_of_any_length_is_shown_in_time_with_a_word_on_the_rest(start: str) -> None:
     before = time.process_time()
@@ -1056,7 +1101,7 @@ def test_an_answer_that_was_made_a_cell_of_code_is_found(
 
 @pytest.mark.parametrize(
     "source",
-    ["%timeit 1", "!ls", "x?", "files = !ls", "display(1)", "2 + 2", "import os", "print('x')"],
+    ["%timeit 1", "%%time\n1", "!ls", "?x", "x?", "x = 1\n  \nnp.sum??", "a = %who", "files = !ls", "display(1)", "2 + 2", "import os", "print('x')"],
 )
 def test_code_below_a_question_is_no_answer(source: str) -> None:
     notebook = copy.deepcopy(BETA.notebook)
