@@ -235,7 +235,9 @@ def test_what_numpy_warns_of_in_an_answer_is_not_said_to_the_teacher(
     recwarn: pytest.WarningsRecorder,
 ) -> None:
     exam = masters.masters()["1_elbo"].exam
-    assert exam.judge("elbo-reparameterise-1", 0, {"reparameterise": lambda *_: np.ones((0, 0, 3))})
+    assert exam.judge(
+        "elbo-reparameterise-1", 0, {"reparameterise": lambda *_: np.ones((0, 0, 3))}
+    )
     assert not recwarn.list
 
 
