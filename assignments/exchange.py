@@ -9,6 +9,7 @@ __all__ = ["submitted", "write"]
 
 import contextlib
 import datetime
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +28,10 @@ def submitted(path: Path, course: Course) -> dict[str, float]:
     for _, row in sheets.read(path)[1]:
         number = _number(row)
         when = row.get("Last modified (submission)", "")
-        for clock in ("%I:%M %p", "%H:%M"):
-            with contextlib.suppress(ValueError, OverflowError):  # "-", or another language
-                time = datetime.datetime.strptime(when, f"%A, %d %B %Y, {clock}")
+        # As in Britain, as in the United States; "-" is no time, and neither is another language.
+        for day, clock in itertools.product(("%d %B %Y", "%B %d, %Y"), ("%I:%M %p", "%H:%M")):
+            with contextlib.suppress(ValueError, OverflowError):
+                time = datetime.datetime.strptime(when, f"%A, {day}, {clock}")
                 times[number] = course.seconds(time)
     return times
 

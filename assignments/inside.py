@@ -14,6 +14,7 @@ __all__: list[str] = []
 import contextlib
 import copy
 import ctypes
+import functools
 import gc
 import importlib
 import io
@@ -29,9 +30,14 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
+
+import threadpoolctl
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from wire import Closed, Line, Peer, TimeUp, hide
@@ -49,6 +55,8 @@ def main(control: socket.socket, names: list[str]) -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     shell = _shell()
+    _know_pools()
+    _libraries()
     with contextlib.suppress(OSError, AttributeError):  # whose orphans come to this process
         ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
     scratch = Path(os.environ["HOME"])
@@ -151,6 +159,46 @@ def _shell() -> Any:
 
 
 # ---------------------------------------------------------------------------------------------
+# Threads, which a fork leaves behind
+
+_pools: weakref.WeakKeyDictionary[Any, Callable[[], None]] = weakref.WeakKeyDictionary()
+
+
+@functools.cache
+def _libraries() -> Any:
+    """The libraries whose threads one can count: one for all forks."""
+    return threadpoolctl.ThreadpoolController()
+
+
+def _know_pools() -> None:
+    """Remember each pool that is begun, and how, whatever kind it is."""
+    for kind in (Pool, ProcessPoolExecutor, ThreadPoolExecutor):
+        kind.__init__ = _remembered(kind.__init__)  # type: ignore[method-assign]
+
+
+def _remembered(begin: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(begin)
+    def init(self: Any, *arguments: Any, **named: Any) -> None:
+        begin(self, *arguments, **named)
+        pool = weakref.ref(self)
+        _pools[self] = lambda: begin(pool(), *arguments, **named)
+
+    return init
+
+
+def _fork() -> int:
+    """Fork; in the child the pools begin anew, and the libraries have one thread again."""
+    if child := os.fork():
+        return child
+    _libraries().limit(limits=1)
+    for pool, begin in list(_pools.items()):
+        if getattr(pool, "_state", "RUN") == "RUN" and not getattr(pool, "_shutdown", False):
+            with contextlib.suppress(Exception):  # what a notebook makes of it, is its own
+                begin()
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------
 # A notebook
 
 
@@ -178,7 +226,7 @@ def _notebook(line: Line, shell: Any) -> None:
                 os.waitpid(child, 0)
         if not order or not files:
             return
-        child = os.fork()
+        child = _fork()
         if child == 0:
             line.connection.close()
             _serve(Line(socket.socket(fileno=files[0])), shell, given, limits)
@@ -221,7 +269,7 @@ def _address_space() -> int:
 def _run_cell(line: Line, shell: Any, name: str, source: str, limits: Any) -> None:
     """Run a cell in a fork that then is the notebook; stay what we were if it dies of it."""
     done, tell = os.pipe()
-    child = os.fork()
+    child = _fork()
     if child == 0:
         os.close(done)
         error, output = _execute(shell, source, limits["processor"])

@@ -10,6 +10,7 @@ __all__ = ["Exam"]
 import ast
 import functools
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType
@@ -73,12 +74,13 @@ class Exam:
         space["SEED"] = seed
         space.update(functions)
         try:
-            exec(_compiled(self.tests[test], test), space)
+            with warnings.catch_warnings(action="ignore"):  # of numbers that a student returns
+                exec(_compiled(self.tests[test], test), space)
         except NotImplementedError:
             return "not written yet"
         except AssertionError as error:
             return (str(error) or "wrong")[:4_000]
-        except MemoryError:  # this process's: a student's is told as something else
+        except MemoryError:  # this process's: what a student's function raises has another class
             raise
         except Exception as error:
             return f"{type(error).__name__}: {error}"[:1_000]

@@ -15,6 +15,7 @@ __all__ = [
 
 import datetime
 import itertools
+import re
 import shutil
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -43,6 +44,9 @@ class Mark(NamedTuple):
         return self.answer in ("", answer)
 
 
+_NUMBER = re.compile(r"\d+([.,]\d*)?|[.,]\d+")
+_ANSWER = re.compile("(none|a[0-9a-f]{12})?")
+
 Marks = dict[tuple[str, str], Mark]  # by student and question
 Answers = dict[tuple[str, str], str]  # the same of which answer there is
 
@@ -59,42 +63,77 @@ def read(path: Path, assignments: Mapping[str, Assignment]) -> Marks:
     of the answer in the same line, unless `marked` says of which other one they have been before.
 
     Raises:
-        ValueError: when columns are missing, a line names no question, its points are not
-            within their range, or two lines say different things of one answer.
+        ValueError: when columns are missing, a line names no question or that of another
+            assignment, its points are not within their range, its cells may stand in the wrong
+            columns, or two lines say different things of one answer.
     """
     columns, lines = sheets.read(path)
     if lacking := {"student", "question", "points"} - set(columns):
         raise ValueError(f"{path.name} must have columns {', '.join(sorted(lacking))}")
-    largest = {q: p for a in assignments.values() for q, p in a.written.items()}
+    of = {q: (name, p) for name, a in assignments.items() for q, p in a.written.items()}
+    moved = {line for line, row in lines if _is_moved(row)} | _may_be_decimals(path)
     marks: Marks = {}
     first: dict[tuple[str, str], int] = {}
     for line, row in lines:
         student = unicodedata.normalize("NFC", sheets.bare(row["student"])).strip()
         question, points = row["question"], row["points"]
         comment = sheets.bare(row.get("comment", ""))
+        where = f"{path.name}, line {line}: {student}, {question}"
+        if line in moved:
+            raise ValueError(
+                f"{where}: its cells may stand in the wrong columns; a decimal comma must be "
+                "quoted, and so must a comment with a comma"
+            )
+        if any(cell in of for part in row.values() for cell in _others(part)):
+            raise ValueError(f'{where}: the next line is within a quote (") that has no end')
         if not points and not comment:
             continue
-        try:
-            value = float(points.replace(",", ".")) if points else None
-            right = question in largest and (value is None or 0 <= value <= largest[question])
-        except ValueError:
-            right = False
-        if not right:
+        name, most = of.get(question, ("", -1.0))
+        value = float(points.replace(",", ".")) if _NUMBER.fullmatch(points) else None
+        if not name or (points and value is None) or (value is not None and value > most):
             raise ValueError(
-                f"{path.name}, line {line}: {student}, {question}: points must lie between 0 and "
-                f"{largest.get(question, 'those of a question that exists')}, got {points}"
+                f"{where}: points must lie between 0 and "
+                f"{most if name else 'those of a question that exists'}, got {points}"
             )
+        if row.get("assignment", name) not in ("", name):
+            raise ValueError(f"{where}: its assignment must be {name}, got {row['assignment']}")
         before, _, answer = row.get("marked", "").partition(" for ")
         if not answer or value is None or before != number(value):
             answer = row.get("answer", "")
         mark = Mark(value, comment, answer)
         if marks.setdefault((student, question), mark) != mark:
             raise ValueError(
-                f"{path.name}, line {line}: {student}, {question}: other points or another "
-                f"comment stand in line {first[student, question]}; leave one of the lines"
+                f"{where}: other points or another comment stand in line "
+                f"{first[student, question]}; leave one of the lines"
             )
         first.setdefault((student, question), line)
     return marks
+
+
+def _is_moved(row: Mapping[str, str]) -> bool:
+    """Whether what names an answer stands elsewhere, as after a comma that was not quoted."""
+    return not _ANSWER.fullmatch(row.get("answer", ""))
+
+
+def _may_be_decimals(path: Path) -> set[int]:
+    """The lines whose points and next cell may be one number with a decimal comma.
+
+    Of a line that names its answer the cells are where they should be. In one that has all cells,
+    or ends before the answer, only `of` is a number after the points.
+    """
+    columns, lines, separator = sheets.cells(path)
+    at, found = columns.index("points"), set()
+    for line, row in lines if separator == "," else ():
+        ends_well = len(row) == len(columns) and columns[at + 1 : at + 2] == ["of"]
+        named = sheets.by_name(columns, row).get("answer", "")
+        if len(row) > at + 1 and row[at].isdigit() and row[at + 1].isdigit():
+            found |= {line} if not named and not ends_well else set()
+    return found
+
+
+def _others(cell: str) -> list[str]:
+    """What stands between commas, semicolons or tabs in all lines of a cell but the first."""
+    return [part.strip() for part in re.split(r"[,;\t\n]", cell.partition("\n")[2])]
 
 
 def answers(path: Path, reports: Iterable[Any] = ()) -> Answers:

@@ -1,13 +1,17 @@
 """What all processes of a submission take together, and an end of the largest when it is too much.
 
+And a bound for the grader's own, which computes with numbers that a submission has sent.
+
 Each process has a limit of its own (`inside`), which says nothing of many. Pages that processes
 share, as forks do, are counted once. The system limits the number of processes, but not for root.
 """
 
-__all__ = ["watched"]
+__all__ = ["bounded", "has", "watched"]
 
 import contextlib
+import mmap
 import os
+import resource
 import signal
 import threading
 from collections import Counter
@@ -15,6 +19,33 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PERIOD = 0.05  # seconds, in which a core fills a few hundred megabytes
+
+
+@contextlib.contextmanager
+def bounded(limit: int) -> Iterator[None]:
+    """Let this process take `limit` bytes more than it has, where the system can.
+
+    Raises:
+        MemoryError: when more is asked for, or the system itself has none.
+    """
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = _kilobytes(os.getpid(), "status", "VmSize:") * 1024 + limit
+    with contextlib.suppress(ValueError, OSError):  # macOS knows no RLIMIT_AS
+        if most > limit and soft in (resource.RLIM_INFINITY, max(soft, most)):
+            resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def has(n_bytes: int) -> bool:
+    """Whether this process could have as many bytes."""
+    try:
+        mmap.mmap(-1, n_bytes).close()
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

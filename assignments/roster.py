@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import sheets
+from masters import Assignment
 
 _DAY = 86_400.0
 _GRACE = 2.0  # seconds, as a zip knows the time of a file no better
@@ -188,9 +189,10 @@ class Course:
         for person in self.people.values():
             if number and person.canvas == number:
                 return person
-        wanted = _plain(name)
-        for tier in range(3):
-            found = [p for p in self.people.values() if wanted & p.keys[tier]]
+        people_, wanted = self.people.values(), _plain(name)
+        ids = ((p, {p.student, p.sid, p.login, p.email, p.canvas} - {""}) for p in people_)
+        exact = [person for person, own in ids if name in own]
+        for found in (exact, *([p for p in people_ if wanted & p.keys[t]] for t in range(3))):
             if len(found) == 1:
                 return found[0]
             if found:
@@ -255,7 +257,7 @@ class Course:
         return days
 
 
-def load(path: Path, assignments: Iterable[str]) -> Course:
+def load(path: Path, assignments: Mapping[str, Assignment]) -> Course:
     """Read a course's file.
 
     Raises:
@@ -284,10 +286,13 @@ def load(path: Path, assignments: Iterable[str]) -> Course:
         if "cap" in fields.data:
             caps[name] = fields.number("cap", 0.0, math.inf)
         if title := fields.text("canvas"):
-            columns[name] = title
+            columns[name] = title.strip()
         if sheet := fields.text("moodle"):
             worksheets[name] = _beside(path, sheet, f"assignments.{name}.moodle")
         fields.end()
+    titles = {name: a.title for name, a in assignments.items()} | columns
+    _once(path.name, "canvas", titles, [*_FORMS["Canvas"]])
+    _once(path.name, "moodle", {name: str(sheet) for name, sheet in worksheets.items()})
     extensions = {}
     for student, fields in read.table("extensions", list(people_) or None):
         for name in list(fields.data):
@@ -306,6 +311,17 @@ def load(path: Path, assignments: Iterable[str]) -> Course:
         worksheets=worksheets,
         extensions=extensions,
     )
+
+
+def _once(place: str, field_: str, names: Mapping[str, str], others: Iterable[str] = ()) -> None:
+    """Refuse what two assignments are called: one would have the points of the other."""
+    taken = {name.casefold(): "a column of the student's" for name in others}
+    for assignment, name in names.items():
+        if (other := taken.get(name.casefold())) is not None:
+            raise ValueError(
+                f"{place}: assignments.{assignment}.{field_} must be its own, {name!r} is {other}"
+            )
+        taken[name.casefold()] = f"that of {assignment}"
 
 
 def _beside(path: Path, name: str, field_: str) -> Path:
@@ -343,7 +359,7 @@ def people(path: Path) -> dict[str, Person]:
     Raises:
         ValueError: when it is none of these, or a line names nobody or somebody twice.
     """
-    columns, rows = sheets.read(path)
+    columns, rows = sheets.read(path, {column for form in _FORMS.values() for column in form})
     form = next((f for f, marks in _MARKS.items() if any(m <= set(columns) for m in marks)), "")
     if not form:
         known = "; ".join(f"{f}: {', '.join(_FORMS[f])}" for f in _FORMS)
@@ -366,6 +382,7 @@ def people(path: Path) -> dict[str, Person]:
 def _checked(place: str, found: list[tuple[str, Person]]) -> dict[str, Person]:
     """Give each their key: what they are called in the tables."""
     checked: dict[str, Person] = {}
+    known: set[tuple[str, str]] = set()
     for where, person in found:
         key = person.student or person.login or person.sid or person.email or person.canvas
         key = unicodedata.normalize("NFC", key or person.full_name).strip()
@@ -380,6 +397,16 @@ def _checked(place: str, found: list[tuple[str, Person]]) -> dict[str, Person]:
                 )
         if key in checked:
             raise ValueError(f"{place}, {where}: {key} is there already")
+        if any("\n" in value for value in person.__dict__.values()):
+            raise ValueError(f'{place}, {where}: {key}: a quote (") has no end')
+        # By these other systems find a student; one that has no letter and no digit is none.
+        ids = {(id_, getattr(person, id_)) for id_ in ("canvas", "sid", "login")}
+        ids = {(id_, value) for id_, value in ids if re.search(r"\w", value)}
+        if twice := sorted(known & ids):
+            raise ValueError(
+                f"{place}, {where}: {key} has the same {' '.join(twice[0])} as another"
+            )
+        known |= ids
         checked[key] = Person(**{**person.__dict__, "student": key})
     return checked
 
@@ -419,7 +446,7 @@ class _Fields:
 
     def text(self, name: str) -> str:
         value = self.take(name, "")
-        if not isinstance(value, str):
+        if not isinstance(value, str) or (name in self.data and not value.strip()):
             raise self.wrong(name, "a text", value)
         return value
 

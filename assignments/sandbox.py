@@ -44,10 +44,19 @@ _LIBRARIES = (
     "vaebook.datasets",
     "vaebook.recipes",
 )
+# Each cell and each test is a fork, into which threads do not follow: who waits for them waits for
+# ever. So there are none, whatever a cell asks for, or, with workqueue, new ones in each fork.
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OMP_THREAD_LIMIT": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "JOBLIB_MULTIPROCESSING": "0",
+    "NUMBA_THREADING_LAYER": "workqueue",
+}
 _START = 120.0  # seconds that importing them may take
 _NOBODY = 65534
 _MANY = 4  # times the processes that the system should allow
-_NO_ANSWER = ("not written yet", "took longer", "ended the process")
+_NO_ANSWER = ("not written yet", "took longer", "ended the process", "too much memory")
 
 
 class Lost(RuntimeError):
@@ -225,7 +234,12 @@ def _try(
         try:
             order = {"functions": names, "replaced": replaced}
             own.send(order | {"asked": asked, "restored": restored})
-            error = ask(plan.exam, test, plan.seed, functions)
+            with memory.bounded(limits.memory):
+                error = ask(plan.exam, test, plan.seed, functions)
+        except MemoryError:
+            if not memory.has(limits.memory):  # then it is the system's fault
+                raise
+            error = "what it returned took too much memory"
         except TimeUp:
             if time.monotonic() >= line.deadline:
                 raise
@@ -366,8 +380,7 @@ class _Sandbox:
                     "MPLBACKEND": "Agg",
                     "MPLCONFIGDIR": home,
                     "IPYTHONDIR": home,
-                    "OMP_NUM_THREADS": "1",
-                    "OPENBLAS_NUM_THREADS": "1",
+                    **_ONE_THREAD,
                 },
                 **(_start() or {}),
             )

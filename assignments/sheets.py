@@ -1,23 +1,31 @@
 """Tables as spreadsheets save them, and with no cell that a spreadsheet takes for a formula."""
 
-__all__ = ["bare", "harmless", "read", "update", "write"]
+__all__ = ["bare", "by_name", "cells", "harmless", "read", "update", "write"]
 
 import csv
 import io
+import itertools
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+Cells = list[tuple[int, list[str]]]
+Rows = list[tuple[int, dict[str, str]]]
 
-def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+
+def cells(path: Path) -> tuple[list[str], Cells, str]:
     """Read a table with commas, semicolons or tabs, in UTF-8 or as Excel saves it.
 
     Returns:
-        The names of the columns, and each row with its line in the file.
+        The names of the columns, the cells of each row with its line in the file, and what
+        separates them.
 
     Raises:
-        ValueError: when there is no first line with names, or a later one has more cells.
+        ValueError: when there is no first line with names, a later one has more cells, or a
+            quote has no end.
     """
     data = path.read_bytes()
     try:
@@ -29,26 +37,60 @@ def read(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     skipped = 0
     if text[:4].lower() == "sep=":  # by which Excel is told what separates
         text, skipped = text.partition("\n")[2], 1
-    head = text.split("\n", 1)[0]
+    head = re.sub(r'"[^"]*"', "", text).split("\n", 1)[0]
     separator = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    columns: list[str] = []
+    found: Cells = []
+    line = 1 + skipped  # in which the next row begins, as one with quotes may have several
     try:
-        columns = [name.strip() for name in reader.fieldnames or []]
-        reader.fieldnames = columns
-        rows = []
         for row in reader:
-            line = reader.line_num + skipped
-            if None in row:  # by then the cells after it stand in the wrong columns
+            row = [cell.strip() for cell in row]
+            if not row:
+                pass
+            elif not columns:
+                columns = row
+            elif len(row) > len(columns):  # by then the cells after it stand in the wrong columns
                 raise ValueError(
                     f"{path.name}, line {line}: there are more cells than the first line has "
                     f"names; one with {separator!r} in it, such as a decimal comma, must be quoted"
                 )
-            rows.append((line, {k: (v or "").strip() for k, v in row.items() if k}))
+            else:
+                found.append((line, row))
+            line = reader.line_num + skipped + 1
     except csv.Error as error:
-        raise ValueError(f"{path.name}, line {reader.line_num}: {error}") from None
+        raise ValueError(
+            f'{path.name}, line {line}: a quote (") that begins there has no end, or stands '
+            f"within a cell: {error}"
+        ) from None
     if not any(columns):
         raise ValueError(f"{path.name} must have names of columns in its first line")
-    return columns, rows
+    return columns, found, separator
+
+
+def read(path: Path, used: Iterable[str] = ()) -> tuple[list[str], Rows]:
+    """Read a table by its columns.
+
+    Args:
+        path: of the table.
+        used: the columns that matter, where others may be of one name; else all matter.
+
+    Returns:
+        The names of the columns, and each row with its line in the file.
+
+    Raises:
+        ValueError: as of :func:`cells`, or when two columns that matter have one name.
+    """
+    columns, found, _ = cells(path)
+    names = [name for name in columns if name and (not used or name in set(used))]
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
+        raise ValueError(f"{path.name} must have one column of each name, not two {twice[0]}")
+    return columns, [(line, by_name(columns, row)) for line, row in found]
+
+
+def by_name(columns: list[str], row: list[str]) -> dict[str, str]:
+    """Return the cells of a row by their columns; those that a shorter one lacks are empty."""
+    return {k: v for k, v in itertools.zip_longest(columns, row, fillvalue="") if k}
 
 
 def harmless(value: Any) -> Any:

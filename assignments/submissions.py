@@ -30,12 +30,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import nbformat
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from masters import ANSWER, Assignment, first_line, grade_id, is_run
 
 _LARGEST = 20 * 2**20  # bytes of a file
+_MOST_CELLS = 1_000  # of a notebook
+_MOST_CODE = 2**20  # characters of code in it, which is parsed outside the sandbox
+_MOST_OBJECTS = 100_000  # of its JSON, such as outputs, each of which is checked
 _LARGEST_ZIP = 200 * 2**20  # and of all in a student's zip
 _MOST_FILES = 10_000  # in a student's zip
 _DEEPEST = 20  # folders within each other
@@ -365,12 +367,17 @@ def read(file: File) -> NotebookNode:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of copied cells that have one number
             notebook = nbformat.reads(_with_metadata(file.data), as_version=4)
+        if len(notebook.cells) > _MOST_CELLS:
+            raise ValueError(f"it has more than {_MOST_CELLS} cells")
         for cell in notebook.cells:
             source = "".join(cell.source).replace("\r\n", "\n").replace("\r", "\n")
             cell.source = source.encode("utf-8", "replace").decode()
             cell.cell_type = str(cell.cell_type)
             if not isinstance(cell.get("metadata"), dict):
                 cell.metadata = {}
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        if sum(map(len, code)) > _MOST_CODE:
+            raise ValueError(f"it has more than {_MOST_CODE} characters of code")
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()[:200]
         raise ValueError(f"{file.name} is no notebook that can be read: {reason}") from None
@@ -379,6 +386,8 @@ def read(file: File) -> NotebookNode:
 
 def _with_metadata(data: bytes) -> str:
     """A notebook's JSON, with empty metadata where an editor has left them out."""
+    if data.count(b"{") > _MOST_OBJECTS:
+        raise ValueError(f"it has more than {_MOST_OBJECTS} objects")
     wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
     notebook = json.loads(text.lstrip("\ufeff"))
@@ -410,13 +419,6 @@ class Found:
     n_known: int = 0
     n_filled: int = 0
 
-    def answer(self, question: str, text: str, images: Iterable[str] = ()) -> None:
-        """Add to a written answer, unless it is one that nobody has begun."""
-        if text.strip() not in ("", ANSWER):
-            before = self.answers.get(question)
-            self.answers[question] = f"{before}\n\n{text}" if before else text
-            self.images.setdefault(question, []).extend(images)
-
 
 def part(notebook: NotebookNode, assignment: Assignment) -> Found:
     """Sort the cells of a notebook, wherever they stand and whatever an editor made of them.
@@ -441,6 +443,14 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
     defined = {name for source in written_by_student for name in _defines(source)}
     zone = ""  # the written answer whose place this is
     asks = {text: question for question, text in assignment.asked.items()}
+    answers: dict[str, list[str]] = {question: [] for question in assignment.written}
+
+    def answer(question: str, text: str, images: Iterable[str] = ()) -> None:
+        """Add to a written answer, unless it is one that nobody has begun."""
+        if text.strip() not in ("", ANSWER):
+            answers[question].append(text)
+            found.images.setdefault(question, []).extend(images)
+
     elsewhere: list[tuple[str, list[str]]] = []
     lacking = [name for name in assignment.given if name not in names]
     found.cells += [(name, assignment.cells[name].source) for name in lacking]
@@ -456,7 +466,7 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
                 source, is_only_more = _typed(source, wanted[name])
                 question = asks.get(name, "") if is_only_more else ""
             if question:
-                found.answer(question, source, _pasted(cell))
+                answer(question, source, _pasted(cell))
                 continue
             if not name and _DEFINES_MACROS.search(source):
                 found.definitions.append(source)
@@ -468,9 +478,9 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
         if name in assignment.written or (zone and not name):
             words = _words(source)
             if words is None and name:
-                found.answer(name, f"```\n{source}\n```")
+                answer(name, f"```\n{source}\n```")
             elif words is not None and not _defines(source) & assignment.functions:
-                found.answer(name or zone, words)
+                answer(name or zone, words)
                 continue
         if not is_run(name) and not _defines(source) & assignment.functions:
             continue
@@ -494,14 +504,15 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
         if cell.cell_type == "code" and name not in seen and not _defines(cell.source) & defined
     ]
     found.remarks += [f"{name} is missing" for name in missing]
-    found.n_filled = len(defined & assignment.functions) + len(found.answers)
-    for question in (q for q in assignment.written if q not in found.answers):
+    found.n_filled = len(defined & assignment.functions) + sum(map(bool, answers.values()))
+    for question in (q for q, texts in answers.items() if not texts):
         found.remarks.append(f"{question}: nothing found")
         if elsewhere:
             found.remarks[-1] += " in its place; shown is what stands elsewhere"
-            found.answer(question, "*Elsewhere in the notebook:*")
+            answer(question, "*Elsewhere in the notebook:*")
         for text, images in elsewhere:
-            found.answer(question, text, images)
+            answer(question, text, images)
+    found.answers = {question: "\n\n".join(texts) for question, texts in answers.items() if texts}
     return found
 
 
@@ -530,24 +541,28 @@ def _name(cell: NotebookNode, assignment: Assignment) -> str:
     return ""
 
 
-def _defines(source: str) -> set[str]:
+@functools.lru_cache(maxsize=2 * _MOST_CELLS)  # asked several times, and for each assignment
+def _defines(source: str) -> frozenset[str]:
     """The names that a cell gives to functions and values, also where it does not parse."""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set(re.findall(r"^(?:async\s+)?(?:def\s+)?(\w+)\s*(?:\(|=(?!=))", source, re.M))
-    names = set()
+        names = re.findall(r"^(?:async\s+)?(?:def\s+)?(\w+)\s*(?:\(|=(?!=))", source, re.M)
+        return frozenset(names)
+    found: set[str] = set()
     for node in body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.add(node.name)
+            found.add(node.name)
         elif isinstance(node, ast.Assign):
             targets = [t for target in node.targets for t in ast.walk(target)]
-            names.update(t.id for t in targets if isinstance(t, ast.Name))
+            found.update(t.id for t in targets if isinstance(t, ast.Name))
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names.update(alias.asname or alias.name for alias in node.names)
-    return names
+            found.update(alias.asname or alias.name for alias in node.names)
+    return frozenset(found)
 
 
+# Lines of IPython's that Python does not know; its own parser takes time with each for the whole.
+_COMMANDS = re.compile(r"^([ \t]*(?:\w[\w, \t]*=[ \t]*)?)(?:[%!?].*|[\w.]+\?\??[ \t]*)$", re.M)
 _SHOW = ("display", "HTML", "Latex", "Markdown", "Math")
 
 
@@ -560,8 +575,10 @@ def _words(source: str) -> str | None:
         return source  # a list, that Python would take for signs
     if lines and re.fullmatch(r"%%(markdown|latex|html)\b.*", lines[0], re.I):
         return source.strip().partition("\n")[2]
+    if lines and lines[0].startswith("%%"):
+        return None
     try:
-        body = ast.parse(TransformerManager().transform_cell(source)).body
+        body = ast.parse(_COMMANDS.sub(r"\1None", source)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return source
     body = [node for node in body if not isinstance(node, (ast.Import, ast.ImportFrom))]

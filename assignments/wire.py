@@ -12,6 +12,7 @@ import builtins
 import contextlib
 import ctypes
 import json
+import math
 import socket
 import struct
 import sys
@@ -214,6 +215,9 @@ class Peer:
             if dtype.kind not in "biuf":
                 raise ValueError(f"numbers of kind {dtype}")
             array = np.frombuffer(base64.b64decode(data["bytes"]), dtype)
+            # An array of nothing has any shape; a mean over it, or a sum, would be as large.
+            if math.prod(max(n, 1) for n in data["shape"]) > max(array.size, MOST):
+                raise ValueError("a shape without values")
             array = array.reshape(data["shape"]).copy()
             if data["kind"] == "tensor":
                 return sys.modules["torch"].from_numpy(array)
@@ -230,6 +234,8 @@ def _packed(array: np.ndarray, kind: str) -> dict[str, Any]:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"numbers of kind {array.dtype} are not taken")
     array = array.astype(np.float64) if array.dtype.itemsize > 8 else array
+    if array.nbytes > LARGEST:
+        raise ValueError(f"more than {LARGEST} bytes at a time")
     text = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
     return {"kind": kind, "dtype": array.dtype.str, "shape": array.shape, "bytes": text}
 

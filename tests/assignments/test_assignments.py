@@ -574,6 +574,50 @@ def test_what_runs_in_jupyter_keeps_its_marks(source: str) -> None:
     assert failed("1_elbo", notebook) & {"elbo-kl-1", "elbo-kl-2", "elbo-kl-3"} == set()
 
 
+# What a cell may start that has threads, and `work`, which needs them in later cells and in tests.
+THREADS = {
+    "torch": "import torch\ntorch.set_num_threads(4)\na = torch.ones(600, 600)\n"
+    "def work(): return (a @ a).exp().sum()",
+    "linear algebra": "import threadpoolctl\nthreadpoolctl.threadpool_limits(4)\n"
+    "a = np.random.default_rng(0).normal(size=(300, 300))\ndef work(): return np.linalg.svd(a)",
+    "OpenMP": "import threadpoolctl\nfrom sklearn.cluster import KMeans\n"
+    "threadpoolctl.threadpool_limits(4)\na = np.random.default_rng(0).normal(size=(3000, 5))\n"
+    "def work(): return KMeans(5, n_init=1).fit(a)",
+    "joblib": "import joblib\n"
+    "def work(): return joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(i) for i in range(9))",
+    "numba": "import numba\nnumba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))\n"
+    "@numba.njit(parallel=True)\ndef work():\n    total = 0\n"
+    "    for i in numba.prange(1000): total += i\n    return total",
+    "executor": "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(2)\n"
+    "def work(): return list(pool.map(abs, range(9)))",
+    "pool": "from multiprocessing.pool import ThreadPool\npool = ThreadPool(2)\n"
+    "def work(): return pool.map(abs, range(9))",
+}
+
+
+@pytest.mark.parametrize("kind", THREADS)
+def test_threads_that_a_cell_starts_stop_nothing_that_comes_later(kind: str) -> None:
+    if kind == "numba":
+        pytest.importorskip("numba")
+    rate = code("5_beta", "beta-rate").replace("return", "work()\n    return")
+    notebook = answered("5_beta", {"beta-rate": rate})
+    first = "import numpy as np\n" + THREADS[kind]
+    notebook.cells[:0] = map(nbformat.v4.new_code_cell, (first, "work()", "work()"))
+    found = outcome("5_beta", notebook, sandbox.Limits(clock=20.0))
+    assert not found.late
+    assert {name for name, error in found.errors.items() if error} == set()
+
+
+def test_a_notebook_that_waits_for_ever_has_an_end_by_the_clock() -> None:
+    notebook = solved("5_beta")
+    waiting = nbformat.v4.new_code_cell("import threading\nthreading.Event().wait()")
+    notebook.cells[:0] = [waiting] * 9
+    start = time.monotonic()
+    found = outcome("5_beta", notebook, sandbox.Limits(clock=1.0, submission=3.0))
+    assert time.monotonic() - start < 2 * 3.0 + 10.0
+    assert "the notebook took too long and was ended" in found.remarks
+
+
 def test_a_module_that_a_cell_has_written_can_be_imported() -> None:
     notebook = answered("1_elbo", {"elbo-kl": "from helper import kl_standard"})
     module = nbformat.v4.new_code_cell("%%writefile helper.py\nimport numpy as np\n" + KL)

@@ -87,6 +87,78 @@ def test_a_table_is_read_as_any_spreadsheet_saves_it(data: bytes, tmp_path: Path
     assert [row for _, row in found] == [{"student": "ada", "name": "Löwe, Ada"}]
 
 
+def test_what_separates_is_not_counted_within_quotes(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.csv", 'student;points;"mine, a, b, c, d"\nada;3,5;x\n')
+    assert sheets.read(path)[1] == [
+        (2, {"student": "ada", "points": "3,5", "mine, a, b, c, d": "x"})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "student,name,name\nada,Ada,Bo\n",
+            "x.csv must have one column of each name, not two name",
+        ),
+        ('student,name\nada,"Ada\nbob,Bob\n', r'line 2: a quote \("\) that begins there'),
+        ('student,name\nada,"Ada\nbob,"Bob"\n', r'line 2: a quote \("\) that begins there'),
+    ],
+)
+def test_a_table_that_would_lose_cells_is_refused_with_its_line(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        sheets.read(written(tmp_path / "x.csv", text))
+
+
+NAMES = "student,assignment,question,points,of,comment,found,answer,marked\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        # A decimal comma, in lines that lack their last cells, that have all, that Excel has cut.
+        (NAMES + "ada,5_beta,beta-proof,2,5\n", "line 2: ada, beta-proof: its cells may stand"),
+        (NAMES + "ada,5_beta,beta-proof,2,5,5,,yes,a0123456789ab\n", "line 2: .* its cells may"),
+        (
+            "student,question,points,comment\nbo,beta-proof,2\nada,beta-proof,2,5\n",
+            "line 3: .*may",
+        ),
+        ("student,question,points\nada,beta-proof,0_5\n", "between 0 and 5.0, got 0_5"),
+        ("student,question,points\nada,beta-proof,-1\n", "between 0 and 5.0, got -1"),
+        (NAMES + "ada,1_elbo,beta-proof,2,5,,,,\n", "its assignment must be 5_beta, got 1_elbo"),
+        ("student,question,points,points\nada,beta-proof,1,4\n", "not two points"),
+        (
+            'student,question,points,comment\nada,beta-proof,3,"one\nbob,beta-proof,4,x"\n',
+            r'line 2: ada, beta-proof: the next line is within a quote \("\) that has no end',
+        ),
+        ('student,question,points,comment\nada,beta-proof,3,"one\nbo,beta-proof,4,x\n', "no end"),
+    ],
+)
+def test_marks_of_which_one_would_be_lost_are_refused_with_their_line(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        marks.read(written(tmp_path / "written.csv", text), MASTERS)
+
+
+@pytest.mark.parametrize(
+    ("text", "points"),
+    [
+        (NAMES + "ada,5_beta,beta-proof,2,5,,yes,a0123456789ab,\n", 2),
+        (NAMES + "ada,5_beta,beta-proof,2,5,,yes,a0123456789ab\n", 2),  # as Excel cuts it
+        (NAMES.replace(",", ";") + "ada;5_beta;beta-proof;2,5;5\n", 2.5),
+        ("student,question,points,comment\nada,beta-proof,2\n", 2),
+        ('student,question,points,comment\nada,beta-proof,"2,5","one\ntwo, three"\n', 2.5),
+        ("student,question,points,of\nada,beta-proof,2,5\n", 2),
+    ],
+)
+def test_marks_that_are_clear_are_read(text: str, points: float, tmp_path: Path) -> None:
+    found = marks.read(written(tmp_path / "written.csv", text), MASTERS)
+    assert found["ada", "beta-proof"].points == points
+
+
 def test_no_cell_that_is_written_is_a_formula_and_reading_gives_it_back(tmp_path: Path) -> None:
     risky = ["=1+1", "+1", "-1", "@x", "=HYPERLINK(1)", "'quoted", "plain", "-"]
     sheets.write(tmp_path / "x.csv", ["a", "=b"], [{"a": text} for text in risky])
@@ -142,6 +214,12 @@ def test_a_roster_is_what_any_of_the_systems_exports(form: str, tmp_path: Path) 
         ("student,name\nada,Lovelace, Ada\n", "line 2: there are more cells than"),
         ("student,name\n1.00E+05,Ada\n", r"line 2: 1.00E\+05 is a number that a spreadsheet"),
         ("Student,ID,Section\nAda,1.2e+6,A\n", r"line 2: 1.2e\+6 is a number"),
+        ("Student,ID,Section\nAda,101,A\nBo,101,A\n", "line 3: 101 is there already"),
+        (
+            "Student,ID,SIS User ID,SIS Login ID,Section\nA,101,S1,a,A\nB,101,S2,b,A\n",
+            "line 3: b has the same canvas 101 as another",
+        ),
+        ('student,name\nada,"Ada\nbob,Bob"\n', r'line 2: ada: a quote \("\) has no end'),
     ],
 )
 def test_a_roster_that_cannot_be_is_refused_with_its_line(
@@ -179,6 +257,19 @@ def test_a_folder_is_known_by_a_students_names_and_numbers(
     name: str, number: str, student: str
 ) -> None:
     assert roster.Course(people=PEOPLE).find(name, number).student == student
+
+
+def test_an_exact_id_goes_before_one_that_is_almost_the_same(tmp_path: Path) -> None:
+    path = written(tmp_path / "roster.csv", "student,name,email\nab,Ada,ab@x\na-b,Bob,\nAB,Cy,\n")
+    found = roster.Course(people=roster.people(path))
+    assert [found.find(name).student for name in ("ab", "a-b", "AB")] == ["ab", "a-b", "AB"]
+    with pytest.raises(ValueError, match="one of several"):
+        found.find("a b")
+
+
+def test_columns_of_a_roster_that_nobody_reads_may_have_one_name(tmp_path: Path) -> None:
+    path = written(tmp_path / "roster.csv", "Student,ID,Section,Quiz,Quiz\nAda,101,A,1,2\n")
+    assert list(roster.people(path)) == ["101"]
 
 
 @pytest.mark.parametrize(
@@ -252,6 +343,16 @@ def test_one_file_says_who_takes_part_and_what_is_due_when(tmp_path: Path) -> No
         ('roster = [{student = "b"}]\n[extensions.ada]', "extensions.ada must be one of b"),
         ("x = \n", "line 1, column 5"),
         ("pseudonyms = true", "pseudonyms must be a text"),
+        ('pseudonyms = " "', "pseudonyms must be a text, got ' '"),
+        (
+            '[assignments.1_elbo]\ncanvas = "A (1)"\n[assignments.5_beta]\ncanvas = "a (1) "',
+            r"assignments.5_beta.canvas must be its own, 'a \(1\)' is that of 1_elbo",
+        ),
+        (
+            f'[assignments.1_elbo]\ncanvas = "{BETA.title}"',
+            "assignments.5_beta.canvas must be its own, '.*' is that of 1_elbo",
+        ),
+        ('[assignments.1_elbo]\ncanvas = "ID"', "must be its own, 'ID' is a column"),
     ],
 )
 def test_a_course_that_cannot_be_is_refused_with_its_line_or_field(
@@ -542,12 +643,17 @@ def test_the_time_of_a_download_is_not_that_of_handing_in(
     assert {row["Submission Time"] for row in table} == {""}
 
 
-def test_moodles_worksheet_says_when_it_was_handed_in(tmp_path: Path, grade: Grade) -> None:
+@pytest.mark.parametrize(
+    "day", ["{0:%A}, {1} {0:%B %Y, %I:%M %p}", "{0:%A, %B} {1}, {0:%Y, %I:%M %p}"]
+)
+def test_moodles_worksheet_says_when_it_was_handed_in(
+    tmp_path: Path, grade: Grade, day: str
+) -> None:
     for name, number in (("Ada Lovelace", 17), ("=Bob", 18)):
         folder = f"{name}_{number}_assignsubmission_file_"
         hand_in(tmp_path / "in" / folder / "5_beta.ipynb", time=after(30))
     due = datetime.datetime.fromtimestamp(after(1.5))
-    when = f"{due:%A}, {due.day} {due:%B %Y, %I:%M %p}"
+    when = day.format(due, due.day)
     written(
         tmp_path / "sheet.csv",
         "Identifier,Full name,Grade,Last modified (submission),Last modified (grade)\n"
@@ -953,6 +1059,55 @@ def test_a_zip_that_grows_without_end_is_refused_by_name(tmp_path: Path) -> None
     assert len(ada.files) < 12
 
 
+def many(cells: list[Any]) -> submissions.File:
+    """The master with more cells behind the place of its proof."""
+    notebook = copy.deepcopy(BETA.notebook)
+    place = next(i for i, c in enumerate(notebook.cells) if masters.grade_id(c) == PROOF)
+    notebook.cells[place + 1 : place + 1] = cells
+    return submissions.File("x.ipynb", json.dumps(notebook).encode(), 0.0)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    ("kind", "source", "n"),
+    [
+        ("code", "x = 1\n" * 2_000, 20),
+        ("code", "%ls\n" * 100 + "x = 1\n" * 10_000, 1),
+        ("code", " " * 100_000 + "\n", 1),
+        ("code", "a, " * 50_000, 1),
+        ("markdown", "word " * 2_000, 900),
+    ],
+)
+def test_a_large_notebook_is_sorted_in_time_for_all_assignments(
+    kind: str, source: str, n: int
+) -> None:
+    new = nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell
+    notebook = submissions.read(many([new(f"{source}# {k}") for k in range(n)]))
+    start = time.process_time()
+    for assignment in MASTERS.values():
+        submissions.part(notebook, assignment)
+    assert time.process_time() - start < 10  # some took minutes
+
+
+@pytest.mark.parametrize(
+    ("cell", "n", "message"),
+    [
+        (nbformat.v4.new_code_cell("x = 1"), 1_000, "more than 1000 cells"),
+        (nbformat.v4.new_code_cell("x = 1\n" * 100_000), 2, "characters of code"),
+        (
+            nbformat.v4.new_code_cell("", metadata={"x": [{}] * 60_000}),
+            2,
+            "more than 100000 objects",
+        ),
+    ],
+)
+def test_a_notebook_that_takes_long_to_read_is_refused_with_the_reason(
+    cell: Any, n: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"x.ipynb is no notebook that can be read: .*{message}"):
+        submissions.read(many([cell] * n))
+
+
 @pytest.mark.parametrize("start", [r"\(", r"\[", "![", "*a_"])
 def test_an_answer_of_any_length_is_shown_in_time_with_a_word_on_the_rest(start: str) -> None:
     before = time.process_time()
@@ -1056,7 +1211,20 @@ def test_an_answer_that_was_made_a_cell_of_code_is_found(
 
 @pytest.mark.parametrize(
     "source",
-    ["%timeit 1", "!ls", "x?", "files = !ls", "display(1)", "2 + 2", "import os", "print('x')"],
+    [
+        "%timeit 1",
+        "%%time\n1",
+        "!ls",
+        "?x",
+        "x?",
+        "x = 1\n  \nnp.sum??",
+        "a = %who",
+        "files = !ls",
+        "display(1)",
+        "2 + 2",
+        "import os",
+        "print('x')",
+    ],
 )
 def test_code_below_a_question_is_no_answer(source: str) -> None:
     notebook = copy.deepcopy(BETA.notebook)

@@ -5,6 +5,7 @@ import ctypes
 import os
 import platform
 import re
+import resource
 import signal
 import socket
 import sys
@@ -15,9 +16,11 @@ from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import masters
+import memory
 import sandbox
 import wire
 
@@ -183,6 +186,59 @@ def test_an_answer_of_more_values_than_there_are_is_not_unpacked() -> None:
         with pytest.raises(wire.Closed, match="values"):
             wire.Line(here).receive()
         sender.join()
+
+
+@pytest.mark.parametrize("shape", [[0, 0, 50_000_000], [0, 10**12], [50_000_000, 0, 1]])
+def test_an_answer_without_values_has_no_shape_that_takes_memory(shape: list[int]) -> None:
+    data: dict[str, Any] = {"kind": "array", "dtype": "<f8", "shape": shape, "bytes": ""}
+    here, there = socket.socketpair()
+    with here, there:
+        peer = wire.Peer(wire.Line(here), {})
+    with pytest.raises(wire.Closed, match="without values"):
+        peer._decode(data)
+    assert peer._decode(data | {"shape": [0, 3]}).shape == (0, 3)
+
+
+def heatmaps(solution: str, memory: int) -> str:
+    """What is told of a solution that has the grader's heatmap, as its own is wrong."""
+    exam = masters.masters()["4_heatmaps"].exam
+    exam = replace(exam, tests={"heatmaps-invalidity-1": exam.tests["heatmaps-invalidity-1"]})
+    wrong = "import numpy as np\ndef heatmap(*a): return np.zeros((1, 1))\n"
+    cells = [("a", wrong + "def invalidity(image, extent):\n    return " + solution)]
+    limits = replace(LIMITS, memory=memory)
+    return sandbox.run(sandbox.Plan(cells, exam, 0), limits).details["heatmaps-invalidity-1"]
+
+
+def test_what_a_student_asks_of_the_graders_functions_takes_no_more_memory_than_it_may() -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    asked = "heatmap(1.0, 1.0, 0.0, {}, 3.0)[0, 0]"
+    assert "MemoryError" in heatmaps(asked.format(9_000), 400 * 2**20)
+    assert "bytes at a time" in heatmaps(asked.format(3_000), 2**30)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_an_answer_that_the_judge_cannot_hold_is_wrong_and_no_fault_of_the_system(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As a comparison that multiplies the axes of an answer would take it.
+    monkeypatch.setattr(sandbox.Exam, "judge", lambda *_: str(bytes(2**30)))
+    tests = {"beta-rate-1": BETA.exam.tests["beta-rate-1"]}
+    plan = sandbox.Plan([("a", RIGHT)], replace(BETA.exam, tests=tests), 0)
+    limits = replace(LIMITS, memory=500 * 2**20)
+    assert "too much memory" in sandbox.run(plan, limits).errors["beta-rate-1"]
+    monkeypatch.setattr(memory, "has", lambda _: False)
+    with pytest.raises(sandbox.Lost, match="the grader itself has too little memory"):
+        sandbox.run(plan, limits)
+
+
+def test_what_numpy_warns_of_in_an_answer_is_not_said_to_the_teacher(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    exam = masters.masters()["1_elbo"].exam
+    assert exam.judge(
+        "elbo-reparameterise-1", 0, {"reparameterise": lambda *_: np.ones((0, 0, 3))}
+    )
+    assert not recwarn.list
 
 
 @walled
