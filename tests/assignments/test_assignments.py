@@ -175,7 +175,8 @@ def test_the_right_answers_of_another_seed_score_nothing(name: str) -> None:
     exam = MASTERS[name].exam
     found = []
     for test in (t for t in exam.tests if "diagnose" not in t):  # there a few words are all
-        space, given = exam.namespace(), []
+        space = exam.namespace()
+        given: list[Any] = []
 
         def kept(*arguments: Any, function: Any, given: list[Any] = given) -> Any:
             given.append(copy.deepcopy(function(*arguments)))
@@ -470,8 +471,8 @@ def test_a_mistake_costs_six_points_at_most_and_mostly_three_or_less() -> None:
 # What a student is told
 
 
-# Words, what is drawn at random or depends on the turn, and what raises an exception have no numbers
-# to compare.
+# Words, what is drawn at random or depends on the turn, and what raises an exception have no
+# numbers to compare.
 NO_NUMBERS = ("diagnose", "rng.", "default_rng", "rand", "_turn", "return np.stack(states)")
 
 
