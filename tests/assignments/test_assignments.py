@@ -2,6 +2,9 @@
 
 import copy
 import csv
+import functools
+import inspect
+import itertools
 import json
 import os
 import re
@@ -165,6 +168,86 @@ def test_an_answer_that_takes_no_notice_of_its_task_scores_nothing(name: str, va
     answer = eval(f"lambda *args: {value}", {"np": np})
     said = {t: exam.judge(t, SEED, dict.fromkeys(exam.tested(t), answer)) for t in exam.tests}
     assert [test for test, error in said.items() if not error] == []
+
+
+@each
+def test_the_right_answers_of_another_seed_score_nothing(name: str) -> None:
+    exam = MASTERS[name].exam
+    found = []
+    for test in (t for t in exam.tests if "diagnose" not in t):  # there a few words are all
+        space = exam.namespace()
+        given: list[Any] = []
+
+        def kept(*arguments: Any, function: Any, given: list[Any] = given) -> Any:
+            given.append(copy.deepcopy(function(*arguments)))
+            return given[-1]
+
+        about = exam.tested(test)
+        own = {f: functools.partial(kept, function=space[f]) for f in about}
+        assert not exam.judge(test, SEED + 1, own)
+        again = iter(given).__next__
+        replayed = dict.fromkeys(about, lambda *_, again=again: again())
+        found += [test] if not exam.judge(test, SEED, replayed) else []
+    assert found == []
+
+
+# Axes whose length the text gives as a number, and those that are never 1: there is no correlation
+# of two single numbers, and so on.
+FIXED = {
+    *(("digit_elbo", "epsilon", 2), ("digit_bound", "epsilon", 2), ("told", "z", 1)),
+    *(("seen_likelihood", "z", 1), ("sample_digit", "start", 1), ("plane", "centre", 0)),
+    *(("train", "epsilon", 1), ("train", "epsilon", 2)),
+    *(("codes_score", "z", 1), ("sample_codes", "start", 1)),
+}
+NEVER_ONE = {
+    *(("factors", "image", 0), ("nearest", "image", 0), ("invalidity", "image", 0)),
+    *(("rank_correlation", "a", 0), ("direction", "z", 0), ("summary", "errors", 0)),
+    *(("direction", "z", 1), ("factor_direction", "indices", 0), ("active_units", "mu", 0)),
+    *(("train", "epsilon", 0), ("leave_one_out", "draws", 1), ("step_kl", "betas", 0)),
+}
+# Pairs that mean nothing to each other, or of which the task has one the longer.
+UNRELATED = {("direction", "z", 0), ("step_kl", "betas", 0)}
+
+_Axis = tuple[str, str, int]  # a function, an argument of it, and which of its axes
+
+
+def calls_of(name: str) -> list[dict[_Axis, int]]:
+    """The lengths of all axes of the arrays with which the tests call each function."""
+    exam = MASTERS[name].exam
+    calls: list[dict[_Axis, int]] = []
+
+    def seen(*arguments: Any, function: Any) -> Any:
+        arrays = zip(inspect.signature(function).parameters, arguments, strict=True)
+        shapes = [(a, () if callable(x) else np.shape(x)) for a, x in arrays]
+        calls.append({(function.__name__, a, i): n for a, s in shapes for i, n in enumerate(s)})
+        return function(*arguments)
+
+    for test in exam.tests:
+        space = exam.namespace()
+        own = {f: functools.partial(seen, function=space[f]) for f in exam.tested(test)}
+        assert not exam.judge(test, SEED, own)
+    return calls
+
+
+@each
+def test_each_size_is_1_once_and_each_of_two_once_the_larger_and_once_they_are_equal(
+    name: str,
+) -> None:
+    calls = calls_of(name)
+    lengths = {axis: [call.get(axis) for call in calls] for call in calls for axis in call}
+    # Axes that are always as long as another one are that one.
+    sizes = list({tuple(n): axis for axis, n in reversed(lengths.items())}.values())
+    found = []
+    for axis in sizes:
+        values = {n for n in lengths[axis] if n}
+        if axis not in FIXED and (len(values) < 2 or (axis not in NEVER_ONE and 1 not in values)):
+            found.append((axis, values))
+    for one, two in itertools.combinations(sizes, 2):
+        if one[0] == two[0] and not {one, two} & (FIXED | UNRELATED):
+            both = zip(lengths[one], lengths[two], strict=True)
+            signs = {np.sign(n - m) for n, m in both if n and m and min(n, m) > 1}
+            found += [(one, two, signs)] * (signs != {-1, 0, 1})
+    assert found == []
 
 
 @each
@@ -388,8 +471,9 @@ def test_a_mistake_costs_six_points_at_most_and_mostly_three_or_less() -> None:
 # What a student is told
 
 
-# Words, what is drawn at random, and what raises an exception have no numbers to compare.
-NO_NUMBERS = ("diagnose", "rng.", "default_rng", "rand", "return np.stack(states)")
+# Words, what is drawn at random or depends on the turn, and what raises an exception have no
+# numbers to compare.
+NO_NUMBERS = ("diagnose", "rng.", "default_rng", "rand", "_turn", "return np.stack(states)")
 
 
 @pytest.mark.parametrize("answer", often(bank.WRONG, 80, TITLE))
@@ -399,7 +483,8 @@ def test_the_bank_knows_each_of_its_mistakes_by_its_numbers(answer: bank.Answer)
     exec(bank.compiled(answer), space)
     test = answer.loses[-1]
     said = bank.explain(exam, test, SEED, {name: space[name] for name in exam.tested(test)})
-    if not any(sign in answer.code for sign in NO_NUMBERS):
+    raised = re.match(r"\w+(Error|Exception): ", said)
+    if not raised and not any(sign in answer.code for sign in NO_NUMBERS):
         assert answer.title in said.split("\n")[-1]
 
 

@@ -1,5 +1,5 @@
 # the axis of a single dimension of the points dropped
-# loses: mixtures-density-1
+# loses: mixtures-density-1 mixtures-density-2
 def log_density(z, mu, logvar):
     z = np.squeeze(z)
     squares = (z[..., None, :] - mu) ** 2 / np.exp(logvar)

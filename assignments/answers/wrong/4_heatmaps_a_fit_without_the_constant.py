@@ -1,5 +1,5 @@
 # a fit without the constant
-# loses: heatmaps-factors-3
+# loses: heatmaps-factors-2 heatmaps-factors-3
 def factors(image, extent):
     axis = np.linspace(-extent, extent, len(image))
     x, y = (u.ravel() for u in np.meshgrid(axis, axis))

@@ -1,0 +1,6 @@
+# a ridge of a thousandth
+# loses: heatmaps-direction-2
+def direction(z, factor):
+    c = z - z.mean(0)
+    w = np.linalg.solve(c.T @ c + 1e-3 * np.eye(z.shape[1]), c.T @ (factor - factor.mean()))
+    return w / np.linalg.norm(w)
