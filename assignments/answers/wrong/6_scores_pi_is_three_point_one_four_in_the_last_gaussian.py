@@ -1,5 +1,5 @@
 # pi is three point one four in the last Gaussian
-# loses: scores-bound-1
+# loses: scores-bound-1 scores-bound-2
 def negative_bound(betas, mean, variance, last):
     a, s = (np.asarray(x)[:, None] for x in forward(betas))
     m = variance * s**2 / (a**2 * variance + s**2)
