@@ -43,7 +43,7 @@ EVERY = {
 def test_no_table_is_cut_on_a_phone_and_every_number_has_its_heading(
     browser: Browser, name: str
 ) -> None:
-    page = browser.new_page(viewport={"width": 390, "height": 700})
+    page = browser.new_page(viewport={"width": 360, "height": 700})
     page.set_content(PAGE.format(STYLE, EVERY[name]._repr_html_()))
     frames = page.locator(".vaebook-table:visible")
     over = "(boxes) => boxes.map((box) => box.scrollWidth - box.clientWidth)"
@@ -62,7 +62,7 @@ def test_no_table_is_cut_on_a_phone_and_every_number_has_its_heading(
 
 
 def test_each_part_of_a_wide_table_names_its_rows(browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 390, "height": 700})
+    page = browser.new_page(viewport={"width": 360, "height": 700})
     page.set_content(PAGE.format(STYLE, EVERY["ranges"]._repr_html_()))
     names = page.locator("table:visible").evaluate_all(
         "(tables) => tables.map((t) => [...t.rows].map((row) => row.cells[0].textContent))"

@@ -35,5 +35,7 @@ def test_a_claim_opens_with_a_row_for_each_number_that_decides_it(browser: Brows
     page = browser.new_page()
     page.goto(CLAIMS)
     for name, decision in decided().items():
-        assert box(page, name).locator("tbody tr").count() == len(decision.claim.parts), name
+        # What a phone shows instead has the rows once more.
+        rows = box(page, name).locator("tbody tr:not(.vaebook-table-parts *)")
+        assert rows.count() == len(decision.claim.parts), name
     page.close()
