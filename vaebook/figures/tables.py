@@ -22,8 +22,8 @@ _RANGE = rf"{_NUMBER}(?: (?:to|±) {_NUMBER})?"
 _NUMBERS = re.compile(rf"{_RANGE}(?: \({_RANGE}\))?")
 _FIXED = "\N{NO-BREAK SPACE}"
 _LONG = 24  # letters
-# Widths in ems, of 13.6 pixels on a phone.
-_PHONE = 24.0
+# Widths in ems, of 13.6 pixels on a phone, where 312 pixels of 360 are the column's.
+_PHONE = 22.9
 _PADDING = 0.59  # of a column
 _SMALL, _BOLD = 0.85, 1.08  # letters of brackets, and of headings
 _LETTERS = dict.fromkeys(" .,:;!'|ijlftI/", 0.28) | dict.fromkeys("()[]-r", 0.34)
