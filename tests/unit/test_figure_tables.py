@@ -143,3 +143,10 @@ def test_as_text_the_columns_are_aligned():
 def test_what_is_no_table_is_refused(rows, columns, message):
     with pytest.raises(ValueError, match=message):
         figures.table(rows, columns)
+
+
+def test_columns_of_which_none_fits_beside_another_are_a_part_each_on_a_phone() -> None:
+    long = "an unbreakable_name_of_it"
+    table = figures.table([["first row", 1, 2, 3]], ["", *[f"{long}_{k}" for k in range(3)]])
+    parts = table._repr_html_().partition("vaebook-table-parts")[2]
+    assert parts.count("<table") == 3

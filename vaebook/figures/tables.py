@@ -119,7 +119,10 @@ class Table:
             return []
         parts = _filled(widths, room)
         # As even as may be.
-        while len(even := _filled(widths, room := 0.97 * room)) == len(parts):
+        while (room := 0.97 * room) >= max(widths):
+            even = _filled(widths, room)
+            if len(even) > len(parts):
+                break
             parts = even
         return parts if len(parts) <= _MOST_PARTS else []
 
