@@ -124,10 +124,10 @@ def _may_be_decimals(path: Path) -> set[int]:
     columns, lines, separator = sheets.cells(path)
     at, found = columns.index("points"), set()
     for line, row in lines if separator == "," else ():
+        numbers = [cell for cell in row[at : at + 2] if cell.isdigit()]
         ends_well = len(row) == len(columns) and columns[at + 1 : at + 2] == ["of"]
-        named = sheets.by_name(columns, row).get("answer", "")
-        if len(row) > at + 1 and row[at].isdigit() and row[at + 1].isdigit():
-            found |= {line} if not named and not ends_well else set()
+        if len(numbers) == 2 and not ends_well and not sheets.by_name(columns, row).get("answer"):
+            found.add(line)
     return found
 
 
