@@ -14,7 +14,11 @@ from tests.site.listening import hear
 from vaebook import live, recipes
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-SETTLED = "() => document.querySelector('vaebook-shortest-ways').pair.done"
+# A pair that was just asked for is taken up in the next frame only.
+SETTLED = """() => {
+  const { other, pair } = document.querySelector("vaebook-shortest-ways");
+  return pair.done && !other;
+}"""
 # Where A and B lie on the page.
 ENDS = """(figure) => {
   const { left, top } = figure.sector.sheet.node.getBoundingClientRect();

@@ -34,7 +34,7 @@ from vaebook import (
     training,
 )
 from vaebook.datasets import ImageSet
-from vaebook.latent import dense, diffusion, geometry, mixtures, paths, samplers, shapes
+from vaebook.latent import dense, diffusion, geometry, mixtures, paths, samplers, shapes, smooth
 from vaebook.live.pack import pack, pack_decoder
 from vaebook.measures import agreement, bounds, cone, disentanglement, heatmaps
 from vaebook.models import codebooks, discrete, gradients, learned_priors, networks, priors
@@ -1002,6 +1002,13 @@ def _latent() -> dict[str, Callable[[], Call]]:
             {
                 "decode": vae().decode, "start": normal(2, 2), "end": normal(2, 2, seed=1),
                 "n_points": 4, "initial": None, "n_steps": 3, "tolerance": 1e-3,
+            },
+        ),
+        "latent.smooth.smooth_paths": lambda: (
+            smooth.smooth_paths,
+            {
+                "decode": vae().decode, "start": normal(2, 2), "end": normal(2, 2, seed=1),
+                "n_points": 4,
             },
         ),
         "latent.geometry.exp": lambda: (

@@ -51,9 +51,12 @@ _PARTLY_ON_THE_CPU = ("latent.samplers.*", "latent.shapes.whiten", "latent.shape
 
 # What torch.func wraps lies on meta, where the pretended device keeps its values: a model refuses
 # it. They run on a real device below.
-_THROUGH_FUNC = tuple(
-    f"latent.geometry.{name}"
-    for name in ("curvature", "exp", "geodesic", "log", "metric", "transport", "volume")
+_THROUGH_FUNC = (
+    "latent.smooth.smooth_paths",
+    *(
+        f"latent.geometry.{name}"
+        for name in ("curvature", "exp", "geodesic", "log", "metric", "transport", "volume")
+    ),
 )
 
 
