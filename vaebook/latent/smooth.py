@@ -15,7 +15,6 @@ from torch.nn.functional import interpolate
 
 from vaebook import _checks
 from vaebook._checks import double
-
 from vaebook.latent.geometry import _JACOBIANS, _check_map, _energy, _images, _jacobian
 
 # Points at which a path is looked at, and how far its middle is bent to begin with, as shares of
