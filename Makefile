@@ -20,8 +20,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Tests see the bars, and without two plugins that no test uses they begin in half the time.
 pytest := env -u TQDM_DISABLE $(BIN)/python -m pytest -q -p no:nbval -p no:logging
-# Tests that don't need a core for themselves.
-parallel := -n auto --dist worksteal
+# Tests that don't need a core for themselves. Many wait for processes that they have started, so
+# that two workers leave two cores idle for a third of the time.
+workers := $(shell $(PYTHON) -c 'import os; n = os.cpu_count(); print(n + n // 2)')
+parallel := -n $(workers) --dist worksteal
 
 nbval := $(BIN)/python -m pytest -q -n auto --dist loadfile --nbval-lax --nbval-current-env \
   --nbval-cell-timeout=120

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.often import often
 from vaebook import recipes, tables
 from vaebook.latent import geometry
 from vaebook.measures import cone
@@ -149,8 +148,8 @@ def _on_a_large_frame(places: Tensor) -> Tensor:
 # What the studies say
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", often(["heatmap-vae-optimal-s22", "heatmap-ae-s22"], 1))
+@pytest.mark.weekly
+@pytest.mark.parametrize("name", ["heatmap-vae-optimal-s22", "heatmap-ae-s22"])
 def test_no_wide_path_is_cut_when_its_ends_are_taken_as_they_come_back(name: str) -> None:
     file = Path(__file__).resolve().parents[2] / "experiments" / "heatmap_geometry.py"
     study = tables.from_file(file).row.__globals__

@@ -197,7 +197,7 @@ def test_draws_of_the_prior_are_doubtful_wherever_they_lie_and_codes_are_not() -
     assert abs(torch.corrcoef(torch.stack(ranks))[0, 1]) < 0.13
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_overfitting_to_a_few_digits_is_the_encoders() -> None:
     # Other digits than the page's, easier ones, so fewer of them; and another seed.
     digits = datasets.digits()
