@@ -1,7 +1,7 @@
 r"""Smooth paths under a decoder, for geodesics to begin from.
 
-A geodesic is the shortest path near to the one it was begun from, and a straight line may lead
-into a valley that is none of the best. A path with few free numbers passes over what is small.
+A geodesic is the shortest path near the one that it began as, and a straight line may begin in a
+poor valley. A path of a few waves passes over what is small.
 """
 
 __all__ = ["smooth_paths"]
