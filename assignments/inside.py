@@ -288,6 +288,8 @@ def _run_cell(line: Line, shell: Any, name: str, source: str, limits: Any) -> No
     status = os.waitpid(child, 0)[1]
     late = not in_time or os.WIFSIGNALED(status)
     error = "it ended its process: it did not stop in time, or took too much memory"
+    if not in_time:
+        error = f"it took longer than {limits['clock']:g} s by the clock, as what waits does"
     line.send({"cell": name, "error": error, "output": "", "late": late})
 
 

@@ -67,11 +67,13 @@ def read(path: Path, assignments: Mapping[str, Assignment]) -> Marks:
             assignment, its points are not within their range, its cells may stand in the wrong
             columns, or two lines say different things of one answer.
     """
-    columns, lines = sheets.read(path)
+    columns, cells, separator = sheets.cells(path)
+    lines = sheets.named(path, columns, cells)
     if lacking := {"student", "question", "points"} - set(columns):
         raise ValueError(f"{path.name} must have columns {', '.join(sorted(lacking))}")
     of = {q: (name, p) for name, a in assignments.items() for q, p in a.written.items()}
-    moved = {line for line, row in lines if _is_moved(row)} | _may_be_decimals(path)
+    moved = {line for line, row in lines if _is_moved(row)}
+    moved |= _may_be_decimals(columns, cells, lines) if separator == "," else set()
     marks: Marks = {}
     first: dict[tuple[str, str], int] = {}
     for line, row in lines:
@@ -115,18 +117,17 @@ def _is_moved(row: Mapping[str, str]) -> bool:
     return not _ANSWER.fullmatch(row.get("answer", ""))
 
 
-def _may_be_decimals(path: Path) -> set[int]:
+def _may_be_decimals(columns: list[str], cells: sheets.Cells, lines: sheets.Rows) -> set[int]:
     """The lines whose points and next cell may be one number with a decimal comma.
 
     Of a line that names its answer the cells are where they should be. In one that has all cells,
     or ends before the answer, only `of` is a number after the points.
     """
-    columns, lines, separator = sheets.cells(path)
     at, found = columns.index("points"), set()
-    for line, row in lines if separator == "," else ():
+    for (line, row), (_, fields) in zip(cells, lines, strict=True):
         numbers = [cell for cell in row[at : at + 2] if cell.isdigit()]
         ends_well = len(row) == len(columns) and columns[at + 1 : at + 2] == ["of"]
-        if len(numbers) == 2 and not ends_well and not sheets.by_name(columns, row).get("answer"):
+        if len(numbers) == 2 and not ends_well and not fields.get("answer"):
             found.add(line)
     return found
 

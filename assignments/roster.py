@@ -75,6 +75,9 @@ _MARKS = {
     "table of your own": ({"student"},),
 }
 
+# Lines of a gradebook that are of no student, where no id stands beside these words.
+_SUMMARY = re.compile(r"points possible|((class|overall) )?(average|mean|median)", re.I)
+_STAFF = {"instructor", "ta", "reader", "teacher", "non-editing teacher", "manager"}
 _ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.I)
 
 
@@ -371,9 +374,12 @@ def people(path: Path) -> dict[str, Person]:
             for column, field_ in _FORMS[form].items()
             if row.get(column)
         }
-        # Of Canvas, the line with the points and its pupil for trying things out.
-        name = fields.get("name", "")
-        if not fields or "Points Possible" in name or name == "Student, Test":
+        name = fields.get("name") or fields.get("student", "")
+        is_summary = not fields.keys() & {"canvas", "sid", "login", "email"}
+        is_summary &= bool(_SUMMARY.fullmatch(name))
+        # Canvas' pupil for trying things out, and those who teach.
+        role = row.get("Role") or row.get("Roles") or ""
+        if not fields or is_summary or name == "Student, Test" or role.casefold() in _STAFF:
             continue
         found.append((f"line {line}", Person(**{"student": "", **fields})))
     return _checked(path.name, found)

@@ -56,6 +56,7 @@ _ONE_THREAD = {
 _START = 120.0  # seconds that importing them may take
 _NOBODY = 65534
 _MANY = 4  # times the processes that the system should allow
+_NOT_RUN = "not run"
 _NO_ANSWER = ("not written yet", "took longer", "ended the process", "too much memory")
 
 
@@ -142,7 +143,7 @@ def run(plan: Plan, limits: Limits | None = None) -> Outcome:
 
 def _once(plan: Plan, limits: Limits) -> Outcome:
     start = time.monotonic()
-    outcome = Outcome(dict.fromkeys(plan.exam.tests, "not run"))
+    outcome = Outcome(dict.fromkeys(plan.exam.tests, _NOT_RUN))
     with _notebook() as connection, _sandboxes[0].watched(limits, len(plan.cells)) as ended:
         line = Line(connection, start + limits.submission)
         try:
@@ -151,7 +152,10 @@ def _once(plan: Plan, limits: Limits) -> Outcome:
                 outcome.errors[test] = _run_test(line, plan, test, limits, outcome, rebound)
         except TimeUp:
             outcome.late = True
-            outcome.remarks.append("the notebook took too long and was ended")
+            long = f"took longer than {limits.submission:g} s by the clock"
+            outcome.remarks.append(f"the notebook {long} in all and was ended")
+            untried = [test for test, error in outcome.errors.items() if error == _NOT_RUN]
+            outcome.errors |= dict.fromkeys(untried, f"not run: the notebook {long}")
         except (Closed, OSError):
             outcome.remarks.append("the notebook ended the process it ran in")
         except MemoryError as error:
@@ -243,7 +247,7 @@ def _try(
         except TimeUp:
             if time.monotonic() >= line.deadline:
                 raise
-            error = f"took longer than {limits.clock:g} s"
+            error = f"took longer than {limits.clock:g} s by the clock"
         except Closed as closed:
             error = f"ended the process it ran in, or took longer than it may: {closed}"
     return error

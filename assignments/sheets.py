@@ -1,6 +1,6 @@
 """Tables as spreadsheets save them, and with no cell that a spreadsheet takes for a formula."""
 
-__all__ = ["bare", "by_name", "cells", "harmless", "read", "update", "write"]
+__all__ = ["bare", "cells", "harmless", "named", "read", "update", "write"]
 
 import csv
 import io
@@ -82,15 +82,22 @@ def read(path: Path, used: Iterable[str] = ()) -> tuple[list[str], Rows]:
         ValueError: as of :func:`cells`, or when two columns that matter have one name.
     """
     columns, found, _ = cells(path)
+    return columns, named(path, columns, found, used)
+
+
+def named(path: Path, columns: list[str], found: Cells, used: Iterable[str] = ()) -> Rows:
+    """Return the cells of a table by their columns; those that a shorter row lacks are empty.
+
+    Raises:
+        ValueError: when two columns that matter have one name.
+    """
     names = [name for name in columns if name and (not used or name in set(used))]
     if twice := sorted(name for name, count in Counter(names).items() if count > 1):
         raise ValueError(f"{path.name} must have one column of each name, not two {twice[0]}")
-    return columns, [(line, by_name(columns, row)) for line, row in found]
-
-
-def by_name(columns: list[str], row: list[str]) -> dict[str, str]:
-    """Return the cells of a row by their columns; those that a shorter one lacks are empty."""
-    return {k: v for k, v in itertools.zip_longest(columns, row, fillvalue="") if k}
+    return [
+        (line, {k: v for k, v in itertools.zip_longest(columns, row, fillvalue="") if k})
+        for line, row in found
+    ]
 
 
 def harmless(value: Any) -> Any:

@@ -700,7 +700,17 @@ def test_a_notebook_that_waits_for_ever_has_an_end_by_the_clock() -> None:
     start = time.monotonic()
     found = outcome("5_beta", notebook, sandbox.Limits(clock=1.0, submission=3.0))
     assert time.monotonic() - start < 2 * 3.0 + 10.0
-    assert "the notebook took too long and was ended" in found.remarks
+    assert "the notebook took longer than 3 s by the clock in all and was ended" in found.remarks
+    assert {*found.errors.values()} == {"not run: the notebook took longer than 3 s by the clock"}
+
+
+def test_who_waits_too_long_is_told_of_the_clock() -> None:
+    wait = "import time\ntime.sleep(60)\n"
+    notebook = answered("5_beta", {"beta-rate": f"def rate(mu, logvar):\n    {wait[12:]}"})
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(wait))
+    found = outcome("5_beta", notebook, sandbox.Limits(clock=1.0))
+    assert any("longer than 1 s by the clock" in remark for remark in found.remarks)
+    assert found.errors["beta-rate-1"] == "took longer than 1 s by the clock"
 
 
 def test_a_module_that_a_cell_has_written_can_be_imported() -> None:

@@ -190,6 +190,13 @@ ROSTERS = {
     "nbgrader export": "assignment,duedate,timestamp,student_id,last_name,first_name,email\n"
     "5_beta,,,al,Löwe,Ada,al@x.org\n5_beta,,,bo,Byron,Bo,b@x.org\n",
     "own": "student,name,email\nal,Ada Löwe,al@x.org\n",
+    "own with a mean below": "student,name,email\nal,Ada Löwe,al@x.org\nAverage,,\n",
+    "canvas with another case": "Student,ID,SIS Login ID,Section,Beta\n"
+    '  Points possible,,,,25\n"Löwe, Ada",101,al,One,20\nClass average,,,,20\n',
+    "gradescope with those who teach": "First Name,Last Name,SID,Email,Role\n"
+    "Emmy,Noether,S9,en@x.org,Instructor\nAda,Löwe,S1,al@x.org,Student\nB,C,,bc@x.org,TA\n",
+    "moodle with those who teach": "First name,Last name,Email address,Roles\n"
+    "Emmy,Noether,en@x.org,Teacher\nAda,Löwe,al@x.org,Student\n",
 }
 
 
@@ -1048,6 +1055,18 @@ def test_a_zip_with_nothing_in_it_is_refused_by_name(tmp_path: Path) -> None:
         archive.writestr("__MACOSX/._5_beta.ipynb", "")
     students, _ = submissions.collect(tmp_path)
     assert students["ada"].refused == ["a.zip is no zip that can be read: there is nothing in it"]
+
+
+def test_of_very_many_notebooks_the_newest_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for when in (3, 1, 2):
+        hand_in(tmp_path / "ada" / f"{when}.ipynb", time=when)
+    monkeypatch.setattr(course, "_MOST_READ", 2)
+    student = submissions.collect(tmp_path)[0]["ada"]
+    found, _ = course.by_assignment(student, MASTERS)
+    assert [file.name for file, _ in found["5_beta"]] == ["3.ipynb", "2.ipynb"]
+    assert student.refused == ["1 older notebooks, as more than 2 are here"]
 
 
 def test_a_zip_that_grows_without_end_is_refused_by_name(tmp_path: Path) -> None:
