@@ -36,6 +36,20 @@ EVERY = {
             "error",
         ],
     ),
+    "pairs": figures.table(
+        [
+            [target, kernel, *["12.5 ± 2.8"] * 4, "0.85 (0.76 to 0.95)"]
+            for target, kernel in (("0 of 16", "pCN"), ("0 of 16", "walk"), ("4 of 16", "pCN"))
+        ],
+        ["informed", "kernel", "samples", "per step", "per call", "per second", "ratio"],
+    ),
+    "seeds": figures.table(
+        [
+            [f"3, seed {k}", "9 of 12", "0 6 2 3 5 8 9 4 7 1", "1 7 9 4 6 0 5 3 8 2"]
+            for k in (0, 1)
+        ],
+        ["rate", "runs", "the shortest path by the distance", "and by the density"],
+    ),
     "narrow": figures.table([["pCN", 0.5, 12], ["walk", 0.1, 12]], ["kernel", "ESS", "calls"]),
 }
 
@@ -52,12 +66,15 @@ def test_no_table_is_cut_on_a_phone_and_every_number_has_its_heading(
     label = "(cell) => getComputedStyle(cell, '::before').content"
     cells = frames.locator("td:visible")
     labels = cells.evaluate_all(f"(cells) => cells.map({label})")
-    headings = EVERY[name].headings[1:]
+    headings = list(EVERY[name].headings[1:])
+    if name == "pairs":  # each part names both
+        headings += (frames.locator("table:visible").count() - 1) * ["kernel"]
     stacked = [f'"{heading}"' for _ in EVERY[name].rows for heading in headings]
     assert labels == (stacked if name == "words" else ["none"] * len(stacked))
     # Under its heading where it has none of its own.
     above = "(cell) => cell.closest('table').rows[0].cells[cell.cellIndex].textContent"
     heads = cells.evaluate_all(f"(cells) => cells.map({above})")
+    heads = [head.replace("\xa0", " ") for head in heads]
     assert sorted(heads) == sorted(len(EVERY[name].rows) * headings)
     page.close()
 
@@ -70,6 +87,33 @@ def test_each_part_of_a_wide_table_names_its_rows(browser: Browser) -> None:
     )
     assert len(names) > 1
     assert all(found == ["β", "0.1", "1"] for found in names)
+    page.close()
+
+
+def test_every_part_says_which_row_is_which(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 344, "height": 700})
+    page.set_content(PAGE.format(STYLE, EVERY["pairs"]._repr_html_()))
+    rows = page.locator("tbody:visible").evaluate_all(
+        "(parts) => parts.map((part) => [...part.rows].map((row) => row.innerText))"
+    )
+    assert len(rows) > 1
+    begins = [["\t".join(row.split("\t")[:2]) for row in part] for part in rows]
+    assert all(part == ["0 of 16\tpCN", "0 of 16\twalk", "4 of 16\tpCN"] for part in begins)
+    page.close()
+
+
+def test_few_words_stay_on_one_line_on_a_phone(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 344, "height": 700})
+    page.set_content(PAGE.format(STYLE, EVERY["seeds"]._repr_html_()))
+    names = page.locator("tbody th:visible, tbody td:nth-child(2):visible")
+    lines = names.evaluate_all(
+        """(cells) => cells.map((cell) => {
+          const words = document.createRange();
+          words.selectNodeContents(cell);
+          return new Set([...words.getClientRects()].map((line) => line.top)).size;
+        })"""
+    )
+    assert set(lines) == {1}
     page.close()
 
 
