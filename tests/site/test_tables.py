@@ -1,13 +1,16 @@
 """Tables on the width of a phone and of a desktop, in the style of the pages."""
 
+import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser
 
 from vaebook import figures
 
-STYLE = (Path(__file__).parents[2] / "_static" / "vaebook.css").read_text(encoding="utf-8")
+FOLDER = Path(__file__).parents[2] / "_static"
+STYLE = (FOLDER / "vaebook.css").read_text(encoding="utf-8")
 # With this margin a column of 312 pixels, as a phone of 360 has it, is on a window of 344.
 PAGE = (
     '<!doctype html><meta name="viewport" content="width=device-width"><style>body {{ font: 16px '
@@ -134,4 +137,24 @@ def test_on_a_desktop_a_wide_table_has_rows_and_columns(browser: Browser) -> Non
     tops = "(cells) => [...new Set(cells.map((cell) => cell.getBoundingClientRect().top))]"
     assert len(page.locator("tbody td:visible").evaluate_all(tops)) == 2
     assert page.locator("thead:visible").count() == 1
+    page.close()
+
+
+def test_the_stripe_of_a_row_lies_under_cells_that_were_hidden_for_their_formulas(
+    browser: Browser,
+) -> None:
+    page = browser.new_page(viewport={"width": 600, "height": 200})
+    reading = (FOLDER / "vaebook-reading.css").read_text(encoding="utf-8")
+    theme = "tr { background: #800 } td { background-color: transparent; padding: 20px 60px }"
+    cells = '<td><span class="math">x</span></td><td>y</td>'
+    page.set_content(
+        f'<!doctype html><html class="vaebook-unset"><style>{theme}{STYLE}{reading}</style>'
+        f'<main class="bd-article"><table class="table"><tbody><tr>{cells}</tr></tbody></table>'
+    )
+    page.screenshot()
+    page.evaluate("document.documentElement.classList.remove('vaebook-unset')")
+    corner = "(cells) => cells.map((c) => [c.offsetLeft + 20, c.offsetTop + 20])"
+    places = page.locator("td").evaluate_all(corner)
+    seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    assert {seen.getpixel((left, top)) for left, top in places} == {(136, 0, 0)}
     page.close()
