@@ -258,23 +258,39 @@
       ),
     );
     const tangent = (pixels) => Math.max(0.1, pixels / (height / 2)) * Math.tan(Math.PI / 8);
-    // Along a side of the view, as seen from the middle: the tangents of the room on both sides,
-    // the distance at which each corner touches the edge if the view is centred on the box.
+    // Below the box there are numbers at its corners, and words at the middles of its lower edges.
+    const edges = corners
+      .filter(({ z }) => z < 0)
+      .flatMap((corner) => [
+        { ...corner, x: 0 },
+        { ...corner, y: 0 },
+      ]);
+    const [side, foot, numbers, head] = [width / 2 - words, -words, -words / 2, -8].map(
+      (room, k) => tangent(k ? height / 2 + room : room),
+    );
+    // Along a side of the view, as seen from the middle: the places with the tangents of the room
+    // on both sides. Every pair of them has to fit.
     const sides = [
-      [right, tangent(width / 2 - words), tangent(width / 2 - words)],
-      [above, tangent(height / 2 - words), tangent(height / 2 - 8)],
-    ].map(([axis, low, high]) => {
-      const first = Math.max(...corners.map((c) => dot(c, from) - dot(c, axis) / low));
-      const last = Math.max(...corners.map((c) => dot(c, from) + dot(c, axis) / high));
-      return { axis, low, high, first, last };
-    });
+      [right, corners.map((c) => [c, side, side])],
+      [above, [...corners.map((c) => [c, numbers, head]), ...edges.map((c) => [c, foot, head])]],
+    ];
     const distance = Math.max(
-      ...sides.map(({ low, high, first, last }) => (low * first + high * last) / (low + high)),
+      ...sides.flatMap(([axis, places]) =>
+        places.flatMap(([p, low]) =>
+          places.map(
+            ([q, , high]) =>
+              (dot(q, axis) - dot(p, axis) + high * dot(q, from) + low * dot(p, from)) /
+              (high + low),
+          ),
+        ),
+      ),
     );
     const middle = sides
-      .map(({ axis, low, high, first, last }) =>
-        times((low * (distance - first) - high * (distance - last)) / 2, axis),
-      )
+      .map(([axis, places]) => {
+        const most = places.map(([p, low]) => dot(p, axis) + low * (distance - dot(p, from)));
+        const least = places.map(([q, , high]) => dot(q, axis) - high * (distance - dot(q, from)));
+        return times((Math.min(...most) + Math.max(...least)) / 2, axis);
+      })
       .reduce(plus);
     return { eye: plus(middle, times(distance, from)), center: middle };
   }

@@ -51,7 +51,8 @@
   }
 
   // A long formula within a line may break behind its relations and its signs, as TeX would do
-  // it, and within brackets where it is very long. Each part is a row of its own.
+  // it, and within brackets where it is very long. Each part is a row of its own. A sign, a bar or
+  // an integral that follows a relation belongs to what comes next.
   function breakFormulas() {
     const count = (part, marks) => part.querySelectorAll(marks).length;
     const parts = (row, level) => {
@@ -61,7 +62,8 @@
         rows.at(-1).append(part);
         depth += count(part, ".mjx-c28, .mjx-c5B, .mjx-c7B");
         depth -= count(part, ".mjx-c29, .mjx-c5D, .mjx-c7D");
-        if (part.localName === "mjx-mo" && depth <= level && part.getAttribute("space") >= 3) {
+        const sign = part.localName === "mjx-mo" && part.getAttribute("space") >= 3;
+        if (sign && depth <= level && rows.at(-1).children.length > 1) {
           rows.push(document.createElement("mjx-mrow"));
         }
       }

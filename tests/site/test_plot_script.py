@@ -415,6 +415,16 @@ def test_a_box_in_space_is_as_large_as_the_words_at_its_axes_allow(
         assert (titles[1]["y"] > places[0]["y"] + places[0]["height"] - 20) == (width == 390)
 
 
+def test_below_the_corner_of_a_box_there_is_room_for_its_numbers_only(show: Show) -> None:
+    figure = boxes(1).update_scenes(camera_eye={"x": -1.9, "y": -1.9, "z": 1.4})
+    page = show(markup(figure), viewport={"width": 900, "height": 900})
+    page.wait_for_selector(DRAWN)
+    image = Image.open(io.BytesIO(page.locator(".vaebook-plot canvas").screenshot())).convert("L")
+    pixels = np.asarray(image).astype(int)
+    assert (pixels[-2:] > 230).all()
+    assert (pixels[-36:] < 230).any()
+
+
 def place(page: Page, selector: str) -> list[dict[str, float]]:
     """Where on the page the elements lie."""
     return [element.bounding_box() for element in page.locator(selector).all()]

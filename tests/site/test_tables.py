@@ -1,13 +1,16 @@
 """Tables on the width of a phone and of a desktop, in the style of the pages."""
 
+import io
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser
 
 from vaebook import figures
 
-STYLE = (Path(__file__).parents[2] / "_static" / "vaebook.css").read_text(encoding="utf-8")
+FOLDER = Path(__file__).parents[2] / "_static"
+STYLE = (FOLDER / "vaebook.css").read_text(encoding="utf-8")
 # With this margin a column of 312 pixels, as a phone of 360 has it, is on a window of 344.
 PAGE = (
     '<!doctype html><meta name="viewport" content="width=device-width"><style>body {{ font: 16px '
@@ -36,6 +39,20 @@ EVERY = {
             "error",
         ],
     ),
+    "pairs": figures.table(
+        [
+            [target, kernel, *["12.5 ± 2.8"] * 4, "0.85 (0.76 to 0.95)"]
+            for target, kernel in (("0 of 16", "pCN"), ("0 of 16", "walk"), ("4 of 16", "pCN"))
+        ],
+        ["informed", "kernel", "samples", "per step", "per call", "per second", "ratio"],
+    ),
+    "seeds": figures.table(
+        [
+            [f"3, seed {k}", "9 of 12", "0 6 2 3 5 8 9 4 7 1", "1 7 9 4 6 0 5 3 8 2"]
+            for k in (0, 1)
+        ],
+        ["rate", "runs", "the shortest path by the distance", "and by the density"],
+    ),
     "narrow": figures.table([["pCN", 0.5, 12], ["walk", 0.1, 12]], ["kernel", "ESS", "calls"]),
 }
 
@@ -52,12 +69,15 @@ def test_no_table_is_cut_on_a_phone_and_every_number_has_its_heading(
     label = "(cell) => getComputedStyle(cell, '::before').content"
     cells = frames.locator("td:visible")
     labels = cells.evaluate_all(f"(cells) => cells.map({label})")
-    headings = EVERY[name].headings[1:]
+    headings = list(EVERY[name].headings[1:])
+    if name == "pairs":  # each part names both
+        headings += (frames.locator("table:visible").count() - 1) * ["kernel"]
     stacked = [f'"{heading}"' for _ in EVERY[name].rows for heading in headings]
     assert labels == (stacked if name == "words" else ["none"] * len(stacked))
     # Under its heading where it has none of its own.
     above = "(cell) => cell.closest('table').rows[0].cells[cell.cellIndex].textContent"
     heads = cells.evaluate_all(f"(cells) => cells.map({above})")
+    heads = [head.replace("\xa0", " ") for head in heads]
     assert sorted(heads) == sorted(len(EVERY[name].rows) * headings)
     page.close()
 
@@ -70,6 +90,33 @@ def test_each_part_of_a_wide_table_names_its_rows(browser: Browser) -> None:
     )
     assert len(names) > 1
     assert all(found == ["β", "0.1", "1"] for found in names)
+    page.close()
+
+
+def test_every_part_says_which_row_is_which(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 344, "height": 700})
+    page.set_content(PAGE.format(STYLE, EVERY["pairs"]._repr_html_()))
+    rows = page.locator("tbody:visible").evaluate_all(
+        "(parts) => parts.map((part) => [...part.rows].map((row) => row.innerText))"
+    )
+    assert len(rows) > 1
+    begins = [["\t".join(row.split("\t")[:2]) for row in part] for part in rows]
+    assert all(part == ["0 of 16\tpCN", "0 of 16\twalk", "4 of 16\tpCN"] for part in begins)
+    page.close()
+
+
+def test_few_words_stay_on_one_line_on_a_phone(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 344, "height": 700})
+    page.set_content(PAGE.format(STYLE, EVERY["seeds"]._repr_html_()))
+    names = page.locator("tbody th:visible, tbody td:nth-child(2):visible")
+    lines = names.evaluate_all(
+        """(cells) => cells.map((cell) => {
+          const words = document.createRange();
+          words.selectNodeContents(cell);
+          return new Set([...words.getClientRects()].map((line) => line.top)).size;
+        })"""
+    )
+    assert set(lines) == {1}
     page.close()
 
 
@@ -90,4 +137,24 @@ def test_on_a_desktop_a_wide_table_has_rows_and_columns(browser: Browser) -> Non
     tops = "(cells) => [...new Set(cells.map((cell) => cell.getBoundingClientRect().top))]"
     assert len(page.locator("tbody td:visible").evaluate_all(tops)) == 2
     assert page.locator("thead:visible").count() == 1
+    page.close()
+
+
+def test_the_stripe_of_a_row_lies_under_cells_that_were_hidden_for_their_formulas(
+    browser: Browser,
+) -> None:
+    page = browser.new_page(viewport={"width": 600, "height": 200})
+    reading = (FOLDER / "vaebook-reading.css").read_text(encoding="utf-8")
+    theme = "tr { background: #800 } td { background-color: transparent; padding: 20px 60px }"
+    cells = '<td><span class="math">x</span></td><td>y</td>'
+    page.set_content(
+        f'<!doctype html><html class="vaebook-unset"><style>{theme}{STYLE}{reading}</style>'
+        f'<main class="bd-article"><table class="table"><tbody><tr>{cells}</tr></tbody></table>'
+    )
+    page.screenshot()
+    page.evaluate("document.documentElement.classList.remove('vaebook-unset')")
+    corner = "(cells) => cells.map((c) => [c.offsetLeft + 20, c.offsetTop + 20])"
+    places = page.locator("td").evaluate_all(corner)
+    seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    assert {seen.getpixel((left, top)) for left, top in places} == {(136, 0, 0)}
     page.close()

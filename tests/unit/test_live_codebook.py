@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,3 +139,23 @@ def test_what_does_not_fit_is_refused_by_name() -> None:
     for words, changes in wrong.items():
         with pytest.raises(ValueError, match=words):
             figure(**changes)
+
+
+def test_the_name_of_an_axis_steps_along_the_edge_and_off_all_that_is_taken(
+    node: Callable[[str], str], tmp_path: Path
+) -> None:
+    entry = tmp_path / "entry.js"
+    scripts = os.path.relpath(SCRIPTS, tmp_path.resolve())
+    entry.write_text(f'import {{ beside }} from "{scripts}/plane.js";\n')
+    corner = [[330, 340], [302, 335], [330, 300], [20, 345]]
+    program = f"""console.log(JSON.stringify([
+      beside(340, 330, -40, []),
+      beside(340, 330, -40, {corner}),
+      beside(10, 12, 40, [[25, 20], [200, 12]]),
+      beside(340, 330, -40, [[20, 330], [320, 200]]),
+    ]))"""
+    free, stepped, right, far = json.loads(node(f"{bundle(str(entry))}\n{program}"))
+    assert free == far == 340 - 20
+    assert all(abs(x - stepped) >= 33 or y == 300 for x, y in corner)  # half of 40 and of 26
+    assert stepped < 302
+    assert right == 25 + 13 + 20

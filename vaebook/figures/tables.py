@@ -18,15 +18,16 @@ from vaebook.figures.pictures import read_texts
 
 _TAG = re.compile(r"</?(?:sub|sup|i)>")
 _NUMBER = r"[+−]?[\d,]*\.?\d+(?:\s?%)?"
-_RANGE = rf"{_NUMBER}(?: (?:to|±) {_NUMBER})?"
+_RANGE = rf"{_NUMBER}(?: (?:to|±|of) {_NUMBER})?"
 _NUMBERS = re.compile(rf"{_RANGE}(?: \({_RANGE}\))?")
 _FIXED = "\N{NO-BREAK SPACE}"
 _LONG = 24  # letters
+_WHOLE, _BRIEF = 16, 10  # letters of names and of other cells that are not broken
 # Widths in ems, of 13.6 pixels on a phone, where 312 pixels of 360 are the column's.
 _PHONE = 22.9
 _PADDING = 0.59  # of a column
 _SMALL, _BOLD = 0.85, 1.08  # letters of brackets, and of headings
-_LETTERS = dict.fromkeys(" .,:;!'|ijlftI/", 0.28) | dict.fromkeys("()[]-r", 0.34)
+_LETTERS = dict.fromkeys(f"{_FIXED} .,:;!'|ijlftI/", 0.28) | dict.fromkeys("()[]-r", 0.34)
 _LETTERS |= dict.fromkeys("mwMW%@…", 0.86)
 _PLAIN, _CAPITAL = 0.56, 0.7
 _MOST_PARTS = 4  # of a table on a phone
@@ -51,7 +52,8 @@ class Table:
         if not parts:
             kind = "vaebook-table vaebook-table-wide" if self._wide() else "vaebook-table"
             return f'<div class="{kind}" style="overflow-x: auto">{whole}</div>'
-        tables = "".join(map(self._frame, parts))
+        repeated = self._names()
+        tables = "".join(self._frame([*range(1, repeated), *part]) for part in parts)
         return (
             '<div class="vaebook-table vaebook-table-whole" style="overflow-x: auto">'
             f'{whole}</div><div class="vaebook-table vaebook-table-parts" style="display: none">'
@@ -75,11 +77,13 @@ class Table:
         lines = []
         corner, *labels = (escape(_TAG.sub("", heading)) for heading in self.headings)
         for name, *cells in self.rows:
-            line = f'<tr><th scope="row" style="{_style("start", name)}" data-heading="{corner}">'
+            style = _style("start", name, _WHOLE)
+            line = f'<tr><th scope="row" style="{style}" data-heading="{corner}">'
             line += f"{_html(name)}</th>"
             for side, label, text in zip(sides[1:], labels, cells, strict=True):
-                cell = _unbroken(text) if side == "end" else _html(text)
-                line += f'<td style="{_style(side, text)}" data-heading="{label}">{cell}</td>'
+                cell = _unbroken(text) if _is_number(text) else _html(text)
+                style = _style(side, text, _BRIEF)
+                line += f'<td style="{style}" data-heading="{label}">{cell}</td>'
             lines.append(f"{line}</tr>")
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
@@ -99,28 +103,39 @@ class Table:
         """The columns after the first."""
         return range(1, len(self.headings))
 
+    def _names(self) -> int:
+        """How many columns it takes to tell the rows apart, from the first on."""
+        for n in range(1, len(self.headings)):
+            if len({row[:n] for row in self.rows}) == len(self.rows):
+                return n
+        return 1
+
     def _wide(self) -> bool:
         """Whether the columns do not fit beside each other on a phone."""
         return sum(self._widths()) > _PHONE
 
     def _widths(self) -> list[float]:
         """The least width of each column."""
-        cells = [max(map(_least, column)) for column in zip(*self.rows, strict=True)]
+        names, *columns = zip(*self.rows, strict=True)
+        cells = [max(_least(name, _WHOLE) for name in names)]
+        cells += [max(_least(text, _BRIEF) for text in column) for column in columns]
         headings = [_BOLD * _least(heading) for heading in self.headings]
         return [max(pair) + _PADDING for pair in zip(cells, headings, strict=True)]
 
     def _parts(self) -> list[list[int]]:
-        """The columns of some tables that stand below each other on a phone; none where it shows
-        the whole one, or where columns of long texts need its width."""
-        first, *widths = self._widths()
-        room = _PHONE - first
+        """The columns of some tables that stand below each other on a phone, behind those that
+        name the rows; none where it shows the whole one, or where columns of long texts need its
+        width."""
+        repeated = self._names()
+        names, widths = self._widths()[:repeated], self._widths()[repeated:]
+        room = _PHONE - sum(names)
         long = any(len(text) > _LONG and not _is_number(text) for r in self.rows for text in r[1:])
         if not self._wide() or long or max(widths) > room:
             return []
-        parts = _filled(widths, room)
+        parts = _filled(widths, room, repeated)
         # As even as may be.
         while (room := 0.97 * room) >= max(widths):
-            even = _filled(widths, room)
+            even = _filled(widths, room, repeated)
             if len(even) > len(parts):
                 break
             parts = even
@@ -220,14 +235,16 @@ def _text(cell: Any, digits: int | None, i: int, j: int) -> str:
 
 def _html(text: str) -> str:
     """Words with no other tags than those of slanted, lowered and raised letters."""
+    text = _bound(text)
     parts = zip(_TAG.split(text), [*_TAG.findall(text), ""], strict=True)
     return "".join(escape(words) + tag for words, tag in parts)
 
 
-def _style(side: str, text: str) -> str:
-    """Where the words of a cell stand; a name is not broken at its hyphens."""
+def _style(side: str, text: str, whole: int) -> str:
+    """Where the words of a cell stand; names are not broken at their hyphens, nor few letters."""
     long = len(text) > _LONG
     name = "-" in text and " " not in text and not long
+    name |= " " in text and not _is_number(text) and len(_TAG.sub("", text)) <= whole
     wide = side == "start" and long
     return f"text-align: {side}" + "; white-space: nowrap" * name + "; min-width: 7rem" * wide
 
@@ -236,13 +253,20 @@ def _is_number(text: str) -> bool:
     return _NUMBERS.fullmatch(text) is not None
 
 
-def _least(text: str) -> float:
-    """The width that a cell cannot be narrower than."""
-    text = _TAG.sub("", text)
+def _bound(text: str) -> str:
+    """Words that are not broken at an equals sign."""
+    return text.replace(" = ", f"{_FIXED}={_FIXED}")
+
+
+def _least(text: str, whole: int = 0) -> float:
+    """The width that a cell cannot be narrower than; few letters stand on one line."""
+    text = _bound(_TAG.sub("", text))
     if _is_number(text):
         middle, *bracket = text.split(" (")
         return max(_width(middle), *(_SMALL * _width(f"({part}") for part in bracket), 0)
-    return max(8.3 * (len(text) > _LONG), *map(_width, text.split()), 0)  # 7rem, as below
+    if len(text) <= whole:
+        return _width(text)
+    return max(8.3 * (len(text) > _LONG), *map(_width, text.split(" ")))  # 7rem, as below
 
 
 def _width(text: str) -> float:
@@ -250,11 +274,11 @@ def _width(text: str) -> float:
     return sum(_LETTERS.get(letter, width) for letter, width in zip(text, usual, strict=True))
 
 
-def _filled(widths: Sequence[float], room: float) -> list[list[int]]:
-    """Columns from 1 on, as many in a part as there is room for, one at least."""
+def _filled(widths: Sequence[float], room: float, first: int) -> list[list[int]]:
+    """Columns from the first on, as many in a part as there is room for, one at least."""
     parts: list[list[int]] = []
     left = 0.0
-    for j, width in enumerate(widths, 1):
+    for j, width in enumerate(widths, first):
         if width > left:
             parts.append([])
             left = room

@@ -6,6 +6,19 @@ import { stampOf } from "./stamp.js";
 
 const FREE = 26; // CSS pixels of what names leave free, a handle or a small ring
 
+// The middle of a line of words that begins at x and goes to one side, behind all that is taken.
+export function beside(x, y, wide, taken) {
+  const way = Math.sign(wide);
+  const touches = ([u, v]) =>
+    Math.abs(u - x - wide / 2) < (Math.abs(wide) + FREE) / 2 && Math.abs(v - y) < 10 + FREE / 2;
+  for (let turn = 0; turn < taken.length; turn++) {
+    const place = taken.find(touches);
+    if (!place) break;
+    x = place[0] + (way * FREE) / 2;
+  }
+  return x + wide / 2;
+}
+
 // Names step aside for the places in `free`.
 export class Plane {
   // Codes [N, stride], of which the first two numbers are drawn, and the class of each.
@@ -123,12 +136,27 @@ export class Plane {
     return sums.map(([x, y, n]) => n && [x / n, y / n]);
   }
 
-  drawNames(context, { ink, ground }) {
-    Object.assign(context, { font: `13px ${FONT}`, textAlign: "right", textBaseline: "bottom" });
+  // Names of axes stand in corners, on the ground of the page, and step along the edge where
+  // something lies that names leave free.
+  drawAxes(context, { ink, ground }) {
+    Object.assign(context, { font: `13px ${FONT}`, textAlign: "center", textBaseline: "middle" });
     const { width, height } = this.sheet;
-    if (this.axes) word(context, `${this.axes[0]} →`, [width - 6, height - 5], ink, ground);
-    Object.assign(context, { textAlign: "left", textBaseline: "top" });
-    if (this.axes) word(context, `↑ ${this.axes[1]}`, [6, 6], ink, ground);
+    const taken = this.free.map((place) => this.place(place));
+    for (const [text, start, y, way] of [
+      [`${this.axes[0]} →`, width - 2, height - 12, -1],
+      [`↑ ${this.axes[1]}`, 2, 12, 1],
+    ]) {
+      const wide = context.measureText(text).width + 8;
+      const x = beside(start, y, way * wide, taken);
+      Object.assign(context, { fillStyle: ground, globalAlpha: 0.8 });
+      context.fillRect(x - wide / 2, y - 10, wide, 20);
+      context.globalAlpha = 1;
+      word(context, text, [x, y], ink, ground);
+    }
+  }
+
+  drawNames(context, { ink, ground }) {
+    if (this.axes) this.drawAxes(context, { ink, ground });
     Object.assign(context, { font: `600 15px ${FONT}`, textAlign: "center" });
     context.textBaseline = "middle";
     if (!this.names.length) return;

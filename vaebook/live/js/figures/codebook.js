@@ -179,6 +179,7 @@ export class Codebook extends LiveFigure {
     });
     const { vector } = this.settings.values;
     this.pad.hold(vectors[vector]);
+    this.pad.free = vectors;
     paint(this.view, this.decoder.decode(Float32Array.from(vectors[vector])), shape);
     this.view.setAttribute("aria-label", `Image decoded at vector ${vector + 1}`);
     this.found = usage(this.codes, vectors);
