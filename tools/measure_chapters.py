@@ -24,6 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "tools" / "chapters.json"
 PAGE = ROOT / "chapters" / "running.md"
+UNBROKEN = "\N{NON-BREAKING HYPHEN}"
 LIMIT = 2 * 10**9
 BEGIN, END = "<!-- the table: tools/measure_chapters.py -->", "<!-- end of the table -->"
 
@@ -73,7 +74,7 @@ def table(results: dict[str, dict[str, float | str]]) -> str:
     for name, r in sorted(results.items()):
         lines.append(
             f"| `{name}` | {r['seconds']:.0f} | {r['processor_seconds']:.0f} "
-            f"| {r['megabytes']:,} | {r['date']} |"
+            f"| {r['megabytes']:,} | {str(r['date']).replace('-', UNBROKEN)} |"
         )
     clock, processor = (
         sum(float(r[key]) for r in results.values()) for key in ("seconds", "processor_seconds")
