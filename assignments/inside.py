@@ -186,11 +186,13 @@ def _remembered(begin: Callable[..., None]) -> Callable[..., None]:
     return init
 
 
-def _fork() -> int:
+def _fork(shell: Any) -> int:
     """Fork; in the child the pools begin anew, and the libraries have one thread again."""
     if child := os.fork():
         return child
     _libraries().limit(limits=1)
+    # The loop of %%bash and the like runs in a thread; without one IPython begins another.
+    shell.magics_manager.registry["ScriptMagics"].event_loop = None
     for pool, begin in list(_pools.items()):
         if getattr(pool, "_state", "RUN") == "RUN" and not getattr(pool, "_shutdown", False):
             with contextlib.suppress(Exception):  # what a notebook makes of it, is its own
@@ -226,7 +228,7 @@ def _notebook(line: Line, shell: Any) -> None:
                 os.waitpid(child, 0)
         if not order or not files:
             return
-        child = _fork()
+        child = _fork(shell)
         if child == 0:
             line.connection.close()
             _serve(Line(socket.socket(fileno=files[0])), shell, given, limits)
@@ -269,7 +271,7 @@ def _address_space() -> int:
 def _run_cell(line: Line, shell: Any, name: str, source: str, limits: Any) -> None:
     """Run a cell in a fork that then is the notebook; stay what we were if it dies of it."""
     done, tell = os.pipe()
-    child = _fork()
+    child = _fork(shell)
     if child == 0:
         os.close(done)
         error, output = _execute(shell, source, limits["processor"])

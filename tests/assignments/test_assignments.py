@@ -675,6 +675,7 @@ THREADS = {
     "    for i in numba.prange(1000): total += i\n    return total",
     "executor": "from concurrent.futures import ThreadPoolExecutor\npool = ThreadPoolExecutor(2)\n"
     "def work(): return list(pool.map(abs, range(9)))",
+    "shell": "def work(): return get_ipython().run_cell_magic('bash', '', 'echo 1')",
     "pool": "from multiprocessing.pool import ThreadPool\npool = ThreadPool(2)\n"
     "def work(): return pool.map(abs, range(9))",
 }
