@@ -14,7 +14,7 @@ from vaebook.models.priors import Mixture, StandardNormal
 NAMES = (
     "pipeline", "beta", "map", "dials", "chains", "bench", "easel", "twins", "panel", "walk",
     "tails", "trainer", "half", "ways", "fall", "cells", "prior",
-    "simplex",
+    "simplex", "climb",
 )  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
@@ -93,6 +93,7 @@ def figures() -> dict[str, live.Live]:
         ),
         "half": live.half_digit(eight.model, images, alt="Half a digit."),
         "prior": drawn_prior(),
+        "climb": live.refinement(plane.model, images, alt="A climb."),
         "simplex": live.simplex(alt="Draws in a triangle."),
     }
 

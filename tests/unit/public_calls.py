@@ -1523,6 +1523,10 @@ def _live() -> dict[str, Callable[[], Call]]:
                 "dtype": "int8",
             },
         ),
+        "live.refinement.refinement": lambda: (
+            live.refinement,
+            {"model": vae(), "images": grey(2, 1, 4, 4), "alt": "A climb."},
+        ),
         "live.simplex.simplex": lambda: (
             live.simplex,
             {

@@ -29,6 +29,7 @@ from vaebook.live.kernel import (
 )
 from vaebook.live.pack import pack
 from vaebook.live.page import Live
+from vaebook.live.refinement import refinement
 from vaebook.live.retraining import (
     train_again,
     train_anchored,
@@ -59,6 +60,7 @@ __all__ = [
     "latent_map",
     "pack",
     "pipeline",
+    "refinement",
     "shortest_ways",
     "simplex",
     "tails",

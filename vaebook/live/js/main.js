@@ -16,6 +16,7 @@ import { HeatmapPanel } from "./figures/heatmap_panel.js";
 import { HeatmapWalk } from "./figures/heatmap_walk.js";
 import { LatentMap } from "./figures/latent_map.js";
 import { Pipeline } from "./figures/pipeline.js";
+import { Refinement } from "./figures/refinement.js";
 import { Run } from "./figures/run.js";
 import { ShortestWays } from "./figures/shortest_ways.js";
 import { Simplex } from "./figures/simplex.js";
@@ -39,6 +40,7 @@ const FIGURES = {
   "vaebook-heatmap-walk": HeatmapWalk,
   "vaebook-latent-map": LatentMap,
   "vaebook-pipeline": Pipeline,
+  "vaebook-refinement": Refinement,
   "vaebook-run": Run,
   "vaebook-shortest-ways": ShortestWays,
   "vaebook-simplex": Simplex,

@@ -118,8 +118,14 @@ const STYLE = `
 .vaebook-live-ways { --main: 1fr; }
 .vaebook-live-ways > .vaebook-live-dials { font-size: 0.9rem; grid-auto-flow: column; grid-template: repeat(3, auto) / repeat(3, minmax(0, 1fr)); }
 .vaebook-live-ways .vaebook-live-dial > span { white-space: nowrap; }
+.vaebook-live-refinement { --main: 1.35fr; }
+.vaebook-live-refinement .vaebook-live-pictures { --across: 2; }
+.vaebook-live-refinement .vaebook-live-facts { font-size: 0.9rem; grid-template-columns: minmax(0, 1fr) auto; justify-content: stretch; }
+.vaebook-live-refinement > .vaebook-live-dials { --dial: 18rem; }
+.vaebook-live-refinement .vaebook-live-dial > span { min-width: 5rem; }
+.vaebook-live-gaps { height: 98px; width: 100%; }
 .vaebook-live-sector { aspect-ratio: 1; border: 1px solid var(--edge); touch-action: none; width: 100%; }
-.vaebook-live-ways .vaebook-live-handle { border-width: 2px; height: 8px; margin: -4px; width: 8px; }
+:is(.vaebook-live-ways, .vaebook-live-refinement) .vaebook-live-handle { border-width: 2px; height: 8px; margin: -4px; width: 8px; }
 .vaebook-live-films { display: grid; gap: 0.5rem; }
 .vaebook-live-film { display: grid; gap: 3px; grid-auto-columns: minmax(0, 1fr); grid-auto-flow: column; }
 .vaebook-live-now { outline: 2px solid; }
