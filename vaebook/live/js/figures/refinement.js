@@ -8,7 +8,7 @@ import { LiveFigure } from "../figure.js";
 import { Gaps, PARTS } from "../gaps.js";
 import { Outlook } from "../outlook.js";
 
-const SLICE = 10; // milliseconds of a frame
+const [SLICE, MOVED_SLICE] = [10, 3]; // milliseconds of a frame, and of one in which q was moved
 const CALM = 1000; // milliseconds between two pictures for who asked for less motion
 const [STEPS, OPENING] = [120, 60]; // of a climb, and of the one that the figure opens with
 const WORDS =
@@ -160,7 +160,7 @@ export class Refinement extends LiveFigure {
   // A frame: go on for a while. What is being computed is finished before another q is looked at,
   // so that the numbers follow an ellipse that is dragged on and on.
   tick(time) {
-    const end = performance.now() + SLICE;
+    const end = performance.now() + (this.stale ? MOVED_SLICE : SLICE);
     let news = this.stale;
     this.stale = false;
     while (performance.now() < end && this.busy) {
