@@ -13,6 +13,7 @@ A run that was stopped goes on from the rows that it has. How to get Pythae is s
 """
 
 import argparse
+import math
 import statistics
 import time
 from functools import partial
@@ -122,6 +123,7 @@ def report(rows: list[dict[str, Any]]) -> None:
                     shares.append([reached[0][0] / clock, reached[0][1] / processor])
                 else:
                     words[-1] += f", fit not in {EPOCHS['fit']} epochs: {found['fit'][-1][2]:.2f}"
+                    shares.append([math.inf, math.inf])
             print(f"{goal}, {latents}-D: " + "; ".join(words))
             if shares:
                 middle = [statistics.median(column) for column in zip(*shares, strict=True)]
