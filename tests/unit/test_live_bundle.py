@@ -37,6 +37,13 @@ def test_a_module_comes_after_all_that_it_imports_and_once(modules):
     assert text.endswith("export default b + c;\n")
 
 
+def test_lines_that_are_comments_stay_behind(modules, node):
+    main = '// First.\nconsole.log("// kept"); // so is this\n  // Last.\n'
+    text = bundle("main.js", modules(main=main))
+    assert text == 'console.log("// kept"); // so is this\n'
+    assert node(text) == "// kept\n"
+
+
 def test_each_module_keeps_its_own_names(modules, node):
     folder = modules(
         main='import { b } from "./b.js";\nconst a = 1;\nconsole.log(a + b);\n',
@@ -96,7 +103,9 @@ def test_every_module_is_reached_and_none_is_long():
     for file in files:
         lines = file.read_text(encoding="utf-8").splitlines()
         assert len(lines) <= 250, file.name
-        assert lines[0] in text, f"{file.name} is imported by nobody"
+        own = next(line for line in lines if re.match(r"(export )?(const|function|class) ", line))
+        assert own.removeprefix("export ") in text, f"{file.name} is imported by nobody"
+    assert not re.search(r"^ *//", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("n", [0, 1, 55, 56, 63, 64, 65, 1000])

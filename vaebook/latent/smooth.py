@@ -30,14 +30,16 @@ def smooth_paths(
 ) -> Tensor:
     r"""Find paths of little energy among those with a few waves.
 
-    Of the straight line and bows on either side of it, in each direction that is perpendicular to
-    it, the one of least energy :math:`\sum_t \|g(z_{t+1}) - g(z_t)\|^2` is taken, and bent by
+    Of the straight line and bows to either side of it, in D - 1 directions at right angles to it
+    and to each other, the one of least energy :math:`\sum_t \|g(z_{t+1}) - g(z_t)\|^2` is taken,
+    and bent by
 
     .. math:: \sum_{k=1}^{2} w_k \sin(k \pi t), \qquad 0 \le t \le 1,
 
-    with the heights :math:`w_k` of a few damped steps of Gauss and Newton. Hand the paths to
+    with the heights :math:`w_k` of a few damped steps of Gauss and Newton. Energies are those of
+    16 points; what a decoder does between two of them is not seen. Hand the paths to
     :func:`~vaebook.latent.geometry.geodesic` as `initial`: it finds shorter ones from there more
-    often than from straight lines, where the decoder is rough, and needs fewer steps.
+    often than from straight lines, where the decoder is rough.
 
     Args:
         decode: codes [N, D] to images [N, ...], as the functions of

@@ -9,6 +9,7 @@ from pathlib import Path
 SCRIPTS = Path(__file__).parent / "js"
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[^"]*)";\n', re.MULTILINE)
+_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 
 
@@ -17,7 +18,8 @@ def bundle(entry: str = "main.js", folder: Path = SCRIPTS) -> str:
     """Return a module and all that it imports as the text of one module.
 
     Each module below the entry becomes a function that is called once, in the order of the
-    imports, and returns what the module exports.
+    imports, and returns what the module exports. Lines that are comments stay behind: each page
+    that has a live figure carries the rest.
 
     Args:
         entry: the uppermost module, whose default export stays one.
@@ -40,7 +42,7 @@ def bundle(entry: str = "main.js", folder: Path = SCRIPTS) -> str:
             raise ValueError(f"modules must not import each other, got {circle}")
         if not path.is_file():
             raise ValueError(f"{above[-1].name} imports {path.name}, which does not exist")
-        text = path.read_text(encoding="utf-8")
+        text = _COMMENT.sub("", path.read_text(encoding="utf-8"))
         exports[path] = [match[1] for match in _EXPORT.finditer(text)]
 
         def use(match: re.Match[str]) -> str:

@@ -1,5 +1,5 @@
-// Gaps below the evidence as bars on one axis, nats: what climbing has won, what it could still
-// win, and what no diagonal Gaussian can.
+// Gaps below the evidence as bars on one axis, nats: what a q has over the encoder's, what the best
+// has over it, and what no diagonal Gaussian can win.
 
 import { TERMS, number } from "./elements.js";
 import { FONT, Sheet, stroke } from "./sheet.js";

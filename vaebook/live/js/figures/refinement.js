@@ -12,7 +12,7 @@ const [SLICE, MOVED_SLICE] = [10, 3]; // milliseconds of a frame, and of one in 
 const CALM = 1000; // milliseconds between two pictures for who asked for less motion
 const [STEPS, OPENING] = [120, 60]; // of a climb, and of the one that the figure opens with
 const WORDS =
-  "Shaded: the exact posterior p(z|x). Dashed: the encoder's q, solid: the present one, each at two standard deviations, with the way of its mean. Drag the circle, or turn the dials, and let q climb from there. The bars are gaps below log p(x), in nats: magenta, what the best diagonal Gaussian would win; framed, what climbing has won; grey, what even the best lacks.";
+  "Shaded: the posterior p(z|x), and faintly all that is less than 30 nats below its top. Dashed: the encoder's q, solid: the present one, each at two standard deviations, with the way of its mean. Drag the circle, or turn the dials, and let q climb from there, with the widths of the dials. The bars are gaps below log p(x), in nats: magenta, what the best diagonal Gaussian has over this q, which is amortisation for the encoder's; framed, what this q has over the encoder's; grey, what even the best lacks.";
 
 export class Refinement extends LiveFigure {
   build(box, { model, images, nodes, factor }) {
@@ -75,8 +75,9 @@ export class Refinement extends LiveFigure {
       ["log p(x)"],
       ["ELBO of the encoder's q"],
       ["ELBO of the present q", INKS[0]],
-      ["won by climbing"],
-      ["amortisation, left", PARTS.amortisation],
+      ["above the encoder's q"],
+      ["below the best q"],
+      ["amortisation", PARTS.amortisation],
       ["approximation", PARTS.approximation],
     ]);
     this.run = button("climb", () => this.toggle());
@@ -216,7 +217,8 @@ export class Refinement extends LiveFigure {
     // Differences of what is shown, so that they add up to the last digit.
     const levels = [evidence, encoder.elbo, this.shown.elbo, Math.max(best.elbo, this.shown.elbo)];
     const [p, own, here, top] = levels.map((level) => Number(level.toFixed(2)));
-    this.facts.show([p, own, here, here - own, top - here, p - top].map((nats) => number(nats)));
+    const gaps = [here - own, top - here, top - own, p - top];
+    this.facts.show([p, own, here, ...gaps].map((nats) => number(nats)));
   }
 
   redraw() {
@@ -241,7 +243,9 @@ export class Refinement extends LiveFigure {
     ];
     const gaps = { evidence: image.evidence, best, own: image.encoder.elbo, rows };
     this.gaps.draw(gaps, colours);
-    const words = rows.map(({ name, elbo }) => `${name} ${number(image.evidence - elbo)}`);
+    const rounded = (nats) => Number(nats.toFixed(2));
+    const gap = (elbo) => number(rounded(image.evidence) - rounded(elbo));
+    const words = rows.map(({ name, elbo }) => `${name} ${gap(elbo)}`);
     this.gaps.sheet.node.setAttribute("aria-label", `Gaps in nats: ${words.join(", ")}`);
   }
 }
