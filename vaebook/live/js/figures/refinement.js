@@ -11,6 +11,7 @@ import { Outlook } from "../outlook.js";
 const [SLICE, MOVED_SLICE] = [10, 3]; // milliseconds of a frame, and of one in which q was moved
 const CALM = 1000; // milliseconds between two pictures for who asked for less motion
 const [STEPS, OPENING] = [120, 60]; // of a climb, and of the one that the figure opens with
+const hundredths = (nats) => Number(nats.toFixed(2));
 const WORDS =
   "Shaded: the posterior p(z|x), and faintly all that is less than 30 nats below its top. Dashed: the encoder's q, solid: the present one, each at two standard deviations, with the way of its mean. Drag the circle, or turn the dials, and let q climb from there, with the widths of the dials. The bars are gaps below log p(x), in nats: magenta, what the best diagonal Gaussian has over this q, which is amortisation for the encoder's; framed, what this q has over the encoder's; grey, what even the best lacks.";
 
@@ -216,9 +217,9 @@ export class Refinement extends LiveFigure {
     this.run.textContent = this.left ? "pause" : "climb";
     // Differences of what is shown, so that they add up to the last digit.
     const levels = [evidence, encoder.elbo, this.shown.elbo, Math.max(best.elbo, this.shown.elbo)];
-    const [p, own, here, top] = levels.map((level) => Number(level.toFixed(2)));
-    const gaps = [here - own, top - here, top - own, p - top];
-    this.facts.show([p, own, here, ...gaps].map((nats) => number(nats)));
+    const [p, own, here, top] = levels.map(hundredths);
+    const shown = [p, own, here, here - own, top - here, top - own, p - top];
+    this.facts.show(shown.map((nats) => number(nats)));
   }
 
   redraw() {
@@ -241,11 +242,9 @@ export class Refinement extends LiveFigure {
       { name: "present q", elbo: shown.elbo },
       { name: "best q", elbo: best },
     ];
-    const gaps = { evidence: image.evidence, best, own: image.encoder.elbo, rows };
-    this.gaps.draw(gaps, colours);
-    const rounded = (nats) => Number(nats.toFixed(2));
-    const gap = (elbo) => number(rounded(image.evidence) - rounded(elbo));
-    const words = rows.map(({ name, elbo }) => `${name} ${gap(elbo)}`);
+    this.gaps.draw({ evidence: image.evidence, best, own: image.encoder.elbo, rows }, colours);
+    const below = (elbo) => number(hundredths(image.evidence) - hundredths(elbo));
+    const words = rows.map(({ name, elbo }) => `${name} ${below(elbo)}`);
     this.gaps.sheet.node.setAttribute("aria-label", `Gaps in nats: ${words.join(", ")}`);
   }
 }
