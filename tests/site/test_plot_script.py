@@ -13,7 +13,7 @@ import pytest
 import torch
 from nbconvert import HTMLExporter
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
@@ -385,6 +385,18 @@ def test_points_in_space_have_images_too_and_keep_them_when_drawn_again(show: Sh
     assert grey_of(page) < 250
 
 
+def settled(canvas: Locator) -> bytes:
+    """A picture of what changes no more: WebGL may show what a script has set some frames later."""
+    before = canvas.screenshot()
+    for _ in range(30):
+        canvas.page.wait_for_timeout(200)
+        after = canvas.screenshot()
+        if after == before:
+            return after
+        before = after
+    raise AssertionError("the picture goes on changing")
+
+
 @pytest.mark.parametrize("width", [390, 900])
 @pytest.mark.parametrize("n", [1, 2])
 def test_a_box_in_space_is_as_large_as_the_words_at_its_axes_allow(
@@ -394,7 +406,7 @@ def test_a_box_in_space_is_as_large_as_the_words_at_its_axes_allow(
     page.wait_for_selector(DRAWN)
     places = []
     for canvas in page.locator(".vaebook-plot canvas").all():
-        image = Image.open(io.BytesIO(canvas.screenshot())).convert("L")
+        image = Image.open(io.BytesIO(settled(canvas))).convert("L")
         pixels = np.asarray(image).astype(int)
         inked = pixels < 230
         rows, columns = inked.any(1).nonzero()[0], inked.any(0).nonzero()[0]
