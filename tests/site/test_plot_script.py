@@ -386,7 +386,7 @@ def test_points_in_space_have_images_too_and_keep_them_when_drawn_again(show: Sh
 
 
 def settled(canvas: Locator) -> bytes:
-    """A picture of what changes no more: WebGL may show what a script has set some frames later."""
+    """A picture that changes no more: WebGL may show what a script sets some frames later."""
     before = canvas.screenshot()
     for _ in range(30):
         canvas.page.wait_for_timeout(200)
