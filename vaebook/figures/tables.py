@@ -126,9 +126,8 @@ class Table:
         """The columns of some tables that stand below each other on a phone, behind those that
         name the rows; none where it shows the whole one, or where columns of long texts need its
         width."""
-        repeated = self._names()
-        names, widths = self._widths()[:repeated], self._widths()[repeated:]
-        room = _PHONE - sum(names)
+        repeated, every = self._names(), self._widths()
+        widths, room = every[repeated:], _PHONE - sum(every[:repeated])
         long = any(len(text) > _LONG and not _is_number(text) for r in self.rows for text in r[1:])
         if not self._wide() or long or max(widths) > room:
             return []
