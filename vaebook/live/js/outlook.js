@@ -3,7 +3,7 @@
 
 import { make } from "./elements.js";
 import { Pad } from "./pad.js";
-import { FONT, stroke, word } from "./sheet.js";
+import { FONT, rings, stroke, word } from "./sheet.js";
 
 const SIGMAS = 2; // at which an ellipse is drawn
 const NONE = { codes: [], labels: [], names: [], colours: ["#808080"] };
@@ -51,14 +51,8 @@ export class Outlook extends Pad {
   }
 
   drawEllipse(context, { mu, sigma }, { ink, ground }, dash) {
-    const [x, y] = this.place(this.flat(mu));
-    const [across, down] = sigma.map((value) => (SIGMAS * value * this.unit) / this.half);
-    const line = Array.from({ length: 73 }, (_, k) => {
-      const angle = (k * Math.PI) / 36;
-      return [x + across * Math.cos(angle), y - down * Math.sin(angle)];
-    });
-    stroke(context, line, ground, 4.5);
-    stroke(context, line, ink, 2, dash);
+    const radii = sigma.map((value) => (SIGMAS * value * this.unit) / this.half);
+    rings(context, this.place(this.flat(mu)), [radii], ink, ground, 2, dash);
   }
 
   drawWay(context, way, { ink, ground }) {

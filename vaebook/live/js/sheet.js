@@ -44,18 +44,20 @@ export function stroke(context, points, colour, width = 1.5, dash = []) {
 }
 
 // Ellipses about a place, with a rim in the colour of the ground.
-export function rings(context, [x, y], radii, ink, ground, width = 1.5) {
-  for (const [strokeStyle, lineWidth] of [
-    [ground, width + 2.5],
-    [ink, width],
+export function rings(context, [x, y], radii, ink, ground, width = 1.5, dash = []) {
+  for (const [strokeStyle, lineWidth, dashes] of [
+    [ground, width + 2.5, []],
+    [ink, width, dash],
   ]) {
     Object.assign(context, { strokeStyle, lineWidth });
+    context.setLineDash(dashes);
     for (const [across, down] of radii) {
       context.beginPath();
       context.ellipse(x, y, across, down, 0, 0, 2 * Math.PI);
       context.stroke();
     }
   }
+  context.setLineDash([]);
 }
 
 // Words with a rim in the colour of the ground, readable on anything.
