@@ -208,16 +208,33 @@ def written(app: Sphinx) -> Iterator[Path]:
             yield path
 
 
+# The theme's icons are 1.5 MB of script, which would stop a page from being read until it has run,
+# and then look at each node of each formula and each drawing, whether it were an icon.
+ICONS = re.compile(r'<script (src="[^"]*/fontawesome/[^"]*/all\.min\.js[^"]*">)')
+
+
+def patient(page: str) -> str:
+    """Let the icons of a page come after its words, and leave alone what comes later.
+
+    >>> patient('<script src="../fontawesome/js/all.min.js?1"></script>')
+    '<script defer data-observe-mutations="false" src="../fontawesome/js/all.min.js?1"></script>'
+    """
+    return ICONS.sub(r'<script defer data-observe-mutations="false" \1', page)
+
+
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Put the previews on all pages, when all of them are there."""
+    """Put the previews on all pages, when all of them are there, and let their icons wait."""
     if exception or app.builder.name != "html":
         return
     paths = {p.relative_to(app.outdir).as_posix(): p for p in written(app)}
     pages = {name: path.read_text(encoding="utf-8") for name, path in paths.items()}
     for name, page in pages.items():
-        if "<template data-preview" not in page and (shown := templates(name, pages)):
-            end = page.rindex("</body>")
-            paths[name].write_text(page[:end] + shown + page[end:], encoding="utf-8")
+        whole = patient(page)
+        if "<template data-preview" not in whole and (shown := templates(name, pages)):
+            end = whole.rindex("</body>")
+            whole = whole[:end] + shown + whole[end:]
+        if whole != page:
+            paths[name].write_text(whole, encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def rate(mu, logvar):
 @pytest.mark.parametrize("code", CHEATS.values(), ids=list(CHEATS))
 def test_a_trick_earns_nothing(code: str) -> None:
     # Some say nothing until their time is up, in each test and again in the second try.
-    errors = run(code, limits=replace(LIMITS, clock=5.0)).errors
+    errors = run(code, limits=replace(LIMITS, clock=3.0)).errors
     assert errors["beta-rate-1"]
     assert errors["beta-rate-2"]
 

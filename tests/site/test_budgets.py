@@ -7,6 +7,7 @@ from tests.site.test_pages import SHIFTS
 
 HOME = "intro.html"
 WIDTHS = {"desktop": 1280, "phone": 390}
+LATE = 1500  # ms
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
 
@@ -15,9 +16,9 @@ PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 def test_the_home_page_paints_soon_on_a_slow_machine_and_does_not_jump(
     browser: Browser, base: str, width: int
 ) -> None:
-    paints = []
+    paints: list[float] = []
     # What else the machine does can only delay a page, so that the best of three tells its cost.
-    for _ in range(3):
+    while len(paints) < 3 and min(paints, default=LATE) >= LATE:
         context = browser.new_context(viewport={"width": width, "height": 900})
         page = context.new_page()
         page.add_init_script(SHIFTS)
@@ -25,11 +26,23 @@ def test_the_home_page_paints_soon_on_a_slow_machine_and_does_not_jump(
         session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
         page.goto(base + HOME)
         page.wait_for_selector(".vaebook-is-live")
-        page.wait_for_timeout(3000)
+        page.wait_for_timeout(2000)
         paints.append(page.evaluate(PAINT))
         assert page.evaluate("globalThis.shift") < 0.1
         context.close()
-    assert min(paints) < 1500, paints  # ms
+    assert min(paints) < LATE, paints
+
+
+def test_icons_keep_no_word_back_and_are_there_in_the_end(browser: Browser, base: str) -> None:
+    page = browser.new_page()
+    page.goto(base + HOME)
+    page.wait_for_function("() => document.querySelectorAll('svg.svg-inline--fa').length > 9")
+    scripts = page.locator("script[src*='/fontawesome/']").evaluate_all(
+        "(all) => all.map((script) => [script.defer, script.dataset.observeMutations])"
+    )
+    assert scripts == [[True, "false"]]
+    assert page.locator("i[class*='fa-']").count() == 0
+    page.close()
 
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)

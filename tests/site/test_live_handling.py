@@ -11,6 +11,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
+from tests.often import often
 from tests.site.gallery import NAMES, PAGE, figures
 from tests.site.listening import hear
 from vaebook import live, recipes
@@ -113,7 +114,7 @@ SETTINGS = "(figure) => ({ ...figure.settings.values })"
 
 
 # The trainer and the cells, whose vectors have no dials, are tried in files of their own.
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("trainer", "cells")])
+@pytest.mark.parametrize("name", often([n for n in NAMES if n not in ("trainer", "cells")], 7))
 def test_a_finding_is_a_link_and_reset_takes_it_back(
     browser: Browser, tmp_path: Path, name: str
 ) -> None:
@@ -277,6 +278,13 @@ def test_the_circle_keeps_its_distance_from_the_pointer_and_the_left_button_move
     assert figure.evaluate(read) == pytest.approx(moved, abs=0.02 * extent)
 
 
+# As a key that is held down repeats.
+HELD = """(pad) => {
+  const key = { key: "ArrowRight", repeat: true, bubbles: true, cancelable: true };
+  for (let n = 0; n < 70; n += 1) pad.dispatchEvent(new KeyboardEvent("keydown", key));
+}"""
+
+
 @pytest.mark.parametrize("name", ["map", "chains", "twins", "walk", "ways", "beta", "pipeline"])
 def test_the_arrow_keys_move_the_circle_of_a_plane_and_stay_inside(page: Page, name: str) -> None:
     pad = page.locator(f"#{name} .vaebook-live-pad")
@@ -297,8 +305,7 @@ def test_the_arrow_keys_move_the_circle_of_a_plane_and_stay_inside(page: Page, n
         assert after[1 - axis] == pytest.approx(before[1 - axis], abs=1e-6)
         before = after
     label = pad.get_attribute("aria-label")
-    for _ in range(70):
-        pad.press("ArrowRight")
+    pad.evaluate(HELD)
     assert figure.evaluate(here)[0] == pytest.approx(extent, abs=0.03)
     assert pad.get_attribute("aria-label") != label
     kind = figure.evaluate("(figure) => figure.localName.replace('vaebook-', '')")
@@ -430,13 +437,15 @@ def test_chains_run_when_asked_and_calmly_for_who_asked_for_calm(
     assert pictures["no-preference"] > 4
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1000, 360, 200])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    often([(s, w) for s in ("light", "dark") for w in ("1000", "360", "200")], 3, "-".join),
+)
 def test_the_figures_fit_and_are_accessible(
-    browser: Browser, file: str, width: int, scheme: Any
+    browser: Browser, file: str, width: str, scheme: Any
 ) -> None:
     context = browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True
+        viewport={"width": int(width), "height": 800}, color_scheme=scheme, bypass_csp=True
     )
     window = context.new_page()
     window.goto(file)

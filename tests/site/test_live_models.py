@@ -10,6 +10,7 @@ import torch
 from playwright.sync_api import Browser, Page
 from scipy import integrate, stats
 
+from tests.often import often
 from tests.site.gallery import PAGE
 from vaebook import datasets, live, objectives, recipes
 from vaebook.latent import samplers
@@ -139,7 +140,7 @@ def test_the_log_likelihood_of_the_pixels_seen_is_that_of_the_samplers_target(
     assert (found - model.target(image)(z)).abs().min() > 5
 
 
-@pytest.mark.parametrize("kind", ["pCN", "random walk"])
+@pytest.mark.parametrize("kind", often(["pCN", "random walk"], 1))
 def test_the_chains_accept_as_often_as_the_samplers(workshop: Page, kind: str) -> None:
     """Thirty chains each, their mean acceptance by Welch's t: a false alarm in 10,000 runs."""
     trained = recipes.load("mnist-mlp-2d")

@@ -1,6 +1,7 @@
 """Every page in a browser: served to a desktop, light and dark, and on a phone from a file.
 
-A visit is dear, so that all is asked of one; a phone's contrasts are looked at weekly.
+A visit is dear, so that all is asked of one. On a phone the words are looked at each time, figures
+and contrasts weekly.
 """
 
 import gzip
@@ -169,6 +170,7 @@ TOO_WIDE = """() => {
   return sizes.filter(([, needs, has]) => needs > has + 1).map(([formula, needs, has]) =>
     `${Math.round(needs)} for ${Math.round(has)} pixels: ${formula.textContent.slice(0, 80)}`);
 }"""
+SIDEWAYS = "document.documentElement.scrollWidth - innerWidth"
 TOP, END = (f"(element) => element.getBoundingClientRect().{end}" for end in ("top", "bottom"))
 # A computed number has a true minus sign, and a range whose ends are alike is written once.
 MISWRITTEN = """() => {
@@ -197,7 +199,6 @@ class Visit:
     jumps: float = 0.0
     overflow: int = 0
     cut_off: list[str] = field(default_factory=list)
-    too_wide: list[str] = field(default_factory=list)
     miswritten: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
@@ -250,7 +251,7 @@ def look(page: Page, visit: Visit) -> None:
     visit.bare_pictures = page.evaluate(PICTURES)
     visit.cut_off = page.evaluate(CUT_OFF)
     visit.miswritten = page.evaluate(MISWRITTEN)
-    visit.overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    visit.overflow = page.evaluate(SIDEWAYS)
 
 
 def size(device: str) -> ViewportSize:
@@ -286,12 +287,16 @@ def contrasts(page: Page, mode: str) -> list[str]:
 OF_THE_PACKAGE = "/api/latent.html"  # the longest of those pages, which are made alike
 
 
+DRAWN_ON_A_PHONE = ("intro.html", "chapters/12_vae_against_ae.html")  # live ones, and all others
+
+
 def visits() -> list[Any]:
-    """Every page on every device; but one, the pages of the package weekly."""
+    """Every page on every device; but a few, on a phone and those of the package weekly."""
 
     def is_weekly(name: str, device: str) -> bool:
-        seldom = device == "phone" or not name.endswith(OF_THE_PACKAGE)
-        return "/api/" in name and seldom
+        if device == "phone":
+            return name not in DRAWN_ON_A_PHONE
+        return "/api/" in name and not name.endswith(OF_THE_PACKAGE)
 
     return [
         pytest.param(
@@ -317,11 +322,6 @@ def visit(request: pytest.FixtureRequest, browser: Browser, base: str) -> Iterat
     page.wait_for_timeout(500)  # what is drawn on the first screen may come a little later
     seen.jumps = page.evaluate("globalThis.shift")
     page.evaluate(UNFOLD)
-    # The docstrings of the package are written to be read in an editor too.
-    if device == "phone" and "/api/" not in name:
-        page.set_viewport_size({"width": COMMON_PHONE, "height": 900})
-        seen.too_wide = page.evaluate(TOO_WIDE)
-        page.set_viewport_size(size(device))
     look(page, seen)
     page.evaluate(THIN)
     page.evaluate(AXE)
@@ -331,6 +331,24 @@ def visit(request: pytest.FixtureRequest, browser: Browser, base: str) -> Iterat
         seen.violations += contrasts(page, "light") + contrasts(page, "dark")
     yield seen
     context.close()
+
+
+@pytest.mark.parametrize("name", [n for n in pages() if "/api/" not in n or OF_THE_PACKAGE in n])
+def test_the_words_of_a_page_fit_on_a_phone(browser: Browser, name: str) -> None:
+    """All but its figures."""
+    page = browser.new_page(viewport={"width": COMMON_PHONE, "height": 900}, **PLAIN)
+    place = f"{SITE.as_uri()}/"
+    seen = watch(page, place, name)
+    opened(page, place + name)
+    page.evaluate(UNFOLD)
+    # The docstrings of the package are written to be read in an editor too.
+    assert "/api/" in name or page.evaluate(TOO_WIDE) == []
+    page.set_viewport_size(size("phone"))
+    assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate(SIDEWAYS) <= 0
+    assert page.evaluate(RAW_MATHS) == []
+    assert (seen.foreign, seen.failed, seen.errors) == ([], [], [])
+    page.close()
 
 
 @pytest.mark.weekly
@@ -406,10 +424,6 @@ def test_a_page_does_not_scroll_sideways(visit: Visit) -> None:
 
 def test_no_code_table_formula_or_caption_is_cut_off(visit: Visit) -> None:
     assert visit.cut_off == []
-
-
-def test_no_formula_scrolls_or_is_cut_off_on_a_phone(visit: Visit) -> None:
-    assert visit.too_wide == []
 
 
 def test_numbers_are_written_as_a_reader_writes_them(visit: Visit) -> None:

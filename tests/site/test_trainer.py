@@ -102,8 +102,10 @@ def test_it_learns_and_redraws_smoothly(opened: Any, slowed: int, least: int) ->
     page = opened(viewport={"width": 1280, "height": 900})
     page.wait_for_timeout(500)
     throttle(page, slowed)
-    runs = [page.evaluate(SMOOTHNESS) for _ in range(3)]
+    runs: list[list[float]] = []
     # What else the machine does can only cost pictures: the best of three tells the page's own.
+    while len(runs) < 3 and max(runs, default=[0])[0] < least:
+        runs.append(page.evaluate(SMOOTHNESS))
     pictures, epochs = max(runs)
     assert pictures >= least, runs
     assert epochs > 8 / slowed
@@ -372,8 +374,15 @@ def test_labels_do_not_lie_on_each_other_when_the_codes_do(opened: Any) -> None:
     assert min(apart) > 12
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        pytest.param(1280, "dark", marks=pytest.mark.weekly),
+        pytest.param(390, "light", marks=pytest.mark.weekly),
+        (390, "dark"),
+    ],
+)
 def test_it_fits_and_is_accessible_while_it_learns(opened: Any, width: int, scheme: str) -> None:
     page = opened(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
     page.wait_for_function(f"() => {FIGURE}.training.epochs >= 1")

@@ -22,6 +22,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.often import often
 from tests.unit.elsewhere import Elsewhere, GeneratorElsewhere, WrongDevice, elsewhere
 from tests.unit.public_calls import CALLS
 from vaebook import training
@@ -125,7 +126,7 @@ def call_on(name: str, device: torch.device) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("kind", ["cuda", "mps"])
+@pytest.mark.parametrize("kind", often(["cuda", "mps"], 1))
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in _THROUGH_FUNC])
 def test_results_lie_where_the_arguments_do(
     name: str, kind: str, monkeypatch: pytest.MonkeyPatch

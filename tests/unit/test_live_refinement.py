@@ -167,7 +167,7 @@ def test_a_climb_takes_the_steps_of_the_chapter(run: Run) -> None:
     assert levels[-1] > levels[0]
 
 
-@pytest.mark.slow
+@pytest.mark.weekly
 def test_the_gap_is_the_divergence_from_the_posterior() -> None:
     """KL(q || p(z|x)) and log p(x) by sums over a fine grid, without the rule's nodes."""
     for k, image in enumerate(shown().config["images"]):

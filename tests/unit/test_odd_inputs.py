@@ -37,14 +37,17 @@ pytestmark = pytest.mark.slow
 # Crashes of SciPy would take the test run along.
 _ALONE = ("latent.dense.dense_paths",)
 
-# A third of the time of all is these; they are asked weekly.
+# Two thirds of the time of all are these; they are asked weekly.
 _DEAR = (
-    "figures.notes.stand_in_note",
-    "latent.geometry.exp",
-    "latent.geometry.log",
-    "live.kernel.chains_on_drawing",
-    "live.kernel.evidence_of_drawing",
+    *("figures.notes.stand_in_note", "figures.many.*", "figures.plots.*"),
+    *("latent.dense.dense_paths", "latent.geometry.exp", "latent.geometry.log"),
+    *("live.kernel.*", "live.figures.*", "live.denoising.*", "live.refinement.*"),
 )
+
+
+def _is_dear(name: str) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in _DEAR)
+
 
 # What an argument's message may speak of instead: what is inside it.
 _INSIDE = {
@@ -510,7 +513,7 @@ def _report() -> Iterator[None]:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.weekly] if name in _DEAR else [])
+        pytest.param(name, marks=[pytest.mark.weekly] if _is_dear(name) else [])
         for name in sorted(CALLS)
     ],
 )

@@ -457,7 +457,7 @@ REAL = [name for name in recipes.available() if "heatmap" not in name and name !
 
 
 @needs_data
-@pytest.mark.parametrize("name", often(REAL, 12))
+@pytest.mark.parametrize("name", often(REAL, 4))
 def test_a_card_about_real_images_is_what_measuring_again_gives(name):
     recipe, trained = recipes.get(name), recipes.load(name)
     model, codes, expected = trained.model, trained.codes, trained.card["metrics"]
