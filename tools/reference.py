@@ -7,6 +7,7 @@ class stand the sections whose code names it, read from the cells of the noteboo
 
 import ast
 import inspect
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from importlib import import_module
@@ -48,8 +49,8 @@ def modules(room: str) -> list[str]:
     """Return a room, then those of its modules that it re-exports nothing of, from the ground up.
 
     Example:
-        >>> modules("models")
-        ['models', 'models.networks', 'models.priors']
+        >>> modules("tables")
+        ['tables', 'tables.claims']
     """
     package = import_module(f"vaebook.{room}")
     front = {getattr(package, name).__module__ for name in exported(room)}
@@ -67,6 +68,11 @@ def exported(module: str) -> list[str]:
 def identity(thing: Any) -> str:
     """Return the one name of a function or class, however it was imported."""
     return f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', '')}"
+
+
+def summary(thing: Any) -> str:
+    """Return the first paragraph of a docstring in one line."""
+    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
 
 
 class Room(SphinxDirective):
@@ -89,19 +95,23 @@ class Room(SphinxDirective):
 
 
 class Overview(SphinxDirective):
-    """List the names of a room with the first sentence of each."""
+    """List the names of a room and of its modules with the first sentence of each."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         table = nodes.container()
-        for module in modules(self.arguments[0]):
+        room = self.arguments[0]
+        for module in modules(room):
             if names := exported(module):
-                lines = [".. list-table::", "   :widths: auto", ""]
+                found = import_module(f"vaebook.{module}")
+                lead = "" if module == room else f":py:mod:`{module} <vaebook.{module}>` – "
+                lines = [lead + summary(found), "", ".. list-table::", "   :widths: auto", ""]
                 for name in names:
-                    thing = getattr(import_module(f"vaebook.{module}"), name)
-                    summary = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
-                    lines += [f"   * - :py:obj:`{name}`", f"     - {summary}"]
+                    lines += [
+                        f"   * - :py:obj:`{name}`",
+                        f"     - {summary(getattr(found, name))}",
+                    ]
                 # References in the lines are to what stands beside.
                 self.env.ref_context["py:module"] = f"vaebook.{module}"
                 self.state.nested_parse(StringList(lines, source=__file__), 0, table)
@@ -125,7 +135,8 @@ class Uses(SphinxDirective):
 def hold_place(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
-    """Append to the docstring of a function or class where its uses come."""
+    """Append to the docstring of a function or class where its uses come; "K." counts nothing."""
+    lines[:] = [re.sub(r"^(:param \w+:) ([A-Z]\.)$", r"\1 \\\2", line) for line in lines]
     if what in ("function", "class", "exception"):
         lines += ["", f".. uses:: {identity(thing)}", ""]
 

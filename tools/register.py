@@ -6,7 +6,9 @@ a chapter first writes it in italics.
 """
 
 import re
+import unicodedata
 from collections import defaultdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ import vaebook
 GLOSSARY = Path(__file__).resolve().parent.parent / "chapters" / "reference.md"
 # What claims or defines nothing by itself.
 ASIDE = ("proof", "remark", "example", "observation", "note")
+# An entry of Sphinx's index: its name, then its places, the entries below it, and a key.
+Entry = tuple[str, tuple[list[Any], list[tuple[str, list[Any]]], Any]]
 
 
 def terms(text: str) -> dict[str, str]:
@@ -74,6 +78,38 @@ class Index(SphinxTransform):
     def _enter(self, node: nodes.Element, entry: str, name: str) -> None:
         index = addnodes.index(entries=[("single", entry, name, "", None)])
         node.parent.insert(node.parent.index(node), index)
+
+
+def words(entry: str) -> str:
+    """Return what an entry of the index is sorted by: an article in front does not count.
+
+    Example:
+        >>> words("The ELBO is a lower bound"), words("Fréchet distance")
+        ('elbo is a lower bound', 'fre\u0301chet distance')
+    """
+    return unicodedata.normalize("NFD", re.sub(r"^(A|An|The) ", "", entry).lower())
+
+
+def ordered(entries: list[Entry]) -> list[tuple[str, list[Entry]]]:
+    """Return the entries of the index under their letters; a result has an entry of its own.
+
+    Sphinx puts "(definition)" below a class of the same name.
+    """
+    apart: list[Entry] = []
+    for name, (places, below, key) in entries:
+        own = [(sub, found) for sub, found in below if sub == "(definition)"]
+        apart += [(name, (places, [b for b in below if b not in own], key))]
+        apart += [(f"{name.partition(' (')[0]} {sub}", (found, [], None)) for sub, found in own]
+    apart.sort(key=lambda entry: words(entry[0]))
+    return [(k, list(g)) for k, g in groupby(apart, lambda entry: words(entry[0])[0].upper())]
+
+
+def sort_index(app: Sphinx, page: str, template: str, context: dict[str, Any], _: Any) -> None:
+    """Sort the index anew."""
+    if page == "genindex":
+        found = ordered([entry for _, group in context["genindexentries"] for entry in group])
+        context["genindexentries"] = found
+        context["genindexcounts"] = [sum(1 + len(e[1][1]) for e in group) for _, group in found]
 
 
 class results(nodes.General, nodes.Element):
@@ -142,4 +178,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("doctree-read", read_chapter)
     app.connect("env-purge-doc", forget_chapter)
     app.connect("doctree-resolved", fill)
+    app.connect("html-page-context", sort_index)
     return {"version": vaebook.__version__, "parallel_read_safe": False}

@@ -239,6 +239,21 @@ def test_the_index_leads_to_results_and_to_terms_where_they_are_met(
     assert "index-nothing" not in home, "no term of the glossary"
 
 
+def test_the_index_sorts_results_without_their_articles_and_lists_them_by_themselves() -> None:
+    names = ["A shape (proposition)", "Autoencoder (class in models)", "The best (lemma)", "rate"]
+    place = [("main", "page.html#here")]
+    entries: list[register.Entry] = [(name, (place, [], None)) for name in names]
+    entries[1][1][1].extend([("(definition)", place), ("(in module live)", place)])
+    found = register.ordered(entries)
+    assert [(letter, [entry[0] for entry in group]) for letter, group in found] == [
+        ("A", ["Autoencoder (class in models)", "Autoencoder (definition)"]),
+        ("B", ["The best (lemma)"]),
+        ("R", ["rate"]),
+        ("S", ["A shape (proposition)"]),
+    ]
+    assert [sub for sub, _ in found[0][1][0][1][1]] == ["(in module live)"]
+
+
 def test_the_glossary_is_sorted_and_says_what_each_term_means() -> None:
     text = register.GLOSSARY.read_text(encoding="utf-8")
     known = register.terms(text)

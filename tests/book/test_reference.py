@@ -132,6 +132,23 @@ def test_the_pages_stand_in_the_order_of_the_floors() -> None:
     assert at == sorted(at)
 
 
+def test_the_overview_says_what_each_room_and_each_of_its_modules_is_for(app: Sphinx) -> None:
+    page = app.env.get_doctree("chapters/api")
+    for room in reference.rooms():
+        (section,) = [s for s in page.findall(nodes.section) if s[0].astext() == room]
+        said = [p.astext() for p in section.findall(nodes.paragraph)]
+        for module in filter(reference.exported, reference.modules(room)):
+            lead = "" if module == room else f"{module} – "
+            words = reference.summary(import_module(f"vaebook.{module}"))[:12]
+            assert any(line.startswith(lead + words) for line in said), lead + words
+
+
+def test_a_letter_that_describes_a_parameter_begins_no_list(app: Sphinx) -> None:
+    for room in reference.rooms():
+        page = app.env.get_doctree(f"chapters/api/{room}")
+        assert not list(page.findall(nodes.enumerated_list)), room
+
+
 def uses(app: Sphinx, room: str, name: str) -> list[tuple[str, str]]:
     """Heading and address of the links under a function."""
     page = app.env.get_and_resolve_doctree(f"chapters/api/{room}", app.builder)
