@@ -25,6 +25,8 @@ _HEADING = re.compile(
     r'<h2>(.*?)(<a class="headerlink" href="#([^"]*)"[^>]*>#</a>)</h2>', re.DOTALL
 )
 _ELSEWHERE = re.compile(r'<a class="reference internal" href="([\w./-]+\.html)#([^"]+)"')
+# The link in the title of a solution begins with the space before it.
+_SOLUTION = re.compile(r'(?<=<p class="admonition-title">Solution to)(<a [^>]*>) ')
 # After a number, or the element that holds one; not in what is shown or kept as it is.
 _PER_CENT = re.compile(r"<(code|pre|script|style)\b.*?</\1>|(?<=[\d>]) (?=%)", re.DOTALL)
 _TAGS = re.compile(r"<[^>]*>")
@@ -68,6 +70,16 @@ def bound(body: str) -> str:
         '<p>95\xa0% of <code>5 % 3</code></p>'
     """
     return _PER_CENT.sub(lambda match: "\xa0" if match[0] == " " else match[0], body)
+
+
+def spaced(body: str) -> str:
+    """Return a page's HTML in which the link in the title of a solution is words alone.
+
+    Example:
+        >>> spaced('<p class="admonition-title">Solution to<a href="#ex"> Exercise 1</a></p>')
+        '<p class="admonition-title">Solution to <a href="#ex">Exercise 1</a></p>'
+    """
+    return _SOLUTION.sub(r" \1", body)
 
 
 def rooms(body: str) -> str:
@@ -196,7 +208,7 @@ def add(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree:
         return
     title = plain(context["title"])
     repository = app.config.html_theme_options["repository_url"]
-    context["body"] = reports(rooms(bound(context["body"])), page, title, repository)
+    context["body"] = reports(rooms(spaced(bound(context["body"]))), page, title, repository)
     context["body"] += cite(bibtex(page, title, citation()))
 
 
