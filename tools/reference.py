@@ -136,7 +136,7 @@ def hold_place(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
 ) -> None:
     """Append to the docstring of a function or class where its uses come; "K." counts nothing."""
-    lines[:] = [re.sub(r"^( +)([A-Z]\.)$", r"\1\\\2", line) for line in lines]
+    lines[:] = [re.sub(r"^( +)([A-Za-z]\.)$", r"\1\\\2", line) for line in lines]
     if what in ("function", "class", "exception"):
         lines += ["", f".. uses:: {identity(thing)}", ""]
 

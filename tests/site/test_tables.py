@@ -11,6 +11,7 @@ from vaebook import figures
 
 FOLDER = Path(__file__).parents[2] / "_static"
 STYLE = (FOLDER / "vaebook.css").read_text(encoding="utf-8")
+SCRIPT = (FOLDER / "vaebook-theme.js").read_text(encoding="utf-8")
 # With this margin a column of 312 pixels, as a phone of 360 has it, is on a window of 344.
 PAGE = (
     '<!doctype html><meta name="viewport" content="width=device-width"><style>body {{ font: 16px '
@@ -157,4 +158,58 @@ def test_the_stripe_of_a_row_lies_under_cells_that_were_hidden_for_their_formula
     places = page.locator("td").evaluate_all(corner)
     seen = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     assert {seen.getpixel((left, top)) for left, top in places} == {(136, 0, 0)}
+    page.close()
+
+
+def of_the_text(headings: list[str], row: list[str]) -> str:
+    """A table of the text as the theme frames it, with a script before it."""
+    head = "".join(f"<th><p>{heading}</p></th>" for heading in headings)
+    cells = "".join(f"<td><p>{cell}</p></td>" for cell in row)
+    rows = f"<thead><tr>{head}</tr></thead><tbody><tr>{cells}</tr></tbody>"
+    table = f'<table class="table">{rows}</table>'
+    frame = f'<div class="pst-scrollable-table-container" style="overflow: auto">{table}</div>'
+    return f'<script>{SCRIPT}</script><article class="bd-article">{frame}</article>'
+
+
+@pytest.mark.parametrize(("words", "stacked"), [(WORDS, True), ("0.5", False)])
+def test_a_table_of_the_text_with_six_columns_of_sentences_is_stacked_on_a_phone(
+    browser: Browser, words: str, stacked: bool
+) -> None:
+    headings = ["name", "first", "second", "third", "fourth", "fifth"]
+    page = browser.new_page(viewport={"width": 344, "height": 700})
+    page.set_content(PAGE.format(STYLE, of_the_text(headings, ["pCN", words, *["1"] * 4])))
+    frame = page.locator(".pst-scrollable-table-container")
+    assert frame.evaluate("(box) => box.scrollWidth - box.clientWidth") <= 0
+    label = "(cells) => cells.map((cell) => getComputedStyle(cell, '::before').content)"
+    found = frame.locator("td").evaluate_all(label)
+    assert found == ["none", *([f'"{h}"' for h in headings[1:]] if stacked else ["none"] * 5)]
+    page.close()
+
+
+@pytest.mark.parametrize("width", [344, 1280])
+def test_names_in_a_table_of_the_text_break_between_their_parts_and_on_a_phone_only(
+    browser: Browser, width: int
+) -> None:
+    name = '<code><span class="pre">01_from_autoencoders_to_vaes.ipynb</span></code>'
+    page = browser.new_page(viewport={"width": width, "height": 700})
+    page.set_content(PAGE.format(STYLE, of_the_text(["chapter", "says"], [name, 3 * WORDS])))
+    lines = page.locator("td .pre").evaluate(
+        """(name) => {
+          const lines = new Map();
+          for (const node of name.childNodes) {
+            if (node.nodeType !== Node.TEXT_NODE) continue;
+            for (let i = 0; i < node.length; i++) {
+              const letter = document.createRange();
+              letter.setStart(node, i);
+              letter.setEnd(node, i + 1);
+              const { top } = letter.getBoundingClientRect();
+              lines.set(top, (lines.get(top) ?? "") + node.data[i]);
+            }
+          }
+          return [...lines.values()];
+        }"""
+    )
+    assert "".join(lines) == "01_from_autoencoders_to_vaes.ipynb"
+    assert (len(lines) > 1) == (width == 344)
+    assert all(line[-1] in "_." for line in lines[:-1]), lines
     page.close()
