@@ -101,6 +101,13 @@
     }
     const wide = long.flatMap((math) => [...math.children]).filter((row) => ems(row) > 14);
     for (const row of wide) row.replaceWith(...parts(row, 1));
+    // Behind the last part no line breaks but at a space: a full stop stays with it.
+    for (const { lastElementChild: last } of long) {
+      const bound = document.createElement("span");
+      bound.style.whiteSpace = "nowrap";
+      last.replaceWith(bound);
+      bound.append(last);
+    }
   }
 
   // So does one on lines of its own that is wider than the page; what cannot break is set smaller.
