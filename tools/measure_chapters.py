@@ -69,7 +69,7 @@ def measure(path: Path) -> dict[str, float]:
 
 def table(results: dict[str, dict[str, float | str]]) -> str:
     """Return the table of the appendix."""
-    lines = ["| chapter | seconds | of the processor | largest memory, MB | measured |"]
+    lines = ["| chapter | seconds | on the CPU | largest memory, MB | measured |"]
     lines += ["| --- | ---: | ---: | ---: | --- |"]
     for name, r in sorted(results.items()):
         lines.append(
