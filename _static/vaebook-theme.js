@@ -36,34 +36,101 @@
     for (const element of document.querySelectorAll(selector)) reach.observe(element);
   }
 
-  // A line may break behind a formula; what ends the clause stays with it.
+  function keepTogether(...parts) {
+    const bound = document.createElement("span");
+    bound.className = "vaebook-whole";
+    parts[0].replaceWith(bound);
+    bound.append(...parts);
+  }
+
+  // A line may break behind a formula; the quotation mark before it, what ends the clause and the
+  // number on the other side of its equals sign stay with it.
   function bindFormulas() {
     for (const formula of document.querySelectorAll(".bd-article span.math")) {
-      const after = formula.nextSibling;
-      const [stop] = /^[.,;:!?)”’-]+/.exec(after?.data) ?? [];
-      if (!stop) continue;
-      const bound = document.createElement("span");
-      bound.style.whiteSpace = "nowrap";
-      after.data = after.data.slice(stop.length);
-      formula.replaceWith(bound);
-      bound.append(formula, stop);
+      const [before, after] = [formula.previousSibling, formula.nextSibling];
+      const [open] = /[“‘([-]+$/.exec(before?.data) ?? [""];
+      const [stop] = /^[.,;:!?)”’-]+/.exec(after?.data) ?? [""];
+      const number = formula.nextElementSibling;
+      const half = /[=<>]\s*\\\)$/.test(formula.textContent) && /^\s*$/.test(after?.data);
+      if (half && number?.matches(".pasted-text") && number.textContent.length < 12) {
+        keepTogether(formula, after, number);
+      } else if (open || stop) {
+        if (open) before.data = before.data.slice(0, -open.length);
+        if (stop) after.data = after.data.slice(stop.length);
+        keepTogether(formula, stop);
+        formula.before(open);
+      }
+    }
+  }
+
+  // What is read as one word stays on one line: a name with a hyphen, a number with its range or
+  // its other factor, a result with its number, two names with an arrow between them.
+  const NUMBER = String.raw`[\u2212+±]?\d[\d.,]*\d|[\u2212+±]?\d`;
+  const RANGE = String.raw`(?:${NUMBER}) to (?:${NUMBER})`;
+  const WHOLE = new RegExp(
+    [
+      String.raw`(?:${NUMBER}) \(${RANGE}\)`,
+      RANGE,
+      String.raw`(?:${NUMBER}) [+×±] (?:${NUMBER})`,
+      String.raw`\d+–\d+`,
+      String.raw`[\p{L}\d-]+ → [\p{L}\d-]+`,
+      String.raw`(?<![\p{L}\d/-])(?:\p{L}-[\p{L}\d]+|[\p{L}\d]+-[\p{Lu}\d][\p{L}\d-]*)`,
+      String.raw`(?:Fig\.|Theorem|Lemma|Proposition|Corollary|Definition|Algorithm|Exercise) \d+`,
+    ].join("|"),
+    "gu",
+  );
+  const OTHER = "pre, code, script, style, svg, .math, .citation, .vaebook-plot, .vaebook-whole";
+  function bindWords() {
+    for (const part of document.querySelectorAll(".bd-article, .prev-next-area")) {
+      const walker = document.createTreeWalker(
+        part,
+        NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT,
+        {
+          acceptNode: (node) =>
+            node.matches?.(`${OTHER}, :not(:defined)`)
+              ? NodeFilter.FILTER_REJECT
+              : NodeFilter.FILTER_ACCEPT,
+        },
+      );
+      const texts = [];
+      while (walker.nextNode()) if (walker.currentNode.data) texts.push(walker.currentNode);
+      for (const text of texts) {
+        for (const found of [...text.data.matchAll(WHOLE)].reverse()) {
+          if (found[0].length > 24) continue;
+          const whole = text.splitText(found.index);
+          whole.splitText(found[0].length);
+          keepTogether(whole);
+        }
+      }
+    }
+  }
+
+  // The link to an exercise begins with its name, not with the space before.
+  function mendSolutions() {
+    for (const link of document.querySelectorAll(".solution > .admonition-title > a")) {
+      const name = link.firstChild;
+      if (!name?.data?.startsWith(" ")) continue;
+      name.data = name.data.slice(1);
+      link.before(" ");
     }
   }
 
   // A long formula within a line may break behind its relations and its signs, as TeX would do
-  // it, and within brackets where it is very long. Each part is a row of its own. A sign, a bar or
-  // an integral that follows a relation belongs to what comes next.
+  // it, and within brackets where it is very long, but not within a norm. Each part is a row of its
+  // own. A sign, a bar or an integral that follows a relation belongs to what comes next.
   function breakFormulas() {
     const count = (part, marks) => part.querySelectorAll(marks).length;
     const parts = (row, level) => {
       const rows = [document.createElement("mjx-mrow")];
-      let depth = 0;
+      let [depth, norm] = [0, Infinity]; // how many brackets are open, and were where a norm began
       for (const part of [...row.children]) {
         rows.at(-1).append(part);
         depth += count(part, ".mjx-c28, .mjx-c5B, .mjx-c7B");
         depth -= count(part, ".mjx-c29, .mjx-c5D, .mjx-c7D");
+        if (count(part, ".mjx-c2225, .mjx-c7C") % 2) norm = depth < norm ? depth : Infinity;
+        if (depth < norm) norm = Infinity;
         const sign = part.localName === "mjx-mo" && part.getAttribute("space") >= 3;
-        if (sign && depth <= level && rows.at(-1).children.length > 1) {
+        if (sign && depth <= level && norm === Infinity && rows.at(-1).children.length > 1) {
           rows.push(document.createElement("mjx-mrow"));
         }
       }
@@ -101,6 +168,8 @@
     mendCitations();
     mendReference();
     bindFormulas();
+    bindWords();
+    mendSolutions();
     watchWidths(
       ".bd-article :is(div.highlight pre, .pst-scrollable-table-container, .vaebook-table)",
     );
