@@ -73,6 +73,7 @@
       RANGE,
       String.raw`(?:${NUMBER}) [+×±] (?:${NUMBER})`,
       String.raw`\d+–\d+`,
+      String.raw`N\(0, I\)`,
       String.raw`[\p{L}\d-]+ → [\p{L}\d-]+`,
       String.raw`(?<![\p{L}\d/-])(?:\p{L}-[\p{L}\d]+|[\p{L}\d]+-[\p{Lu}\d][\p{L}\d-]*)`,
       String.raw`(?:Fig\.|Theorem|Lemma|Proposition|Corollary|Definition|Algorithm|Exercise) \d+`,
@@ -81,6 +82,10 @@
   );
   const OTHER = "pre, code, script, style, svg, .math, .citation, .vaebook-plot, .vaebook-whole";
   function bindWords() {
+    for (const low of document.querySelectorAll(".bd-article .pasted-text")) {
+      const [to, high] = [low.nextSibling, low.nextElementSibling];
+      if (to?.data === " to " && high?.matches(".pasted-text")) keepTogether(low, to, high);
+    }
     for (const part of document.querySelectorAll(".bd-article, .prev-next-area")) {
       const walker = document.createTreeWalker(
         part,
