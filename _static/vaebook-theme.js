@@ -84,7 +84,8 @@
   function bindWords() {
     for (const low of document.querySelectorAll(".bd-article .pasted-text")) {
       const [to, high] = [low.nextSibling, low.nextElementSibling];
-      if (to?.data === " to " && high?.matches(".pasted-text")) keepTogether(low, to, high);
+      if (/^ (to|±) $/.test(to?.data) && high?.matches(".pasted-text"))
+        keepTogether(low, to, high);
     }
     for (const part of document.querySelectorAll(".bd-article, .prev-next-area")) {
       const walker = document.createTreeWalker(
