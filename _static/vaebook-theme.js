@@ -44,14 +44,15 @@
   }
 
   // A line may break behind a formula; the quotation mark before it, what ends the clause and the
-  // number on the other side of its equals sign stay with it.
+  // number on the other side of its equals sign stay with it. It may be typeset by now.
   function bindFormulas() {
     for (const formula of document.querySelectorAll(".bd-article span.math")) {
       const [before, after] = [formula.previousSibling, formula.nextSibling];
       const [open] = /[“‘([-]+$/.exec(before?.data) ?? [""];
       const [stop] = /^[.,;:!?)”’-]+/.exec(after?.data) ?? [""];
       const number = formula.nextElementSibling;
-      const half = /[=<>]\s*\\\)$/.test(formula.textContent) && /^\s*$/.test(after?.data);
+      const half =
+        /[=<>\u2248]\s*(?:\\\))?$/.test(formula.textContent) && /^\s*$/.test(after?.data);
       if (half && number?.matches(".pasted-text") && number.textContent.length < 12) {
         keepTogether(formula, after, number);
       } else if (open || stop) {
