@@ -141,7 +141,7 @@
           rows.push(document.createElement("mjx-mrow"));
         }
       }
-      return rows;
+      return rows.filter((row) => row.firstChild);
     };
     const ems = (row) => row.offsetWidth / parseFloat(getComputedStyle(row).fontSize);
     const formulas = ".bd-article mjx-container:not([display=true]) > mjx-math";
