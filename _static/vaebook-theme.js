@@ -85,8 +85,8 @@
   function bindWords() {
     for (const low of document.querySelectorAll(".bd-article .pasted-text")) {
       const [to, high] = [low.nextSibling, low.nextElementSibling];
-      if (/^ (to|±) $/.test(to?.data) && high?.matches(".pasted-text"))
-        keepTogether(low, to, high);
+      if (!/^ (to|±) $/.test(to?.data) || !high?.matches(".pasted-text")) continue;
+      if (low.textContent.length + high.textContent.length < 20) keepTogether(low, to, high);
     }
     for (const part of document.querySelectorAll(".bd-article, .prev-next-area")) {
       const walker = document.createTreeWalker(
@@ -141,7 +141,7 @@
           rows.push(document.createElement("mjx-mrow"));
         }
       }
-      return rows.filter((row) => row.firstChild);
+      return rows.filter((part) => part.firstChild);
     };
     const ems = (row) => row.offsetWidth / parseFloat(getComputedStyle(row).fontSize);
     const formulas = ".bd-article mjx-container:not([display=true]) > mjx-math";
