@@ -1,7 +1,9 @@
 """What every chapter has, whatever it is about."""
 
 import ast
+import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -114,6 +116,14 @@ def test_a_chapter_closes_with_summary_exercises_and_references(path: Path) -> N
     assert headings[-1] == "References"
     assert "{bibliography}" in prose(path)
     assert "{exercise-start}" in prose(path) or "{exercise}" in prose(path)
+
+
+@each_chapter
+def test_a_sentence_stands_between_a_heading_and_what_it_heads(path: Path) -> None:
+    lines = [line for line in prose(path).split("\n") if line and not re.match(r"\(.*\)=$", line)]
+    for heading, after in pairwise(lines):
+        if heading.startswith(("## ", "### ")):
+            assert not re.match(r"#|\||`+\{prf:", after), heading
 
 
 @each_chapter

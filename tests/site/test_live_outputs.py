@@ -321,3 +321,22 @@ def test_a_picture_of_what_needs_a_kernel_has_the_ground_of_a_dark_page(browser:
     page.close()
     assert abs(ground - 0x12) < 4
     assert line > 180
+
+
+def test_a_note_that_an_output_is_has_no_light_ground_on_a_dark_page(browser: Browser) -> None:
+    style = (Path(__file__).parents[2] / "_static" / "vaebook.css").read_text(encoding="utf-8")
+    theme = (
+        "html[data-theme=dark] .bd-content div.cell_output .text_html:not(:has(table.dataframe))"
+        "{ background-color: #eeeeee; color: #121212 }"
+    )
+    note = '<div class="admonition warning"><p>The images could not be had.</p></div>'
+    page = browser.new_page()
+    page.set_content(
+        f'<html data-theme="dark"><style>{theme} {style} body {{ color: #eeeeee }}</style><div '
+        f'class="bd-content"><div class="cell_output"><div class="text_html">{note}</div></div>'
+        "</div></html>"
+    )
+    seen = "(box) => [getComputedStyle(box).backgroundColor, getComputedStyle(box).color]"
+    ground, ink = page.locator(".text_html").evaluate(seen)
+    page.close()
+    assert (ground, ink) == ("rgba(0, 0, 0, 0)", "rgb(238, 238, 238)")

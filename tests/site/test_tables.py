@@ -11,7 +11,9 @@ from vaebook import figures
 
 FOLDER = Path(__file__).parents[2] / "_static"
 STYLE = (FOLDER / "vaebook.css").read_text(encoding="utf-8")
-SCRIPT = (FOLDER / "vaebook-theme.js").read_text(encoding="utf-8")
+SCRIPT = "".join(
+    (FOLDER / f"vaebook-{name}.js").read_text(encoding="utf-8") for name in ("theme", "lines")
+)
 # With this margin a column of 312 pixels, as a phone of 360 has it, is on a window of 344.
 PAGE = (
     '<!doctype html><meta name="viewport" content="width=device-width"><style>body {{ font: 16px '

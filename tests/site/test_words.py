@@ -1,0 +1,113 @@
+"""What is read as one word, and where a formula may be broken."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+STATIC = Path(__file__).parents[2] / "_static"
+STYLE, READING, THEME, LINES, CHECKS = (
+    (STATIC / f"vaebook{name}").read_text(encoding="utf-8")
+    for name in (".css", "-reading.css", "-theme.js", "-lines.js", "-checks.js")
+)
+PAGE = (
+    '<!doctype html><html><head><meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width"><style>{}'
+    "body {{ font: 16px Arial, sans-serif }}</style><script>{}</script></head><body>"
+    '<article class="bd-article">{}</article></body></html>'
+)
+MATH = '<span class="math">\\({}\\)</span>'
+NUMBER = '<span class="pasted-text">{}</span>'
+
+
+@pytest.fixture
+def show(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a page with the scripts and the style of the book."""
+    context = browser.new_context(viewport={"width": 390, "height": 700})
+
+    def open_page(body: str) -> Page:
+        page = context.new_page()
+        whole = PAGE.format(STYLE + READING, THEME + LINES + CHECKS, body)
+        page.route("http://book.test/", lambda route: route.fulfill(body=whole))
+        page.goto("http://book.test/")
+        return page
+
+    yield open_page
+    context.close()
+
+
+def bound(page: Page) -> list[str]:
+    """What stands on one line."""
+    parts = page.locator(".vaebook-whole")
+    return parts.evaluate_all("(parts) => parts.map((part) => part.textContent)")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "t-SNE",
+        "Fashion-MNIST",
+        "784-400-100-20",
+        "0.17 (0.08 to 0.26)",
+        "−0.5 to 6.0",
+        "25 + 10",
+        "+1.83 ± 0.35",
+        "4–9",
+        "T-shirt → shirt",
+        "N(0, I)",
+        "Fig. 16",
+        "Proposition 22",
+    ],
+)
+def test_words_that_belong_together_stay_on_one_line(
+    show: Callable[..., Page], words: str
+) -> None:
+    page = show(f"<p>Before it, {words}, and after it. A well-known word may break.</p>")
+    assert bound(page) == [words]
+    assert page.locator("p").text_content().count(words) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "whole"),
+    [
+        (f"has “{MATH.format('x')}” instead", "“\\(x\\)”"),
+        (f"({MATH.format('x')}), so", "(\\(x\\)),"),
+        (f"at {MATH.format('s =')} {NUMBER.format('4.9')}, and", "\\(s =\\) 4.9"),
+        (f"{NUMBER.format('8.1')} to {NUMBER.format('8.4')} nats", "8.1 to 8.4"),
+    ],
+)
+def test_a_formula_keeps_its_marks_and_its_number(
+    show: Callable[..., Page], body: str, whole: str
+) -> None:
+    assert bound(show(f"<p>{body}</p>")) == [whole]
+
+
+def test_what_is_no_prose_is_left_alone(show: Callable[..., Page]) -> None:
+    listing = "<pre>mnist-mlp-2d 4 + 5</pre><p><code>2-D</code></p>"
+    assert not bound(show(listing + '<div class="citation">10.1/0893-6080, 4–9</div>'))
+
+
+def test_a_long_formula_is_not_broken_within_a_norm(show: Callable[..., Page]) -> None:
+    wide = "<mjx-mi>" + 12 * "m" + "</mjx-mi>"
+    bar = '<mjx-mo><mjx-c class="mjx-c2225">‖</mjx-c></mjx-mo>'
+    sign = '<mjx-mo space="{}"><mjx-c class="mjx-c{}">{}</mjx-c></mjx-mo>'
+    parts = wide, sign.format(4, "3D", "="), bar, wide, sign.format(3, "2212", "−"), wide, bar
+    parts += sign.format(3, "2B", "+"), wide
+    math = "<mjx-container><mjx-math>" + "".join(parts) + "</mjx-math></mjx-container>"
+    page = show(f'<p><span class="math">{math}</span></p>')
+    page.wait_for_selector(".vaebook-breaks")
+    rows = page.locator("mjx-math mjx-mrow")
+    m = 12 * "m"
+    found = rows.evaluate_all("(rows) => rows.map((row) => row.textContent)")
+    assert found == [f"{m}=", f"‖{m}−{m}‖+", m]
+
+
+def test_the_field_of_a_self_check_fits_a_phone(show: Callable[..., Page]) -> None:
+    fold = "<details><summary>{}</summary><div class='sd-summary-content'>{}</div></details>"
+    folds = fold.format("1", "Right.") + fold.format("2", "No.")
+    title = '<p class="admonition-title">A title</p>'
+    box = f'<div class="check admonition numeric">{title}{folds}</div>'
+    page = show(f'<div style="width: 290px">{box}</div>')
+    tops = "(parts) => parts.map((part) => Math.round(part.getBoundingClientRect().bottom))"
+    assert len(set(page.locator("form :is(input, button)").evaluate_all(tops))) == 1
