@@ -87,6 +87,23 @@ def test_a_table_is_read_as_any_spreadsheet_saves_it(data: bytes, tmp_path: Path
     assert [row for _, row in found] == [{"student": "ada", "name": "Löwe, Ada"}]
 
 
+NAMES = "Müller Schön Özil Weiß Élise García Peña Jørgensen Øystein Nicolò François Ève Ángel Âme"
+NAMES += " MARTÍNEZ ÉMILE Noël cœur O’Brien it’s so… “good” Süß über Åsa Yıldız"
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_no_name_is_read_otherwise_than_a_mac_has_written_it(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "x.csv", f"student,name\rada,Ada\rbob,{name}\r", "mac_roman")
+    with pytest.raises(ValueError, match=r'x\.csv, line 3: .* Mac Roman: save .* "CSV UTF-8"'):
+        sheets.read(path)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES.split() if name != "Yıldız"])
+def test_a_name_is_read_as_windows_has_written_it(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "x.csv", f"student,name\nada,{name}\nbob,André\n", "cp1252")
+    assert [row["name"] for _, row in sheets.read(path)[1]] == [name, "André"]
+
+
 def test_what_separates_is_not_counted_within_quotes(tmp_path: Path) -> None:
     path = written(tmp_path / "x.csv", 'student;points;"mine, a, b, c, d"\nada;3,5;x\n')
     assert sheets.read(path)[1] == [
