@@ -91,9 +91,10 @@ class Report:
     def digest(self, question: str) -> str:
         """Name an answer: another name is another answer, a line's end or a space is none."""
         text, images = self.found.answers.get(question), self.found.images.get(question, [])
-        there = text or images
+        # Beside what stands elsewhere, the answer may be on a paper without a name.
+        there = images or (text and not text.startswith(submissions.ELSEWHERE))
         papers = [p for p in self.papers if not there or self.assignment.name in p.name.lower()]
-        if not there and not papers:
+        if not (text or images or papers):
             return "none"
         digest = hashlib.sha256(" ".join((text or "").split()).encode("utf-8", "replace"))
         for part in (*(image.encode() for image in images), *(paper.data for paper in papers)):

@@ -28,11 +28,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.thread import _WorkItem
 from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,8 @@ LONGEST_OUTPUT = 4_000  # characters of a cell that go into the feedback
 _INSTALL = ("conda", "mamba", "micromamba", "pip", "uv")  # there is no network to do it
 _RESET = ("reset", "reset_selective")  # would take away what is to be graded
 _NOTHING = object()
+_PATIENCE = 5.0  # seconds for threads that a cell has left behind
+_Bare: Any = threading._DummyThread  # one without an object that has asked for its own
 SHARED = Path("/dev/shm")
 
 
@@ -200,6 +204,65 @@ def _fork(shell: Any) -> int:
     return 0
 
 
+def _tasks() -> int:
+    """How many threads there are, whoever's they are."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 0
+
+
+def _wait(shell: Any, before: int) -> None:
+    """Let threads that a cell has started come to an end, and pools to that of their work.
+
+    Those that do not are given up, and so are those that Python itself would not wait for.
+    """
+    if _tasks() > before:
+        time.sleep(0.05)  # until a new thread has begun with its Python
+    last = time.monotonic() + _PATIENCE
+    while time.monotonic() < last and (_any_busy() or _begun(shell)):
+        time.sleep(0.002)
+
+
+def _begun(shell: Any) -> set[int]:
+    """The threads that run Python, by their numbers, but for those that only wait for orders."""
+    known = threading.enumerate()
+    waiting = {one.ident for one in known if one.daemon and not isinstance(one, _Bare)}
+    for pool in list(_pools):
+        if isinstance(pool, ThreadPoolExecutor) and not pool._shutdown:
+            waiting |= {one.ident for one in pool._threads}
+        elif isinstance(pool, ProcessPoolExecutor):
+            waiting.add(getattr(pool._executor_manager_thread, "ident", None))
+    loop = shell.magics_manager.registry["ScriptMagics"].event_loop
+    waiting |= {threading.get_ident(), getattr(loop, "_thread_id", None)}
+    return set(sys._current_frames()) - waiting
+
+
+def _any_busy() -> bool:
+    """Whether a pool has work that is not done."""
+    for pool in list(_pools):
+        with contextlib.suppress(Exception):
+            if isinstance(pool, Pool):
+                busy = bool(pool._cache)  # type: ignore[attr-defined]
+            elif isinstance(pool, ProcessPoolExecutor):
+                busy = bool(pool._pending_work_items)
+            else:
+                busy = not pool._shutdown and (
+                    not pool._work_queue.empty() or any(map(_works, pool._threads))
+                )
+            if busy:
+                return True
+    return False
+
+
+def _works(thread: threading.Thread) -> bool:
+    """Whether a thread of an executor is within what it was given to do."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None and frame.f_code is not _WorkItem.run.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
 # ---------------------------------------------------------------------------------------------
 # A notebook
 
@@ -319,7 +382,9 @@ def _execute(shell: Any, source: str, limit: float) -> tuple[str, str]:
             contextlib.redirect_stderr(printed),
             _alarm(limit),
         ):
+            before = _tasks()
             result = shell.run_cell(source, store_history=False)
+            _wait(shell, before)
         error = result.error_before_exec or result.error_in_exec
     except BaseException as late:
         error = late

@@ -4,7 +4,7 @@ A folder or a zip, with a folder for each student, or flat as Canvas and Moodle 
 What cannot be read is refused by name; nothing is followed out of the folder.
 """
 
-__all__ = ["File", "Found", "Student", "collect", "part", "read"]
+__all__ = ["ELSEWHERE", "File", "Found", "Student", "collect", "part", "read"]
 
 import ast
 import base64
@@ -19,6 +19,7 @@ import os
 import re
 import stat
 import time
+import tokenize
 import unicodedata
 import urllib.parse
 import warnings
@@ -34,6 +35,7 @@ from nbformat import NotebookNode
 
 from masters import ANSWER, Assignment, first_line, grade_id, is_run
 
+ELSEWHERE = "*Elsewhere in the notebook:*"  # before what may be an answer to anything
 _LARGEST = 20 * 2**20  # bytes of a file
 _MOST_CELLS = 1_000  # of a notebook
 _MOST_CODE = 2**20  # characters of code in it, which is parsed outside the sandbox
@@ -426,8 +428,9 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
     A cell is known by its grade_id; without one by its first line, or by the function that it
     defines. All code of the student runs, in order; a cell nobody has filled in is left out when
     another one holds its functions. An answer in words is what stands between its heading and the
-    next cell of the master, or was typed below its question. Where there is none, it is all that
-    the student has written elsewhere: whether that is one, a person sees.
+    next cell of the master, or was typed below its question, also as comments or a text in code.
+    Where there is none, it is all that the student has written elsewhere: whether that is one, a
+    person sees.
     """
     found = Found()
     names = [_name(cell, assignment) for cell in notebook.cells]
@@ -477,11 +480,15 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
             found.images.setdefault(zone, []).extend(_saved_pictures(cell))
         if name in assignment.written or (zone and not name):
             words = _words(source)
-            if words is None and name:
-                answer(name, f"```\n{source}\n```")
+            if words is None and (name or _writes(source) >= _FEW_WORDS):
+                answer(name or zone, _fenced(source))
             elif words is not None and not _defines(source) & assignment.functions:
                 answer(name or zone, words)
                 continue
+        elif not role.get("locked") and (
+            _writes(source) - _writes(wanted.get(name, "")) >= _MANY_WORDS
+        ):
+            elsewhere.append((_words(source) or _fenced(source), []))
         if not is_run(name) and not _defines(source) & assignment.functions:
             continue
         if role.get("locked"):
@@ -509,7 +516,7 @@ def part(notebook: NotebookNode, assignment: Assignment) -> Found:
         found.remarks.append(f"{question}: nothing found")
         if elsewhere:
             found.remarks[-1] += " in its place; shown is what stands elsewhere"
-            answer(question, "*Elsewhere in the notebook:*")
+            answer(question, ELSEWHERE)
         for text, images in elsewhere:
             answer(question, text, images)
     found.answers = {question: "\n\n".join(texts) for question, texts in answers.items() if texts}
@@ -563,6 +570,7 @@ def _defines(source: str) -> frozenset[str]:
 
 # Lines of IPython's that Python does not know; its own parser takes time with each for the whole.
 _COMMANDS = re.compile(r"^([ \t]*(?:\w[\w, \t]*=[ \t]*)?)(?:[%!?].*|[\w.]+\?\??[ \t]*)$", re.M)
+_TEXT_IN_F = getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)  # since Python 3.12
 _SHOW = ("display", "HTML", "Latex", "Markdown", "Math")
 
 
@@ -585,6 +593,29 @@ def _words(source: str) -> str | None:
     texts = [_shown(node.value) if isinstance(node, ast.Expr) else None for node in body]
     known = [text for text in texts if text is not None]
     return "\n\n".join(known) if known and len(known) == len(body) else None
+
+
+_FEW_WORDS, _MANY_WORDS = 8, 25  # of comments and texts in code, below a question and elsewhere
+
+
+@functools.lru_cache(maxsize=2 * _MOST_CELLS)
+def _writes(source: str) -> int:
+    """How many words of a person's stand in code: in comments, docstrings and other texts."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
+        text = source  # it may be nothing but words
+    else:
+        kinds = (tokenize.COMMENT, tokenize.STRING, _TEXT_IN_F)
+        text = " ".join(token.string for token in tokens if token.type in kinds)
+    return len(re.findall(r"[^\W\d_]{2,}", text))
+
+
+def _fenced(source: str) -> str:
+    """Code as Markdown shows it, whatever marks of Markdown's stand in it."""
+    marks = "`" * max([3, *(1 + len(run) for run in re.findall("`{3,}", source))])
+    return f"{marks}\n{source}\n{marks}"
 
 
 def _shown(value: ast.expr) -> str | None:

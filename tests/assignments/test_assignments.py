@@ -694,6 +694,31 @@ def test_threads_that_a_cell_starts_stop_nothing_that_comes_later(kind: str) -> 
     assert {name for name, error in found.errors.items() if error} == set()
 
 
+# What a cell leaves running, and the next one needs.
+LEFT = {
+    "a bare thread": "import _thread\n_thread.start_new_thread(work, ())",
+    "a thread": "import threading\nthreading.Thread(target=work).start()",
+    "a timer": "import threading\nthreading.Timer(0.1, work).start()",
+    "a bare thread with a lock": "import _thread\nlock = _thread.allocate_lock()\ndef locked():\n"
+    "    with lock: work()\n_thread.start_new_thread(locked, ())",
+    "an executor": "from concurrent.futures import ThreadPoolExecutor\n"
+    "pool = ThreadPoolExecutor(1)\nfuture = pool.submit(work)",
+    "a pool": "from multiprocessing.pool import ThreadPool\npool = ThreadPool(1)\n"
+    "future = pool.apply_async(work)",
+}
+
+
+def test_what_a_cell_leaves_running_is_done_before_the_next_one() -> None:
+    work = "import time\ndone = []\ndef work():\n    time.sleep(0.2)\n    done.append(1)\n"
+    notebook = solved("5_beta")
+    cells = [part for start in LEFT.values() for part in (work + start, "assert done == [1]")]
+    cells.append("assert not lock.locked()\nimport _thread\n_thread.start_new_thread(work, ())")
+    notebook.cells[:0] = map(nbformat.v4.new_code_cell, cells)
+    found = outcome("5_beta", notebook, sandbox.Limits(clock=20.0))
+    assert found.remarks == []
+    assert not any(found.errors.values())
+
+
 def test_a_notebook_that_waits_for_ever_has_an_end_by_the_clock() -> None:
     notebook = solved("5_beta")
     waiting = nbformat.v4.new_code_cell("import threading\nthreading.Event().wait()")

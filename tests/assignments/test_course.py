@@ -87,6 +87,23 @@ def test_a_table_is_read_as_any_spreadsheet_saves_it(data: bytes, tmp_path: Path
     assert [row for _, row in found] == [{"student": "ada", "name": "Löwe, Ada"}]
 
 
+NAMES = "Müller Schön Özil Weiß Élise García Peña Jørgensen Øystein Nicolò François Ève Ángel Âme"
+NAMES += " MARTÍNEZ ÉMILE Noël cœur O’Brien it’s so… “good” Süß über Åsa Yıldız"
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_no_name_is_read_otherwise_than_a_mac_has_written_it(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "x.csv", f"student,name\rada,Ada\rbob,{name}\r", "mac_roman")
+    with pytest.raises(ValueError, match=r'x\.csv, line 3: .* Mac Roman: save .* "CSV UTF-8"'):
+        sheets.read(path)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES.split() if name != "Yıldız"])
+def test_a_name_is_read_as_windows_has_written_it(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "x.csv", f"student,name\nada,{name}\nbob,André\n", "cp1252")
+    assert [row["name"] for _, row in sheets.read(path)[1]] == [name, "André"]
+
+
 def test_what_separates_is_not_counted_within_quotes(tmp_path: Path) -> None:
     path = written(tmp_path / "x.csv", 'student;points;"mine, a, b, c, d"\nada;3,5;x\n')
     assert sheets.read(path)[1] == [
@@ -1252,7 +1269,48 @@ def test_code_below_a_question_is_no_answer(source: str) -> None:
     assert PROOF not in submissions.part(notebook, BETA).answers
 
 
+def test_another_photograph_is_another_answer_also_beside_notes_that_may_be_one() -> None:
+    notebook = masters.release(BETA)
+    photographs = [submissions.File("photo.png", data, 0.0) for data in (b"1", b"2")]
+    for notes in ([], [nbformat.v4.new_markdown_cell("A note of mine.")]):
+        notebook.cells[:0] = notes
+        found = submissions.part(notebook, BETA)
+        reports = [
+            course.Report("ada", BETA, "graded", sandbox.Outcome({}), 0, found, [photograph])
+            for photograph in photographs
+        ]
+        assert len({report.digest(PROOF) for report in reports}) == 2
+
+
 QUESTION = BETA.asked[PROOF]
+IN_CODE = [
+    'def proof():\n    """Let $x$ be what minimises the sum of rate and distortion. ```"""',
+    "x = 1\n# Let x be what minimises\ny = 2  # the sum of rate and distortion.",
+    "proof = r'Let $x$ be what minimises the sum of rate and distortion.'",
+    "print(f'Let {1} be what minimises the sum of rate and distortion.')",
+]
+
+
+@pytest.mark.parametrize("source", IN_CODE)
+def test_a_proof_in_comments_or_a_text_of_code_is_shown_and_the_code_runs(source: str) -> None:
+    notebook = masters.release(BETA)
+    place = next(i for i, c in enumerate(notebook.cells) if masters.grade_id(c) == PROOF)
+    notebook.cells[place] = nbformat.v4.new_code_cell(source)
+    found = submissions.part(notebook, BETA)
+    assert source in found.answers[PROOF]
+    assert found.n_filled == 1
+    assert source in dict(found.cells).values()
+    # In another place it is shown where there is no answer, and where it is long enough.
+    notebook = masters.release(BETA)
+    (rate,) = [c for c in notebook.cells if masters.grade_id(c) == "beta-rate"]
+    for cell, words in ((nbformat.v4.new_code_cell(source), source), (rate, rate.source)):
+        cell.source = words + "\n" + "# It is therefore the one that has no slope.\n" * 3
+        notebook.cells[:0] = [cell] if cell is not rate else []
+        found = submissions.part(notebook, BETA)
+        assert cell.source in found.answers[PROOF]
+        assert found.n_filled == (cell is rate)
+        cell.source = words
+    assert PROOF not in submissions.part(notebook, BETA).answers
 
 
 @pytest.mark.parametrize("strip", [False, True], ids=["named", "without metadata"])
