@@ -490,6 +490,7 @@ class _Run:
         means = {name: total / source.size for name, total in sums.items()}
         return means | {"learning_rate": self.optimizer.param_groups[0]["lr"]}
 
+    @torch.enable_grad()  # whoever trains wants gradients, whatever stands around it
     def step(self, batch: ImageSet) -> dict[str, float]:
         """Take one step of Adam, and return the means over the batch."""
         done = len(self.history.steps["loss"])

@@ -502,3 +502,12 @@ def test_odd_arguments_are_refused_by_name():
         diffusion.Denoiser(2, n_classes=2).given(torch.tensor([2]))
     with pytest.raises(ValueError, match="t must be a finite number"):
         gaussian()(MEAN, 1.5)
+
+
+@torch.no_grad()
+def test_a_denoiser_takes_its_gradients_whatever_stands_around_it():
+    denoiser = diffusion.Denoiser(2, width=4)
+    before = [weight.clone() for weight in denoiser.parameters()]
+    diffusion.fit(denoiser, torch.ones(4, 2), None, n_steps=3, generator=seeded())
+    changed = zip(before, denoiser.parameters(), strict=True)
+    assert not any(torch.equal(old, new) for old, new in changed)

@@ -462,6 +462,15 @@ def test_draws_of_a_learned_prior_have_no_gradient(make):
     assert not make().sample(N).requires_grad
 
 
+@torch.no_grad()
+def test_fitting_takes_its_gradients_whatever_stands_around_it():
+    prior = learned().float()
+    before = [weight.clone() for weight in prior.parameters()]
+    fit_to_codes(prior, draw(N, D).float(), torch.zeros(N, D), epochs=1)
+    changed = zip(before, prior.parameters(), strict=True)
+    assert not any(torch.equal(old, new) for old, new in changed)
+
+
 def test_fitting_leaves_the_graph_of_the_codes_alone():
     prior = learned().float()
     mu, logvar = (draw(N, D, seed=seed).float().requires_grad_() for seed in (0, 1))

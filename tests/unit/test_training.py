@@ -1332,3 +1332,12 @@ training.fit(vae, objectives.negative_elbo, train, epochs=3)
 def test_a_quiet_run_prints_nothing(blobs, capsys):
     quietly(small_vae(), blobs)
     assert capsys.readouterr() == ("", "")
+
+
+def test_who_trains_gets_gradients_whatever_stands_around_it(blobs):
+    models = small_vae(), small_vae()
+    quietly(models[0], blobs, epochs=1)
+    with torch.no_grad():
+        quietly(models[1], blobs, epochs=1)
+        assert not torch.is_grad_enabled()
+    assert bits(models[0]) == bits(models[1])

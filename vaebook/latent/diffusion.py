@@ -455,6 +455,7 @@ def denoising_loss(field: AnyField, z: Tensor, generator: Generator | None = Non
     return (noise - field(process.noised(z, t, noise), t)).square().sum(1)
 
 
+@torch.enable_grad()
 def fit(
     denoiser: Denoiser,
     mu: Tensor,

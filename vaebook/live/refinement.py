@@ -121,6 +121,7 @@ def _elbo(model: VAE, image: Tensor, q: Tensor) -> Tensor:
     return fit - kl_divergence(q[None, :2], 2 * q[None, 2:])[0]
 
 
+@torch.enable_grad()
 def _climbed(model: VAE, image: Tensor, start: Tensor) -> tuple[float, Tensor]:
     """The top that L-BFGS finds from here, in double precision: its ELBO and its q."""
     unit = torch.cat([start[2:].exp(), torch.ones(2)]).double()  # all bend alike in these

@@ -190,6 +190,7 @@ class Flow(Prior):
             return self.flow().transform.inv(noise)
 
 
+@torch.enable_grad()
 def fit_to_codes(
     prior: Prior,
     mu: Tensor,
