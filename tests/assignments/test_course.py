@@ -104,6 +104,53 @@ def test_a_name_is_read_as_windows_has_written_it(name: str, tmp_path: Path) -> 
     assert [row["name"] for _, row in sheets.read(path)[1]] == [name, "André"]
 
 
+CENTRAL = "Dvořák Jiří Řezníček Čapek Zdeněk Růžička Staněk Plzeň Ďuriš Baťa Erdős Hegedűs Szűcs "
+CENTRAL += "Wałęsa Łukasz Dąbrowski Święch Woźniak Żak Pająk Gdańsk Kovačević Đoković Šarić Ţepeş "
+CENTRAL += "Ionuţ Călin Ľubomír Bąk Oľga DVOŘÁK ŁUKASZ KOVAČEVIĆ"
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "iso8859-2"])
+@pytest.mark.parametrize("name", CENTRAL.split())
+def test_no_name_of_central_europe_is_read_as_another(
+    name: str, encoding: str, tmp_path: Path
+) -> None:
+    text = f"student,name\nada,Novák\nbob,Müller\ncy,{name}\n"
+    path = written(tmp_path / "x.csv", text, encoding)
+    if path.read_bytes() == text.encode("cp1252", "replace"):
+        return  # the same letters in both
+    with pytest.raises(ValueError, match=rf"x\.csv, line 4: .*'{name}' in .*\"CSV UTF-8\""):
+        sheets.read(path)
+
+
+WESTERN = [
+    "Søren Ørsted Jørgensen Håkon Ødegård Kjær Øystein Ægir Bøe Øien",
+    "Hélène Irène Geneviève Agnès Benoît Loïc Anaïs Lætitia Ève Lefèvre",
+    "Muñoz Núñez Peña Íñigo Ibáñez",
+    "João Simões Conceição Guimarães Inês Maitê",
+    "Nicolò Forlì Mosè Niccolò Canù",
+    "Guðmundur Þór Þórður Sigurðsson Agða",
+    "Åsa Håkan Åkerström Ståhl",
+    "un modèle très bien fait, la même tête à côté, où une pièce coûte un nœud plus près",
+    "løsningen er også rigtig, men på side to står x² og m³ i stedet for ¼",
+    "não são três soluções, você põe a função à frente",
+    "¿Qué pasa? ¡Año nuevo! 2ª edición, nº 5, Mª Ángeles «así» © 2026",
+]
+
+
+@pytest.mark.parametrize("words", WESTERN)
+def test_what_is_written_in_western_europe_is_read(words: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "x.csv", f'student,name\nada,"{words}"\n', "cp1252")
+    assert [row["name"] for _, row in sheets.read(path)[1]] == [words]
+
+
+SURE = "Søren Ørsted Håkon Hélène Muñoz João Þór Nicolò Agnès"
+
+
+@pytest.mark.parametrize("name", SURE.split())
+def test_one_name_of_western_europe_is_enough(name: str, tmp_path: Path) -> None:
+    test_what_is_written_in_western_europe_is_read(name, tmp_path)
+
+
 def test_what_separates_is_not_counted_within_quotes(tmp_path: Path) -> None:
     path = written(tmp_path / "x.csv", 'student;points;"mine, a, b, c, d"\nada;3,5;x\n')
     assert sheets.read(path)[1] == [
