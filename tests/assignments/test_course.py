@@ -1051,7 +1051,17 @@ MAC = [
         ("x.zip", ["all/hopper_1_2_x.ipynb", "all/noether_3_4_x.ipynb"], None),
         ("x.zip", ["all/Ada L_1_assignsubmission_file_/x.ipynb"], {"Ada L": ["x.ipynb"]}),
         ("x.zip", ["eve/a/x.ipynb", "eve/b/x.ipynb"], {"eve": ["a/x.ipynb", "b/x.ipynb"]}),
+        (
+            "x.zip",
+            ["1_elbo/ada/x.ipynb", "5_Beta/ada/x.ipynb", "5_Beta/bob_1_2_x.ipynb"],
+            {"ada": ["1_elbo/x.ipynb", "5_Beta/x.ipynb"], "bob": ["5_Beta/x.ipynb"]},
+        ),
         ("x.zip", ["week/eve/x.ipynb", "week/new.ipynb"], {"eve": ["x.ipynb"]}),
+        (
+            "x.zip",
+            ["eve/x.ipynb", "1_elbo/ada/x.ipynb", "1_elbo/new.ipynb"],
+            {"ada": ["1_elbo/x.ipynb"], "eve": ["x.ipynb"]},
+        ),
     ],
 )
 @pytest.mark.parametrize("packed", [True, False])
