@@ -18,6 +18,13 @@ Cells = list[tuple[int, list[str]]]
 Rows = list[tuple[int, dict[str, str]]]
 
 
+# White space, and what is not seen at all, as it comes along from a web page.
+_BLANK = (
+    "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\u200b\u200e\u200f\u2060\ufeff"
+)
+_AS_TEXT = re.compile('="([^"]*)"')  # by which a spreadsheet keeps the zeros before a number
+
+
 def cells(path: Path) -> tuple[list[str], Cells, str]:
     """Read a table with commas, semicolons or tabs, in UTF-8 or as Excel saves it.
 
@@ -42,8 +49,8 @@ def cells(path: Path) -> tuple[list[str], Cells, str]:
     line = 1 + skipped  # in which the next row begins, as one with quotes may have several
     try:
         for row in reader:
-            row = [cell.strip() for cell in row]
-            if not row:
+            row = [_AS_TEXT.sub(r"\1", cell.strip(_BLANK)) for cell in row]
+            if not any(row):
                 pass
             elif not columns:
                 columns = row

@@ -151,6 +151,25 @@ def test_one_name_of_western_europe_is_enough(name: str, tmp_path: Path) -> None
     test_what_is_written_in_western_europe_is_read(name, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",,\nstudent,name\n0012,Ada L\n,,,,\n\n",
+        'student,name\n="0012",Ada L\n',
+        "\ufeffstudent,\u200bname\n\u200b0012\u2060,\u00a0Ada L \t\n",
+    ],
+    ids=["empty lines", "zeros kept by a formula", "what is not seen"],
+)
+def test_what_surrounds_a_cell_is_no_part_of_it(text: str, tmp_path: Path) -> None:
+    found = roster.people(written(tmp_path / "x.csv", text))
+    assert {key: person.name for key, person in found.items()} == {"0012": "Ada L"}
+
+
+def test_a_number_to_which_a_program_has_added_a_nought_is_no_id(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"x\.csv, line 2: 1234\.0 is a number"):
+        roster.people(written(tmp_path / "x.csv", "student,name\n1234.0,Ada\n"))
+
+
 def test_what_separates_is_not_counted_within_quotes(tmp_path: Path) -> None:
     path = written(tmp_path / "x.csv", 'student;points;"mine, a, b, c, d"\nada;3,5;x\n')
     assert sheets.read(path)[1] == [
