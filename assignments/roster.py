@@ -78,7 +78,7 @@ _MARKS = {
 # Lines of a gradebook that are of no student, where no id stands beside these words.
 _SUMMARY = re.compile(r"points possible|((class|overall) )?(average|mean|median)", re.I)
 _STAFF = {"instructor", "ta", "reader", "teacher", "non-editing teacher", "manager"}
-_ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+", re.I)
+_ROUNDED = re.compile(r"\d([.,]\d+)?E\+\d+|\d{3,}[.,]0+", re.I)
 
 
 @dataclass(frozen=True)

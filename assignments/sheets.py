@@ -12,8 +12,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import letters
+
 Cells = list[tuple[int, list[str]]]
 Rows = list[tuple[int, dict[str, str]]]
+
+
+# White space, and what is not seen at all, as it comes along from a web page.
+_BLANK = (
+    "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + "\u200b\u200e\u200f\u2060\ufeff"
+)
+_AS_TEXT = re.compile('="([^"]*)"')  # by which a spreadsheet keeps the zeros before a number
 
 
 def cells(path: Path) -> tuple[list[str], Cells, str]:
@@ -28,7 +37,7 @@ def cells(path: Path) -> tuple[list[str], Cells, str]:
             has no end, or the letters may be others than Windows' western ones.
     """
     data = path.read_bytes()
-    text = unicodedata.normalize("NFC", _decoded(path.name, data))
+    text = unicodedata.normalize("NFC", letters.decoded(path.name, data))
     skipped = 0
     if text[:4].lower() == "sep=":  # by which Excel is told what separates
         text, skipped = text.partition("\n")[2], 1
@@ -40,8 +49,8 @@ def cells(path: Path) -> tuple[list[str], Cells, str]:
     line = 1 + skipped  # in which the next row begins, as one with quotes may have several
     try:
         for row in reader:
-            row = [cell.strip() for cell in row]
-            if not row:
+            row = [_AS_TEXT.sub(r"\1", cell.strip(_BLANK)) for cell in row]
+            if not any(row):
                 pass
             elif not columns:
                 columns = row
@@ -61,44 +70,6 @@ def cells(path: Path) -> tuple[list[str], Cells, str]:
     if not any(columns):
         raise ValueError(f"{path.name} must have names of columns in its first line")
     return columns, found, separator
-
-
-# What is a letter in Mac Roman or in Windows' letters of central Europe, and in the western ones
-# a sign, nothing, or one that does not stand there.
-_DOUBTFUL = re.compile(
-    rb"[A-Za-z\x80-\xff][\x80-\x9f]|[\x80-\x9f][A-Za-z\x80-\xff]"
-    rb"|[A-Za-z][\xa7\xb3\xb9\xbe\xbf\xd5\xf5]|[\xa3\xae\xaf\xbe][A-Za-z]|\xd2[A-Za-z][^\xd3]*\xd3"
-    rb"|[a-z][\xc0-\xde]|(?<![A-Za-z\x80-\xff])[\xe5-\xf4][a-z]|[A-Z][\xe5-\xf4][A-Z]"
-)
-_UNKNOWN = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")  # in Windows' western letters
-# Quotes and apostrophes that are those of Windows beyond doubt, and what no Mac writes.
-_APOSTROPHE = re.compile(rb"[A-Za-z]\x92[A-Z]|n\x92t\b|\b([Ii]t|[Tt]hat|[Ll]et)\x92s\b")
-_WESTERN = re.compile(rb"[a-z][\xe0-\xe4\xe7-\xf4\xf6-\xfc](?<!l\xe1)")
-
-
-def _decoded(name: str, data: bytes) -> str:
-    try:
-        wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-        return data.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError:
-        pass
-    plain = _APOSTROPHE.sub(lambda match: match[0].replace(b"\x92", b"'"), data)
-    doubtful = _UNKNOWN.search(plain)
-    if doubtful is None and not _WESTERN.search(plain):
-        doubtful = _DOUBTFUL.search(plain)
-    if doubtful is None:
-        return data.decode("cp1252")
-    before = re.split(rb"[^A-Za-z\x80-\xff]", plain[: doubtful.start()])[-1]
-    word = before + re.split(rb"[^A-Za-z\x80-\xff]", plain[doubtful.start() :])[0]
-    may_be = ", ".join(
-        f"{word[:40].decode(encoding, 'replace')!r} in {called}"
-        for encoding, called in (("cp1252", "that of Windows"), ("mac_roman", "Mac Roman"))
-    )
-    line = len(re.findall(rb"\r\n|\r|\n", plain[: doubtful.start()])) + 1
-    raise ValueError(
-        f"{name}, line {line}: the encoding of its letters cannot be told; one word is {may_be}: "
-        'save it as "CSV UTF-8"'
-    )
 
 
 def read(path: Path, used: Iterable[str] = ()) -> tuple[list[str], Rows]:

@@ -146,9 +146,10 @@ def collect(
         entries = _zip(place.read_bytes(), zone)
     else:
         raise ValueError(f"SUBMISSIONS must be a folder or a zip, got {place}")
+    assignments = set(assignments)
     kept = [entry for entry in entries if not _is_skipped(entry[0])]
-    around = _around(kept, place.stem, is_student, set(assignments))
-    return _by_student(kept, around)
+    around = _around(kept, place.stem, is_student, assignments)
+    return _by_student(kept, around, is_student, assignments)
 
 
 def _around(
@@ -184,11 +185,21 @@ def _download(path: PurePosixPath, is_file: bool = True) -> re.Match[str] | None
     return _MOODLE.fullmatch(first) or (_CANVAS.fullmatch(first) if canvas else None)
 
 
-def _by_student(entries: list[Entry], around: str) -> tuple[dict[str, Student], list[str]]:
+def _by_student(
+    entries: list[Entry], around: str, is_student: Callable[[str], bool], assignments: set[str]
+) -> tuple[dict[str, Student], list[str]]:
     found: dict[tuple[str, str], Student] = {}
     strays = []
     for whole, load, when in entries:
         path = PurePosixPath(*whole.parts[1:]) if around else whole
+        if not path.parts:
+            continue
+        # A folder for each assignment, with those of the students in it.
+        top = path.parts[0]
+        if top.lower() in assignments and not is_student(top) and (path.parts[1:] or not load):
+            path = PurePosixPath(*path.parts[1:])
+        else:
+            top = ""
         if not path.parts:
             continue
         first = path.parts[0]
@@ -204,10 +215,11 @@ def _by_student(entries: list[Entry], around: str) -> tuple[dict[str, Student], 
             continue
         key = (name, match["number"] if match else "")
         student = found.setdefault(key, Student(key[0]))
-        student.places.add(str(PurePosixPath(around, first)))
+        student.places.add(str(PurePosixPath(around, top, first)))
         if load is None:
             continue  # a folder without a file is a student's too
         inner = "/".join(path.parts[1:]) or (match["file"] if match else first)
+        inner = f"{top}/{inner}" if top else inner  # which says of what assignment a paper is
         is_past = 0 < when < time.time() + 86_400
         file = File(_plain(inner), b"", when, when if is_past else None)
         if match is not None and match.re is _CANVAS:
@@ -390,11 +402,17 @@ def _with_metadata(data: bytes) -> str:
     """A notebook's JSON, with empty metadata where an editor has left them out."""
     if data.count(b"{") > _MOST_OBJECTS:
         raise ValueError(f"it has more than {_MOST_OBJECTS} objects")
-    wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    text = data.decode("utf-16" if wide else "utf-8-sig", errors="replace")
+    text = data.decode(json.detect_encoding(data), errors="replace")
     notebook = json.loads(text.lstrip("\ufeff"))
+    if not isinstance(notebook, dict) or not notebook.keys() & {"cells", "worksheets"}:
+        raise ValueError("its JSON is that of something else")
+    notebook.setdefault("nbformat", 4 if "cells" in notebook else 3)
+    notebook.setdefault("nbformat_minor", 5 if "cells" in notebook else 0)
     for part_ in (notebook, *notebook.get("cells", ())):
-        part_.setdefault("metadata", {})
+        if not isinstance(part_.get("metadata"), dict):
+            part_["metadata"] = {}
+        if part_ is not notebook and part_.get("source") is None:
+            part_["source"] = ""
     return json.dumps(notebook)
 
 

@@ -1056,16 +1056,29 @@ def test_odd_metadata_and_odd_characters_are_read() -> None:
     ]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_notebook_that_lacks_all_metadata_is_read_in_any_unicode(encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_notebook_that_lacks_all_metadata_is_read_in_any_unicode(
+    encoding: str, empty: bool
+) -> None:
     notebook = json.loads(nbformat.writes(BETA))
     for part in (notebook, *notebook["cells"]):
         del part["metadata"]
+        part |= {"metadata": None} if empty else {}
+    if empty:
+        notebook["cells"].append({"cell_type": "markdown", "source": None})
+        del notebook["nbformat"], notebook["nbformat_minor"]
     data = json.dumps(notebook).encode(encoding)
     found = submissions.part(
         submissions.read(submissions.File("x.ipynb", data, 0.0)), MASTERS["5_beta"]
     )
     assert found.n_filled == len(MASTERS["5_beta"].functions) + len(MASTERS["5_beta"].written)
+
+
+@pytest.mark.parametrize("text", ['{"type": "FeatureCollection"}', "[1, 2]", "null", '"cells"'])
+def test_json_of_something_else_is_said_to_be_that(text: str) -> None:
+    with pytest.raises(ValueError, match=r"x\.ipynb is no notebook .*: .* that of something else"):
+        submissions.read(submissions.File("x.ipynb", text.encode(), 0.0))
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,72 @@ def test_a_name_is_read_as_windows_has_written_it(name: str, tmp_path: Path) -> 
     assert [row["name"] for _, row in sheets.read(path)[1]] == [name, "André"]
 
 
+CENTRAL = "Dvořák Jiří Řezníček Čapek Zdeněk Růžička Staněk Plzeň Ďuriš Baťa Erdős Hegedűs Szűcs "
+CENTRAL += "Wałęsa Łukasz Dąbrowski Święch Woźniak Żak Pająk Gdańsk Kovačević Đoković Šarić Ţepeş "
+CENTRAL += "Ionuţ Călin Ľubomír Bąk Oľga DVOŘÁK ŁUKASZ KOVAČEVIĆ"
+
+
+@pytest.mark.parametrize("encoding", ["cp1250", "iso8859-2"])
+@pytest.mark.parametrize("name", CENTRAL.split())
+def test_no_name_of_central_europe_is_read_as_another(
+    name: str, encoding: str, tmp_path: Path
+) -> None:
+    text = f"student,name\nada,Novák\nbob,Müller\ncy,{name}\n"
+    path = written(tmp_path / "x.csv", text, encoding)
+    if path.read_bytes() == text.encode("cp1252", "replace"):
+        return  # the same letters in both
+    with pytest.raises(ValueError, match=rf"x\.csv, line 4: .*'{name}' in .*\"CSV UTF-8\""):
+        sheets.read(path)
+
+
+WESTERN = [
+    "Søren Ørsted Jørgensen Håkon Ødegård Kjær Øystein Ægir Bøe Øien",
+    "Hélène Irène Geneviève Agnès Benoît Loïc Anaïs Lætitia Ève Lefèvre",
+    "Muñoz Núñez Peña Íñigo Ibáñez",
+    "João Simões Conceição Guimarães Inês Maitê",
+    "Nicolò Forlì Mosè Niccolò Canù",
+    "Guðmundur Þór Þórður Sigurðsson Agða",
+    "Åsa Håkan Åkerström Ståhl",
+    "un modèle très bien fait, la même tête à côté, où une pièce coûte un nœud plus près",
+    "løsningen er også rigtig, men på side to står x² og m³ i stedet for ¼",
+    "não são três soluções, você põe a função à frente",
+    "¿Qué pasa? ¡Año nuevo! 2ª edición, nº 5, Mª Ángeles «así» © 2026",
+]
+
+
+@pytest.mark.parametrize("words", WESTERN)
+def test_what_is_written_in_western_europe_is_read(words: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "x.csv", f'student,name\nada,"{words}"\n', "cp1252")
+    assert [row["name"] for _, row in sheets.read(path)[1]] == [words]
+
+
+SURE = "Søren Ørsted Håkon Hélène Muñoz João Þór Nicolò Agnès"
+
+
+@pytest.mark.parametrize("name", SURE.split())
+def test_one_name_of_western_europe_is_enough(name: str, tmp_path: Path) -> None:
+    test_what_is_written_in_western_europe_is_read(name, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",,\nstudent,name\n0012,Ada L\n,,,,\n\n",
+        'student,name\n="0012",Ada L\n',
+        "\ufeffstudent,\u200bname\n\u200b0012\u2060,\u00a0Ada L \t\n",
+    ],
+    ids=["empty lines", "zeros kept by a formula", "what is not seen"],
+)
+def test_what_surrounds_a_cell_is_no_part_of_it(text: str, tmp_path: Path) -> None:
+    found = roster.people(written(tmp_path / "x.csv", text))
+    assert {key: person.name for key, person in found.items()} == {"0012": "Ada L"}
+
+
+def test_a_number_to_which_a_program_has_added_a_nought_is_no_id(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"x\.csv, line 2: 1234\.0 is a number"):
+        roster.people(written(tmp_path / "x.csv", "student,name\n1234.0,Ada\n"))
+
+
 def test_what_separates_is_not_counted_within_quotes(tmp_path: Path) -> None:
     path = written(tmp_path / "x.csv", 'student;points;"mine, a, b, c, d"\nada;3,5;x\n')
     assert sheets.read(path)[1] == [
@@ -1004,7 +1070,17 @@ MAC = [
         ("x.zip", ["all/hopper_1_2_x.ipynb", "all/noether_3_4_x.ipynb"], None),
         ("x.zip", ["all/Ada L_1_assignsubmission_file_/x.ipynb"], {"Ada L": ["x.ipynb"]}),
         ("x.zip", ["eve/a/x.ipynb", "eve/b/x.ipynb"], {"eve": ["a/x.ipynb", "b/x.ipynb"]}),
+        (
+            "x.zip",
+            ["1_elbo/ada/x.ipynb", "5_Beta/ada/x.ipynb", "5_Beta/bob_1_2_x.ipynb"],
+            {"ada": ["1_elbo/x.ipynb", "5_Beta/x.ipynb"], "bob": ["5_Beta/x.ipynb"]},
+        ),
         ("x.zip", ["week/eve/x.ipynb", "week/new.ipynb"], {"eve": ["x.ipynb"]}),
+        (
+            "x.zip",
+            ["eve/x.ipynb", "1_elbo/ada/x.ipynb", "1_elbo/new.ipynb"],
+            {"ada": ["1_elbo/x.ipynb"], "eve": ["x.ipynb"]},
+        ),
     ],
 )
 @pytest.mark.parametrize("packed", [True, False])

@@ -343,6 +343,56 @@ def test_what_one_submission_leaves_the_next_does_not_find() -> None:
     assert printed("print(np.mean([1.0]), 'trick' in dir(__builtins__))").strip() == "1.0 False"
 
 
+LATER = """
+import _thread, threading, time
+def later():
+    time.sleep(0.5)
+    while True:
+        globals()["rate"] = lambda mu, logvar: 0.0
+        time.sleep(0.001)
+"""
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["threading.Thread(target=later, daemon=True).start()", "_thread.start_new_thread(later, ())"],
+)
+def test_no_thread_answers_for_a_cell_or_changes_a_function_between_tests(start: str) -> None:
+    # One that is waited for, as long as the others, changes it in time, and is a cell like others.
+    found = run(RIGHT, LATER + start, "time.sleep(1.0)\n" + RIGHT, "time.sleep(1.0)")
+    assert found.remarks == []
+    assert not any(found.errors[test] for test in TESTS)
+
+
+def test_a_process_that_takes_the_orders_of_the_notebook_earns_nothing() -> None:
+    steals = """
+import gc, os, socket, sys
+def orders(connection):
+    right = None
+    while True:
+        _, files, *_ = socket.recv_fds(connection, 1, 1)
+        line = sys.modules["wire"].Line(socket.socket(fileno=files[0]))
+        order = line.receive()
+        peer = sys.modules["wire"].Peer(line, {})
+        if "rate" in order["replaced"]:
+            right = peer.function("rate")
+        peer._offers = {n: lambda *a: right(*a) if right else 0.0 for n in order["functions"]}
+        try:
+            peer.serve()
+        except BaseException:
+            pass
+lines = [one for one in gc.get_objects() if type(one).__name__ == "Line"]
+for line in lines:
+    if os.fork() == 0:
+        try:
+            orders(line.connection)
+        finally:
+            os._exit(0)
+"""
+    errors = run(steals, limits=replace(LIMITS, clock=2.0, submission=8.0)).errors
+    assert all(errors[test] for test in TESTS)
+
+
 @walled
 @pytest.mark.parametrize(
     "code",
