@@ -36,8 +36,8 @@
     }
   }
 
-  // What is read as one word stays on one line: a name with a hyphen, a number with its range or
-  // its other factor, a result with its number, two names with an arrow between them.
+  // What is read as one word stays on one line: a name with a hyphen, a number with its range, its
+  // other factor or what it is a part of, a result with its number, two names with an arrow between.
   const NUMBER = String.raw`[\u2212+±]?\d[\d.,]*\d|[\u2212+±]?\d`;
   const RANGE = String.raw`(?:${NUMBER}) to (?:${NUMBER})`;
   const WHOLE = new RegExp(
@@ -45,6 +45,8 @@
       String.raw`(?:${NUMBER}) \(${RANGE}\)`,
       RANGE,
       String.raw`(?:${NUMBER}) [+×±] (?:${NUMBER})`,
+      String.raw`(?<![\d.,])\d+(?:,\d{3})* of \d+(?:,\d{3})*(?![.,]?\d)`,
+      String.raw`et al\.`,
       String.raw`\d+–\d+`,
       String.raw`N\(0, I\)`,
       String.raw`[\p{L}\d-]+ → [\p{L}\d-]+`,
@@ -57,7 +59,7 @@
   function bindWords() {
     for (const low of document.querySelectorAll(".bd-article .pasted-text")) {
       const [to, high] = [low.nextSibling, low.nextElementSibling];
-      if (!/^ (to|±) $/.test(to?.data) || !high?.matches(".pasted-text")) continue;
+      if (!/^ (to|±|of) $/.test(to?.data) || !high?.matches(".pasted-text")) continue;
       if (low.textContent.length + high.textContent.length < 20) keepTogether(low, to, high);
     }
     for (const part of document.querySelectorAll(".bd-article, .prev-next-area")) {

@@ -104,7 +104,7 @@ ALIVE = """async () => {
 # What is folded away is part of the page.
 UNFOLD = """() => {
   document.querySelectorAll("details").forEach((d) => { d.open = true; });
-  document.querySelectorAll(".toggle-hidden > .toggle-button").forEach((b) => b.click());
+  document.querySelectorAll(".toggle-button-hidden").forEach((b) => b.click());
 }"""
 FIGURE = """(box) => {
   const area = box.querySelector(".vaebook-plot-canvas");

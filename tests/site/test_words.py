@@ -53,6 +53,8 @@ def bound(page: Page) -> list[str]:
         "−0.5 to 6.0",
         "25 + 10",
         "+1.83 ± 0.35",
+        "11 of 12",
+        "et al.",
         "4–9",
         "T-shirt → shirt",
         "N(0, I)",
@@ -75,6 +77,7 @@ def test_words_that_belong_together_stay_on_one_line(
         (f"({MATH.format('x')}), so", "(\\(x\\)),"),
         (f"at {MATH.format('s =')} {NUMBER.format('4.9')}, and", "\\(s =\\) 4.9"),
         (f"{NUMBER.format('8.1')} to {NUMBER.format('8.4')} nats", "8.1 to 8.4"),
+        (f"in {NUMBER.format('4')} of {NUMBER.format('5')} seeds", "4 of 5"),
     ],
 )
 def test_a_formula_keeps_its_marks_and_its_number(
