@@ -49,7 +49,9 @@
       String.raw`et al\.`,
       String.raw`\d+–\d+`,
       String.raw`N\(0, I\)`,
+      String.raw`\[[\w.…\u2212 -]+(?:, [\w.…\u2212 -]+)+\]`,
       String.raw`[\p{L}\d-]+ → [\p{L}\d-]+`,
+      String.raw`(?<![\p{L}\d)-])-\p{L}+`,
       String.raw`(?<![\p{L}\d/-])(?:\p{L}-[\p{L}\d]+|[\p{L}\d]+-[\p{Lu}\d][\p{L}\d-]*)`,
       String.raw`(?:Fig\.|Theorem|Lemma|Proposition|Corollary|Definition|Algorithm|Exercise) \d+`,
     ].join("|"),
@@ -102,9 +104,12 @@
         rows.at(-2).style.paddingInlineEnd = `${ROOMS[space]}em`;
       }
       rows.at(-1).append(part);
-      depth += count(part, ".mjx-c28, .mjx-c5B, .mjx-c7B");
+      const opened = count(part, ".mjx-c28, .mjx-c5B, .mjx-c7B");
+      depth += opened;
       depth -= count(part, ".mjx-c29, .mjx-c5D, .mjx-c7D");
-      if (count(part, ".mjx-c2225, .mjx-c7C") % 2) norm = depth < norm ? depth : Infinity;
+      // A bar between brackets of its own, as in a term over a brace, is not that of a norm.
+      const bars = opened && part.localName !== "mjx-mo" ? 0 : count(part, ".mjx-c2225, .mjx-c7C");
+      if (bars % 2) norm = depth < norm ? depth : Infinity;
       if (depth < norm) norm = Infinity;
       const sign = part.localName === "mjx-mo" && space >= 3;
       const quad = parseFloat(part.querySelector(":scope > mjx-mspace")?.style.width) >= 1;
@@ -157,7 +162,7 @@
   // A name may break behind its dots, slashes and underscores where there is little room for it.
   function breakNames() {
     const close = "h1, h2, .pst-scrollable-table-container code .pre, dl.py dd a code .pre";
-    for (const name of document.querySelectorAll(`.bd-article :is(${close})`)) {
+    for (const name of document.querySelectorAll(`.bd-article :is(${close}), .prev-next-title`)) {
       for (const text of [...name.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE)) {
         const pieces = text.data.split(/(?<=\w[./_])(?=\w{4}|\w+[./_])/);
         const breaks = pieces.map((_, i) => (i ? document.createElement("wbr") : ""));

@@ -282,12 +282,24 @@ def name_defaults(app: Sphinx, thing: Any, bound: bool) -> None:
         vars(thing)["__signature__"] = written.replace(parameters=parameters)
 
 
+def name_arrays(shown: str) -> str:
+    """Name numpy's unions in a signature, which autodoc writes out over several lines.
+
+    Example:
+        >>> name_arrays("(x: Tensor | _Buffer | str | _NestedSequence[complex | bytes | str])")
+        '(x: Tensor | ArrayLike)'
+    """
+    like = r"[~\w.]*\b_Buffer \|.*?_NestedSequence\[[~\w.]*complex \| [^\]]*\]"
+    array = r"\bndarray\[[~\w.]*tuple\[[~\w.]+, \.\.\.\], [~\w.]*dtype\[[~\w.]+\]\]"
+    return re.sub(array, "ndarray", re.sub(like, "ArrayLike", shown))
+
+
 def call_signature(
-    app: Sphinx, what: str, name: str, thing: Any, options: Any, args: str, result: str
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, args: str | None, result: str
 ) -> tuple[str, str] | None:
-    """Give a protocol the signature of what it stands for."""
+    """Give a protocol the signature of what it stands for, and arrays their name."""
     if what != "class" or Protocol not in thing.__bases__ or "__call__" not in vars(thing):
-        return None
+        return (name_arrays(args), result) if args else None
     call = signature(thing.__call__, bound_method=True)
     shown, _, returned = stringify_signature(call, unqualified_typehints=True).rpartition(" -> ")
     return shown, returned

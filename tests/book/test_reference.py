@@ -17,10 +17,12 @@ import yaml
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
+from sphinx.util.inspect import signature, stringify_signature
 
 import reference
 import vaebook
 from tests.unit.public_calls import EXEMPT, public
+from vaebook import datasets, figures
 
 pytestmark = pytest.mark.slow
 
@@ -118,6 +120,13 @@ def test_a_name_stands_on_the_page_of_its_room(app: Sphinx) -> None:
 
 def test_references_resolve_and_nothing_is_described_twice(app: Sphinx) -> None:
     assert app._warning.getvalue() == ""  # type: ignore[attr-defined]
+
+
+def test_a_signature_names_arrays_and_does_not_write_them_out() -> None:
+    for function in (figures.scatter, figures.film, figures.violins, datasets.from_arrays):
+        shown = reference.name_arrays(stringify_signature(signature(function)))
+        assert not re.search(r"_Nested|_Buffer|dtype", shown)
+        assert re.search(r"ArrayLike|ndarray", shown)
 
 
 def test_the_pages_stand_in_the_order_of_the_floors() -> None:

@@ -58,6 +58,8 @@ def bound(page: Page) -> list[str]:
         "4–9",
         "T-shirt → shirt",
         "N(0, I)",
+        "[K, P D]",
+        "-extent",
         "Fig. 16",
         "Proposition 22",
     ],
@@ -104,6 +106,29 @@ def test_a_long_formula_is_not_broken_within_a_norm(show: Callable[..., Page]) -
     m = 12 * "m"
     found = rows.evaluate_all("(rows) => rows.map((row) => row.textContent)")
     assert found == [f"{m}=", f"‖{m}−{m}‖+", m]
+
+
+def test_a_bar_within_a_term_over_a_brace_opens_no_norm(show: Callable[..., Page]) -> None:
+    glyph = '<mjx-mo><mjx-c class="mjx-c{}">{}</mjx-c></mjx-mo>'
+    inside = glyph.format("28", "(") + glyph.format("7C", "|") + glyph.format("29", ")")
+    term = "<mjx-munder>" + inside + "<mjx-mi>" + 30 * "m" + "</mjx-mi></mjx-munder>"
+    parts = term, '<mjx-mo space="4"><mjx-c class="mjx-c3D">=</mjx-c></mjx-mo>', term
+    math = "<mjx-container><mjx-math>" + "".join(parts) + "</mjx-math></mjx-container>"
+    page = show(f'<p><span class="math">{math}</span></p>')
+    page.wait_for_selector(".vaebook-breaks")
+    assert page.locator("mjx-math mjx-mrow").count() == 2
+
+
+def test_names_of_modules_side_by_side_fit_a_phone(show: Callable[..., Page]) -> None:
+    names = "".join(
+        f'<a class="{side}" href="#"><p class="prev-next-title">vaebook.{name}</p></a>'
+        for side, name in (("left-prev", "objectives"), ("right-next", "disentanglement"))
+    )
+    page = show(f'<div class="prev-next-area">{names}</div>')
+    page.set_viewport_size({"width": 300, "height": 600})
+    area = page.locator(".prev-next-area")
+    assert area.evaluate("(area) => area.scrollWidth <= area.clientWidth")
+    assert page.locator(".prev-next-title wbr").count() == 2
 
 
 def test_the_field_of_a_self_check_fits_a_phone(show: Callable[..., Page]) -> None:
