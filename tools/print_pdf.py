@@ -42,7 +42,7 @@ WIDTH = round((210 - 2 * MARGIN) / 25.4 * 96 / SCALE)  # CSS pixels between the 
 PATIENCE = 180_000  # milliseconds: a busy machine takes its time
 UNFOLD = """() => {
   document.querySelectorAll("details").forEach((d) => { d.open = true; });
-  document.querySelectorAll(".toggle-hidden > .toggle-button").forEach((b) => b.click());
+  document.querySelectorAll(".toggle-button-hidden").forEach((b) => b.click());
 }"""
 # Chromium notes the places that a page's own links lead to, even links that are not shown.
 PLACES = """() => {
