@@ -15,6 +15,9 @@ from typing import Any
 from urllib.parse import unquote, urlencode
 
 import yaml
+from myst_nb.core import render
+from myst_nb.core.utils import coalesce_streams
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 import vaebook
@@ -249,8 +252,35 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
             paths[name].write_text(whole, encoding="utf-8")
 
 
+def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Join what a cell has printed in pieces, before MyST-NB ends each piece with a line break.
+
+    Example:
+        >>> pieces = [{"output_type": "stream", "name": "stdout", "text": t} for t in ("1, ", "2")]
+        >>> [output["text"] for output in joined(pieces)]
+        ['1, 2\\n']
+    """
+    whole: list[NotebookNode] = []
+    for output in outputs:
+        kind = output["output_type"], output.get("name")
+        if (
+            kind[0] == "stream"
+            and whole
+            and kind
+            == (
+                whole[-1]["output_type"],
+                whole[-1].get("name"),
+            )
+        ):
+            whole[-1]["text"] += output["text"]
+        else:
+            whole.append(NotebookNode(output))
+    return coalesce_streams(whole)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect everything with Sphinx."""
+    render.coalesce_streams = joined
     app.connect("html-page-context", add)
     app.connect("build-finished", finish)
     return {"version": vaebook.__version__, "parallel_read_safe": True}

@@ -287,11 +287,11 @@ def name_arrays(shown: str) -> str:
 
     Example:
         >>> name_arrays("(x: Tensor | _Buffer | str | _NestedSequence[complex | bytes | str])")
-        '(x: Tensor | ArrayLike)'
+        '(x: Tensor | ~numpy.typing.ArrayLike)'
     """
     like = r"[~\w.]*\b_Buffer \|.*?_NestedSequence\[[~\w.]*complex \| [^\]]*\]"
     array = r"\bndarray\[[~\w.]*tuple\[[~\w.]+, \.\.\.\], [~\w.]*dtype\[[~\w.]+\]\]"
-    return re.sub(array, "ndarray", re.sub(like, "ArrayLike", shown))
+    return re.sub(array, "ndarray", re.sub(like, "~numpy.typing.ArrayLike", shown))
 
 
 def call_signature(

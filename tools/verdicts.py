@@ -174,9 +174,9 @@ def overview() -> str:
 
 
 def number(value: float) -> str:
-    """Return a number of any size in three figures at most."""
+    """Return a number of any size, with three figures and four decimals at most."""
     if 0 < abs(value) < 0.01:
-        return f"{value:.0e}".replace("-", "−")
+        return figures.number(value, 4 if abs(value) < 0.001 else 3)
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return figures.number(value, digits)
 
@@ -247,7 +247,7 @@ def label(part: Part) -> str:
     whose = KINDS.get(part.kind, "VAE" if part.kind.startswith("vae") else "autoencoder")
     if part.against:
         whose += f" minus {KINDS.get(part.against, 'autoencoder')}"
-    return f"{', '.join([part.name, *chosen])}: {whose}"
+    return f"{', '.join([part.name, *chosen])}: {whose}".replace("'", "’")
 
 
 def beside(decision: Decision) -> dict[str, list[str]]:

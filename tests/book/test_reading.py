@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 
@@ -269,3 +270,13 @@ def test_every_kind_of_result_is_listed() -> None:
     assert {"thm", "prop", "lem", "cor", "def"} <= kinds
     for kind in ("theorem", "proposition", "lemma", "corollary", "definition", "algorithm"):
         assert kind not in register.ASIDE
+
+
+def test_what_a_cell_prints_in_pieces_stays_on_its_line() -> None:
+    def stream(text: str) -> NotebookNode:
+        return NotebookNode(output_type="stream", name="stdout", text=text)
+
+    drawn = NotebookNode(output_type="display_data", data={})
+    told = reading.joined([stream("precision 0.84, "), stream("recall 0.84\n"), drawn])
+    assert [output.get("text") for output in told] == ["precision 0.84, recall 0.84\n", None]
+    assert reading.joined([]) == []
