@@ -122,7 +122,8 @@
   }
   const ems = (row) => row.offsetWidth / parseFloat(getComputedStyle(row).fontSize);
   function breakFormulas() {
-    const formulas = ".bd-article mjx-container:not([display=true]) > mjx-math";
+    const formulas =
+      ".bd-article :not(.vaebook-breaks) > mjx-container:not([display=true]) > mjx-math";
     const long = [...document.querySelectorAll(formulas)].filter((math) => ems(math) > 10);
     for (const math of long) {
       math.closest("span.math")?.classList.add("vaebook-breaks");
@@ -145,7 +146,7 @@
     const formulas = [...document.querySelectorAll(".bd-article mjx-container[display=true]")];
     for (const box of formulas.filter(wider)) {
       const math = box.querySelector("mjx-math");
-      if (!math.querySelector("mjx-mtable")) {
+      if (!math.querySelector("mjx-mtable") && !box.matches(".vaebook-breaks")) {
         box.classList.add("vaebook-breaks");
         math.replaceChildren(...parts(math, 0, true));
         const room = box.clientWidth;
@@ -181,5 +182,14 @@
     breakFormulas();
     show();
     fitFormulas();
+    // What is folded away has no width before it is opened.
+    const opened = () => {
+      breakFormulas();
+      fitFormulas();
+    };
+    document.addEventListener("toggle", opened, true);
+    document.addEventListener("click", (event) => {
+      if (event.target.closest(".toggle-button")) opened();
+    });
   });
 })();

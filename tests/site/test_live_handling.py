@@ -68,6 +68,7 @@ def test_every_figure_obeys_the_keyboard(page: Page) -> None:
             dial = page.locator(f"#{name} input[type=range]").nth(i)
             dial.focus()
             page.keyboard.press("ArrowRight")
+            page.wait_for_timeout(50)
             assert spoken(page, name) != before, f"{name}, dial {i}"
             assert dial.get_attribute("aria-valuetext")
     for name, button in (

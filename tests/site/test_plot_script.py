@@ -32,7 +32,7 @@ RNG = np.random.default_rng(0)
 CLOUD = RNG.normal(size=(200, 2))
 LABELS = np.arange(200) % 3
 DRAWN = ".vaebook-plot[data-drawn]"
-DRAWN_SO_FAR = f"(n) => document.querySelectorAll('{DRAWN}').length === n"
+DRAWN_SO_FAR = f"(n) => document.querySelectorAll('{DRAWN}').length >= n"
 SIZES = """(areas) => areas.map((area) => {
   const { width, height } = area.getBoundingClientRect();
   return [width, height];
