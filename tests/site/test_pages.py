@@ -344,6 +344,7 @@ def test_the_words_of_a_page_fit_on_a_phone(browser: Browser, name: str) -> None
     # The docstrings of the package are written to be read in an editor too.
     assert "/api/" in name or page.evaluate(TOO_WIDE) == []
     page.set_viewport_size(size("phone"))
+    page.wait_for_timeout(200)  # until what scrolls can be reached by keyboard
     assert page.evaluate(CUT_OFF) == []
     assert page.evaluate(SIDEWAYS) <= 0
     assert page.evaluate(RAW_MATHS) == []
