@@ -262,17 +262,10 @@ def joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
     """
     whole: list[NotebookNode] = []
     for output in outputs:
-        kind = output["output_type"], output.get("name")
-        if (
-            kind[0] == "stream"
-            and whole
-            and kind
-            == (
-                whole[-1]["output_type"],
-                whole[-1].get("name"),
-            )
-        ):
-            whole[-1]["text"] += output["text"]
+        last = whole[-1] if whole else {}
+        streams = output["output_type"] == last.get("output_type") == "stream"
+        if streams and output["name"] == last["name"]:
+            last["text"] += output["text"]
         else:
             whole.append(NotebookNode(output))
     return coalesce_streams(whole)

@@ -9,6 +9,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.often import often
 from tests.site.gallery import small_digits
 from vaebook import live
 
@@ -376,12 +377,7 @@ def test_labels_do_not_lie_on_each_other_when_the_codes_do(opened: Any) -> None:
 
 @pytest.mark.parametrize(
     ("width", "scheme"),
-    [
-        (1280, "light"),
-        pytest.param(1280, "dark", marks=pytest.mark.weekly),
-        pytest.param(390, "light", marks=pytest.mark.weekly),
-        (390, "dark"),
-    ],
+    often([(1280, "light"), (1280, "dark"), (390, "dark"), (390, "light")], 2),
 )
 def test_it_fits_and_is_accessible_while_it_learns(opened: Any, width: int, scheme: str) -> None:
     page = opened(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
