@@ -160,6 +160,11 @@
     }
   }
 
+  function settle() {
+    breakFormulas();
+    fitFormulas();
+  }
+
   // A name may break behind its dots, slashes and underscores where there is little room for it.
   function breakNames() {
     const close = "h1, h2, .pst-scrollable-table-container code .pre, dl.py dd a code .pre";
@@ -179,17 +184,12 @@
   });
   addEventListener("load", async () => {
     await window.MathJax?.startup?.promise;
-    breakFormulas();
+    settle();
     show();
-    fitFormulas();
     // What is folded away has no width before it is opened.
-    const opened = () => {
-      breakFormulas();
-      fitFormulas();
-    };
-    document.addEventListener("toggle", opened, true);
+    document.addEventListener("toggle", settle, true);
     document.addEventListener("click", (event) => {
-      if (event.target.closest(".toggle-button")) opened();
+      if (event.target.closest(".toggle-button")) settle();
     });
   });
 })();
