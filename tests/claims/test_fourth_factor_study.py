@@ -33,6 +33,7 @@ def in_cone(dim: int, rng: np.random.Generator) -> np.ndarray:
     return np.hstack([height * in_ball(dim - 1, rng), height])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [2, 3])
 def test_a_border_is_oval_for_an_ellipsoid_and_pointed_for_a_cone_however_it_is_sheared(
     study: ModuleType, dim: int

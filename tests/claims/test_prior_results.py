@@ -117,6 +117,7 @@ def test_prop_prior_own() -> None:
     assert (after > before + 0.01).any()
 
 
+@pytest.mark.slow
 def test_prop_prior_memory() -> None:
     """Memory costs log N at most on the images themselves, and any price on others."""
     for n, spread in ((4, 0.5), (10, 0.05), (10, 2.0)):

@@ -527,6 +527,7 @@ def test_independent_bits_are_information_and_no_dependence():
     assert parts.total_correlation.item() == pytest.approx(0, abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_parts_of_gaussian_codes_are_those_of_gaussians():
     """Means drawn from a Gaussian with correlation: the mixture of many is one, in closed form."""
     n, correlation, variance = 20_000, 0.8, 0.5

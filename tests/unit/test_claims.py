@@ -134,6 +134,7 @@ def test_holms_method_agrees_with_its_definition():
     assert [t.verdict for t in tallies] == ["reproduced", "reproduced", "undecided", "undecided"]
 
 
+@pytest.mark.slow
 def test_a_family_without_effects_has_a_verdict_once_in_twenty_times_at_most():
     rng = np.random.default_rng(1)
     runs, parts = 600, [part(kind=f"k{n}") for n in range(20)]

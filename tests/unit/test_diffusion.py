@@ -187,6 +187,7 @@ def test_the_density_of_the_flow_is_that_of_the_mixture(full):
     torch.testing.assert_close(found, field.log_density(z, 0.0), rtol=0, atol=0.01)
 
 
+@pytest.mark.slow
 def test_the_density_of_the_flow_of_a_gaussian_is_a_closed_form():
     z = torch.randn(6, 2, generator=seeded()).double()
     ends = torch.tensor([0.0, 1.0]).double()
@@ -226,6 +227,7 @@ def test_ancestral_steps_have_the_moments_of_their_recursion(n_steps):
     assert (found.var(0) / variance - 1).abs().lt(SIGMAS * math.sqrt(2 / n)).all()
 
 
+@pytest.mark.slow
 def test_with_many_steps_the_way_back_has_the_moments_of_the_data():
     # Anderson's reversal: the recursion's error falls as 1 / T.
     truth = PROCESS.alpha(torch.tensor(0.0).double()) ** 2 * LOGVAR[0].exp()
@@ -263,6 +265,7 @@ def test_what_is_made_of_a_field_keeps_its_process():
     assert Field(lambda z, t: z, process).process == process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["sde", "ode", "density", "bound", "loss"])
 def test_each_way_is_that_of_the_process_of_its_field(way):
     """A process moved by 2 log c is that of codes multiplied by c, but for the bound's entropy."""

@@ -233,6 +233,7 @@ def test_curvature_of_a_product_is_zero_across_and_one_along_its_spheres():
     )
 
 
+@pytest.mark.slow
 def test_exp_of_the_sphere_runs_along_great_circles_at_the_speed_it_is_given():
     z, v = sphere_points(20), normal(20, 2)
     v = 0.5 * v / v.norm(dim=1, keepdim=True)
@@ -304,6 +305,7 @@ def test_transport_is_flat_on_a_bent_plane_whatever_the_coordinates():
     torch.testing.assert_close(after, before)
 
 
+@pytest.mark.slow
 def test_a_geodesic_carries_its_own_direction_and_keeps_angles():
     start, end = uniform(-1, 1, 5, 2), uniform(-1, 1, 5, 2, seed=1)
     paths = geometry.geodesic(torus, start, end, n_points=200, tolerance=1e-10).paths
@@ -386,6 +388,7 @@ def test_the_metric_of_an_ensemble_side_by_side_is_its_mean():
     torch.testing.assert_close(geometry.metric(ensemble, z), mean)
 
 
+@pytest.mark.slow
 def test_float32_gives_what_float64_gives():
     start, end = sphere_points(6), sphere_points(6, seed=1)
     for call in (

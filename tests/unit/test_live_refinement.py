@@ -167,6 +167,7 @@ def test_a_climb_takes_the_steps_of_the_chapter(run: Run) -> None:
     assert levels[-1] > levels[0]
 
 
+@pytest.mark.slow
 @pytest.mark.weekly
 def test_the_gap_is_the_divergence_from_the_posterior() -> None:
     """KL(q || p(z|x)) and log p(x) by sums over a fine grid, without the rule's nodes."""
@@ -227,6 +228,7 @@ def small(latent_dim: int = 2) -> VAE:
     )
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused_by_name() -> None:
     good = images()[:1]
     bent = good.clone()
