@@ -22,7 +22,7 @@ from vaebook.objectives import kl_divergence
 
 _NODES = 8  # of Gauss and Hermite in each dimension, as on the page
 _CELLS = 96  # of the posterior's shade, along a side
-_FINE = 4  # places in a cell, along a side, of which the highest counts
+_FINE = 2  # places in a cell, along a side, of which the highest counts
 _FAINT = (0.2, 30.0)  # how dark it is beside the posterior, and how many nats it reaches down
 _FACTOR = 2.0  # of the encoder's widths, to which the dials reach
 _AT_ONCE = 4096  # places of a grid
