@@ -245,6 +245,7 @@ def test_every_figure_has_name_caption_and_description(path: Path) -> None:
             figure = cell.metadata.get("mystnb", {}).get("figure", {})
             assert figure.get("name"), f"no name: {cell.source[:80]}"
             assert figure.get("caption", "").strip(), f"no caption: {cell.source[:80]}"
+            assert not re.match(r"[\d$]", figure["caption"]), f"begins with no word: {figure}"
             assert has_alt(cell), f"no description: {cell.source[:80]}"
             assert "meta=" not in cell.source, "meta holds the description: use describe()"
 
