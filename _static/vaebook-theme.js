@@ -45,7 +45,8 @@
   // What needs a kernel starts the notebook of its page, where the page's own button does.
   function leadToNotebook() {
     const button = document.querySelector('a[href^="https://mybinder.org/"]');
-    for (const link of document.querySelectorAll(button ? "a.vaebook-launch" : "none")) {
+    if (!button) return;
+    for (const link of document.querySelectorAll("a.vaebook-launch")) {
       link.href = button.href;
       link.hidden = false;
     }
