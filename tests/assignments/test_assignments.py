@@ -173,6 +173,30 @@ def test_an_answer_that_takes_no_notice_of_its_task_scores_nothing(name: str, va
 
 
 @each
+def test_a_missing_return_is_told_as_such(name: str) -> None:
+    exam = MASTERS[name].exam
+    test = next(test for test in exam.tests if "_check(" in exam.tests[test])
+    said = exam.judge(test, SEED, dict.fromkeys(exam.tested(test), lambda *_: None))
+    assert "nothing was returned (None)" in said.split("\n")[0]
+
+
+def test_what_is_written_for_tensors_only_counts_and_what_is_wrong_is_not_unwritten() -> None:
+    def tensors(mu: Any, logvar: Any) -> Any:
+        if isinstance(mu, np.ndarray):
+            raise NotImplementedError
+        return (mu**2 + logvar.exp() - 1 - logvar).sum(1) / 2
+
+    def wrong(mu: Any, logvar: Any) -> Any:
+        if not isinstance(mu, np.ndarray):  # as torch says of an operation that it lacks
+            raise NotImplementedError
+        return mu[:, 0]
+
+    judge = MASTERS["1_elbo"].exam.judge
+    assert judge("elbo-kl-3", SEED, {"kl_standard": tensors}) == ""
+    assert "entry [" in judge("elbo-kl-3", SEED, {"kl_standard": wrong})
+
+
+@each
 def test_the_right_answers_of_another_seed_score_nothing(name: str) -> None:
     exam = MASTERS[name].exam
     found = []
