@@ -222,6 +222,7 @@ def test_thm_beta_impossibility():
     assert disentanglement.sap(turned, factors) < disentanglement.sap(z, factors) - 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_prop_beta_parts(seed: int) -> None:
     """Each part by its own integral over the plane, the sum by the closed form of the KL."""

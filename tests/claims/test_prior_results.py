@@ -56,6 +56,7 @@ def line_priors() -> tuple[Prior, Prior]:
     return StandardNormal(1), other
 
 
+@pytest.mark.slow
 def test_prop_prior_optimal() -> None:
     """Another prior costs KL(q || p) in the mean ELBO, and the aggregate posterior nothing."""
     mu, logvar = codes(40)
@@ -74,6 +75,7 @@ def test_prop_prior_optimal() -> None:
         assert found.information == pytest.approx(best.information, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_prop_prior_swap() -> None:
     """The evidence changes by the log of the posterior's mean ratio, and by its bound at least."""
     old, new = line_priors()

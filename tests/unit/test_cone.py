@@ -77,6 +77,7 @@ def test_the_way_between_equals_stays_and_over_the_tip_is_refused() -> None:
         cone.cone_path(thin, flat)
 
 
+@pytest.mark.slow
 def test_the_chart_draws_what_the_data_are_and_moves_as_they_do() -> None:
     factors = _factors(20)
     places = cone.places(factors)

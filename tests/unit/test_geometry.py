@@ -463,6 +463,7 @@ def test_a_path_that_took_too_few_steps_says_so():
 # What is no geometry
 
 
+@pytest.mark.slow
 def test_equal_ends_stay_where_they_are():
     z = sphere_points(3)
     found = geometry.geodesic(sphere, z, z)

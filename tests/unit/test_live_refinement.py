@@ -209,6 +209,7 @@ def test_the_best_q_is_a_top_of_the_elbo_and_the_encoders_is_what_it_says() -> N
         assert value.item() == pytest.approx(elbo(images()[k], q, 16).item(), abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_figure_carries_one_network_and_the_posteriors_about_the_encoders_means() -> None:
     config = shown().config
     assert set(shown().models) == {config["model"]}

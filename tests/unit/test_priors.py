@@ -462,6 +462,7 @@ def test_draws_of_a_learned_prior_have_no_gradient(make):
     assert not make().sample(N).requires_grad
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_fitting_takes_its_gradients_whatever_stands_around_it():
     prior = learned().float()
