@@ -68,7 +68,7 @@ def main(control: socket.socket, names: list[str]) -> None:
     gc.freeze()  # or the first collection of each fork would copy all that they share
     hide(True)  # all later submissions are forked from this process
     control.send(b"ready")
-    kept = set(SHARED.glob("*"))
+    kept, segments = set(SHARED.glob("*")), set(_segments())
     while True:
         order, files, *_ = socket.recv_fds(control, 1, 1)
         if not order:
@@ -86,7 +86,10 @@ def main(control: socket.socket, names: list[str]) -> None:
         shared = set(SHARED.glob("*")) - kept
         for left in [*scratch.iterdir(), *(shared - _in_use() if shared else ())]:
             _remove(left)
-        kept = set(SHARED.glob("*"))
+        for segment, is_left in _segments().items():
+            if is_left and segment not in segments:
+                ctypes.CDLL(None).shmctl(segment, 0, None)
+        kept, segments = set(SHARED.glob("*")), set(_segments())
         control.send(b"clean")
 
 
@@ -97,6 +100,19 @@ def _remove(left: Path) -> None:
     except (OSError, RecursionError):
         for command in (("chmod", "-R", "u+rwX"), ("rm", "-rf")):
             subprocess.run([*command, "--", left], stderr=subprocess.DEVNULL, check=False)
+
+
+def _segments() -> dict[int, bool]:
+    """The segments of System V, which outlive processes, and whether their processes have ended.
+
+    Behind a wall nobody can make one.
+    """
+    found = {}
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]:
+            _, segment, _, _, maker, _, attached, *_ = map(int, line.split())
+            found[segment] = not attached and not Path(f"/proc/{maker}").exists()
+    return found
 
 
 def _in_use() -> set[Path]:

@@ -382,6 +382,8 @@ def people(path: Path) -> dict[str, Person]:
         if not fields or is_summary or name == "Student, Test" or role.casefold() in _STAFF:
             continue
         found.append((f"line {line}", Person(**{"student": "", **fields})))
+    if not found:  # which would be no roster, and let everybody in
+        raise ValueError(f"{path.name} has no student in it")
     return _checked(path.name, found)
 
 

@@ -1045,10 +1045,13 @@ def test_a_notebook_whose_name_a_browser_has_changed_is_read(tmp_path: Path) -> 
     text = nbformat.writes(BETA).encode()
     read = {
         "5_beta.ipynb.txt": text,
+        "5_beta.txt": text,
+        "5_beta.ipynb.download": text,
         "5_beta.json": b"\xef\xbb\xbf" + text,
         "5_beta": b"\n" + text,
     }
-    others = {"notes.txt": text, "data.json": b'{"cells_": 3}', "torn": b'["cells"]'}
+    others = {"notes.txt": b'{"a": 3}', "data.json": b'{"cells_": 3}', "torn": b'["cells"]'}
+    others["x.html"] = text
     (tmp_path / "ada").mkdir()
     for name, data in (read | others).items():
         (tmp_path / "ada" / name).write_bytes(data)

@@ -165,6 +165,12 @@ def test_what_surrounds_a_cell_is_no_part_of_it(text: str, tmp_path: Path) -> No
     assert {key: person.name for key, person in found.items()} == {"0012": "Ada L"}
 
 
+@pytest.mark.parametrize("text", ["student,name\n", "Student,ID,Section\n Points Possible,,\n"])
+def test_a_roster_without_students_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"x\.csv has no student in it"):
+        roster.people(written(tmp_path / "x.csv", text))
+
+
 def test_a_number_to_which_a_program_has_added_a_nought_is_no_id(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"x\.csv, line 2: 1234\.0 is a number"):
         roster.people(written(tmp_path / "x.csv", "student,name\n1234.0,Ada\n"))

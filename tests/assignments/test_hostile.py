@@ -335,6 +335,19 @@ def test_what_other_programs_keep_in_shared_memory_stays() -> None:
             other.unlink()
 
 
+@pytest.mark.skipif(not Path("/proc/sysvipc/shm").exists(), reason="the system has none")
+def test_a_segment_of_system_v_is_removed_and_those_of_others_stay() -> None:
+    libc, key = ctypes.CDLL(None), os.getpid()
+    printed("1")
+    own = libc.shmget(0, 4096, 0o1600)
+    try:
+        printed(f"import ctypes\nprint(ctypes.CDLL(None).shmget({key}, 4096, 0o1600))")
+        assert libc.shmget(key, 4096, 0) == -1
+        assert libc.shmctl(own, 2, ctypes.create_string_buffer(256)) == 0  # it can be looked at
+    finally:
+        libc.shmctl(own, 0, None)
+
+
 def test_what_one_submission_leaves_the_next_does_not_find() -> None:
     run("import os, tempfile\nopen('left', 'w').write('x')\nopen('/tmp/left', 'w').write('x')")
     said = printed("import os\nprint(os.path.exists('left') or 'left' in globals())")
