@@ -38,6 +38,7 @@
 
   // What is read as one word stays on one line: a name with a hyphen, a number with its range, its
   // other factor or what it is a part of, a result with its number, two names with an arrow between.
+  // In a table only what is short does, since columns may be narrower than the rest.
   const NUMBER = String.raw`[\u2212+±]?\d[\d.,]*\d|[\u2212+±]?\d`;
   const RANGE = String.raw`(?:${NUMBER}) to (?:${NUMBER})`;
   const WHOLE = new RegExp(
@@ -79,7 +80,7 @@
       while (walker.nextNode()) if (walker.currentNode.data) texts.push(walker.currentNode);
       for (const text of texts) {
         for (const found of [...text.data.matchAll(WHOLE)].reverse()) {
-          if (found[0].length > 24) continue;
+          if (found[0].length > (text.parentElement.closest("td, th") ? 8 : 24)) continue;
           const whole = text.splitText(found.index);
           whole.splitText(found[0].length);
           keepTogether(whole);
@@ -89,7 +90,7 @@
   }
 
   // A formula may break behind its relations and its signs, as TeX would do it, and within brackets
-  // where it is very long, but not within a norm. Each part is a row of its own. A sign, a bar or an
+  // where it is very long, but not within a norm nor at a dot. Each part is a row of its own. A sign, a bar or an
   // integral that follows a relation belongs to what comes next, and the room between the two to
   // what comes before.
   const ROOMS = { 1: 0.111, 2: 0.167, 3: 0.222, 4: 0.278, 5: 0.333 };
@@ -111,7 +112,7 @@
       const bars = opened && part.localName !== "mjx-mo" ? 0 : count(part, ".mjx-c2225, .mjx-c7C");
       if (bars % 2) norm = depth < norm ? depth : Infinity;
       if (depth < norm) norm = Infinity;
-      const sign = part.localName === "mjx-mo" && space >= 3;
+      const sign = part.matches("mjx-mo:not(:has(.mjx-c22C5))") && space >= 3;
       const quad = parseFloat(part.querySelector(":scope > mjx-mspace")?.style.width) >= 1;
       const free = depth <= level && norm === Infinity && rows.at(-1).children.length > 1;
       if (free && (quad || (sign && !sentences))) rows.push(document.createElement("mjx-mrow"));
@@ -120,6 +121,11 @@
     rows.at(-1).style.paddingInlineEnd = row.style.paddingInlineEnd;
     return rows;
   }
+  function split(formulas, level, wide) {
+    const rows = formulas.flatMap((math) => [...math.children]).filter(wide);
+    for (const row of rows) row.replaceWith(...parts(row, level));
+  }
+
   const ems = (row) => row.offsetWidth / parseFloat(getComputedStyle(row).fontSize);
   function breakFormulas() {
     const formulas =
@@ -129,8 +135,7 @@
       math.closest("span.math")?.classList.add("vaebook-breaks");
       math.replaceChildren(...parts(math, 0));
     }
-    const wide = long.flatMap((math) => [...math.children]).filter((row) => ems(row) > 14);
-    for (const row of wide) row.replaceWith(...parts(row, 1));
+    split(long, 1, (row) => ems(row) > 14);
     // Behind the last part no line breaks but at a space: a full stop stays with it.
     for (const { lastElementChild: last } of long) {
       const bound = document.createElement("span");
@@ -150,10 +155,7 @@
         box.classList.add("vaebook-breaks");
         math.replaceChildren(...parts(math, 0, true));
         const room = box.clientWidth;
-        for (const level of [0, 1]) {
-          const wide = [...math.children].filter((row) => row.offsetWidth > room);
-          for (const row of wide) row.replaceWith(...parts(row, level));
-        }
+        for (const level of [0, 1]) split([math], level, (row) => row.offsetWidth > room);
       }
       const share = box.clientWidth / box.scrollWidth;
       if (wider(box)) math.style.fontSize = `${Math.max(70, Math.floor(98 * share))}%`;

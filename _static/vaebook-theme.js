@@ -1,16 +1,11 @@
 // What the theme and its extensions leave wrong for keyboards and screen readers.
 (() => {
   "use strict";
-  // Bibliographies use roles that are out of date and don't fit together.
-  function mendCitations() {
-    for (const list of document.querySelectorAll(".citation-list")) {
-      list.removeAttribute("role");
-      for (const entry of list.querySelectorAll("[role^=doc-]")) entry.removeAttribute("role");
-    }
-  }
-
-  // Parameters are a list of descriptions without terms; a fold in the contents has no name.
-  function mendReference() {
+  // Bibliographies use roles that are out of date and don't fit together; parameters are a list of
+  // descriptions without terms; a fold in the contents has no name.
+  function mendRoles() {
+    const citations = ".citation-list, .citation-list [role^=doc-]";
+    for (const part of document.querySelectorAll(citations)) part.removeAttribute("role");
     for (const list of document.querySelectorAll("dt.sig dl")) list.role = "none";
     for (const fold of document.querySelectorAll(".bd-sidebar-primary summary")) {
       const page = fold.closest("li").querySelector("a");
@@ -61,8 +56,7 @@
   function start() {
     followContents();
     leadToNotebook();
-    mendCitations();
-    mendReference();
+    mendRoles();
     stackTables();
     watchWidths(
       ".bd-article :is(div.highlight pre, .pst-scrollable-table-container, .vaebook-table)",
