@@ -51,7 +51,7 @@
       String.raw`\d+–\d+`,
       String.raw`N\(0, I\)`,
       String.raw`\[[\w.…\u2212 -]+(?:, [\w.…\u2212 -]+)+\]`,
-      String.raw`(?:${NUMBER}|[\p{L}\d-]+) → (?:${NUMBER}(?![\p{L}\d-])|[\p{L}\d-]+)`,
+      String.raw`(?:${NUMBER}|[\p{L}\d-]+) → (?:${NUMBER}|[\p{L}\d-]+)`,
       String.raw`(?<![\p{L}\d)-])-\p{L}+`,
       String.raw`(?<![\p{L}\d/-])(?:\p{L}-[\p{L}\d]+|[\p{L}\d]+-[\p{Lu}\d][\p{L}\d-]*)`,
       String.raw`(?:Fig\.|Theorem|Lemma|Proposition|Corollary|Definition|Algorithm|Exercise) \d+`,

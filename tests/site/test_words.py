@@ -57,6 +57,7 @@ def bound(page: Page) -> list[str]:
         "et al.",
         "4–9",
         "T-shirt → shirt",
+        "0.16 → 0.24",
         "N(0, I)",
         "[K, P D]",
         "-extent",
@@ -88,6 +89,11 @@ def test_a_formula_keeps_its_marks_and_its_number(
     assert bound(show(f"<p>{body}</p>")) == [whole]
 
 
+def test_in_a_table_only_what_is_short_stays_on_one_line(show: Callable[..., Page]) -> None:
+    cells = "<td>Fashion-MNIST, 16-D</td><td>0.16 → 0.24, 5 of 5</td>"
+    assert bound(show(f"<table><tr>{cells}</tr></table>")) == ["16-D", "5 of 5"]
+
+
 def test_what_is_no_prose_is_left_alone(show: Callable[..., Page]) -> None:
     listing = "<pre>mnist-mlp-2d 4 + 5</pre><p><code>2-D</code></p>"
     assert not bound(show(listing + '<div class="citation">10.1/0893-6080, 4–9</div>'))
@@ -106,6 +112,16 @@ def test_a_long_formula_is_not_broken_within_a_norm(show: Callable[..., Page]) -
     m = 12 * "m"
     found = rows.evaluate_all("(rows) => rows.map((row) => row.textContent)")
     assert found == [f"{m}=", f"‖{m}−{m}‖+", m]
+
+
+def test_a_long_formula_is_not_broken_at_a_dot(show: Callable[..., Page]) -> None:
+    sign = '<mjx-mo space="3"><mjx-c class="mjx-c{}">{}</mjx-c></mjx-mo>'
+    wide = "<mjx-mi>" + 12 * "m" + "</mjx-mi>"
+    parts = wide, sign.format("22C5", "⋅"), wide, sign.format("2B", "+"), wide
+    math = "<mjx-container><mjx-math>" + "".join(parts) + "</mjx-math></mjx-container>"
+    page = show(f'<p><span class="math">{math}</span></p>')
+    page.wait_for_selector(".vaebook-breaks")
+    assert page.locator("mjx-math mjx-mrow").count() == 2
 
 
 def test_a_bar_within_a_term_over_a_brace_opens_no_norm(show: Callable[..., Page]) -> None:
