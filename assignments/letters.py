@@ -1,8 +1,8 @@
 """Which letters the bytes of a table are, where it is in one of the old encodings.
 
-Programs save tables in the letters of western Europe, of central Europe or of a Mac, and none says
-which. A table is read as western where its words can be no other's, or enough of those that would
-be others in central Europe; else it is refused.
+Programs save tables in the letters of western Europe, of other countries or of a Mac, and none
+says which. A table is read as western where its words can be no other's, or enough of those that
+would be others in central Europe, and of those that would be in Turkey; else it is refused.
 """
 
 __all__ = ["decoded"]
@@ -62,9 +62,26 @@ _DIFFERENT = _any("[àãåæèêìïðñòõøùûþœ]")
 _SIGN = _any(
     "[LETTER]Ÿ|Ÿ[LETTER]|[£¥¦©¬®¯±¶¼¾¹³][LETTER]{2}|µ[LETTER]{3}|START[ªº][LETTER]{2}",
     "[LETTER][¡¿»µ±¹³¥¦¬¯¶¼¾ªº][LETTER]|[LETTER]{2}[¿£¥¦¬¯±µ¶¼¾ªº]|[LETTER]{3}[¹³]|»[LETTER]{3}",
+    "[LETTER][¨¸½][LETTER]|START[¨¸½´][LETTER]{3}|CONSçCONS",
 )
-_WORD = re.compile(f"[{_L}Ÿ£¥¦©ª¬®¯±³µ¶¹»º¼¾¿¡]+", re.I)
+_WORD = re.compile(f"[{_L}Ÿ£¥¦©ª¬®¯±³µ¶¹»º¼¾¿¡¨¸½´]+", re.I)
 _SHARE = 0.25  # of words that must be western, where of central Europe's two in a hundred look so
+
+# The letters of Iceland, and the Czech ý, that are ğ, ı and ş in Turkey, š and ž in the Baltic;
+# and where they can be only these, as by a letter, an ending or two vowels that Turkish has not.
+_NORTHERN = re.compile("[ðýþÝ]")
+_NORTHERN_ONLY = _any(
+    "[áéíóúæ][a-zöáéíóúæ]*[ðýþÝ]|[ðýþÝ][a-zöáéíóúæðýþÝ]*[áéíóúæ]",
+    "AFTERð|eið|auð|ð[vjhfp]|STARTguð|STARTaðal(?!ar)|[ðýþ][a-zö]*s[oe]nEND",
+    "START(?!ý)CONSCONS[a-zö]*[ðý]|STARTCONSýEND|START[Ýý](?:r|mir)END",
+    "STARTþ[rjy]|STARTþor(?!ay)",
+    "[eiouö]CONS{1,3}ýEND|[eiouö]CONS{1,2}ých|(?<=[a-z])ýCONS{1,2}(?:[eiö]|o(?!ðlu))",
+)
+# Letters in a row of which no western alphabet has so many.
+_FOREIGN = re.compile(
+    rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff]{4}|(?<![\w\x80-\xff])"
+    rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff]{3}(?![\w\x80-\xff])"
+)
 
 # What is a letter in Mac Roman, and in the western ones a sign, nothing, or one that does not
 # stand there.
@@ -95,29 +112,45 @@ def decoded(name: str, data: bytes) -> str:
     doubtful = _UNKNOWN.search(plain)
     if doubtful is None and not _WESTERN_BYTES.search(plain):
         doubtful = _DOUBTFUL.search(plain)
+    readings: tuple[str, ...] = ("cp1252", "cp1250", "mac_roman")
+    if doubtful is None and (doubtful := _FOREIGN.search(plain)):
+        readings = "cp1252", "cp1251", "koi8_r", "iso8859_5", "cp1253", "cp1255"
     if doubtful is not None:
         before = re.split(rb"[^A-Za-z\x80-\xff]", plain[: doubtful.start()])[-1]
         word = before + re.split(rb"[^A-Za-z\x80-\xff]", plain[doubtful.start() :])[0]
-        raise _refused(name, plain[: doubtful.start()], word, ("cp1252", "cp1250", "mac_roman"))
+        raise _refused(name, plain[: doubtful.start()], word, readings)
     text = data.decode("cp1252")
-    lower = text.replace("Ÿ", "\0").lower().replace("\0", "Ÿ")  # which here is most likely a ź
+    # A Ÿ is most likely a ź here, and a Ý may be the capital of another letter than ý.
+    lower = re.sub("[^ŸÝ]+", lambda match: match[0].lower(), text)
     found: dict[str, int] = {}
     for match in _WORD.finditer(lower):
-        if _DIFFERENT.search(match[0]) or _SIGN.search(match[0]):
-            found.setdefault(match[0], match.start())
-    others = [word for word in found if _SIGN.search(word) or not _WESTERN.search(word)]
-    if others and len(found) - len(others) < _SHARE * len(found):
-        start = found[others[0]]
-        word = data[start : start + len(others[0])]
-        raise _refused(name, data[:start], word, ("cp1252", "cp1250", "iso8859_2"))
+        found.setdefault(match[0], match.start())
+    central = [word for word in found if _DIFFERENT.search(word) or _SIGN.search(word)]
+    others = [word for word in central if _SIGN.search(word) or not _WESTERN.search(word)]
+    northern = [word for word in found if _NORTHERN.search(word)]
+    unsure = [word for word in northern if not _NORTHERN_ONLY.search(word)]
+    for doubted, among in ((others, central), (unsure, northern)):
+        if doubted and len(among) - len(doubted) < _SHARE * len(among):
+            start = found[doubted[0]]
+            word = data[start : start + len(doubted[0])]
+            codes = ("cp1252", "cp1250", "iso8859_2", "cp1254", "cp1257", "iso8859_15")
+            raise _refused(name, data[:start], word, codes)
     return text
 
 
 _CALLED = {
     "cp1252": "that of Windows in western Europe",
-    "cp1250": "in central Europe",
+    "cp1250": "that in central Europe",
     "iso8859_2": "ISO 8859-2",
     "mac_roman": "Mac Roman",
+    "cp1254": "that in Turkey",
+    "cp1257": "that in the Baltic",
+    "iso8859_15": "ISO 8859-15",
+    "cp1251": "that of Cyrillic",
+    "koi8_r": "KOI8-R",
+    "iso8859_5": "ISO 8859-5",
+    "cp1253": "that of Greek",
+    "cp1255": "that of Hebrew",
 }
 
 

@@ -122,6 +122,39 @@ def test_no_name_of_central_europe_is_read_as_another(
         sheets.read(path)
 
 
+TURKISH = (
+    "Şükrü Şule Ayşe Barış Eşref Tuğba Çağlar Uğur Akdağ Yıldız Kılıçoğlu Avcı Sarı İrem ALİ VELİ "
+)
+TURKISH += "DENİZ ŞİMŞEK Özyılmaz Şoray Işık"
+OTHERS = [
+    *((encoding, name) for encoding in ("cp1254", "iso8859-9") for name in TURKISH.split()),
+    *(("cp1257", name) for name in ["Šarūnas", "Bērziņš", "Pēteris", "Ąžuolas", "Žukauskas"]),
+    *(("iso8859-15", name) for name in ["Šárka", "Žofie", "Aneška"]),
+    *(("cp1251", "Иван"), ("koi8-r", "Ольга"), ("iso8859-5", "Ольга"), ("cp1255", "דוד")),
+]
+
+
+@pytest.mark.parametrize(("encoding", "name"), OTHERS)
+def test_no_name_of_other_countries_is_read_as_another(
+    encoding: str, name: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path / "x.csv", f"student,name\nada,{name}\n", encoding)
+    with pytest.raises(ValueError, match=rf"x\.csv, line 2: .*'{name}' in .*\"CSV UTF-8\""):
+        sheets.read(path)
+
+
+def test_a_class_in_turkey_is_refused_and_one_in_iceland_or_with_a_czech_is_read(
+    tmp_path: Path,
+) -> None:
+    header, path = "student,name\nada,", tmp_path / "x.csv"
+    with pytest.raises(ValueError, match=r"that in Turkey"):
+        sheets.read(written(path, header + TURKISH, "cp1254"))
+    iceland = "Guðrún Þórðardóttir Sigurður Heiða Viðar Dagný Eyþór Þorsteinn Friðrik Ýr"
+    for names in (iceland, "Koç Göçmen Gökçe Novotný Veselý", "Lý Sýkora Starý Hrubý"):
+        written(path, header + names, "cp1252")
+        assert [row["name"] for _, row in sheets.read(path)[1]] == [names]
+
+
 WESTERN = [
     "Søren Ørsted Jørgensen Håkon Ødegård Kjær Øystein Ægir Bøe Øien",
     "Hélène Irène Geneviève Agnès Benoît Loïc Anaïs Lætitia Ève Lefèvre",
