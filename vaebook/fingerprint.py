@@ -3,8 +3,8 @@
 Functions and classes of this package count by name and `version`, so that moving a line changes
 nothing; those of an installed package by name; those of a reader by their source and by what they
 reach. Partial applications are unrolled, tensors count by their numbers, image sets by their
-checksum, networks by their structure. What cannot be described is refused, and inside a reader's
-object or function, where much may lie that decides nothing, it counts by its class. What a
+checksum, networks by their structure. What cannot be described is refused; but inside a reader's
+object or function, which may hold much that decides nothing, it counts by its class. What a
 function imports within itself is not looked into.
 """
 

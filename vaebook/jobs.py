@@ -66,23 +66,23 @@ def each(
 ) -> Iterator[Outcome]:
     """Call a function at every point and yield what comes of each, as it comes.
 
-    A point that raises is an outcome like others. A worker that dies is replaced, and only the
-    points that were under way are computed again, after all others; after three deaths without a
-    result between them it is given up.
+    A point that raises is an outcome like any other. A worker that dies is replaced, and only the
+    points that were under way are computed again, after all others; after three deaths in a row
+    without a result the call gives up.
 
     Args:
-        function: called with a point's entries as keywords. Where others than this process
-            compute, it and what it returns must be picklable.
+        function: called with a point's entries as keywords. Where other processes compute, it
+            and what it returns must be picklable.
         points: each the keywords of one call.
         n_jobs: processes of this machine, no more than there are points; 1 computes in this one.
-        scheduler: address of a Dask cluster to use instead, such as "tcp://host:8786" (needs
+        scheduler: address of a Dask cluster to use instead, such as ``tcp://host:8786`` (needs
             ``pip install "vaebook[cluster]"``). Its workers have one thread each; some may join
             later.
 
     Raises:
-        ValueError: when `n_jobs` is no positive number, a function cannot be sent to others, there
-            is no such scheduler or it has no workers, or a worker has several threads, or another
-            version of Python, torch or this package.
+        ValueError: when `n_jobs` is no positive number, the function cannot be sent to another
+            process, there is no such scheduler or it has no workers, or a worker has several
+            threads, or another version of Python, torch or this package.
         WorkersLost: when workers die again and again, or the scheduler is lost.
 
     Example:

@@ -100,9 +100,9 @@ def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 def gaussian_kl(mu_q: Tensor, cov_q: Tensor, mu_p: Tensor, cov_p: Tensor) -> Tensor:
     r"""Return KL(N(mu_q, cov_q) || N(mu_p, cov_p)) for full covariances, nats.
 
-    .. math:: \tfrac12 \left(\operatorname{tr}(\Sigma_p^{-1}\Sigma_q)
-        + (\mu_p - \mu_q)^\top \Sigma_p^{-1} (\mu_p - \mu_q) - D
-        + \log\frac{\det\Sigma_p}{\det\Sigma_q}\right)
+    .. math:: \tfrac12 \Big(&\operatorname{tr}(\Sigma_p^{-1}\Sigma_q)
+        + (\mu_p - \mu_q)^\top \Sigma_p^{-1} (\mu_p - \mu_q) \\
+        &- D + \log\frac{\det\Sigma_p}{\det\Sigma_q}\Big)
 
     In float64, as correlations near 1 leave few digits.
 
@@ -280,8 +280,8 @@ def beta_tc(
 
     Source:
         Isolating Sources of Disentanglement in Variational Autoencoders (Chen et al., 2018), the
-        objective with alpha = gamma = 1, equation 5 as disentanglement_lib counts, and minibatch
-        stratified sampling as in its authors' code | https://arxiv.org/abs/1802.04942
+        objective with :math:`\alpha = \gamma = 1`, equation 5 in the numbering of
+        disentanglement_lib, and minibatch stratified sampling as in its authors' code | https://arxiv.org/abs/1802.04942
 
     Example:
         >>> from vaebook.models import Bernoulli
@@ -362,8 +362,8 @@ def dip(
 
     Source:
         Variational Inference of Disentangled Latent Concepts from Unlabeled Observations (Kumar,
-        Sattigeri and Balakrishnan, 2018), the objective of DIP-VAE-II, equation 7 as
-        disentanglement_lib counts | https://arxiv.org/abs/1711.00848
+        Sattigeri and Balakrishnan, 2018), the objective of DIP-VAE-II, equation 7 in the
+        numbering of disentanglement_lib | https://arxiv.org/abs/1711.00848
 
     Example:
         >>> from vaebook.models import Bernoulli
@@ -407,21 +407,23 @@ def info_vae(
 
         \mathrm{MMD}^2(q, p) &= \mathbb{E}\,k(z, z') - 2\,\mathbb{E}\,k(z, y)
         + \mathbb{E}\,k(y, y'), \\
-        k(z, z') &= e^{-\|z - z'\|^2 / 2D}
+        k(z, z') &= e^{-\|z - z'\|^2 / (2D)}
 
-    with z, z' from q(z), the codes of all images, and y, y' from p = N(0, I); two draws of p lie
-    :math:`\sqrt{2D}` apart, in the root mean square, where the kernel is 1/e. The source takes the
-    expectations over draws. Here they are exact in the noise of codes and prior, since a Gaussian
-    kernel of Gaussians has an integral, and the mean over pairs of images has no bias.
+    with z and z' drawn from q(z), the mixture of all codes, and y and y' from p = N(0, I), each
+    independently. Two draws of p lie :math:`\sqrt{2D}` apart in the root mean square, where the
+    kernel is 1/e. The source estimates the expectations from draws. Here the noise of codes and
+    prior is integrated exactly, as the mean of a Gaussian kernel over Gaussians has a closed form,
+    and the mean over pairs of different images is without bias.
 
-    With :math:`\alpha = 0` and :math:`\lambda = 1` it is :func:`negative_elbo`. With
-    :math:`\alpha = 1` the information of an image and its code costs nothing.
+    With :math:`\alpha = 0` and :math:`\lambda = 1` the discrepancy has no weight, and the loss is
+    that of :func:`negative_elbo`. With :math:`\alpha = 1` the KL of single images has none, and
+    what a code says about its image costs nothing.
 
     Args:
         model: a VAE whose prior is N(0, I).
         batch: images, two or more, with the labels that the model needs.
         scale: :math:`\lambda`, at least :math:`1 - \alpha`, nats.
-        alpha: at most 1.
+        alpha: :math:`\alpha`, at most 1.
         generator: source of z's noise.
         progress: share of the training that is done.
 

@@ -24,8 +24,8 @@ def heatmap_images(
         \end{pmatrix}
 
     Args:
-        var_x: variance along the image's columns, > 0, [N], or one number [] or [1] for all.
-        var_y: variance along the image's rows, > 0, [N].
+        var_x: variance along the image's columns, positive, [N], or one number [] or [1] for all.
+        var_y: variance along the image's rows, positive, [N].
         corr: correlation, in (-1, 1), [N].
         size: pixels per side; an even size has no pixel at the mean.
         extent: the picture shows [-extent, extent] squared.
@@ -63,10 +63,10 @@ def t_heatmap_images(
     :math:`\nu = 2` and :math:`\Sigma \nu/(\nu - 2)` above.
 
     Args:
-        var_x: first diagonal element of the scale matrix, > 0, [N].
-        var_y: second diagonal element, > 0, [N].
+        var_x: first diagonal element of the scale matrix, positive, [N].
+        var_y: second diagonal element, positive, [N].
         corr: correlation, in (-1, 1), [N].
-        df: degrees of freedom, > 0, [N].
+        df: degrees of freedom, positive, [N].
         size: pixels per side.
         extent: the picture shows [-extent, extent] squared.
 

@@ -98,7 +98,7 @@ def pairs(
     names: Texts | None = None,
     columns: Texts | None = None,
 ) -> Figure:
-    """Draw a panel for each two dimensions, the cloud of classes in each.
+    """Draw a panel for each pair of dimensions, with the cloud of classes in it.
 
     Args:
         points: [N, D] with D from 3 to 6; some hundreds of points will do.
@@ -264,9 +264,9 @@ def on_phone(
 
     Args:
         figure: any plotly figure, which stays as it is.
-        domains: name of an axis -> where it begins and ends, in shares of the figure.
+        domains: where each axis begins and ends, by its name, in shares of the figure.
         aspect: height of the plotting area over its width.
-        titles: number of an annotation -> its place [x, y], in shares of the figure.
+        titles: places [x, y] of annotations, by their number, in shares of the figure.
 
     Raises:
         ValueError: for an axis or an annotation that the figure does not have, or a place

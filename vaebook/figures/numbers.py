@@ -63,7 +63,8 @@ def ranged(
 
     Args:
         value: a mean or median, say, finite as in :func:`number`.
-        low, high: the range, finite.
+        low: where the range begins, finite.
+        high: where it ends, finite.
         digits: after the point.
 
     Raises:

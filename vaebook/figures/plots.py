@@ -247,7 +247,7 @@ def manifold(
     """Draw the images decoded on a grid of codes where their codes lie.
 
     Args:
-        images: [n, m, C, H, W]; images[i, j] is decoded from (z1[j], z2[i]).
+        images: [n, m, C, H, W]; ``images[i, j]`` is decoded from ``(z1[j], z2[i])``.
         z1: horizontal coordinates [m].
         z2: vertical coordinates [n], the first one at the bottom.
 
@@ -290,8 +290,9 @@ def curves(
     """Draw lines, each with a band around it where one is given.
 
     Args:
-        series: name -> (x, y) or (x, y, low, high), all [T].
-        log_x, log_y: logarithmic axes.
+        series: by name, (x, y) or (x, y, low, high), all [T].
+        log_x: whether the horizontal axis is logarithmic.
+        log_y: whether the vertical one is.
         markers: a dot at each point.
 
     Raises:
@@ -406,7 +407,7 @@ def heatmap(
     """Draw a function on a grid as colours, with its contour lines where they are asked for.
 
     Args:
-        values: [H, W]; values[i, j] belongs to (x[j], y[i]).
+        values: [H, W]; ``values[i, j]`` belongs to ``(x[j], y[i])``.
         x: [W], the columns' numbers where it is None.
         y: [H], upwards, the rows' numbers where it is None.
         contour: contour lines over the colours.
@@ -467,10 +468,10 @@ def violins(
     quartile to quartile, the thin one from the 5th to the 95th percentile, the dot is the median.
 
     Args:
-        samples: name -> [N, D], one cloud or two; of two the first is on the left (in a polar
+        samples: by name, [N, D], one cloud or two; of two the first is on the left (in a polar
             figure, on the side of the smaller angle), the second on the right.
         names: name of each column [D]; z1 to zD where it is None.
-        filled: name -> [D] truth values; a violin that is not filled is an outline only.
+        filled: by name, [D] truth values; a violin that is not filled is an outline only.
         polar: columns around a circle, values along the radius.
 
     Raises:

@@ -161,7 +161,7 @@ def table(
         rows: one sequence of cells each, or one mapping. A cell is words, a number (whole numbers
             are written without decimals), a truth value (yes or no), or None where there is
             nothing. The first one names the row; a number there is written in three figures.
-        columns: headings, or, where rows are mappings, key -> heading.
+        columns: headings; by key where rows are mappings.
         digits: after the point of what is not a whole number.
 
     Raises:

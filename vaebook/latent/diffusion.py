@@ -68,8 +68,8 @@ class Process:
     :math:`\beta_t = (\lambda_0 - \lambda_1) \sigma_t^2`.
 
     Args:
-        first: :math:`\lambda_0`; at 9 the noise has the standard deviation .011.
-        last: :math:`\lambda_1`, below the first; at -9 the signal has the factor .011.
+        first: :math:`\lambda_0`; at 9 the noise has the standard deviation 0.011.
+        last: :math:`\lambda_1`, below the first; at -9 the signal has the factor 0.011.
 
     Raises:
         ValueError: when they are not finite, beyond 60 in size, or do not fall.

@@ -148,7 +148,7 @@ def length(decode: Callable[[Tensor], Tensor], paths: Tensor, pieces: int = 1) -
 
     .. math:: L = \sum_t \|g(z_{t+1}) - g(z_t)\|
 
-    Chords are short of the curve that they span, so that the length grows towards
+    Chords are shorter than the curve, so the length grows towards
     :math:`\int \|J_g \dot z\| dt` as the path is refined.
 
     Args:
@@ -207,7 +207,7 @@ def geodesic(
     .. math:: H_{tt} = 2 J_t^\top J_t, \quad H_{t,t+1} = -J_t^\top J_{t+1}, \quad
         b_t = J_t^\top \left( 2 g_t - g_{t-1} - g_{t+1} \right),
 
-    and a step solves :math:`(H + \mu I)\,\delta = -b` (Gauss and Newton's, with Levenberg's
+    and a step solves :math:`(H + \mu I)\,\delta = -b` (Gauss–Newton, with Levenberg's
     damping). A path takes a step only where it lowers the energy; its damping is relaxed where
     the energy falls as promised, and grows where it doesn't. No second derivative is asked for,
     so that decoders of ReLU have geodesics too, though a path may come to rest at a kink a little

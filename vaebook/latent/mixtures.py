@@ -148,8 +148,8 @@ def log_density(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     .. math:: \log q(z) = \log \frac{1}{N} \sum_{i=1}^{N} N(z; \mu_i, \Lambda_i)
 
     Every component counts. The quadratic forms are matrix products in float64; where their
-    rounding could pass 1e-7 nats (variances tiny beside squared distances), differences are
-    taken first, which costs D times the work.
+    rounding could pass :math:`10^{-7}` nats (variances tiny beside squared distances), differences
+    are taken first, which costs D times the work.
 
     Args:
         z: points [M, D].
@@ -215,9 +215,9 @@ def mixture_kl(
     n_samples: int = 10_000,
     generator: Generator | None = None,
 ) -> Estimate:
-    r"""Estimate the Kullback-Leibler divergence of two mixtures, by Monte Carlo.
+    r"""Estimate the Kullback–Leibler divergence of two mixtures, by Monte Carlo.
 
-    .. math:: KL(p \| q) = E_{z \sim p} \left[ \log p(z) - \log q(z) \right]
+    .. math:: \mathrm{KL}(p \,\|\, q) = \mathbb{E}_{z \sim p} \left[ \log p(z) - \log q(z) \right]
 
     Args:
         mu_p: means of p's components [N, D].
@@ -260,8 +260,9 @@ def aggregate_information(
 
     With the aggregate posterior :math:`q(z) = \frac{1}{N} \sum_i q(z|x_i)` and the prior p,
 
-    .. math:: \frac{1}{N} \sum_i KL(q(z|x_i) \| p) = KL(q(z) \| p) + I(x; z), \qquad
-        I(x; z) = E \log \frac{q(z|x_i)}{q(z)}.
+    .. math:: \frac{1}{N} \sum_i \mathrm{KL}(q(z|x_i) \,\|\, p)
+        = \mathrm{KL}(q(z) \,\|\, p) + I(x; z), \qquad
+        I(x; z) = \mathbb{E} \log \frac{q(z|x_i)}{q(z)}.
 
     ``mean_kl`` is the left side, in closed form where the prior has one, else from one draw per
     encoding; ``marginal_kl`` and ``information`` are Monte Carlo estimates of the two terms on
@@ -327,7 +328,7 @@ def surgery(
 ) -> Surgery:
     r"""Split the mean KL of codes in the plane without draws, by sums over a grid.
 
-    .. math:: \underbrace{\frac1N \sum_i KL(q_i \| p)}_{\text{mean\_kl}}
+    .. math:: \underbrace{\frac1N \sum_i \mathrm{KL}(q_i \,\|\, p)}_{\text{mean\_kl}}
         = \underbrace{H(q) - \frac1N \sum_i H(q_i)}_{\text{information}}
         + \underbrace{\int q \log \frac qp}_{\text{marginal\_kl}}, \qquad
         q = \frac1N \sum_i q_i
@@ -335,7 +336,7 @@ def surgery(
     The entropies :math:`H(q_i)` are in closed form; the two integrals run over a grid that reaches
     six standard deviations beyond each code. Components are products of two Gaussians, so that
     their sum on the grid is one product of matrices. A grid whose step is the least standard
-    deviation misses an integral of one component by 5e-9 of it.
+    deviation misses an integral of one component by :math:`5 \cdot 10^{-9}` of it.
 
     Args:
         mu: means of the codes, [N, 2].

@@ -66,7 +66,7 @@ def aggregate_posterior(
     .. math:: z \sim q(z) = \frac{1}{N} \sum_{i=1}^N
         \mathcal{N}(z; \mu_i, \mathrm{diag}\, e^{\mathrm{logvar}_i})
 
-    An image is drawn uniformly, then a latent from its encoding.
+    An image is drawn uniformly, then a code from its encoding.
 
     Args:
         n: the number of draws.
@@ -349,7 +349,7 @@ def pcn(
     generator: Generator | None = None,
     progress: bool = True,
 ) -> Chain:
-    r"""Sample a likelihood times a normal prior by preconditioned Crank and Nicolson.
+    r"""Sample a likelihood times a normal prior by preconditioned Crank–Nicolson.
 
     For :math:`\pi(z) \propto L(z)\, \mathcal{N}(z; m, C)` the proposal
 

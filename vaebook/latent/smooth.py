@@ -36,7 +36,7 @@ def smooth_paths(
 
     .. math:: \sum_{k=1}^{2} w_k \sin(k \pi t), \qquad 0 \le t \le 1,
 
-    with the heights :math:`w_k` of a few damped steps of Gauss and Newton. Energies are those of
+    with the heights :math:`w_k` of a few damped Gauss–Newton steps. Energies are those of
     16 points; what a decoder does between two of them is not seen. Hand the paths to
     :func:`~vaebook.latent.geometry.geodesic` as `initial`: it finds shorter ones from there more
     often than from straight lines, where the decoder is rough.

@@ -32,7 +32,7 @@ _BATCH = 1000
 _DECODED = 8000
 _PAIRS = 10_000_000  # numbers of a block of draws against all codes
 _FAINT = 12.0  # nats below the highest point of a grid, where there is no mass to speak of
-_EDGE = 4.0  # nats below the highest point at the edge of a grid: less than .003 lie beyond
+_EDGE = 4.0  # nats below the highest point at the edge of a grid: less than 0.003 lie beyond
 _FINER = 4  # points per dimension in a cell that has mass, one of each fourth
 _CLEAR = 1e-6  # nats that a sum over the grid itself may be off
 _DOUBT = 0.01  # nats that a sum over the finer one may be off
@@ -179,9 +179,9 @@ def log_evidence_grid(
     .. math:: \log \sum_g h^D\, p(x|z_g)\, p(z_g)
 
     Where a posterior is not much wider than h, the cells in which it has mass are cut four times
-    finer in each dimension; the rest lies 12 nats below the highest point and more. A standard
-    deviation of h / 6 in any direction, .01 by default, is resolved to about .001 nats. An image
-    whose posterior is narrower, or lies beyond the grid, is refused.
+    finer in each dimension; the rest lies at least 12 nats below the highest point. A posterior
+    with the standard deviation h / 6 in some direction, 0.01 by default, is resolved to about
+    0.001 nats. An image whose posterior is narrower, or lies beyond the grid, is refused.
 
     Args:
         model: a VAE with latent_dim 1 or 2, a prior that is one for all images, and a decoder

@@ -4,9 +4,9 @@ On a frame without edges or pixels, the heatmaps :math:`h_\Sigma(u) = \exp(-\tfr
 \Sigma^{-1} u)` are a surface of three dimensions among the functions of the plane, and lengths on
 it are those of :math:`L^2`. With :math:`P = \Sigma^{-1}` a step :math:`d\Sigma` has the length
 
-.. math:: \|dh\|^2 = \frac{\pi \sqrt{|\Sigma|}}{16}
-    \left[ (\operatorname{tr} P\,d\Sigma)^2 + 2 \operatorname{tr} (P\,d\Sigma)^2 \right]
-    = dr^2 + r^2 d\phi^2, \qquad r = \sqrt{2 \pi}\, |\Sigma|^{1/4},
+.. math:: \|dh\|^2 &= \frac{\pi \sqrt{|\Sigma|}}{16}
+    \left[ (\operatorname{tr} P\,d\Sigma)^2 + 2 \operatorname{tr} (P\,d\Sigma)^2 \right] \\
+    &= dr^2 + r^2 d\phi^2, \qquad r = \sqrt{2 \pi}\, |\Sigma|^{1/4},
 
 where :math:`d\phi^2 = \operatorname{tr} B^2 / 16` and B is what of :math:`P\,d\Sigma` has no
 trace: a cone, over the ellipses of one area. Of two heatmaps only the sector between them matters,
@@ -29,7 +29,7 @@ _PIXEL = 2 * _EXTENT / (_SIZE - 1)
 
 
 class Sector(NamedTuple):
-    """The flat sector between two heatmaps, each [N], lengths in pixels of a 36 x 36 image.
+    """The flat sector between two heatmaps, each [N], lengths in pixels of a 36 × 36 image.
 
     Attributes:
         start: distance of the first heatmap from the tip, the heatmap of no width.

@@ -1,12 +1,12 @@
-r"""Do single latent dimensions follow single factors? Three scores: MIG, SAP and DCI.
+r"""Do single latents follow single factors? Three scores: MIG, SAP and DCI.
 
 All of them take codes [N, D] and the true factors, either as one tensor [N, K] or by name, each
 [N], as :class:`vaebook.datasets.ImageSet` holds them. **A factor of integers is a class, one of
 floats a number.** The names of classes mean nothing: renumbered, they give the same scores.
 
-No score looks at the scale of a code, so that a dead dimension whose means tremble in step with a
+No score looks at the scale of a latent, so that a dead one whose means tremble in step with a
 factor counts like a live one. Hand over draws of q(z|x) rather than means: in a draw, a dead
-dimension is noise.
+latent is noise.
 """
 
 __all__ = ["DCI", "Scores", "dci", "mutual_information", "mutual_information_gap", "sap", "scores"]
@@ -26,7 +26,7 @@ Factors = Tensor | Mapping[str, Tensor]
 
 _MOST_VALUES = 50
 
-# The share of a code's values at either end that does not stretch its bins.
+# The share of a latent's values at either end that does not stretch its bins.
 _TAIL = 0.01
 
 
@@ -34,10 +34,10 @@ class DCI(NamedTuple):
     """Disentanglement, completeness and informativeness, each at most 1.
 
     Attributes:
-        disentanglement: 1 where each code serves one factor.
-        completeness: 1 where each factor is served by one code.
+        disentanglement: 1 where each latent serves one factor.
+        completeness: 1 where each factor is served by one latent.
         informativeness: R² of the predictions on the half that the trees have not seen.
-        importance: how much each code helps to predict each factor, [D, K]; columns sum to 1.
+        importance: how much each latent helps to predict each factor, [D, K]; columns sum to 1.
     """
 
     disentanglement: float
@@ -80,16 +80,17 @@ def scores(codes: Tensor, factors: Factors, generator: Generator | None = None) 
 
 
 def mutual_information(codes: Tensor, factors: Factors, n_bins: int = 20) -> Tensor:
-    r"""Return the mutual information of each code and each factor, [D, K], nats.
+    r"""Return the mutual information of each latent and each factor, [D, K], nats.
 
     .. math:: I_{jk} = \sum_{b, v} p(b, v) \log \frac{p(b, v)}{p(b)\,p(v)}
 
-    over B bins of a code and over the distinct values of a factor. A code of at most B distinct
-    values has these for its bins. Any other has B equal bins between its first and its 99th
+    over B bins of a latent and over the distinct values of a factor. If a latent has at most B
+    distinct values, they are its bins. Any other has B equal bins between its first and its 99th
     percentile, and what lies beyond falls into the outermost ones: bins over the whole range would
-    let one outlier put all other values into a single bin. A factor of floats of more than 50
-    values is binned as codes are; its information is then that on its bin. The frequencies of a
-    sample make the information too large by about :math:`(B - 1)(V - 1) / 2N`.
+    let one outlier put all other values into a single bin. A factor of floats with more than 50
+    values is binned as latents are; the information is then that about its bin. The frequencies of
+    a sample make the information too large by about :math:`(B - 1)(V - 1) / (2N)`, with V the
+    number of values.
 
     Args:
         codes: [N, D].
@@ -114,17 +115,17 @@ def mutual_information(codes: Tensor, factors: Factors, n_bins: int = 20) -> Ten
 
 
 def mutual_information_gap(codes: Tensor, factors: Factors, n_bins: int = 20) -> float:
-    r"""Return by how much the best code of a factor beats the second best, in [0, 1].
+    r"""Return by how much the best latent for a factor beats the second best, in [0, 1].
 
     .. math:: \mathrm{MIG} = \frac1K \sum_k \frac{I_{j_1 k} - I_{j_2 k}}{H(v_k)}
 
-    where :math:`j_1, j_2` are the codes with the most :func:`mutual_information` about factor k.
+    where :math:`j_1, j_2` are the latents with the most :func:`mutual_information` about factor k.
     The entropy of a factor that is binned is that of its bins: its own may be negative.
 
     Args:
         codes: [N, D], D > 1; the source takes draws of q(z|x).
         factors: [N, K] or by name, each [N]; classes are at most 50.
-        n_bins: of a code, and of a number of more than 50 values.
+        n_bins: of a latent, and of a factor of floats with more than 50 values.
 
     Raises:
         ValueError: for other shapes, values that are not finite, a factor that is constant or has
@@ -155,11 +156,11 @@ def sap(codes: Tensor, factors: Factors) -> float:
 
     .. math:: \mathrm{SAP} = \frac1K \sum_k \left(R^2_{j_1 k} - R^2_{j_2 k}\right)
 
-    with :math:`j_1, j_2` the codes of the largest :math:`R^2_{jk}`. For a number that is the
-    squared correlation of code j and factor k, that is how well a straight line of one code
-    predicts the factor. For a class it is the squared correlation ratio, the share of the code's
-    variance that lies between the classes; of two classes the two are the same. (The source takes
-    for classes the accuracy of thresholds on one code, whose best gap is less than 1.)
+    with :math:`j_1, j_2` the latents of the largest :math:`R^2_{jk}`. For a number this is the
+    squared correlation of latent j and factor k: how well a straight line in one latent predicts
+    the factor. For a class it is the squared correlation ratio, the share of the latent's variance
+    that lies between the classes; for two classes both are the same. (For classes the source takes
+    the accuracy of a threshold on one latent, whose best gap is less than 1.)
 
     Args:
         codes: [N, D], D > 1.
@@ -191,15 +192,15 @@ def dci(
 ) -> DCI:
     r"""Return disentanglement, completeness and informativeness by random forests.
 
-    A forest predicts each factor from all codes; R are its importances (the share of the
-    variance that splits on a code take away). With :math:`P_{jk} = R_{jk} / \sum_k R_{jk}` and
+    A forest predicts each factor from all latents; R are its importances (the share of the
+    variance that splits on a latent take away). With :math:`P_{jk} = R_{jk} / \sum_k R_{jk}` and
     :math:`\tilde P_{jk} = R_{jk} / \sum_j R_{jk}`,
 
     .. math:: D = \sum_j \rho_j \left(1 - H_K(P_{j\cdot})\right), \qquad
         C = \frac1K \sum_k \left(1 - H_D(\tilde P_{\cdot k})\right)
 
     where the logarithm of an entropy has as its base the number of its entries, and
-    :math:`\rho_j` is code j's share of all importance. A class is predicted by its indicators:
+    :math:`\rho_j` is latent j's share of all importance. A class is predicted by its indicators:
     their variances add up to Gini's impurity, and R² is Brier's skill.
 
     Args:

@@ -58,11 +58,12 @@ def fit_heatmaps(images: Tensor) -> HeatmapFit:
 
     with h as :func:`vaebook.datasets.heatmap_images` draws it. The range is closed and far wider
     than the data's: what is asked is whether an image is a heatmap at all, not whether it is one
-    of the data. Levenberg and Marquardt's method in the logarithms of the variances and the
-    hyperbolic arc tangent of the correlation, with exact derivatives, from each of the best four
-    local minima of a coarse table of heatmaps. Nothing proves that the best of four is the global
-    minimum. In the tests it is, against dense tables and SciPy from many starts, for all images
-    that lie within a heatmap's norm of one; farther away it was up to 2 % too far.
+    of the data. The method is that of Levenberg and Marquardt, in the logarithms of the variances
+    and the hyperbolic arc tangent of the correlation, with exact derivatives, started from each of
+    the best four local minima of a coarse table of heatmaps. Nothing proves that the best of four
+    is the global minimum. Dense tables, and SciPy from many starts, found none lower in the tests
+    for images that lie within a heatmap's norm of one; farther away the distance was up to 2 % too
+    large.
 
     Args:
         images: [N, 1, 36, 36], of any finite values, decoded or not.

@@ -93,13 +93,13 @@ def ema_update(
     .. math:: N_k \leftarrow \gamma N_k + (1 - \gamma)\, n_k, \quad
         m_k \leftarrow \gamma m_k + (1 - \gamma) \sum_{z \to k} z, \quad e_k = m_k / N_k
 
-    The sums m are :math:`N_k e_k`, and nothing else has to be kept: a vector that was put
-    elsewhere, as by :func:`restart`, goes on from there.
+    The sums m are :math:`N_k e_k`, so nothing else has to be kept: a vector that was moved, as by
+    :func:`restart`, goes on from where it is.
 
     Args:
         z: codes of the batch, [N, D].
         vectors: of the codebook, [K, D].
-        counts: N, of codes that each vector has taken, [K], not negative; ones at the start.
+        counts: N, how many codes each vector has taken, [K], not negative; ones at the start.
         decay: :math:`\gamma`, in [0, 1].
 
     Returns:
@@ -136,14 +136,14 @@ def ema_update(
 def restart(
     z: Tensor, vectors: Tensor, used: Tensor, generator: Generator | None = None
 ) -> Tensor:
-    """Put each vector that isn't used where a code lies that is drawn at random, [K, D].
+    """Move each unused vector to a code drawn at random, and return all vectors, [K, D].
 
-    No code is drawn twice, unless there are fewer codes than such vectors.
+    No code is drawn twice, unless there are fewer codes than unused vectors.
 
     Args:
         z: codes, [N, D].
         vectors: of the codebook, [K, D].
-        used: whether a vector is left alone, bool [K].
+        used: which vectors stay where they are, bool [K].
         generator: source of the draws.
 
     Raises:

@@ -46,7 +46,7 @@ class Moments(NamedTuple):
 
 
 def exact(logits: Tensor, f: Function, *, generator: Generator | None = None) -> Tensor:
-    r"""Return the expectation itself, :math:`\sum_k q_k f(e_k)`, [...].
+    r"""Return the expectation itself, [...]: :math:`\sum_k q_k f(e_k)`.
 
     Args:
         logits: of q, [..., K].
@@ -287,12 +287,13 @@ def rebar(
 def score_function_moments(
     logits: Tensor, values: Tensor, baseline: float | Tensor = 0.0
 ) -> Moments:
-    r"""Return mean and variance of one draw of :func:`score_function`; M draws divide the latter.
+    r"""Return the mean and the variance of :func:`score_function` with one draw.
 
     .. math:: \mathbb{E}\,\hat g &= q \circ (F - \bar F), \\
         \mathbb{E} \|\hat g\|^2 &= \sum_k q_k (F_k - b)^2 \|e_k - q\|^2
 
-    The mean is the exact gradient.
+    with :math:`\bar F` the mean of F over q. The mean is the exact gradient; with M draws the
+    variance is divided by M.
 
     Args:
         logits: of q, [..., K].
@@ -318,13 +319,15 @@ def score_function_moments(
 
 
 def leave_one_out_moments(logits: Tensor, values: Tensor, draws: int = 4) -> Moments:
-    r"""Return mean and variance of :func:`leave_one_out`, those of a sample covariance.
+    r"""Return the mean and the variance of :func:`leave_one_out`.
+
+    The estimate is a sample covariance. Its mean is the exact gradient g, and its variance is
 
     .. math:: \sum_k \frac{1}{M}\Big(\mu_{22,k} &- \frac{M - 2}{M - 1}\,g_k^2 \\
         &+ \frac{1}{M - 1}\,\operatorname{Var} f \; q_k (1 - q_k)\Big)
 
-    with g the exact gradient and :math:`\mu_{22,k}` the mean of
-    :math:`(f(e_z) - \bar F)^2 (1_{z = k} - q_k)^2`.
+    with :math:`\bar F` the mean of f over q, Var f its variance, and :math:`\mu_{22,k}` the mean
+    of :math:`(f(e_z) - \bar F)^2 (1_{z = k} - q_k)^2`.
 
     Args:
         logits: of q, [..., K].
@@ -355,7 +358,7 @@ def leave_one_out_moments(logits: Tensor, values: Tensor, draws: int = 4) -> Mom
 
 
 def straight_through_moments(logits: Tensor, slopes: Tensor) -> Moments:
-    r"""Return mean and variance of :func:`straight_through`.
+    r"""Return the mean and the variance of :func:`straight_through`.
 
     .. math:: \mathbb{E}\,\hat g = (\operatorname{diag} q - q q^\top) \sum_i q_i \nabla f(e_i)
 

@@ -2,7 +2,7 @@ r"""Priors that are learned: a mixture, the mixture of a model's own posteriors,
 
 Each is trained along with its model by :func:`vaebook.objectives.negative_elbo`, which reaches its
 parameters through the KL, or afterwards, on the codes of a trained model, by :func:`fit_to_codes`.
-The KL is taken by draws.
+The KL is estimated from draws.
 """
 
 __all__ = ["Flow", "LearnedMixture", "VampPrior", "fit_to_codes"]
@@ -80,7 +80,7 @@ class VampPrior(_Learned):
         encoder: maps images to [N, 2 D], as that of a :class:`~vaebook.models.VAE`.
         latent_dim: the number of latent dimensions, D.
         pseudo_inputs: where u starts, [K, C, H, W] in [0, 1], such as noise or a few training
-            images; taken into [.01, .99], as the parameter of a pixel that is 0 would be infinite.
+            images; clamped to [0.01, 0.99], since a pixel of 0 would need an infinite parameter.
 
     Raises:
         ValueError: when the encoder is no module, or a pixel lies beyond [0, 1]; when components
@@ -201,14 +201,14 @@ def fit_to_codes(
     learning_rate: float = 1e-3,
     generator: Generator | None = None,
 ) -> list[float]:
-    r"""Fit a prior to codes that stay as they are, and return its loss in each epoch, nats.
+    r"""Fit a prior to fixed codes, and return its loss in each epoch, nats.
 
     .. math:: -\frac1N \sum_n \log p(z_n), \quad z_n \sim q(z|x_n) \text{ anew in each epoch}
 
-    That is :math:`\mathrm{KL}(q(z)\,\|\,p)` but for the entropy of q(z), which no prior changes,
-    and so all that a prior can do for the ELBO of a model whose other parts stay. By Adam, whose
-    rate falls to zero along half a cosine. The loss of an epoch is the mean over its batches, each
-    before its step: that of the prior as it was on the way, not as it is in the end.
+    The loss is :math:`\mathrm{KL}(q(z)\,\|\,p)` plus the entropy of q(z), which no prior changes.
+    To lower it is all that a prior can do for the ELBO of a model whose other parts are fixed. It
+    is minimised by Adam, whose rate falls to zero along half a cosine. The loss of an epoch is the
+    mean over its batches, each before its step: that of the prior on the way, not at the end.
 
     Args:
         prior: trained in place.
@@ -216,13 +216,13 @@ def fit_to_codes(
         logvar: their log-variances, [N, D].
         epochs: passes through the codes.
         batch_size: codes per step, at most.
-        learning_rate: the first one.
+        learning_rate: at the start.
         generator: source of order and noise.
 
     Raises:
-        ValueError: when the codes don't fit the prior, it has no parameters that train, or the
-            encoder of a :class:`VampPrior` would: its codes would not stay; when too many codes
-            lie beyond the splines of a :class:`Flow`, or the loss is not finite.
+        ValueError: when the codes don't fit the prior, or it has nothing to train; when the
+            encoder of a :class:`VampPrior` isn't frozen, as it would change the codes; when too
+            many codes lie beyond the splines of a :class:`Flow`, or the loss is not finite.
 
     Example:
         >>> prior = LearnedMixture(torch.tensor([[-1.0], [1.0]]), torch.zeros(2, 1))

@@ -3,8 +3,8 @@
 The register says before the runs by which numbers a claim is decided. Seeds are the unit: a part
 of a claim holds when significantly more than half of all seeds would lie on its side of the
 margin, by an exact sign test, and fails when they would lie on the other; so it speaks of the
-median seed. All parts of a family
-are corrected together by Holm's method. What neither holds nor fails is undecided.
+median seed. All parts of a family are corrected together by Holm's method. What neither holds nor
+fails is undecided.
 """
 
 __all__ = [
@@ -345,8 +345,8 @@ def decided(family: str | None = None) -> dict[str, Decision]:
         ValueError: when the register has no such family.
 
     Example:
-        >>> decided("manifold")["7"].claim.form[:26]
-        'A line along axis 2 throug'
+        >>> decided("manifold")["7"].claim.form[:27]
+        'A line along axis 2 through'
     """
     claims = [claim for claim in register() if family in (None, claim.family)]
     if not claims:
