@@ -90,9 +90,9 @@
   }
 
   // A formula may break behind its relations and its signs, as TeX would do it, and within brackets
-  // where it is very long, but not within a norm nor at a dot. Each part is a row of its own. A sign, a bar or an
-  // integral that follows a relation belongs to what comes next, and the room between the two to
-  // what comes before.
+  // where it is very long, but not within a norm nor at a dot. Each part is a row of its own. A
+  // sign, a bar or an integral that follows a relation belongs to what comes next, and the room
+  // between the two to what comes before.
   const ROOMS = { 1: 0.111, 2: 0.167, 3: 0.222, 4: 0.278, 5: 0.333 };
   const count = (part, marks) => part.querySelectorAll(marks).length;
   function parts(row, level, sentences = false) {

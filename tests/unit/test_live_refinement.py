@@ -95,7 +95,11 @@ def start(k: int) -> Tensor:
 def places() -> list[tuple[int, Tensor]]:
     """The encoder's q's, and wider, narrower and shifted ones."""
     moves = torch.randn(3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return [(k, start(k) + move) for k in range(2) for move in (torch.zeros(4), *(0.5 * moves))]
+    return [
+        (k, start(k) + move)
+        for k in range(len(images()))
+        for move in (torch.zeros(4), *(0.5 * moves))
+    ]
 
 
 def asked(q: Tensor) -> dict[str, list[float]]:
