@@ -398,7 +398,7 @@ def _checked(place: str, found: list[tuple[str, Person]]) -> dict[str, Person]:
         if not key or wrong or len(key.encode()) > 200:
             raise ValueError(f"{place}, {where}: student must be a name or an id, got {key!r}")
         for id_ in (key, person.sid, person.login, person.canvas):
-            if _ROUNDED.fullmatch(id_):
+            if _ROUNDED.fullmatch(id_) or (id_ == person.canvas and re.search("[.,]", id_)):
                 raise ValueError(
                     f"{place}, {where}: {id_} is a number that a spreadsheet has rounded; "
                     "export the roster again, and do not save it there"

@@ -203,10 +203,13 @@ def _run_test(
     # Functions that do not end, or end their process, are not asked of what kind an answer is.
     asked = not any(said in error for said in _NO_ANSWER)
     earlier = plan.exam.earlier(test)
-    if error and error != "not written yet":
-        again = (False,) * bool(earlier) + (True,) * rebound
-        if not all(attempt(Exam.judge, earlier, asked, restored) for restored in again):
-            error = ""
+    again = (False,) * bool(earlier) + (True,) * rebound
+    for restored in again if error else ():
+        other = attempt(Exam.judge, earlier, asked, restored)
+        # What is not written yet may be an earlier part; of the others the first error is told.
+        error = other if not other or error == "not written yet" else error
+        if not other:
+            break
     outcome.late |= "took longer" in error
     if error and not any(said in error for said in _NO_ANSWER):
         told = attempt(bank.explain, earlier, asked)

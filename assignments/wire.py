@@ -187,7 +187,8 @@ class Peer:
             value = value.detach().cpu()
             if value.dtype in (torch.bfloat16, torch.float16):
                 value = value.float()
-            return _packed(value.resolve_conj().numpy(), "tensor")
+            value = value.to_dense().resolve_conj().resolve_neg()
+            return _packed(_real(value.numpy()), "tensor")
         if isinstance(value, np.generic) and value.dtype.kind in "biuf":
             return _packed(np.asarray(value), "scalar")
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
@@ -197,7 +198,14 @@ class Peer:
         if callable(value):
             self._given[name := f"given {len(self._given)}"] = value
             return {"function": name}
-        return _packed(np.asarray(value, dtype=np.float64), "array")
+        try:
+            return _packed(np.asarray(_real(value), dtype=np.float64), "array")
+        except (TypeError, ValueError, AttributeError):
+            if isinstance(value, complex) or np.iscomplexobj(value):
+                raise
+            kind = type(value).__name__
+            said = f"a value of the type {kind} is no array, tensor or list of numbers"
+            raise TypeError(said) from None
 
     def _decode(self, data: Any) -> Any:
         if isinstance(data, list):
@@ -228,6 +236,15 @@ class Peer:
 
 def _generators(arguments: Iterable[Any], named: Mapping[str, Any]) -> list[np.random.Generator]:
     return [a for a in (*arguments, *named.values()) if isinstance(a, np.random.Generator)]
+
+
+def _real(value: Any) -> Any:
+    """What is real of numbers whose imaginary parts are 0."""
+    if np.iscomplexobj(value):
+        if np.any(np.imag(value)):
+            raise TypeError("complex numbers are not taken")
+        return np.real(value)
+    return value
 
 
 def _packed(array: np.ndarray, kind: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 
 import bank
@@ -538,6 +539,17 @@ def test_feedback_has_an_input_of_its_own_with_what_came_out_and_what_should_hav
     assert set(found.details) == set(answer.loses)
 
 
+def test_who_returns_nothing_or_lacks_what_torch_does_is_told_so() -> None:
+    exam = MASTERS["1_elbo"].exam
+    half = lambda mu, logvar: torch.empty(2, device="meta").cpu()  # noqa: E731
+    said = [
+        exam.judge("elbo-kl-1", SEED, {"kl_standard": function})
+        for function in (lambda mu, logvar: None, half)
+    ]
+    assert "is a return missing?" in said[0]
+    assert "meta tensor" in said[1]
+
+
 def test_no_mistake_is_named_where_none_fits() -> None:
     code = "def kl_standard(mu, logvar): return 17 * np.ones(len(mu))"
     found = outcome("1_elbo", solved("1_elbo", code))
@@ -783,6 +795,24 @@ def test_a_module_that_a_cell_has_written_can_be_imported() -> None:
 def test_a_syntax_error_costs_its_own_part_only() -> None:
     notebook = answered("5_beta", {"beta-rate": "def rate(mu, logvar)\n    return 0"})
     assert failed("5_beta", notebook) == {"beta-rate-1", "beta-rate-2"}
+
+
+@two
+def test_a_part_that_is_not_written_costs_its_own_points_only(name: str) -> None:
+    """Also where all that follows calls it."""
+    assignment = MASTERS[name]
+    cell = next(iter(assignment.cell_of.values()))
+    part = {function for function, place in assignment.cell_of.items() if place == cell}
+    own = {test for test in assignment.tests if part & {*assignment.exam.tested(test)}}
+    assert failed(name, answered(name, {cell: assignment.released[cell]})) == own
+
+
+def test_what_is_wrong_is_told_where_an_earlier_part_is_not_written() -> None:
+    wrong = "def elbo(x, mu, logvar, epsilon, decode):\n    return -kl_standard(mu, logvar)"
+    sources = {"elbo-kl": MASTERS["1_elbo"].released["elbo-kl"], "elbo-estimator": wrong}
+    said = outcome("1_elbo", answered("1_elbo", sources)).errors
+    assert "it should be" in said["elbo-estimator-1"]
+    assert not said["elbo-model-1"]
 
 
 @pytest.mark.parametrize(

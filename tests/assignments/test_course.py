@@ -344,6 +344,8 @@ def test_a_roster_is_what_any_of_the_systems_exports(form: str, tmp_path: Path) 
         ("student,name\n1.00E+05,Ada\n", r"line 2: 1.00E\+05 is a number that a spreadsheet"),
         ("Student,ID,Section\nAda,1.2e+6,A\n", r"line 2: 1.2e\+6 is a number"),
         ("Student,ID,Section\nAda,101,A\nBo,101,A\n", "line 3: 101 is there already"),
+        ("Student;ID;Section\nAda;11.0;A\n", "line 2: 11.0 is a number that a spreadsheet"),
+        ("Student;ID;SIS Login ID;Section\nAda;1,234;al;A\n", "line 2: 1,234 is a number that"),
         (
             "Student,ID,SIS User ID,SIS Login ID,Section\nA,101,S1,a,A\nB,101,S2,b,A\n",
             "line 3: b has the same canvas 101 as another",
@@ -1943,6 +1945,19 @@ def test_a_word_of_numpys_arrives_as_a_word(remote: Any) -> None:
     assert remote(lambda: [np.str_("fine")])() == ["fine"]
 
 
+def test_numbers_of_any_kind_arrive_and_others_are_refused_by_their_kind(remote: Any) -> None:
+    half = torch.tensor([-0.5j, -0.5j])
+    real = torch.conj(half).imag
+    for value in (real, real.to_sparse(), half * 1j, half.numpy() * 1j):
+        assert remote(lambda value=value: value)().tolist() == [0.5, 0.5]
+    for value in (x for x in (0.5,)), {"a": 0.5}, map(float, [0.5]):
+        with pytest.raises(wire.Remote, match=f"of the type {type(value).__name__} is no array"):
+            remote(lambda value=value: value)()
+    for value in (half, half.numpy(), 0.5j):
+        with pytest.raises(wire.Remote, match="complex numbers are not taken"):
+            remote(lambda value=value: value)()
+
+
 def test_a_generator_goes_on_wherever_it_stands_among_the_arguments(remote: Any) -> None:
     rng, same = np.random.default_rng(0), np.random.default_rng(0)
     draw = remote(lambda rng: rng.normal(size=3))
@@ -1961,6 +1976,14 @@ def test_what_a_students_function_changes_the_right_one_in_its_place_does_not_se
         x, scale = array(2), array(2)
         assert list(call(x, scale=scale)) == [2, 2]
         assert list(x) == list(scale) == [1, 1]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, pytest.skip.Exception])
+def test_whatever_a_students_function_raises_the_right_one_takes_its_place(error: Any) -> None:
+    def own(x: Any) -> Any:
+        raise error
+
+    assert inside._instead(own, lambda x: 2 * x)(np.ones(1)) == 2
 
 
 def test_all_cores_are_used_also_where_the_system_does_not_say_which(
