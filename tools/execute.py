@@ -3,11 +3,12 @@
     python tools/execute.py [--jobs N] chapters/*.ipynb
 
 A chapter is executed again when its code has changed, or a file of the package that it has read
-(modules, weights, tables), or the pins, or the images that are there. What it reads is seen as it
-runs, by `tools/witness/sitecustomize.py`.
+(modules but for comments and docstrings, weights, tables), or the pins, or the images that are
+there. What it reads is seen as it runs, by `tools/witness/sitecustomize.py`.
 """
 
 import argparse
+import ast
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,24 @@ def cores() -> int:
 
 
 def digest(path: Path) -> str:
-    """Return the checksum of a file, or nothing where it is gone."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    """Return the checksum of a file, of a module that of its code; nothing where it is gone."""
+    if not path.is_file():
+        return ""
+    data = path.read_bytes()
+    return hashlib.sha256(bare(data) if path.suffix == ".py" else data).hexdigest()
+
+
+@cache
+def bare(source: bytes) -> bytes:
+    """Return what a module does, without comments and docstrings."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return source
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = node.body[ast.get_docstring(node) is not None :]
+    return ast.dump(tree).encode()
 
 
 def stored(path: Path) -> dict[str, dict[str, Any]]:

@@ -65,6 +65,21 @@ def test_a_chapter_is_executed_where_what_it_reads_has_changed_since(
     assert executed(path, capsys)  # the last one has read 2, and 3 stands there now
 
 
+def test_a_chapter_is_not_executed_for_a_comment_or_a_docstring_of_a_module(
+    chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = chapter("exec(open('vaebook/half.py').read())")
+    module = path.parent / "vaebook" / "half.py"
+
+    def runs(source: str) -> bool:
+        module.write_text(source, encoding="utf-8")
+        return executed(path, capsys)
+
+    assert runs("def half(x):\n    return x / 2\n")
+    assert not runs('"""Halves."""\n\ndef half(x):\n    """Halve."""\n    return x / 2  # so\n')
+    assert runs("def half(x):\n    return x / 3\n")
+
+
 def test_a_record_that_a_kill_has_cut_costs_an_execution(
     chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

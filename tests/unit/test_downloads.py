@@ -58,13 +58,18 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(downloads, "_SILENCE", 0.5)
     sums = {
         kind: {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
         for kind, files in CONTENTS.items()
     }
     monkeypatch.setattr(downloads, "_MD5", sums)
     return tmp_path
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A silence that a busy machine may have too ends a download."""
+    monkeypatch.setattr(downloads, "_SILENCE", 0.5)
 
 
 @pytest.fixture
@@ -433,6 +438,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("behaviour", BROKEN)
 def test_a_server_that_fails_is_named_in_seconds_and_leaves_nothing(
     home, server, monkeypatch, behaviour
@@ -450,6 +456,7 @@ def test_a_server_that_fails_is_named_in_seconds_and_leaves_nothing(
     assert_is(datasets.mnist(), "train")
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("behaviour", "message"),
     [("drips", r"not done in time, \d+ bytes had come"), ("drips_headers", "silent for 0.5 s")],
@@ -463,6 +470,7 @@ def test_a_dripping_server_is_given_up_in_time(home, server, behaviour, message)
     assert files_below(home) == []
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("behaviour", ["sends_404", "hangs", "sends_html", "closes_early"])
 def test_the_next_mirror_is_asked_where_the_first_fails(server, mirrors, behaviour):
     server.behaviour = behaviour
@@ -610,6 +618,7 @@ def test_the_command_goes_on_without_what_is_missing_unless_it_is_required(
     assert bool(both_sets[1].asked) == (options != ["--offline"])
 
 
+@pytest.mark.usefixtures("impatient")
 def test_the_command_gives_up_servers_that_hang_after_one_file_of_each_set(both_sets, capsys):
     for server in both_sets:
         server.behaviour = "hangs"
