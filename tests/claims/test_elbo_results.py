@@ -283,6 +283,7 @@ def test_def_elbo(mean: float, std: float) -> None:
     assert agrees(bounds.elbo(vae, images[:20_000], 5, generator(3)).elbo, truth)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(mean=real(-4, 4), std=real(0.05, 1.5), pixel=real(-1, 5))
 def test_thm_jensen_bound(mean: float, std: float, pixel: float) -> None:

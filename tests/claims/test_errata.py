@@ -69,6 +69,7 @@ def test_erratum_6_classes_of_a_standard_normal_aggregate_are_narrower_than_it()
     assert between[0, 0] > 0.1
 
 
+@pytest.mark.slow
 def test_erratum_7_swapped_kernels_sample_the_likelihood_times_the_cubed_prior() -> None:
     """pCN by hand in one dimension, L = N(z; 2, 1): the chain's mean is 1, swapped it is 1/2."""
     gen = generator(0)

@@ -117,6 +117,7 @@ def test_thm_geometry_cone() -> None:
     assert bool((apart.amax(1) < 0.02 * wanted).all())
 
 
+@pytest.mark.slow
 def test_prop_geometry_curvature() -> None:
     """By Gauss's equation on a large frame, in two planes at random heatmaps."""
     draws = torch.rand(10, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))

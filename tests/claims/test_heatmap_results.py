@@ -154,6 +154,7 @@ def test_prop_heatmap_cone() -> None:
         assert excess == pytest.approx(8 * q**2 / 6, rel=0.05)
 
 
+@pytest.mark.slow
 def test_cor_heatmap_relative() -> None:
     """The share by which the correlation moves an image, by a sum over the plane."""
     for s in (0.3, 2.0):

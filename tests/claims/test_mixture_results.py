@@ -418,6 +418,7 @@ def off_diagonal(matrices: Tensor) -> float:
     return (matrices - diagonal).abs().max().item()
 
 
+@pytest.mark.slow
 def test_prop_dims_axes() -> None:
     mu, logvar = random_codes(9, 6, 3)
     covariances = logvar.exp().diag_embed()

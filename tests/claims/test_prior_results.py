@@ -283,6 +283,7 @@ def test_a_rate_of_its_own_gives_the_mixture_back_what_training_along_has_cost()
             assert ahead[1] < 0 if dim == 16 else ahead[0] < 0 < ahead[1]
 
 
+@pytest.mark.slow
 def test_the_parts_of_the_kl_and_of_the_elbo_add_up() -> None:
     """The exchange of a prior saves in the mean KL what it saves in the divergence."""
     whole = [r for r in tables.load("learned_priors").rows if "elbo" in r]

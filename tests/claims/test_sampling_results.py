@@ -167,6 +167,7 @@ def test_prop_shared_code_collapse() -> None:
     assert not agrees(rates[10_000], accepted(0.6), errors=6)
 
 
+@pytest.mark.slow
 def test_def_class_targets() -> None:
     """Each target, sampled by the package, against its density on a line."""
     data = torch.tensor([0.3, 1.1, 1.6, 2.4], dtype=torch.float64)

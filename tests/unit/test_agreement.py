@@ -242,6 +242,7 @@ def test_mantel_counts_ties_so_that_three_objects_prove_nothing():
     assert result.p_value == pytest.approx(1 / 3, abs=0.03)
 
 
+@pytest.mark.slow
 def test_mantel_rejects_unrelated_distances_as_often_as_it_should():
     generator = torch.Generator().manual_seed(0)
     p = [

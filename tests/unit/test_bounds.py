@@ -335,6 +335,7 @@ def test_reconstruction_errors_are_frobenius_norms(kind):
     np.testing.assert_allclose(bounds.reconstruction_errors(model, images), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_batches_change_no_result():
     model = small()
     images = torch.rand(2300, 1, 4, 4, generator=generator())

@@ -68,6 +68,7 @@ def test_the_same_effect_in_too_few_seeds_is_undecided():
     assert verdict([9.0] * 6) == "reproduced"
 
 
+@pytest.mark.slow
 def test_without_an_effect_a_verdict_is_as_rare_as_was_said():
     rng = np.random.default_rng(0)
     runs = 4000
@@ -200,6 +201,7 @@ def test_the_smallest_p_of_twelve_seeds_is_below_what_every_family_asks():
     assert all(2 * sign_test(12, 12) <= 0.05 / n for n in families.values()), families
 
 
+@pytest.mark.slow
 def test_every_number_of_the_register_is_in_its_table():
     for each in register():
         table = tables.load(each.table)

@@ -73,6 +73,7 @@ def test_dense_paths_in_a_normal_density_are_those_of_clairaut():
     assert path.norm(dim=1).min().item() == pytest.approx(nearest, rel=0.02)
 
 
+@pytest.mark.slow
 def test_dense_paths_do_not_cling_to_the_shell_where_codes_of_many_dimensions_lie():
     codes = normal(500, 20)
 
@@ -110,6 +111,7 @@ def test_length_is_the_density_integral_by_quadrature():
             assert lengths[i, j].item() == pytest.approx(expected, rel=2e-3)
 
 
+@pytest.mark.slow
 def test_a_path_goes_round_the_hole_that_a_line_crosses():
     angle = 2 * math.pi * torch.rand(1_500, generator=torch.Generator().manual_seed(0))
     codes = torch.stack([angle.cos(), angle.sin()], 1).double() * (3 + 0.4 * normal(1_500, 1))

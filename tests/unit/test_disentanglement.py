@@ -40,6 +40,7 @@ def test_codes_that_are_the_factors_score_one():
     torch.testing.assert_close(found.importance, torch.eye(3), atol=1e-3, rtol=0)
 
 
+@pytest.mark.slow
 @given(
     st.permutations(range(3)), st.lists(st.sampled_from([-2.0, 0.3, 5.0]), min_size=3, max_size=3)
 )
@@ -289,6 +290,7 @@ def test_all_scores_at_once_are_the_scores():
 # Numbers of many values
 
 
+@pytest.mark.slow
 def test_codes_that_are_continuous_factors_score_one():
     factors = torch.rand(5_000, 2, generator=seeded())
     found = disentanglement.scores(factors.flip(1), factors, seeded())
@@ -299,6 +301,7 @@ def test_codes_that_are_continuous_factors_score_one():
     assert found.dci.informativeness > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.3, 0.8, 0.95])
 def test_the_information_of_correlated_gaussians_is_that_of_theirs(correlation):
     x, y = draw(200_000, 2).T

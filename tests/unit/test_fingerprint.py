@@ -134,6 +134,7 @@ VALUES = {
 }
 
 
+@pytest.mark.slow
 def test_values_are_alike_when_made_again_and_no_two_kinds_are():
     found = {name: fingerprint(part=make()) for name, make in VALUES.items()}
     again = {name: fingerprint(part=make()) for name, make in VALUES.items()}
@@ -273,6 +274,7 @@ def test_partial_applications_are_unrolled():
     assert not same(partial(one_cycle), partial(binarize))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [typed, nowhere])
 def test_a_function_that_is_typed_again_is_the_same_and_a_changed_one_is_not(run):
     source = "def f(x):\n    return 2 * x + 1\n"
@@ -282,6 +284,7 @@ def test_a_function_that_is_typed_again_is_the_same_and_a_changed_one_is_not(run
     assert not same(run(source), run(source.replace("x + 1", "x.sum() + 1")))
 
 
+@pytest.mark.slow
 def test_comments_and_docstrings_do_not_count_and_what_shares_their_line_does():
     plain = typed("def f(x):\n    return x + 1")
     described = """
@@ -298,6 +301,7 @@ def test_comments_and_docstrings_do_not_count_and_what_shares_their_line_does():
     assert not same(plain, typed("def f(x):\n    'a'\n    'b'\n    return x + 1"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [typed, nowhere])
 def test_what_a_function_finds_outside_counts(run):
     source = "def f(x):\n    return scale * x\n"
@@ -550,6 +554,7 @@ def test_training_a_model_does_not_change_its_fingerprint(likelihood):
     assert fingerprint(part=trained) == before
 
 
+@pytest.mark.slow
 def test_running_statistics_do_not_count_but_what_a_reader_keeps_does():
     network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     before = fingerprint(part=network)

@@ -274,6 +274,7 @@ def test_exp_takes_log_back(decode, z, w, dtype):
 # Vectors carried along
 
 
+@pytest.mark.slow
 def test_a_vector_round_a_circle_of_latitude_comes_back_turned_by_the_cap_it_encloses():
     # By Gauss and Bonnet the turn is the area of the cap, here as seen from the equator.
     latitude = 0.6
@@ -403,6 +404,7 @@ def test_float32_gives_what_float64_gives():
         torch.testing.assert_close(single.double(), call(start, end), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_codes_beyond_one_chunk_are_those_within():
     z, v = uniform(-1, 1, 1_500, 2), normal(1_500, 2)
     for call in (
@@ -521,6 +523,7 @@ def test_a_model_in_training_mode_is_refused(part):
     assert geometry.metric(model.eval(), z).shape == (6, 2, 2)
 
 
+@pytest.mark.slow
 def test_what_makes_no_sense_is_refused_by_name():
     z, w = normal(3, 2), normal(3, 2, seed=1)
     paths = normal(3, 4, 2)

@@ -129,6 +129,7 @@ def test_a_heatmaps_columns_are_x_and_its_rows_are_y():
     assert tilted[30, 30] > 100 * tilted[30, 5]  # row 30 is y > 0, column 30 is x > 0
 
 
+@pytest.mark.slow
 def test_each_t_heatmap_belongs_to_its_factors(t_heatmaps):
     for i in range(0, len(t_heatmaps), 97):
         factors = [t_heatmaps.factors[n][i].item() for n in ("var_x", "var_y", "corr", "df")]

@@ -87,6 +87,7 @@ def test_the_pages_noise_is_gumbels(node: Callable[[str], str]) -> None:
     torch.testing.assert_close(found, -(-quantiles.log()).log(), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_figure_begins_where_it_is_told_and_has_a_triangle_for_print() -> None:
     shown = live.simplex(alt="A triangle.", temperature=2.0, probabilities=(0.2, 0.2, 0.6))
     temperature, *logits = shown.config["start"]

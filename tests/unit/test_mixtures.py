@@ -179,6 +179,7 @@ def test_moments_refuse_what_they_cannot_take_by_name(change, message):
 # Density
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10_000),
     n=st.integers(1, 40),

@@ -1,5 +1,6 @@
 """The note of a page that has other images than MNIST's."""
 
+import pytest
 import torch
 
 from vaebook import datasets, figures
@@ -11,6 +12,7 @@ def test_a_page_with_mnist_has_no_note():
     assert figures.stand_in_note(images[:2]) is None
 
 
+@pytest.mark.slow
 def test_the_note_says_what_stands_in_and_how_to_get_the_images():
     note = figures.stand_in_note(datasets.digits()[:5])
     html = note._repr_html_()

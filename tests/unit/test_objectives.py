@@ -813,6 +813,7 @@ def test_the_discrepancy_is_without_bias_that_of_gaussians(size, n_batches):
     assert error < 0.25 * expected
 
 
+@pytest.mark.slow
 def test_the_discrepancy_is_that_of_draws():
     """Two codes and the definition: means of the kernel over draws of both and of the prior."""
     mu, logvar = draw(2, 2), draw(2, 2, seed=1)

@@ -176,6 +176,7 @@ def test_a_drawn_kl_is_the_closed_form_on_average():
     assert ((drawn.mean(0) - prior.kl(mu, logvar)) / error).abs().max() < SIGMAS
 
 
+@pytest.mark.slow
 def test_the_kl_of_one_normal_of_a_mixture_is_that_of_the_normal():
     mean, logvar = draw(1, D), draw(1, D, seed=1)
     mu, spread = draw(N, D, seed=2), torch.full((N, D), -8.0).double()

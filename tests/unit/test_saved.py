@@ -133,6 +133,7 @@ def test_what_is_loaded_is_what_was_saved_to_the_last_bit(name, tmp_path):
     assert not any(parameter.requires_grad for parameter in again.model.parameters())
 
 
+@pytest.mark.slow
 def test_the_prior_comes_back_with_its_density(tmp_path):
     for name in ("diagonal", "full", "mixture"):
         mine = trained(MODELS[name]())

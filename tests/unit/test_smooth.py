@@ -47,6 +47,7 @@ def test_smooth_paths_on_a_sphere_are_nearly_great_circles():
     assert excess.mean() < 0.1 * of_lines.mean()
 
 
+@pytest.mark.slow
 def test_smooth_paths_are_what_another_optimiser_finds_with_two_waves():
     """BFGS from where the waves are zero, over the same heights, by finite differences."""
     start, end = normal(6, 2, seed=5).split(3)

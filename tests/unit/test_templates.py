@@ -78,6 +78,7 @@ def test_the_templates_themselves_score_highest_and_lowest():
     assert found[0] > 0.5
 
 
+@pytest.mark.slow
 @given(st.floats(1e-3, 10, allow_subnormal=False), st.integers(0, 2**31))
 def test_donutness_does_not_change_with_brightness(brightness, seed):
     images = draw(3, 1, 28, 28, seed=seed)

@@ -465,6 +465,7 @@ def test_a_checkpoint_that_was_cut_short_is_refused(started):
         assert path.read_bytes() == good[:length]  # left alone
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_a_key_is_refused(started):
     path, run = started
     state = state_in(path)
@@ -517,6 +518,7 @@ class Pairs(Dataset):
         return (image, int(label)) if self.labelled else image
 
 
+@pytest.mark.slow
 def test_images_alone_may_come_as_torchs_own_sets_give_them(blobs):
     runs = []
     for wrapped in (blobs, TensorDataset(blobs.images), TensorDataset(blobs.images, blobs.labels)):
@@ -1014,6 +1016,7 @@ def test_a_dataset_trains_as_the_resident_set_does(blobs, labelled, workers):
     assert bits(read) == bits(resident)
 
 
+@pytest.mark.slow
 def test_a_run_on_a_dataset_resumes_with_the_same_bits(blobs, tmp_path):
     whole, resumed = small_vae(), small_vae()
     quietly(whole, Pairs(blobs))

@@ -428,6 +428,7 @@ def test_snapshots_that_are_missing_are_refused(spoiled):
         spoiled(change, "mnist-snapshots-2d")
 
 
+@pytest.mark.slow
 def test_a_file_that_holds_no_tensors_is_refused(copied, tmp_path):
     card, path = copied()
     path.write_bytes(b"nothing of the kind")
