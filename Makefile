@@ -61,7 +61,7 @@ quick: .venv/installed ## seconds: style and types of the Python, the fast tests
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
-	$(pytest) $(parallel) -m "not (slow or weekly or alone)" \
+	$(pytest) -n auto --dist worksteal -m "not (slow or weekly or alone)" \
 	  tests/unit tests/claims tests/book/test_structure.py
 
 test: lint types spelling unit site ## run everything that decides whether a change is sound

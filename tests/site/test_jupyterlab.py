@@ -19,6 +19,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Error, Locator, Page, expect
 
+pytestmark = pytest.mark.weekly
+
 # Where Python puts each figure.
 PLACES = {
     "pipeline": [1.5, -0.0625],

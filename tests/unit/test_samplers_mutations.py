@@ -13,7 +13,7 @@ import torch
 from tests.unit.samplers_checks import CHECKS, PRIOR_CHECKS, Sampler, steps_have_the_reported_size
 from vaebook.latent import samplers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.weekly]
 
 # A right sampler fails a check with at most this probability over the choice of seeds, hence one
 # of the 59 below with at most 6e-5. A mutant counts as caught only beyond it.
