@@ -287,7 +287,7 @@ def contrasts(page: Page, mode: str) -> list[str]:
 OF_THE_PACKAGE = "/api/latent.html"  # the longest of those pages, which are made alike
 
 
-LIT = ("intro.html", "genindex.html", "chapters/02_the_elbo.html", "chapters/claims.html")
+COLOURED = ("intro.html", "genindex.html", "chapters/02_the_elbo.html", "chapters/claims.html")
 DRAWN_ON_A_PHONE = ("intro.html", "chapters/12_vae_against_ae.html")  # live ones, and all others
 
 
@@ -312,7 +312,7 @@ def visits() -> list[Any]:
 
 @pytest.fixture(scope="module", params=visits())
 def visit(request: pytest.FixtureRequest, browser: Browser, base: str) -> Iterator[Visit]:
-    """One page in the light: served to a desktop, and there dark as well; a file on a phone."""
+    """One page in the light: served to a desktop, some there dark as well; a file on a phone."""
     name, device = request.param
     context = browser.new_context(viewport=size(device), **PLAIN)
     page = context.new_page()
@@ -328,10 +328,10 @@ def visit(request: pytest.FixtureRequest, browser: Browser, base: str) -> Iterat
     page.evaluate(AXE)
     seen.violations = audit(page, RULES, without=CONTRAST)
     if device == "desktop":
-        # Nothing but colours differs between the modes, and hardly they between the devices; in
-        # the light they are those of one style sheet, so that some pages speak for the others.
-        seen.violations += contrasts(page, "light") if name in LIT else []
-        seen.violations += contrasts(page, "dark")
+        # The colours of words are those of one style sheet: in each run some pages speak for the
+        # others, and weekly every word of every page is looked at.
+        for mode in ("light", "dark") if name in COLOURED else ():
+            seen.violations += contrasts(page, mode)
     yield seen
     context.close()
 
