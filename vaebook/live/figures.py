@@ -565,7 +565,7 @@ def twins(
         pair: two decoders of 36 × 36 heatmaps with three latent dimensions.
         codes: of each, [N, 3], for the background.
         alt: what is to be seen.
-        extent: each coordinate of u runs from -extent to extent.
+        extent: each coordinate of u runs from `-extent` to `extent`.
         start: u at first.
         dtype: of the weights on the page.
 
@@ -742,7 +742,7 @@ def heatmap_walk(
         alt: what is to be seen.
         names: of the three axes.
         scale: a sentence below the figure that says what colours and axes are.
-        extent: each coordinate of u runs from -extent to extent.
+        extent: each coordinate of u runs from `-extent` to `extent`.
         start: u at first.
         dtype: of the weights on the page.
 

@@ -243,11 +243,11 @@ def _at(row: Mapping[str, Any], path: str) -> float | None:
 
 
 def sign_test(holds: int, n: int) -> float:
-    r"""Return the one-sided p-value of so many seeds of n on one side.
+    r"""Return the one-sided p-value of `holds` seeds out of n on one side.
 
     .. math:: P(K \ge k), \qquad K \sim \mathrm{Bin}(n, 1/2)
 
-    the greatest when no more than half of all seeds lie there.
+    It is the greatest p-value over all shares of at most one half.
 
     Raises:
         ValueError: when `n` is no positive number, or `holds` is not between 0 and it.
