@@ -730,13 +730,13 @@ def heatmap_walk(
     start: Sequence[float] = (0.0, 0.0, 0.0),
     dtype: Precision = "float16",
 ) -> Live:
-    """A plane of a decoder of heatmaps to drag through, and the true heatmap nearest to a decode.
+    """A plane of a decoder of heatmaps to drag through, and the true heatmap nearest to its image.
 
-    The page fits it as :func:`vaebook.measures.heatmaps.fit_heatmaps` does.
+    The page fits the heatmap as :func:`vaebook.measures.heatmaps.fit_heatmaps` does.
 
     Args:
         walked: a decoder of 36 × 36 heatmaps with three latent dimensions, and its axes: the
-            plane shows u1 and u2, and u3 has a dial.
+            plane shows `u1` and `u2`, and `u3` has a dial.
         codes: [N, 3], for the background.
         quantity: what colours them, [N].
         alt: what is to be seen.

@@ -71,10 +71,10 @@ class Prior(nn.Module):
     ) -> Tensor:
         r"""Return KL(q || p) of each q = N(mu, diag exp logvar), [N], nats.
 
-        Here by the mean over draws of q, without bias and differentiable; in closed form where
-        there is one.
+        It is in closed form where there is one. Otherwise it is estimated by a mean over draws
+        of q, without bias and differentiable:
 
-        .. math:: \frac1L \sum_{l=1}^L \log q(z_l) - \log p(z_l), \quad z_l \sim q
+        .. math:: \frac1L \sum_{l=1}^L \left( \log q(z_l) - \log p(z_l) \right), \quad z_l \sim q
 
         Args:
             mu: [N, D].
