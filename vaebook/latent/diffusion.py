@@ -757,7 +757,7 @@ def bound(
 
     Its encoder is the process, its decoder the ancestral step of :func:`sample_sde`, and
 
-    .. math:: -\log p(z) &\le \mathrm{KL}(q(z_1|z) \| N(0, I)) \\
+    .. math:: -\log p(z) &\le \mathrm{KL}(q(z_1|z) \,\|\, N(0, I)) \\
         &+ \tfrac12 \sum_{i=1}^{T} (e^{\lambda_s - \lambda_t} - 1)
         \operatorname{E} \|\epsilon - \hat\epsilon(z_t, t)\|^2 \\
         &+ \operatorname{E}[-\log p(z|z_0)],

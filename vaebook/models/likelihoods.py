@@ -322,7 +322,7 @@ class ConstrainedGaussian(_Adaptive):
     .. math:: \log \sigma^2 \leftarrow \max\left(\log \tau, \log \sigma^2
         + 0.1 \operatorname{clip}(1 - \mathrm{MSE} / \tau, -0.1, 0.1)\right).
 
-    :math:`1 / (2\sigma^2)` is the multiplier of a constraint on the distortion. Without the limit
+    The multiplier of a constraint on the distortion is :math:`1 / (2\sigma^2)`. Without the limit
     the thermostat would be wound up by all the batches before the networks can draw. In a linear
     VAE the limit cuts nothing off where the optimal variance is below :math:`\tau`. An error that
     the optimal variance does not reach is not held by this one either.
