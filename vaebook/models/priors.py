@@ -287,9 +287,9 @@ class ConditionalShift(Prior):
         = \mathrm{KL}(N(\mu + r c \mathbf 1, \Lambda)\,\|\,N(0, I))
 
     A positive score pulls towards negative coordinates, in all dimensions alike. Averaged over
-    images it has the mean :math:`-r \operatorname{E}[c] \mathbf 1` and the covariance
-    :math:`I + r^2 \operatorname{Var}(c) \mathbf 1 \mathbf 1^\top`: draws of N(0, I) are none
-    of its own.
+    images it has the mean :math:`-r \mathbb{E}[c] \mathbf 1` and the covariance
+    :math:`I + r^2 \operatorname{Var}(c) \mathbf 1 \mathbf 1^\top`, so draws of N(0, I)
+    are not draws of this prior.
 
     Args:
         latent_dim: the number of latent dimensions, D.
