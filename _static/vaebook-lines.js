@@ -51,6 +51,7 @@
       String.raw`\d+–\d+`,
       String.raw`N\(0, I\)`,
       String.raw`\[[\w.…\u2212 -]+(?:, [\w.…\u2212 -]+)+\]`,
+      String.raw`[[(][\u2212-]?[\d.]+, [\u2212-]?[\d.]+[\])]`,
       String.raw`(?:${NUMBER}|[\p{L}\d-]+) → (?:${NUMBER}|[\p{L}\d-]+)`,
       String.raw`(?<![\p{L}\d)-])-\p{L}+`,
       String.raw`(?<![\p{L}\d/-])(?:\p{L}-[\p{L}\d]+|[\p{L}\d]+-[\p{Lu}\d][\p{L}\d-]*)`,

@@ -1,5 +1,6 @@
 /* global Search */
-// Excerpts on the page of a search: from the text itself, in whole words and without TeX.
+// Excerpts on the page of a search: from the text itself, in whole words, without TeX or the code
+// that is folded away.
 document.addEventListener("DOMContentLoaded", () => {
   "use strict";
   if (typeof Search === "undefined") return;
@@ -9,10 +10,14 @@ document.addEventListener("DOMContentLoaded", () => {
     const article = page.querySelector("article.bd-article");
     if (!article) return "";
     const part = (anchor && article.querySelector(anchor)) || article;
-    const extras = part.querySelectorAll(".headerlink, .vaebook-report, script, style");
+    const folded = "details:has(> .cell_input)";
+    const extras = part.querySelectorAll(`.headerlink, .vaebook-report, script, style, ${folded}`);
     for (const extra of extras) extra.remove();
     for (const formula of part.querySelectorAll(".math")) formula.replaceWith("…");
-    for (const term of part.querySelectorAll("dt")) term.append(": ");
+    for (const term of part.querySelectorAll("dt")) {
+      term.append(/:\s*$/.test(term.textContent) ? " " : ": ");
+    }
+    for (const item of part.querySelectorAll("dd, li, td, th")) item.append(" ");
     return part.textContent.replace(/\s+/g, " ");
   };
 

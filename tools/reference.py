@@ -232,9 +232,13 @@ def link(app: Sphinx, doctree: nodes.document, docname: str) -> None:
                 title = app.env.titles[chapter].astext()
                 line = nodes.paragraph("", "", nodes.emphasis("", title))
                 for anchor, heading in found[place["name"]].items():
-                    line += nodes.Text("; " if len(line) > 1 else ": ")
-                    text = nodes.Text(heading)
-                    line += make_refnode(app.builder, docname, chapter, anchor, text)
+                    top = heading == title  # above the first section of the chapter
+                    text = nodes.emphasis("", title) if top else nodes.Text(heading)
+                    section = make_refnode(app.builder, docname, chapter, anchor, text)
+                    if top:
+                        line[0] = section
+                    else:
+                        line += [nodes.Text("; " if len(line) > 1 else ": "), section]
                 chapters += nodes.list_item("", line)
         place.replace_self([nodes.rubric("", "Used in"), chapters] if len(chapters) else [])
 

@@ -35,7 +35,9 @@ INSIDE = "serves other rooms with what they have checked"
 NOT_SHOWN = ["recipes.book.*", "live.pack.pack_decoder"]
 
 CHAPTER = [
-    nbformat.v4.new_markdown_cell("# A chapter\n\n## Before"),
+    nbformat.v4.new_markdown_cell("# A chapter"),
+    nbformat.v4.new_code_cell("from vaebook.models import Bernoulli\nBernoulli()"),
+    nbformat.v4.new_markdown_cell("## Before"),
     nbformat.v4.new_code_cell(
         "%pip list\nfrom vaebook.latent import paths as ways\nimport vaebook"
     ),
@@ -176,6 +178,16 @@ def test_a_function_leads_to_the_sections_whose_code_names_it(app: Sphinx) -> No
         ("By its full name", "../01_walk.html#by-its-full-name")
     ]
     assert uses(app, "latent", "vaebook.latent.paths.slerp") == []
+
+
+def test_the_title_of_a_chapter_is_said_once(app: Sphinx) -> None:
+    assert uses(app, "models", "vaebook.models.Bernoulli") == [
+        ("A chapter", "../01_walk.html#a-chapter")
+    ]
+    page = app.env.get_and_resolve_doctree("chapters/api/models", app.builder)
+    lines = [item.astext() for item in page.findall(nodes.list_item)]
+    assert lines.count("A chapter") == 1
+    assert "A chapter: A chapter" not in lines
 
 
 def test_sources_are_a_section_of_the_docstring() -> None:

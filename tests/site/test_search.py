@@ -12,11 +12,14 @@ FOUND = f"""<main role="main"><div class="onlyprint">Contents: Collapse</div>
 <article class="bd-article"><h2>Words<a class="vaebook-report">Report a fault</a></h2>
 <p>{REST}</p>
 <p>Here the rate <span class="math">\\(R\\)</span> falls, which is a collapse.</p>
-<dl><dt>gap</dt><dd>How far the bound lies below the evidence.</dd></dl>
+<div class="cell"><details><summary>Show code</summary>
+<div class="cell_input">collapse = 3</div></details></div>
+<table><tr><td>rate</td><td>0</td></tr></table>
+<dl><dt>gap</dt><dd>How far the bound lies below the evidence.</dd><dt>Returns:</dt></dl>
 <p>{REST}</p></article></main>"""
 
 
-def test_an_excerpt_is_of_the_text_in_whole_words_and_without_tex(browser: Browser) -> None:
+def test_an_excerpt_is_of_whole_words_without_tex_and_folded_code(browser: Browser) -> None:
     page = browser.new_page()
     scripts = (path.read_text(encoding="utf-8") for path in (SPHINX, OURS))
     page.set_content(f"<script>const _ready = () => 0;{''.join(scripts)}</script>")
@@ -25,7 +28,7 @@ def test_an_excerpt_is_of_the_text_in_whole_words_and_without_tex(browser: Brows
     )
     assert excerpt == (
         "… come many more words of other things. Then come many more words of other things. "
-        "Here the rate … falls, which is a collapse. gap: How far the bound lies below the "
-        "evidence. Then come many more words of other things. Then come many …"
+        "Here the rate … falls, which is a collapse. rate 0 gap: How far the bound lies below the "
+        "evidence. Returns: Then come many more words of other things. …"
     )
     page.close()

@@ -60,6 +60,8 @@ def bound(page: Page) -> list[str]:
         "0.16 → 0.24",
         "N(0, I)",
         "[K, P D]",
+        "(0, 1]",
+        "(-1, 1)",
         "-extent",
         "Fig. 16",
         "Proposition 22",

@@ -88,7 +88,7 @@ def handwritten(train: bool = False) -> ImageSet:
 def fetch(
     title: str, *, offline: bool = False, seconds: float = 600.0, progress: bool = True
 ) -> list[Path]:
-    """Have both halves of a set on this machine, and return where its files are.
+    """Fetch both halves of a set unless they are here, and return where its files are.
 
     They are looked for as :func:`mnist` does, and what is missing is downloaded into the cache,
     one file after the other: what has come whole stays, so that the next call goes on from there.

@@ -171,7 +171,7 @@ class NoisedMixture(nn.Module):
 
     .. math:: \hat\epsilon(z, t) &= -\sigma_t \nabla \log q_t(z) \\
         &= \sigma_t \sum_k r_k(z)\, S_k^{-1} (z - \alpha_t \mu_k) \\
-        &= \operatorname{E}[\epsilon \mid z_t = z].
+        &= \mathbb{E}[\epsilon \mid z_t = z].
 
     It is a field: calling it returns :math:`\hat\epsilon`. Sums run in float64.
 
@@ -471,8 +471,8 @@ def fit(
     """Fit a denoiser to codes that stay as they are, and return its loss in each step.
 
     The loss is the mean of :func:`denoising_loss`, of a fresh draw of each code, by Adam. It is
-    the fellow of :func:`vaebook.models.learned_priors.fit_to_codes`, but counts steps instead of
-    epochs, so that few codes are seen as long as many.
+    the counterpart of :func:`vaebook.models.learned_priors.fit_to_codes`, but counts steps instead
+    of epochs, so that few codes are seen as long as many.
 
     Args:
         denoiser: trained in place.
@@ -730,7 +730,7 @@ class Bound(NamedTuple):
     r"""The terms of an upper bound on -log p(z), each [N], nats; `total` is their sum.
 
     Attributes:
-        prior: :math:`\mathrm{KL}(q(z_1 | z) \| N(0, I))`.
+        prior: :math:`\mathrm{KL}(q(z_1 | z) \,\|\, N(0, I))`.
         diffusion: what the steps back cost.
         reconstruction: :math:`-\log p(z | z_0)` at one draw of :math:`z_0`.
     """
@@ -757,14 +757,14 @@ def bound(
 
     Its encoder is the process, its decoder the ancestral step of :func:`sample_sde`, and
 
-    .. math:: -\log p(z) &\le \mathrm{KL}(q(z_1|z) \| N(0, I)) \\
+    .. math:: -\log p(z) &\le \mathrm{KL}(q(z_1|z) \,\|\, N(0, I)) \\
         &+ \tfrac12 \sum_{i=1}^{T} (e^{\lambda_s - \lambda_t} - 1)
-        \operatorname{E} \|\epsilon - \hat\epsilon(z_t, t)\|^2 \\
-        &+ \operatorname{E}[-\log p(z|z_0)],
+        \mathbb{E} \|\epsilon - \hat\epsilon(z_t, t)\|^2 \\
+        &+ \mathbb{E}[-\log p(z|z_0)],
 
     with :math:`t = i/T`, :math:`s = (i-1)/T` and :math:`p(z|z_0) = N(z_0/\alpha_0,
     \sigma_0^2/\alpha_0^2 I)`. As T grows the sum becomes
-    :math:`\tfrac12 (\lambda_0 - \lambda_1) \int_0^1 \operatorname{E}\|\epsilon - \hat\epsilon\|^2
+    :math:`\tfrac12 (\lambda_0 - \lambda_1) \int_0^1 \mathbb{E}\|\epsilon - \hat\epsilon\|^2
     dt`, with `continuous` estimated at T evenly spaced times, one offset drawn for all. Each
     expectation is one draw: without bias, and not the least noisy.
 

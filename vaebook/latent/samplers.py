@@ -391,7 +391,7 @@ def pcn(
 
     Source:
         MCMC Methods for Functions: Modifying Old Algorithms to Make Them Faster
-        (Cotter, Roberts, Stuart & White, 2013), section 4 | https://arxiv.org/abs/1202.0709
+        (Cotter, Roberts, Stuart and White, 2013), section 4 | https://arxiv.org/abs/1202.0709
 
     Example:
         The observation 2 of z + N(0, 1) under a prior with mean 1 has the posterior N(3/2, 1/2).
@@ -484,7 +484,7 @@ def mala(
 
     Source:
         Exponential Convergence of Langevin Distributions and Their Discrete Approximations
-        (Roberts & Tweedie, 1996) | https://doi.org/10.2307/3318418
+        (Roberts and Tweedie, 1996) | https://doi.org/10.2307/3318418
 
     Example:
         >>> chain = mala(
@@ -522,7 +522,7 @@ def elliptical_slice(
     deterministic.
 
     Source:
-        Elliptical slice sampling (Murray, Adams & MacKay, 2010), figure 2
+        Elliptical slice sampling (Murray, Adams and MacKay, 2010), figure 2
         | https://arxiv.org/abs/1001.0175
 
     Example:
@@ -779,7 +779,7 @@ class _Warmup:
     .. math:: \log \mathrm{step}_{t+1} = \log \mathrm{step}_t + (t + 1)^{-0.6} (a_t - a^*)
 
     Source:
-        A tutorial on adaptive MCMC (Andrieu & Thoms, 2008), algorithm 4
+        A tutorial on adaptive MCMC (Andrieu and Thoms, 2008), algorithm 4
         | https://doi.org/10.1007/s11222-008-9110-y
     """
 

@@ -30,9 +30,9 @@ def smooth_paths(
 ) -> Tensor:
     r"""Find paths of little energy among those with a few waves.
 
-    Of the straight line and bows to either side of it, in D - 1 directions at right angles to it
-    and to each other, the one of least energy :math:`\sum_t \|g(z_{t+1}) - g(z_t)\|^2` is taken,
-    and bent by
+    Of the straight line and bows to either side of it, in :math:`D - 1` directions at right angles
+    to it and to each other, the one of least energy :math:`\sum_t \|g(z_{t+1}) - g(z_t)\|^2` is
+    taken, and bent by
 
     .. math:: \sum_{k=1}^{2} w_k \sin(k \pi t), \qquad 0 \le t \le 1,
 

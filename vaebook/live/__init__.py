@@ -1,4 +1,4 @@
-"""Figures that run a model in the reader's browser, and widgets for where a kernel is there."""
+"""Figures that run a model in the reader's browser, and widgets where there is a kernel."""
 
 from vaebook.live.codebook import codebook
 from vaebook.live.denoising import denoising

@@ -130,7 +130,7 @@ def pipeline(
     r"""A VAE at work: image, q(z|x), a draw of it, what is decoded, the ELBO's two terms.
 
     .. math:: x \to (\mu, \sigma), \quad z = \mu + \sigma\varepsilon, \quad
-        -\log p(x|z) + \mathrm{KL}(q(z|x) \| p(z))
+        -\log p(x|z) + \mathrm{KL}(q(z|x) \,\|\, p(z))
 
     The reader chooses the image, draws the noise again or drags it, and all of it moves. Encoder
     and decoder run in the page.
@@ -347,11 +347,11 @@ def draw_prior(
     r"""A VampPrior to draw: pseudo-inputs on an easel, the prior that they make, and its samples.
 
     .. math:: p(z) = \frac1K \sum_k q(z|u_k), \qquad \mathrm{KL}(q(z)\,\|\,p)
-        = -H(q) - \operatorname{E}_{q} \log p(z)
+        = -H(q) - \mathbb{E}_{q} \log p(z)
 
     The reader scratches a pseudo-input away, draws another, and the prior's contours on the plane,
-    the KL and decoded draws follow; encoder and decoder run in the page. Of the other priors
-    density, KL and draws are computed here. H(q) is that of the codes given, by a grid; the
+    the KL and decoded draws follow; encoder and decoder run in the page. Density, KL and draws
+    of the other priors are computed here. H(q) is that of the codes given, by a grid; the
     expectation is the mean over four draws of each code.
 
     Args:
@@ -565,12 +565,12 @@ def twins(
         pair: two decoders of 36 × 36 heatmaps with three latent dimensions.
         codes: of each, [N, 3], for the background.
         alt: what is to be seen.
-        extent: each coordinate of u runs from -extent to extent.
+        extent: each coordinate of u runs from `-extent` to `extent`.
         start: u at first.
         dtype: of the weights on the page.
 
     Raises:
-        ValueError: when there are not two of different titles, or their dimensions are others.
+        ValueError: when there are not two with different titles, or they have other dimensions.
 
     Example:
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
@@ -730,19 +730,19 @@ def heatmap_walk(
     start: Sequence[float] = (0.0, 0.0, 0.0),
     dtype: Precision = "float16",
 ) -> Live:
-    """A plane of a decoder of heatmaps to drag through, and the true heatmap nearest to a decode.
+    """A plane of a decoder of heatmaps to drag through, and the true heatmap nearest to its image.
 
-    The page fits it as :func:`vaebook.measures.heatmaps.fit_heatmaps` does.
+    The page fits the heatmap as :func:`vaebook.measures.heatmaps.fit_heatmaps` does.
 
     Args:
         walked: a decoder of 36 × 36 heatmaps with three latent dimensions, and its axes: the
-            plane shows u1 and u2, and u3 has a dial.
+            plane shows `u1` and `u2`, and `u3` has a dial.
         codes: [N, 3], for the background.
         quantity: what colours them, [N].
         alt: what is to be seen.
         names: of the three axes.
         scale: a sentence below the figure that says what colours and axes are.
-        extent: each coordinate of u runs from -extent to extent.
+        extent: each coordinate of u runs from `-extent` to `extent`.
         start: u at first.
         dtype: of the weights on the page.
 
@@ -798,8 +798,8 @@ def shortest_ways(
 
     The true way minimises :math:`\sum_t \|h_{t + 1} - h_t\|^2` over heatmaps of 36 × 36 pixels,
     the decoder's shortest way :math:`\sum_t \|g(z_{t + 1}) - g(z_t)\|^2` over codes; the third is
-    the straight line between both codes. Beside them the flat sector of the heatmaps on a frame
-    without edges, and the ellipse of the decoder's metric in a plane of latent space.
+    the straight line between both codes. Beside them stand the flat sector of the heatmaps on a
+    frame without edges, and the ellipse of the decoder's metric in a plane of latent space.
 
     Args:
         model: of 36 × 36 heatmaps with three latent dimensions, whose encoder and decoder
@@ -869,7 +869,7 @@ def tails(*, alt: str, start: Sequence[float] = (2.0, 1.0)) -> Live:
             [0.1, 4.9].
 
     Raises:
-        ValueError: for others.
+        ValueError: for degrees of freedom off the ladder, or a variance out of its range.
 
     Example:
         >>> tails(alt="Two densities.").config["start"]
@@ -904,7 +904,7 @@ def trainer(train: ImageSet, *, alt: str) -> Live:
 
     Args:
         train: 64 labelled images or more, grey and small, with a number of pixels that 4 divides.
-            They are kept in 5 bits a pixel: those with 32 levels, as scikit-learn's digits of
+            They are kept in 5 bits per pixel: those with 32 levels, as scikit-learn's digits of
             8 × 8 pixels, exactly, others to 1/62.
         alt: what is to be seen.
 

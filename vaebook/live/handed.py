@@ -37,10 +37,10 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError
 def train_on_own(example: ImageSet, *, alt: str) -> WithKernel:
     """Train a VAE with two latents on pictures that the reader hands over.
 
-    They are a zip, of a folder as :func:`vaebook.datasets.folder` reads it, a zip for each class,
-    or some picture files; without any, those of the example. A tenth is set aside: when the
-    training is done, their reconstructions stand under the map of all, with its decoder alive in
-    it.
+    The reader hands over one zip of a folder as :func:`vaebook.datasets.folder` reads it, a zip
+    for each class, or some picture files; without any, the pictures are those of the example. A
+    tenth is set aside: after the training, their reconstructions stand below the map of all codes,
+    in which the decoder is live.
 
     Args:
         example: 32 images or more, in [0, 1], on which the first run is trained at once.

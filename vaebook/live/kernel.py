@@ -93,8 +93,8 @@ def chains_on_drawing(
             pixels.
         mu: codes of images for the background of the easel, [N, 2].
         labels: their classes, [N], from 0 on; None where there are none.
-        examples: images to begin with, [E, 1, 28, 28] in [0, 1]; of the first the chains are there
-            at once.
+        examples: images to begin with, [E, 1, 28, 28] in [0, 1]; the chains of the first are
+            shown at the start.
         alt: what is to be seen.
         names: of the classes.
 
@@ -235,8 +235,8 @@ def evidence_of_drawing(
             pixels.
         mu: codes of images for the background of the easel, [N, 2].
         labels: their classes, [N], from 0 on; None where there are none.
-        examples: images to begin with, [E, 1, 28, 28] in [0, 1]; of the first all is there at
-            once.
+        examples: images to begin with, [E, 1, 28, 28] in [0, 1]; the bounds of the first are
+            shown at the start.
         alt: what is to be seen.
         names: of the classes.
 

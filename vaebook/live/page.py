@@ -115,11 +115,11 @@ class Live:
         the rows seen of half a digit, the factors of both heatmaps that shortest ways join, the
         time and the start of a draw that falls, the chosen vector of a codebook, mean and standard
         deviations of the q that climbs, and temperature and logits of draws on a simplex. On the
-        easel, and in the slot chosen of a drawn prior, it draws the image decoded there; `z` is
-        then the mean of q(z|x) of it.
+        easel, and in the chosen slot of a drawn prior, it draws the image decoded there; `z` is
+        then the mean of q(z|x) of that image.
         While a model is trained it chooses the image whose code is nearest, and is then that code.
-        What a figure can't take is refused with a `TraitError`. The easel's `drawn` is the image
-        in MNIST's frame, one byte a pixel, in base64.
+        A value that a figure can't take is refused with a `TraitError`. The easel's `drawn` is the
+        image in MNIST's frame, one byte per pixel, in base64.
 
         Raises:
             ImportError: when anywidget isn't installed.

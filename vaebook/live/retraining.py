@@ -102,7 +102,7 @@ def train_again(train: ImageSet, *, alt: str) -> WithKernel:
     The reader chooses :math:`\beta`, the width of the hidden layer, the number of latents and the
     seed. Codes and the terms of the loss, of a thousand images at most, are drawn after each of
     twelve epochs; where there are more latents than two, in the two most active. The first run,
-    with a :math:`\beta` of 1, 64 hidden units, two latents and seed 0, is there at once.
+    with a :math:`\beta` of 1, 64 hidden units, two latents and seed 0, is shown at the start.
 
     Args:
         train: 64 labelled images or more, in [0, 1]; some thousands take seconds.
@@ -271,7 +271,7 @@ def train_anchored(train: ImageSet, *, alt: str) -> WithKernel:
 
     Each class is free, with the prior N(0, I), or has an anchor in one of eight directions, at a
     distance for all: its prior is N(a, I). The first run, with class 0 at the lower left and
-    class 1 at the upper right, is there at once.
+    class 1 at the upper right, is shown at the start.
 
     Args:
         train: 64 images or more in [0, 1], of two to twelve classes; some thousands take seconds.
@@ -326,7 +326,7 @@ def train_at_price(
 
     The reader chooses :math:`\beta`, the number of latents and the seed. Each run leaves its rate
     and squared error in the picture; a table has the rate of each latent. A tenth of the images is
-    set aside for both. The first run, with a :math:`\beta` of 1, is there at once.
+    set aside for both. The first run, with a :math:`\beta` of 1, is shown at the start.
 
     Args:
         train: 64 images or more in [0, 1], without noise; some thousands take seconds.
@@ -463,7 +463,7 @@ def train_to_tell(train: ImageSet, *, alt: str) -> WithKernel:
     The reader chooses the number of latents, the width of the hidden layer and the seed; the
     variance of the pixels follows the errors. A fifth of the images is set aside, and the class of
     each is taken to be that of the nearest code among the others. Each run leaves a row in a
-    table. The first run, with three latents, 128 hidden units and seed 0, is there at once.
+    table. The first run, with three latents, 128 hidden units and seed 0, is shown at the start.
 
     Args:
         train: 64 labelled images or more; some thousands take seconds.
@@ -560,7 +560,7 @@ def train_with_prior(train: ImageSet, *, alt: str) -> WithKernel:
     picture has the codes of a fifth of the images, which is set aside, and as shades the smallest
     regions that hold 50, 90 and 99 % of the prior, by the densities of its own draws; some draws
     are decoded. Each run leaves the ELBO of those images and its KL in a table. The first run,
-    along with a mixture of ten, is there at once.
+    along with a mixture of ten, is shown at the start.
 
     Args:
         train: 64 labelled images or more, in [0, 1]; some thousands take seconds.

@@ -30,8 +30,8 @@ def simplex(
 
     The reader dials the temperature and the logits of three categories, or drags the
     probabilities. The gradient is that of :math:`\mathbb{E} f(e_z)` in the logits for
-    :math:`f(y) = (a \cdot y)^2 + a \cdot y` with a = (1, -1, 1/2), whose exact value is a sum over
-    three corners.
+    :math:`f(y) = (a \cdot y)^2 + a \cdot y` with
+    :math:`a = (1, -1, 1/2)`; its exact value is a sum over three corners.
 
     Args:
         alt: what is to be seen.
@@ -40,7 +40,7 @@ def simplex(
         seed: of the draws in the pictures for print, at four temperatures.
 
     Raises:
-        ValueError: for others.
+        ValueError: for a temperature off the ladder, other probabilities, or a negative seed.
 
     Example:
         >>> simplex(alt="A triangle of draws.", temperature=0.3).config["start"]

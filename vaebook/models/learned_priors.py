@@ -212,7 +212,7 @@ def fit_to_codes(
 
     Args:
         prior: trained in place.
-        mu: means of the codes, [N, D]; of a :class:`Flow`, 99 in 100 within its splines.
+        mu: means of the codes, [N, D]; for a :class:`Flow`, 99 % of them within its splines.
         logvar: their log-variances, [N, D].
         epochs: passes through the codes.
         batch_size: codes per step, at most.

@@ -48,7 +48,7 @@ class Likelihood(nn.Module):
             images: [N, C, H, W], or an image set, whose pixels have been looked at already.
 
         Raises:
-            ValueError: when the shapes differ, or the images are none that the likelihood takes.
+            ValueError: when the shapes differ, or the likelihood doesn't take the images.
         """
         return self.log_prob_pixels(outputs, self._checked(images)).flatten(1).sum(1)
 
@@ -66,7 +66,7 @@ class Likelihood(nn.Module):
         """Return log p(x|z) of each of N images under each of M outputs, [N, M], nats.
 
         Raises:
-            ValueError: when the shapes differ, or the images are none that the likelihood takes.
+            ValueError: when the shapes differ, or the likelihood doesn't take the images.
         """
         raise NotImplementedError
 
@@ -77,8 +77,8 @@ class Likelihood(nn.Module):
     def check(self, images: Tensor | ImageSet) -> None:
         """Refuse images that the likelihood gives no density, naming the first.
 
-        Of an image set it is known that its pixels are finite, and mostly whether they are grey
-        values: nobody has to look at each batch of it again.
+        The pixels of an image set are known to be finite, and it is mostly known whether they are
+        grey values, so its batches need not be looked at again.
 
         Raises:
             ValueError: when they aren't finite floats [N, C, H, W].
@@ -170,7 +170,7 @@ class Gaussian(Likelihood):
     with P numbers per image.
 
     Args:
-        variance: :math:`\sigma^2`, in squared pixels, > 0.
+        variance: :math:`\sigma^2`, in squared pixels, positive.
 
     Raises:
         ValueError: when the variance isn't positive and finite.
@@ -322,7 +322,7 @@ class ConstrainedGaussian(_Adaptive):
     .. math:: \log \sigma^2 \leftarrow \max\left(\log \tau, \log \sigma^2
         + 0.1 \operatorname{clip}(1 - \mathrm{MSE} / \tau, -0.1, 0.1)\right).
 
-    :math:`1 / (2\sigma^2)` is the multiplier of a constraint on the distortion. Without the limit
+    The multiplier of a constraint on the distortion is :math:`1 / (2\sigma^2)`. Without the limit
     the thermostat would be wound up by all the batches before the networks can draw. In a linear
     VAE the limit cuts nothing off where the optimal variance is below :math:`\tau`. An error that
     the optimal variance does not reach is not held by this one either.

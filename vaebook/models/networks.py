@@ -44,11 +44,11 @@ class _Network(nn.Module):
 
 @torch.no_grad()
 def he_(module: nn.Module) -> None:
-    r"""Draw the weights of a ReLU network so that the size of its signal stays, biases zero.
+    r"""Draw the weights of a ReLU network so that its signal keeps its size; biases are zero.
 
     .. math:: w \sim N(0, 2/n), \qquad w \sim N(0, 0.1/n) \text{ in the last layer,}
 
-    with n the numbers that an output is a sum of. The layers are taken in the order in which the
+    with n the number of inputs to an output. The layers are taken in the order in which the
     module lists them. Torch's own start shrinks the signal from layer to layer, and units that
     never fire in the first steps may never learn to. A last layer of full size would start with
     logits and log-variances that must first be unlearned, and one near zero passes hardly any
@@ -293,7 +293,7 @@ class ConvEncoder(_Network):
 class ConvDecoder(_Network):
     """One hidden layer, then transposed convolutions, each doubling the sides.
 
-    A side that is odd is reached by a kernel of 3 instead of 4, which makes 2 n - 1 of n.
+    A side that is odd is reached by a kernel of 3 instead of 4, which makes :math:`2n - 1` of n.
 
     Args:
         latent_dim: the number of latent dimensions, D.

@@ -71,10 +71,10 @@ class Prior(nn.Module):
     ) -> Tensor:
         r"""Return KL(q || p) of each q = N(mu, diag exp logvar), [N], nats.
 
-        Here by the mean over draws of q, without bias and differentiable; in closed form where
-        there is one.
+        It is in closed form where there is one. Otherwise it is estimated by a mean over draws
+        of q, without bias and differentiable:
 
-        .. math:: \frac1L \sum_{l=1}^L \log q(z_l) - \log p(z_l), \quad z_l \sim q
+        .. math:: \frac1L \sum_{l=1}^L \left( \log q(z_l) - \log p(z_l) \right), \quad z_l \sim q
 
         Args:
             mu: [N, D].
@@ -287,9 +287,9 @@ class ConditionalShift(Prior):
         = \mathrm{KL}(N(\mu + r c \mathbf 1, \Lambda)\,\|\,N(0, I))
 
     A positive score pulls towards negative coordinates, in all dimensions alike. Averaged over
-    images it has the mean :math:`-r \operatorname{E}[c] \mathbf 1` and the covariance
-    :math:`I + r^2 \operatorname{Var}(c) \mathbf 1 \mathbf 1^\top`: draws of N(0, I) are none
-    of its own.
+    images it has the mean :math:`-r \mathbb{E}[c] \mathbf 1` and the covariance
+    :math:`I + r^2 \operatorname{Var}(c) \mathbf 1 \mathbf 1^\top`, so draws of N(0, I)
+    are not draws of this prior.
 
     Args:
         latent_dim: the number of latent dimensions, D.

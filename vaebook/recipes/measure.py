@@ -1,4 +1,4 @@
-"""What the card of a recipe says of its model, in nats per image where not said otherwise.
+"""What the card of a recipe says of its model, in nats per image unless said otherwise.
 
 The docstring of each stands in the card as the convention of its numbers.
 """

@@ -177,7 +177,7 @@ def register(path: str | os.PathLike[str] | None = None) -> list[Claim]:
         path: of the register; None for the book's own.
 
     Raises:
-        ValueError: when it is none, with what is missing or too much.
+        ValueError: when it is no register; the message says what is missing or too much.
         OSError: when it can't be read.
 
     Example:
@@ -243,11 +243,11 @@ def _at(row: Mapping[str, Any], path: str) -> float | None:
 
 
 def sign_test(holds: int, n: int) -> float:
-    r"""Return the one-sided p-value of so many seeds of n on one side.
+    r"""Return the one-sided p-value of `holds` seeds out of n on one side.
 
     .. math:: P(K \ge k), \qquad K \sim \mathrm{Bin}(n, 1/2)
 
-    the greatest when no more than half of all seeds lie there.
+    It is the greatest p-value over all shares of at most one half.
 
     Raises:
         ValueError: when `n` is no positive number, or `holds` is not between 0 and it.
@@ -292,10 +292,10 @@ def detectable(n: int, tests: int, alpha: float = 0.05, power: float = 0.8) -> f
 def decide(
     claims: Sequence[Claim], found: Mapping[str, Table], alpha: float = 0.05
 ) -> list[Decision]:
-    """Decide claims, each family of which is whole, by the tables that they name.
+    """Decide the claims of whole families by the tables that they name.
 
-    The chance that a part of a family is judged at all though its seeds fall to either side alike
-    is at most `alpha`; for parts that are independent so is that of a part judged wrongly
+    The chance that any part of a family is decided although its seeds fall on both sides equally
+    often is at most `alpha`; for independent parts so is the chance that one is decided wrongly
     (Shaffer, 1980).
 
     Args:

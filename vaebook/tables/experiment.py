@@ -168,8 +168,8 @@ def run(
 ) -> Table:
     """Compute what is missing of an experiment's table, and write it to ``NAME.jsonl``.
 
-    Each row goes into ``NAME.rows`` as it comes; a run that was stopped, however, goes on from
-    there. Rows of other fingerprints or other points are dropped. The finished table is the same
+    Each row goes into ``NAME.rows`` as it comes, so a run goes on from there however it was
+    stopped. Rows of other fingerprints or other points are dropped. The finished table is the same
     bits whatever it ran on, and however often it was stopped.
 
     Args:

@@ -1,4 +1,4 @@
-"""Pictures in a row of a table: eight bits a pixel, compressed, as text that JSON can hold."""
+"""Pictures in a row of a table: eight bits per pixel, compressed, as text that JSON can hold."""
 
 __all__ = ["pack_images", "unpack_images"]
 
