@@ -11,6 +11,7 @@ its orders from a socket, CONTROL in the first; NAMES are the modules to import.
 
 __all__: list[str] = []
 
+import ast
 import contextlib
 import copy
 import ctypes
@@ -47,6 +48,13 @@ from wire import Closed, Line, Peer, TimeUp, hide
 LONGEST_OUTPUT = 4_000  # characters of a cell that go into the feedback
 _INSTALL = ("conda", "mamba", "micromamba", "pip", "uv")  # there is no network to do it
 _RESET = ("reset", "reset_selective")  # would take away what is to be graded
+_OF_COLAB = (
+    "drive.flush_and_unmount",
+    "drive.mount",
+    "files.download",
+    "files.upload",
+    "output.enable_custom_widget_manager",
+)
 _NOTHING = object()
 _PATIENCE = 5.0  # seconds for threads that a cell has left behind
 _Bare: Any = threading._DummyThread  # one without an object that has asked for its own
@@ -175,7 +183,27 @@ def _shell() -> Any:
             return run(name, line, _stack_depth=_stack_depth + 1)
 
     shell.run_line_magic = run_line_magic
+    shell.ast_transformers.append(_LeaveColab())
     return shell
+
+
+class _LeaveColab(ast.NodeTransformer):
+    """Leave out what Colab alone has; within a `try` it fails as anywhere else."""
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        """Go through the statements of a cell."""
+        node.body = [statement for statement in node.body if not self._is_colabs(statement)]
+        return node
+
+    def _is_colabs(self, statement: ast.stmt) -> bool:
+        match statement:
+            case ast.ImportFrom(module=str(module)):
+                return f"{module}.".startswith("google.colab.")
+            case ast.Import(names=[ast.alias(name=name)]):
+                return f"{name}.".startswith("google.colab.")
+            case ast.Expr(value=ast.Call(func=function)):
+                return ast.unparse(function).removeprefix("google.colab.") in _OF_COLAB
+        return False
 
 
 # ---------------------------------------------------------------------------------------------
