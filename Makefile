@@ -60,9 +60,8 @@ notebooks: .venv/installed _build/data ## execute the chapters in place, keep on
 quick: .venv/installed ## seconds: style and types of the Python, the fast tests of the package
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
-	$(BIN)/mypy
-	$(pytest) -n auto --dist worksteal -m "not (slow or weekly or alone)" \
-	  tests/unit tests/claims tests/book/test_structure.py
+	$(BIN)/mypy & $(pytest) -n auto --dist worksteal -m "not (slow or weekly or alone)" \
+	  tests/unit tests/book/test_structure.py && wait $$!
 
 test: lint types spelling unit site ## run everything that decides whether a change is sound
 	@echo "== all checks passed"

@@ -81,6 +81,7 @@ class Tiny:
         return torch.linalg.eigvalsh(half @ half.T / N).max().item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("log_prob", [bernoulli, gaussian])
 def test_prop_beta_empty_code(log_prob, seed):

@@ -48,6 +48,7 @@ def test_a_border_is_oval_for_an_ellipsoid_and_pointed_for_a_cone_however_it_is_
         assert study.oval(cloud @ shear + 3) == pytest.approx(study.oval(cloud), abs=0.005)
 
 
+@pytest.mark.slow
 def test_the_least_ellipsoid_of_a_box_and_of_a_sphere_are_the_known_ones(
     study: ModuleType,
 ) -> None:

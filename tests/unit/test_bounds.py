@@ -82,6 +82,7 @@ def test_the_importance_weighted_estimate_is_a_bound_that_rises_with_the_samples
     assert gaps[-1][0] > -SIGMAS * gaps[-1][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_samples", [20, 10_001])
 def test_many_images_and_many_samples_are_both_covered(linear_gaussian, n_samples):
     # 3,000 images of one sample each fill several batches, 10,001 samples several draws.
@@ -106,6 +107,7 @@ def test_estimates_repeat_themselves_with_their_generator(linear_gaussian):
 # The grid
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("latent_dim", [1, 2])
 def test_the_grid_is_exact(linear_gaussian, latent_dim):
     case = linear_gaussian(latent_dim, dtype=torch.float32)

@@ -139,6 +139,7 @@ def test_dense_paths_read_the_same_backwards():
         assert torch.equal(polylines[j][i].flip(0), polylines[i][j])
 
 
+@pytest.mark.slow
 def test_coinciding_codes_and_terminals_cost_nothing_to_reach():
     codes = normal(50, 2)
     lengths, polylines = dense_paths(

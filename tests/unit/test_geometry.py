@@ -42,6 +42,7 @@ def relu_decoder(seed=0, dtype=torch.float32):
     return nn.Sequential(*layers, nn.Unflatten(1, (1, 8, 8))).to(dtype).requires_grad_(False)
 
 
+@pytest.mark.slow
 def test_metric_of_a_linear_map_is_its_gram_matrix():
     weight = normal(30, 3)
     metrics = geometry.metric(lambda z: (z @ weight.T).unflatten(1, (1, 5, 6)), normal(2_000, 3))

@@ -159,6 +159,7 @@ def test_every_shape_gets_its_networks_or_is_refused_by_name(shape, latent_dim, 
     assert decoder(codes[:, :latent_dim]).shape == (1, *shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mlp", "cnn"])
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 40, 64), (3, 7, 9)])
 def test_gradients_reach_every_parameter_of_networks_for_images(kind, shape):

@@ -250,6 +250,7 @@ def test_tour_is_the_shortest_of_all_permutations(c, seed):
     assert walk(distances, order) == pytest.approx(best, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_tour_of_sixteen_points_on_a_line_is_their_order():
     x = normal(16, 1)
     tour = paths.shortest_tour(torch.cdist(x, x))

@@ -83,6 +83,7 @@ def mean_and_covariance_p(white):
     return bonferroni((2 * stats.t.sf(scores.numpy(), k - 1)).tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dim", [1, 2, 5, *(pytest.param(d, marks=pytest.mark.slow) for d in (20, 50))]
 )

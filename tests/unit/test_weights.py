@@ -69,6 +69,7 @@ def test_a_card_says_what_was_done_with_what(name):
     assert ("binarised" in card["convention"]) == isinstance(likelihood, Bernoulli)
 
 
+@pytest.mark.slow
 @each
 def test_the_metrics_of_a_card_fit_each_other(name):
     found, recipe = trained(name), recipes.get(name)
