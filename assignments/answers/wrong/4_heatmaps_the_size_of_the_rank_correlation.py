@@ -1,4 +1,4 @@
 # the size of the rank correlation
-# loses: heatmaps-rank-1
+# loses: heatmaps-rank-1 heatmaps-rank-2
 def rank_correlation(a, b):
     return abs(stats.spearmanr(a, b).statistic)
