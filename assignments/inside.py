@@ -435,11 +435,15 @@ def _execute(shell: Any, source: str, limit: float) -> tuple[str, str]:
     return (_told(error, shell) if error else ""), printed.getvalue()[:LONGEST_OUTPUT]
 
 
+def _is_unwritten(error: BaseException) -> bool:
+    return isinstance(error, NotImplementedError) and not _words(error)
+
+
 def _told(error: BaseException, shell: Any) -> str:
     """Say what was raised, and in which line of a cell."""
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg} (line {error.lineno} of the cell)"
-    if isinstance(error, NotImplementedError) and not _words(error):
+    if _is_unwritten(error):
         return "not written yet"
     if isinstance(error, TimeUp):
         return str(error)
@@ -491,7 +495,7 @@ class _Student(Peer):
     shell: Any = None
 
     def _told(self, error: BaseException) -> str:
-        if isinstance(error, NotImplementedError) and not _words(error):
+        if _is_unwritten(error):
             return ""  # by which what is not written yet is known
         return f"{_words(error)} {_where(error, self.shell)}".strip()[:1_000]
 

@@ -204,12 +204,13 @@ def _run_test(
     asked = not any(said in error for said in _NO_ANSWER)
     earlier = plan.exam.earlier(test)
     again = (False,) * bool(earlier) + (True,) * rebound
-    for restored in again if error else ():
+    for restored in again:
+        if not error:
+            break
         other = attempt(Exam.judge, earlier, asked, restored)
         # What is not written yet may be an earlier part; of the others the first error is told.
-        error = other if not other or error == "not written yet" else error
-        if not other:
-            break
+        if not other or error == "not written yet":
+            error = other
     outcome.late |= "took longer" in error
     if error and not any(said in error for said in _NO_ANSWER):
         told = attempt(bank.explain, earlier, asked)

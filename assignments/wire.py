@@ -198,11 +198,10 @@ class Peer:
         if callable(value):
             self._given[name := f"given {len(self._given)}"] = value
             return {"function": name}
+        value = _real(value)
         try:
-            return _packed(np.asarray(_real(value), dtype=np.float64), "array")
+            return _packed(np.asarray(value, dtype=np.float64), "array")
         except (TypeError, ValueError, AttributeError):
-            if isinstance(value, complex) or np.iscomplexobj(value):
-                raise
             kind = type(value).__name__
             said = f"a value of the type {kind} is no array, tensor or list of numbers"
             raise TypeError(said) from None

@@ -44,7 +44,7 @@ def question(page: Page, title: str) -> Locator:
 @pytest.mark.parametrize("chapter", [name for name, found in FOUND.items() if found])
 def test_every_question_of_a_chapter_is_on_its_page(browser: Browser, chapter: str) -> None:
     page = browser.new_page()
-    # All but the page itself and the script of its questions, which take a fifth of the time.
+    # Nothing is loaded but the page itself and the script of its questions.
     page.route(
         lambda url: not url.endswith(f"{chapter}.html") and "vaebook-checks" not in url,
         lambda route: route.abort(),
