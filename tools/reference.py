@@ -24,6 +24,7 @@ from sphinx.ext.autodoc.preserve_defaults import DefaultValue
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import signature, stringify_signature
 from sphinx.util.nodes import make_refnode, nested_parse_with_titles
+from torch import nn
 
 import floors
 import vaebook
@@ -301,7 +302,12 @@ def name_arrays(shown: str) -> str:
 def call_signature(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, args: str | None, result: str
 ) -> tuple[str, str] | None:
-    """Give a protocol the signature of what it stands for, and arrays their name."""
+    """Give a protocol the signature of what it stands for, and arrays their name.
+
+    A module of torch without a constructor of its own takes nothing.
+    """
+    if what == "class" and thing.__init__ is nn.Module.__init__:
+        return "()", result
     if what != "class" or Protocol not in thing.__bases__ or "__call__" not in vars(thing):
         return (name_arrays(args), result) if args else None
     call = signature(thing.__call__, bound_method=True)

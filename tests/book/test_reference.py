@@ -15,6 +15,7 @@ import nbformat
 import pytest
 import yaml
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
 from sphinx.util.inspect import signature, stringify_signature
@@ -129,6 +130,12 @@ def test_a_signature_names_arrays_and_does_not_write_them_out() -> None:
         shown = reference.name_arrays(stringify_signature(signature(function)))
         assert not re.search(r"_Nested|_Buffer|dtype", shown)
         assert re.search(r"ArrayLike|ndarray", shown)
+
+
+def test_what_takes_no_argument_shows_none(app: Sphinx) -> None:
+    page = app.env.get_doctree("chapters/api/models")
+    (shown,) = [s for s in page.findall(addnodes.desc_signature) if s["fullname"] == "Bernoulli"]
+    assert not list(shown.findall(addnodes.desc_parameter))
 
 
 def test_the_pages_stand_in_the_order_of_the_floors() -> None:
