@@ -262,7 +262,8 @@ def _wait(shell: Any, before: int) -> None:
     Those that do not are given up, and so are those that Python itself would not wait for.
     """
     if _tasks() > before:
-        time.sleep(0.05)  # until a new thread has begun with its Python
+        for _ in range(25):  # until a new thread has begun with its Python, on a busy machine too
+            time.sleep(0.002)
     last = time.monotonic() + _PATIENCE
     while time.monotonic() < last and (_any_busy() or _begun(shell)):
         time.sleep(0.002)
