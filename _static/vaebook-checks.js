@@ -13,11 +13,19 @@
     return text.trim().replace(/\u2212/g, "-");
   }
 
-  // What a reader typed, a fraction or a number; NaN for anything else.
+  // What a reader typed, a fraction or a number, which may be 6,144 or 12 %; NaN for anything else.
   function value(text) {
-    const parts = plain(text).split(/\s*\/\s*/);
+    const digits = plain(text)
+      .replace(/\s*%$/, "")
+      .replace(/^([+-]?[1-9]\d{0,2}(,\d{3})+)/, bare);
+    const parts = digits.split(/\s*\/\s*/);
     if (parts.length > 2 || !parts.every((part) => NUMBER.test(part))) return NaN;
-    return parts.length === 1 ? Number(parts[0]) : parts[0] / parts[1];
+    const number = parts.length === 1 ? Number(parts[0]) : parts[0] / parts[1];
+    return Number.isFinite(number) ? number : NaN;
+  }
+
+  function bare(grouped) {
+    return grouped.replaceAll(",", "");
   }
 
   // The answer that the number would be, rounded to as many decimals as are printed.
@@ -40,9 +48,10 @@
       event.preventDefault();
       const number = value(input.value);
       const fold = meant(folds, number);
-      status.className = fold ? mark(fold) : "check-wrong";
+      const unread = Number.isNaN(number);
+      status.className = fold ? mark(fold) : unread ? "" : "check-wrong";
       if (fold) status.replaceChildren(...reason(fold).cloneNode(true).childNodes);
-      else if (Number.isNaN(number)) status.textContent = "Type a number: 0.25, -3 or 1/4.";
+      else if (unread) status.textContent = "Type a number with a point: 0.25, -3 or 1/4.";
       else status.textContent = "Not this number. Try again, or look at the answers.";
     });
     answers.addEventListener("click", () => {

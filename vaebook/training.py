@@ -154,7 +154,7 @@ class Recorder:
 
 
 def one_cycle(progress: float) -> float:
-    """Return the share of the peak rate: up from 1/25 over 30 % of the steps, then down to 0.
+    """Return the share of the peak rate: from 1/25 up over 30 % of the steps, then to almost 0.
 
     Both ways are half cosines.
 

@@ -54,7 +54,7 @@ class Recipe:
     """All that decides a run, as a value: `train(recipe)`, `load(recipe)`.
 
     Attributes:
-        name: of the files that `train` writes.
+        name: what the files that `train` writes are called.
         data: training and test set, or :class:`Data`. A twelfth of the training set is held out
             for validation.
         model: builds the untrained model.

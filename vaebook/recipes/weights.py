@@ -53,8 +53,8 @@ class Trained(NamedTuple):
     Attributes:
         model: a VAE, an autoencoder or a classifier; of a run of one's own a denoiser as well.
         history: of its training.
-        card: what is to be known of it, as JSON can hold it; of a recipe its metrics and budget.
-        codes: of a recipe's test set, or of the images that one wants to find again.
+        card: facts about the model as JSON can hold them; for a recipe its metrics and budget.
+        codes: those of a recipe's test set, or of the images that one wants to find again.
         snapshots: of the codes during training, None where none were kept.
     """
 
