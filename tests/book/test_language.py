@@ -92,6 +92,12 @@ def test_a_computed_range_is_written_with_to(path: Path) -> None:
     assert [text for text in texts(path) if re.search(r"`\s*\u2013\s*\{glue", text)] == []
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_normal_density_is_written_with_a_calligraphic_letter(path: Path) -> None:
+    formulas = re.findall(r"\$\$.*?\$\$|\$[^$\n]+\$", "\n".join(texts(path)), re.DOTALL)
+    assert [math for math in formulas if re.search(r"(?<![A-Za-z\\_{])N\(", math)] == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
