@@ -1324,6 +1324,9 @@ def _figures() -> dict[str, Callable[[], Call]]:
         "figures.numbers.between": lambda: (
             figures.between, {"low": 0.5, "high": 1.5, "digits": 2}
         ),
+        "figures.places.spread_out": lambda: (
+            figures.spread_out, {"places": [[0.0, 0.0], [0.1, 0.0]], "least": 0.5}
+        ),
         "figures.drawing.Drawing.data_url": lambda: (
             figures.schematics.bottleneck().data_url, {}
         ),

@@ -5,6 +5,7 @@ from vaebook.figures.drawing import Drawing
 from vaebook.figures.many import class_violins, film, on_phone, pairs, parallel, stacked
 from vaebook.figures.notes import Note, stand_in_note
 from vaebook.figures.numbers import between, number, ranged
+from vaebook.figures.places import spread_out
 from vaebook.figures.plots import (
     curves,
     film_strip,
@@ -42,6 +43,7 @@ __all__ = [
     "scatter",
     "schematics",
     "slider",
+    "spread_out",
     "stacked",
     "stand_in_note",
     "table",
