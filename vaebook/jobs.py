@@ -194,9 +194,15 @@ def _on_cluster(
         raise ValueError(
             f'scheduler {scheduler!r} needs Dask: pip install "vaebook[cluster]"'
         ) from error
+    client = Client.__new__(Client)
     try:
-        client = Client(scheduler, timeout="5s", set_as_default=False)
-    except (OSError, ValueError) as error:
+        Client.__init__(client, scheduler, timeout="5s", set_as_default=False)
+    except BaseException as error:
+        # One that was left open is collected at any time, and if that is while the next one
+        # starts, both wait for each other for ever.
+        client.close()
+        if not isinstance(error, OSError | ValueError):
+            raise
         raise ValueError(
             f"scheduler must be the address of a running Dask cluster, got {scheduler!r}: {error}"
         ) from error

@@ -570,7 +570,7 @@ def quantized(
     generator: Generator | None = None,
     progress: float = 1.0,
 ) -> dict[str, Tensor]:
-    r"""Return the loss of a VQ-VAE; sg stops the gradient.
+    r"""Return the loss of a VQ-VAE, where sg is the identity without a gradient.
 
     .. math:: \mathrm{loss} = -\log p(x|z_q) + \|\mathrm{sg}(z_e) - e\|^2
         + \beta\,\|z_e - \mathrm{sg}(e)\|^2

@@ -1,5 +1,6 @@
 """The same function at many points: the same results wherever, and deaths that cost little."""
 
+import gc
 import importlib
 import os
 import random
@@ -213,6 +214,16 @@ def test_what_it_cannot_take_is_refused_by_name(wrong: dict[str, object], messag
     arguments: dict[str, object] = {"function": square, "points": POINTS} | wrong
     with pytest.raises(ValueError, match=message):
         list(jobs.each(**arguments))
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "foo://127.0.0.1:1"])
+def test_an_address_where_nobody_answers_leaves_no_client_open(address: str) -> None:
+    from distributed import Client
+
+    with pytest.raises(ValueError, match="scheduler"):
+        list(jobs.each(square, POINTS, scheduler=address))
+    clients = [thing for thing in gc.get_objects() if type(thing) is Client]
+    assert {client.status for client in clients} <= {"closed"}
 
 
 def powers(x: int) -> list[float]:

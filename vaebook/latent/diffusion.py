@@ -2,7 +2,7 @@ r"""Diffusion in a latent space: noise that grows, the exact score of what it ma
 
 The process is the variance-preserving one: a code :math:`z_0` becomes
 
-.. math:: z_t &= \alpha_t z_0 + \sigma_t \epsilon, \quad \epsilon \sim N(0, I), \\
+.. math:: z_t &= \alpha_t z_0 + \sigma_t \epsilon, \quad \epsilon \sim \mathcal{N}(0, I), \\
     \alpha_t^2 + \sigma_t^2 &= 1, \quad \lambda_t = \log(\alpha_t^2 / \sigma_t^2),
 
 with a log signal-to-noise ratio :math:`\lambda_t` that falls linearly in t from 0 to 1. A *field*
@@ -162,12 +162,14 @@ class Field:
 class NoisedMixture(nn.Module):
     r"""The exact field, score and density of a mixture of Gaussians under noise.
 
-    With components :math:`N(\mu_k, \Sigma_k)` and weights :math:`w_k` the noised mixture is
+    With components :math:`\mathcal{N}(\mu_k, \Sigma_k)` and weights :math:`w_k` the
+    noised mixture is
 
-    .. math:: q_t(z) &= \sum_k w_k N(z; \alpha_t \mu_k, S_k), \\
+    .. math:: q_t(z) &= \sum_k w_k \mathcal{N}(z; \alpha_t \mu_k, S_k), \\
         S_k &= \alpha_t^2 \Sigma_k + \sigma_t^2 I,
 
-    and the field, with the responsibilities :math:`r_k(z) \propto w_k N(z; \alpha_t \mu_k, S_k)`,
+    and the field, with the responsibilities
+    :math:`r_k(z) \propto w_k \mathcal{N}(z; \alpha_t \mu_k, S_k)`,
 
     .. math:: \hat\epsilon(z, t) &= -\sigma_t \nabla \log q_t(z) \\
         &= \sigma_t \sum_k r_k(z)\, S_k^{-1} (z - \alpha_t \mu_k) \\
@@ -730,7 +732,7 @@ class Bound(NamedTuple):
     r"""The terms of an upper bound on -log p(z), each [N], nats; `total` is their sum.
 
     Attributes:
-        prior: :math:`\mathrm{KL}(q(z_1 | z) \,\|\, N(0, I))`.
+        prior: :math:`\mathrm{KL}(q(z_1 | z) \,\|\, \mathcal{N}(0, I))`.
         diffusion: what the steps back cost.
         reconstruction: :math:`-\log p(z | z_0)` at one draw of :math:`z_0`.
     """
@@ -757,12 +759,12 @@ def bound(
 
     Its encoder is the process, its decoder the ancestral step of :func:`sample_sde`, and
 
-    .. math:: -\log p(z) &\le \mathrm{KL}(q(z_1|z) \,\|\, N(0, I)) \\
+    .. math:: -\log p(z) &\le \mathrm{KL}(q(z_1|z) \,\|\, \mathcal{N}(0, I)) \\
         &+ \tfrac12 \sum_{i=1}^{T} (e^{\lambda_s - \lambda_t} - 1)
         \mathbb{E} \|\epsilon - \hat\epsilon(z_t, t)\|^2 \\
         &+ \mathbb{E}[-\log p(z|z_0)],
 
-    with :math:`t = i/T`, :math:`s = (i-1)/T` and :math:`p(z|z_0) = N(z_0/\alpha_0,
+    with :math:`t = i/T`, :math:`s = (i-1)/T` and :math:`p(z|z_0) = \mathcal{N}(z_0/\alpha_0,
     \sigma_0^2/\alpha_0^2 I)`. As T grows the sum becomes
     :math:`\tfrac12 (\lambda_0 - \lambda_1) \int_0^1 \mathbb{E}\|\epsilon - \hat\epsilon\|^2
     dt`, with `continuous` estimated at T evenly spaced times, one offset drawn for all. Each

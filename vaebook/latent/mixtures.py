@@ -1,8 +1,8 @@
 r"""Mixtures of Gaussians in latent space: what the encodings of a class look like together.
 
-An encoder sends the image :math:`x_i` to :math:`q(z|x_i) = N(\mu_i, \Lambda_i)` with the diagonal
-:math:`\Lambda_i = \mathrm{diag}(\exp \mathrm{logvar}_i)`. A class, or the whole set, is the
-equal-weight mixture of the Gaussians of its images. An autoencoder's codes are points: their
+An encoder sends the image :math:`x_i` to :math:`q(z|x_i) = \mathcal{N}(\mu_i, \Lambda_i)` with the
+diagonal :math:`\Lambda_i = \mathrm{diag}(\exp \mathrm{logvar}_i)`. A class, or the whole set, is
+the equal-weight mixture of the Gaussians of its images. An autoencoder's codes are points: their
 logvar is None, :math:`\Lambda_i = 0`; they have moments, but no density.
 
 Log-densities, divergences and informations are in nats. Sums run in float64, tensors come back on
@@ -145,7 +145,7 @@ def covariance_parts(
 def log_density(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     r"""Return the log-density of the equal-weight mixture of the encodings.
 
-    .. math:: \log q(z) = \log \frac{1}{N} \sum_{i=1}^{N} N(z; \mu_i, \Lambda_i)
+    .. math:: \log q(z) = \log \frac{1}{N} \sum_{i=1}^{N} \mathcal{N}(z; \mu_i, \Lambda_i)
 
     Every component counts. The quadratic forms are matrix products in float64; where their
     rounding could pass :math:`10^{-7}` nats (variances tiny beside squared distances), differences

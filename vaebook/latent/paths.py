@@ -153,8 +153,8 @@ def interpolate(corners: Tensor, weights: Tensor, spherical: bool = False) -> Te
         z = \sum_k w_k c_k \Big/ \Big( \sum_k w_k^2 \Big)^{1/2}
 
     If the corners are independent draws of N(0, I), a plain combination is
-    :math:`N(0, |w|^2 I)`, too short, and a spherical one is N(0, I) again, for any number of
-    corners.
+    :math:`\mathcal{N}(0, |w|^2 I)`, too short, and a spherical one is N(0, I) again, for any
+    number of corners.
 
     Args:
         corners: [K, ...].

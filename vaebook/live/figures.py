@@ -250,8 +250,8 @@ def elbo_bench(
 ) -> Live:
     r"""One datum, one latent dimension: the reader moves q, and sees ELBO, gap and posterior.
 
-    .. math:: z \sim N(0, 1), \quad x \mid z \sim N(g(z), \mathrm{noise}^2), \quad
-        q(z) = N(\mu, \sigma^2)
+    .. math:: z \sim \mathcal{N}(0, 1), \quad x \mid z \sim \mathcal{N}(g(z), \mathrm{noise}^2),
+        \quad q(z) = \mathcal{N}(\mu, \sigma^2)
 
     with g(z) = z, where q can close the gap, or g(z) = (z² + z)/2, where it can't. Integrals are
     taken on a grid of 2,401 points.

@@ -35,7 +35,7 @@ class _Learned(MixturePrior):
 class LearnedMixture(_Learned):
     r"""A mixture of K diagonal normals whose means, variances and weights are parameters.
 
-    .. math:: p(z) = \sum_k w_k\, N(z; m_k, \mathrm{diag} \exp \mathrm{logvar}_k), \qquad
+    .. math:: p(z) = \sum_k w_k\, \mathcal{N}(z; m_k, \mathrm{diag} \exp \mathrm{logvar}_k), \qquad
         w = \mathrm{softmax}(\mathrm{logits})
 
     It starts where it is told to; :class:`~vaebook.models.priors.Mixture` is the one that stays.
@@ -131,8 +131,8 @@ class VampPrior(_Learned):
 class Flow(Prior):
     r"""A normalising flow: white noise, made into codes by a map that can be undone.
 
-    .. math:: \log p(z) = \log N(f(z); 0, I) + \log \left| \det \frac{\partial f}{\partial z}
-        \right|
+    .. math:: \log p(z) = \log \mathcal{N}(f(z); 0, I) + \log \left| \det
+        \frac{\partial f}{\partial z} \right|
 
     The map f is a neural spline flow of zuko: each coordinate goes through a monotone spline whose
     knots depend on the coordinates before it. The splines reach from -5 to 5 in each dimension,

@@ -163,7 +163,7 @@ class Bernoulli(Likelihood):
 
 
 class Gaussian(Likelihood):
-    r"""Independent pixels :math:`x_j \sim N(g_j, \sigma^2)` with one fixed variance for all.
+    r"""Independent pixels :math:`x_j \sim \mathcal{N}(g_j, \sigma^2)` with one fixed variance.
 
     .. math:: \log p(x|z) = -\frac{\|x - g\|^2}{2\sigma^2} - \frac P2 \log(2\pi\sigma^2)
 
@@ -268,7 +268,7 @@ class _Adaptive(Gaussian):
     """A Gaussian whose variance follows the mean squared error of the batches."""
 
     def initial_buffers(self) -> dict[str, Tensor]:
-        """Return what `adapt` moves as it was at first: a fingerprint holds across training."""
+        """Return what `adapt` moves as it was at the start: training leaves the fingerprint."""
         return {"log_variance": self.log_variance.new_tensor(math.log(self.start))}
 
     def _mse(self, statistics: Mapping[str, float]) -> float:
@@ -289,7 +289,7 @@ class OptimalGaussian(_Adaptive):
     .. math:: \sigma^{2\star} = \frac{1}{NP} \sum_n \|x_n - g_n\|^2, \qquad
         \log \sigma^2 \leftarrow \log \sigma^2 + 0.1 \, (\log \mathrm{MSE} - \log \sigma^2)
 
-    after each step, so that noise of single batches averages out over some ten of them.
+    after each step, so that noise of single batches averages out over about ten of them.
 
     Args:
         variance: where it starts.

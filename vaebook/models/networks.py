@@ -46,7 +46,8 @@ class _Network(nn.Module):
 def he_(module: nn.Module) -> None:
     r"""Draw the weights of a ReLU network so that its signal keeps its size; biases are zero.
 
-    .. math:: w \sim N(0, 2/n), \qquad w \sim N(0, 0.1/n) \text{ in the last layer,}
+    .. math:: w \sim \mathcal{N}(0, 2/n), \qquad w \sim \mathcal{N}(0, 0.1/n)
+        \text{ in the last layer,}
 
     with n the number of inputs to an output. The layers are taken in the order in which the
     module lists them. Torch's own start shrinks the signal from layer to layer, and units that

@@ -281,10 +281,10 @@ class FullNormal(GaussianPrior):
 
 
 class ConditionalShift(Prior):
-    r"""N(-r c 1, I): a score c of the image pulls its code along the diagonal.
+    r""":math:`\mathcal{N}(-r c \mathbf 1, I)`: a score c of the image pulls along the diagonal.
 
-    .. math:: \mathrm{KL}(N(\mu, \Lambda)\,\|\,N(-r c \mathbf 1, I))
-        = \mathrm{KL}(N(\mu + r c \mathbf 1, \Lambda)\,\|\,N(0, I))
+    .. math:: \mathrm{KL}(\mathcal{N}(\mu, \Lambda)\,\|\,\mathcal{N}(-r c \mathbf 1, I))
+        = \mathrm{KL}(\mathcal{N}(\mu + r c \mathbf 1, \Lambda)\,\|\,\mathcal{N}(0, I))
 
     A positive score pulls towards negative coordinates, in all dimensions alike. Averaged over
     images it has the mean :math:`-r \mathbb{E}[c] \mathbf 1` and the covariance
@@ -362,7 +362,7 @@ class ConditionalShift(Prior):
 class MixturePrior(Prior):
     r"""A mixture of K diagonal normals with weights w, wherever they come from.
 
-    .. math:: p(z) = \sum_k w_k\, N(z; m_k, \mathrm{diag} \exp \mathrm{logvar}_k)
+    .. math:: p(z) = \sum_k w_k\, \mathcal{N}(z; m_k, \mathrm{diag} \exp \mathrm{logvar}_k)
     """
 
     def components(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -394,7 +394,7 @@ class MixturePrior(Prior):
 class Mixture(MixturePrior):
     r"""A mixture of K diagonal normals with weights w.
 
-    .. math:: p(z) = \sum_k w_k\, N(z; m_k, \mathrm{diag} \exp \mathrm{logvar}_k)
+    .. math:: p(z) = \sum_k w_k\, \mathcal{N}(z; m_k, \mathrm{diag} \exp \mathrm{logvar}_k)
 
     Args:
         means: [K, D].
