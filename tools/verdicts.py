@@ -34,7 +34,7 @@ FAMILIES = {
     "fourth": "A fourth factor",
     "anchors": "Anchors",
 }
-SIDES = {"at_least": "≥", "at_most": "≤", "within": "within ±"}
+SIDES = {"at_least": "> ", "at_most": "< ", "within": "within ±⁠"}
 KINDS = {
     "vae": "VAE",
     "vae20": "VAE, 20 latents",
@@ -192,6 +192,19 @@ def found(tally: Tally) -> str:
     return f"{number(float(np.median(known)))} ({low} to {high})"
 
 
+def on_its_side(tally: Tally) -> str:
+    """Return how many seeds lie on the claim's side, and how many on neither."""
+    n = len(tally.values)
+    without = tally.values.count(None)
+    tied = n - without - tally.holds - tally.fails
+    counts = [f"{tally.holds} of {n}"]
+    if without:
+        counts.append(f"{without} without it")
+    if tied:
+        counts.append(f"{tied} on the margin")
+    return ", ".join(counts)
+
+
 def at(row: dict[str, Any], path: str) -> Any:
     """Return what stands at a path in a row, or None."""
     value: Any = row
@@ -281,9 +294,9 @@ def table_of(decision: Decision) -> str:
     rows = [
         [
             label(part),
-            f"{SIDES[part.side]} {number(part.margin)}",
+            f"{SIDES[part.side]}{number(part.margin)}",
             found(tally),
-            f"{tally.holds} of {len(tally.values)}",
+            on_its_side(tally),
             *cells,
             f"{SIGNS[tally.verdict]} {tally.p_holm:.2g}",
         ]
@@ -385,8 +398,8 @@ class Claims(SphinxDirective):
         share = detectable(n, tests)
         claims = "1 claim" if len(chosen) == 1 else f"{len(chosen)} claims"
         text = [
-            f"{claims}, {tests} numbers. {n} seeds show four times in five on which side "
-            f"a number lies when it lies there in {100 * share:.0f} % of all seeds.",
+            f"{claims}, {tests} numbers. With {n} seeds, a number that lies on one side "
+            f"in {100 * share:.0f} % of all seeds is decided four times in five.",
             "",
             *(line for decision in chosen for line in text_of(decision)),
         ]

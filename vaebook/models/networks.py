@@ -351,7 +351,8 @@ def for_images(
     The decoder is the MLP in either. :class:`ConvDecoder` learns colours from codes that tell
     them, but in a VAE, where the encoder learns from the decoder what to tell, it spends thousands
     of steps on shapes of one mean colour, whatever its activation, width, start or learning rate.
-    An MLP decoder has 400 C H W weights and some: 5 million at 64 × 64 in colour, 79 at 256 × 256.
+    An MLP decoder has some 400 C H W weights: 5 million at 64 × 64 in colour, 79 million at
+    256 × 256.
 
     Args:
         shape: (C, H, W) of an image, C of 1 or 3, as `images.images.shape[1:]` has it.
