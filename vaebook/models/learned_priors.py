@@ -89,7 +89,7 @@ class VampPrior(_Learned):
     Source:
         VAE with a VampPrior (Tomczak and Welling, 2018) | https://arxiv.org/abs/1705.07120; in
         their code, https://github.com/jmtomczak/vae_vampprior, sigmoids keep the pixels in
-        (0, 1) at first, and clipping later. They start as an almost even grey, with a little noise,
+        (0, 1) at first, and clipping later. They start as almost even grey, with a little noise,
         or, if asked for, as training images.
 
     Example:
