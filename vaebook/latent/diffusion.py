@@ -734,7 +734,7 @@ class Bound(NamedTuple):
     Attributes:
         prior: :math:`\mathrm{KL}(q(z_1 | z) \,\|\, \mathcal{N}(0, I))`.
         diffusion: what the steps back cost.
-        reconstruction: :math:`-\log p(z | z_0)` at one draw of :math:`z_0`.
+        reconstruction: the cost :math:`-\log p(z | z_0)` at one draw of :math:`z_0`.
     """
 
     prior: Tensor

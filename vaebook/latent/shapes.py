@@ -322,7 +322,7 @@ def bounding_plane(points: Tensor, axis: int, along: Sequence[int], above: bool 
 
 
 def binned_spline(points: Tensor, axis: int, n_bins: int, n: int) -> Tensor:
-    r"""Draw a smooth curve through the middle of a strip, as a function of one coordinate.
+    r"""Return a smooth curve through the middle of a strip, as a function of one coordinate.
 
     The axis is cut into bins of equal width over the range of the points; the curve is the
     monotone cubic spline through the bins' mean points, and runs from the first mean to the last.

@@ -558,14 +558,14 @@ def twins(
 ) -> Live:
     """One cursor in two latent spaces of heatmaps, and how far what is decoded is from a heatmap.
 
-    The distance is the share of :func:`vaebook.measures.heatmaps.fit_heatmaps`, computed on the
-    page.
+    The distance is `relative` of :func:`vaebook.measures.heatmaps.fit_heatmaps`, a share of the
+    image's own norm, computed on the page.
 
     Args:
         pair: two decoders of 36 × 36 heatmaps with three latent dimensions.
         codes: of each, [N, 3], for the background.
         alt: what is to be seen.
-        extent: each coordinate of u runs from `-extent` to `extent`.
+        extent: the largest size of each coordinate of u.
         start: u at first.
         dtype: of the weights on the page.
 
@@ -742,7 +742,7 @@ def heatmap_walk(
         alt: what is to be seen.
         names: of the three axes.
         scale: a sentence below the figure that says what colours and axes are.
-        extent: each coordinate of u runs from `-extent` to `extent`.
+        extent: the largest size of each coordinate of u.
         start: u at first.
         dtype: of the weights on the page.
 

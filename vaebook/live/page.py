@@ -79,7 +79,7 @@ class Live:
         )
 
     def save(self, path: str | Path, *, title: str = "A live figure", lang: str = "en") -> None:
-        """Write one HTML file that shows the figure, from a disk too, and asks for nothing else.
+        """Write one HTML file that shows the figure, from a disk too, and loads nothing else.
 
         Args:
             path: ends in ".html"; what is there is replaced.

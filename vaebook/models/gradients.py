@@ -241,7 +241,7 @@ def rebar(
 
     Here y is a draw of the Gumbel-softmax whose largest entry is z, and :math:`\tilde y` another
     one, drawn given z, so that its noise depends on z only. Without bias for every temperature
-    and weight; the source learns both, here they are given.
+    and weight; the source learns both; here they are given.
 
     Args:
         logits: of q, [..., K].

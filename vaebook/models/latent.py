@@ -184,8 +184,8 @@ class _LatentModel(_Encoding):
         """Return the mean of p(x|z), [N, C, H, W], for z [N, D].
 
         Args:
-            z: codes, [N, D].
-            labels: classes [N] where the decoder is told them, else None.
+            z: codes [N, D], of the length D that the decoder takes.
+            labels: classes [N] for a VAE whose decoder is told them, else None.
         """
         return self.likelihood.mean(self.outputs(z, labels))
 

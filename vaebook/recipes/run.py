@@ -148,7 +148,8 @@ def evaluate(
         progress: show a bar on standard error.
 
     Returns:
-        Means over the test set, each in nats with its standard error over images.
+        The measures over the test set by their names: what is in nats as mean and standard error
+        over images, what is not, such as `active_units`, as a number.
 
     Example:
         >>> from vaebook import datasets, models

@@ -41,8 +41,8 @@ class Experiment:
     Args:
         name: of the table.
         row: called with a point's entries as keywords; returns a dict of plain JSON, finite. It
-            has one thread, seeded generators of its own or the global ones, which are seeded for
-            it.
+            runs on one thread, and draws from generators that it seeds or from the global ones,
+            which are seeded for it.
         grid: the values of each entry, of which all combinations are points; or the points. They
             are texts, numbers and None.
         uses: called like `row`; returns what else decides the row, such as a recipe's
