@@ -148,7 +148,7 @@ def evaluate(
         progress: show a bar on standard error.
 
     Returns:
-        The measures over the test set by their names: what is in nats as mean and standard error
+        The measures over the test set by their names; what is in nats as mean and standard error
         over images, what is not, such as `active_units`, as a number.
 
     Example:
