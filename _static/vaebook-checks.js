@@ -17,15 +17,11 @@
   function value(text) {
     const digits = plain(text)
       .replace(/\s*%$/, "")
-      .replace(/^([+-]?[1-9]\d{0,2}(,\d{3})+)/, bare);
+      .replace(/^[+-]?[1-9]\d{0,2}(,\d{3})+(?!\d)/, (grouped) => grouped.replaceAll(",", ""));
     const parts = digits.split(/\s*\/\s*/);
     if (parts.length > 2 || !parts.every((part) => NUMBER.test(part))) return NaN;
     const number = parts.length === 1 ? Number(parts[0]) : parts[0] / parts[1];
     return Number.isFinite(number) ? number : NaN;
-  }
-
-  function bare(grouped) {
-    return grouped.replaceAll(",", "");
   }
 
   // The answer that the number would be, rounded to as many decimals as are printed.

@@ -150,7 +150,6 @@
   function fitFormulas() {
     const wider = (box) => box.scrollWidth - box.clientWidth > 1;
     const formulas = [...document.querySelectorAll(".bd-article mjx-container[display=true]")];
-    for (const box of formulas) box.querySelector("mjx-math").style.fontSize = "";
     for (const box of formulas.filter(wider)) {
       const math = box.querySelector("mjx-math");
       if (!math.querySelector("mjx-mtable") && !box.matches(".vaebook-breaks")) {
@@ -195,7 +194,14 @@
     document.addEventListener("click", (event) => {
       if (event.target.closest(".toggle-button")) settle();
     });
-    // A phone that is turned has another width.
-    addEventListener("resize", settle);
+    // A phone that is turned has another width; one that only hides its bar has not.
+    let width = innerWidth;
+    addEventListener("resize", () => {
+      if (innerWidth === width) return;
+      width = innerWidth;
+      for (const math of document.querySelectorAll(".bd-article mjx-math"))
+        math.style.fontSize = "";
+      settle();
+    });
   });
 })();

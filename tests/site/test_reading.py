@@ -80,6 +80,7 @@ TYPED = {
     "2,550": ("wrong", "Not this number"),
     "two": ("", "Type a number with a point"),
     "2,55": ("", "Type a number with a point"),
+    "1,2345": ("", "Type a number with a point"),
     "1/0": ("", "Type a number with a point"),
     "": ("", "Type a number with a point"),
 }
