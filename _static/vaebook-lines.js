@@ -199,8 +199,9 @@
     addEventListener("resize", () => {
       if (innerWidth === width) return;
       width = innerWidth;
-      for (const math of document.querySelectorAll(".bd-article mjx-math"))
+      for (const math of document.querySelectorAll(".bd-article mjx-math")) {
         math.style.fontSize = "";
+      }
       settle();
     });
   });
