@@ -24,12 +24,14 @@
     for (const element of document.querySelectorAll(selector)) reach.observe(element);
   }
 
-  // On a phone each row of a table with many columns and sentences in them is a block.
+  // On a phone each row of a table with many columns and sentences in them is a block, and so is
+  // one of three columns with a paragraph in them.
   function stackTables() {
     for (const frame of document.querySelectorAll(".pst-scrollable-table-container")) {
       const headings = [...frame.querySelectorAll("thead th")].map((cell) => cell.textContent);
       const cells = [...frame.querySelectorAll("td")];
-      if (headings.length < 6 || !cells.some((cell) => cell.textContent.length > 40)) continue;
+      const longest = Math.max(...cells.map((cell) => cell.textContent.length));
+      if (longest <= (headings.length < 6 ? 300 : 40) || headings.length < 3) continue;
       frame.classList.add("vaebook-table-wide");
       for (const row of frame.querySelectorAll("tbody tr")) {
         [...row.cells].forEach((cell, i) => (cell.dataset.heading = headings[i]));

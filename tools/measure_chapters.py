@@ -73,7 +73,7 @@ def table(results: dict[str, dict[str, float | str]]) -> str:
     lines += ["| --- | ---: | ---: | ---: | --- |"]
     for name, r in sorted(results.items()):
         lines.append(
-            f"| `{name}` | {r['seconds']:.0f} | {r['processor_seconds']:.0f} "
+            f"| {{doc}}`{name}` | {r['seconds']:.0f} | {r['processor_seconds']:.0f} "
             f"| {r['megabytes']:,} | {str(r['date']).replace('-', UNBROKEN)} |"
         )
     clock, processor = (

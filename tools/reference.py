@@ -18,6 +18,8 @@ import nbformat
 from docutils import nodes
 from docutils.statemachine import StringList
 from IPython.core.inputtransformer2 import TransformerManager
+from plotly import graph_objects
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.ext.autodoc.preserve_defaults import DefaultValue
@@ -304,19 +306,39 @@ def call_signature(
 ) -> tuple[str, str] | None:
     """Give a protocol the signature of what it stands for, and arrays their name.
 
-    A module of torch without a constructor of its own takes nothing.
+    A module of torch without a constructor of its own takes nothing; what plotly's figure takes
+    is plotly's affair.
     """
     if what == "class" and thing.__init__ is nn.Module.__init__:
         return "()", result
-    if what != "class" or Protocol not in thing.__bases__ or "__call__" not in vars(thing):
+    if what == "class" and thing.__init__ is graph_objects.Figure.__init__:
+        return "", result
+    if what != "class" or not is_called(thing):
         return (name_arrays(args), result) if args else None
     call = signature(thing.__call__, bound_method=True)
     shown, _, returned = stringify_signature(call, unqualified_typehints=True).rpartition(" -> ")
     return shown, returned
 
 
+def is_called(thing: type) -> bool:
+    """Tell whether a class stands for functions that can be called in one way."""
+    return Protocol in thing.__bases__ and "__call__" in vars(thing)
+
+
+def name_protocol(app: Sphinx, domain: str, kind: str, content: nodes.Element) -> None:
+    """Say that a protocol is one, as its signature is that of a call."""
+    signature = content.parent[0] if kind == "class" and content.parent else None
+    if signature is None or not signature.get("module"):
+        return
+    thing = getattr(import_module(signature["module"]), signature["fullname"], None)
+    if inspect.isclass(thing) and is_called(thing):
+        signature[0].replace_self(addnodes.desc_annotation("", "protocol "))
+
+
 def public_bases(app: Sphinx, name: str, thing: type, options: Any, bases: list[Any]) -> None:
-    """Name the public bases of a private base in its place."""
+    """Name the public bases of a private base in its place, and another library's in full."""
+    if graph_objects.Figure in bases:
+        bases[bases.index(graph_objects.Figure)] = "``plotly.graph_objects.Figure``"
     while private := [base for base in bases if getattr(base, "__name__", "").startswith("_")]:
         at = bases.index(private[0])
         bases[at : at + 1] = private[0].__bases__
@@ -335,6 +357,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-before-process-signature", name_defaults)
     app.connect("autodoc-process-signature", call_signature)
     app.connect("autodoc-process-bases", public_bases)
+    app.connect("object-description-transform", name_protocol)
     app.connect("autodoc-process-docstring", hold_place, priority=900)  # after napoleon
     app.connect("doctree-read", read_chapter)
     app.connect("env-purge-doc", forget_chapter)

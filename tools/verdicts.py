@@ -23,16 +23,16 @@ from vaebook.tables.claims import Claim, Decision, Part, Tally, Verdict, decided
 # By a sign as well, for whom the colours are alike.
 SIGNS: dict[Verdict, str] = {"reproduced": "✓", "in part": "◐", "refuted": "✗", "undecided": "?"}
 FAMILIES = {
-    "autoencoders": "Autoencoders and VAEs",
+    "autoencoders": "From autoencoders to VAEs",
     "training": "Training",
-    "classes": "Classes",
-    "sampling": "Three ways to sample",
+    "classes": "Where the classes live",
+    "sampling": "Sampling",
     "pcn": "pCN",
+    "anchors": "Anchors",
     "heatmaps": "The heatmaps",
     "manifold": "The manifold of the VAE",
     "against": "VAE against autoencoder",
     "fourth": "A fourth factor",
-    "anchors": "Anchors",
 }
 SIDES = {"at_least": "> ", "at_most": "< ", "within": "within ±⁠"}
 KINDS = {
@@ -88,9 +88,9 @@ CHOICES = {
     "sampled_code": "drawn code",
     "little": "moved a little",
     "more": "moved more",
-    "tails": "than between the tails",
-    "hull": "than in the hull",
-    "alike": "empty points alone",
+    "tails": "between the tails",
+    "hull": "in empty points of the hull",
+    "alike": "in the hull, empty points on both sides",
     "large": "heavy: large sums",
     "small": "heavy: small sums",
     "solid": "in space",
@@ -257,6 +257,8 @@ def others(part: Part, rows: list[dict[str, Any]]) -> str:
 def label(part: Part) -> str:
     """Return which number it is, in which reading, and whose."""
     chosen = [CHOICES[choice] for choice in part.reading.values() if choice in CHOICES]
+    models = {*part.reading.values()} & {*KINDS} - {part.kind, part.against}
+    chosen += [f"to the {KINDS[model]}" for model in models]
     whose = KINDS.get(part.kind, "VAE" if part.kind.startswith("vae") else "autoencoder")
     if part.against:
         whose += f" minus {KINDS.get(part.against, 'autoencoder')}"
@@ -273,7 +275,7 @@ def beside(decision: Decision) -> dict[str, list[str]]:
             continue
         blurs = kind == "pca" and claim.table == "heatmap_claims"
         column = [
-            "no heatmaps"
+            "–"
             if blurs and is_read_off(part)
             else "–"
             if part.against is not None or part.kind in UNLIKE

@@ -1,4 +1,4 @@
-"""What decides a result, as one short hash: card, checkpoint and table are checked by it.
+"""What decides a result, as one short hash: checkpoints and tables are checked by it.
 
 Functions and classes of this package count by name and `version`, so that moving a line changes
 nothing; those of an installed package by name; those of a reader by their source and by what they

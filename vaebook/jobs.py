@@ -35,7 +35,7 @@ _DEATHS = 3  # of workers, with no point finished between them
 
 
 class WorkersLost(RuntimeError):
-    """Nobody is left to compute."""
+    """No worker is left to compute."""
 
 
 class _OtherBuild(ValueError):

@@ -276,12 +276,12 @@ def beta_tc(
 
     Raises:
         ValueError: when the batch doesn't fit the model or is a single image, `n_images` < 2,
-            `beta` < 0, or the prior is another.
+            `beta` < 0, or the prior is not N(0, I).
 
     Source:
         Isolating Sources of Disentanglement in Variational Autoencoders (Chen et al., 2018), the
-        objective with :math:`\alpha = \gamma = 1`, equation 5 in the numbering of
-        disentanglement_lib, and minibatch stratified sampling as in its authors' code | https://arxiv.org/abs/1802.04942
+        objective with :math:`\alpha = \gamma = 1`, and minibatch stratified sampling as in its
+        authors' code | https://arxiv.org/abs/1802.04942
 
     Example:
         >>> from vaebook.models import Bernoulli
@@ -347,8 +347,8 @@ def dip(
     Args:
         model: a VAE whose prior is N(0, I).
         batch: images, two or more, with the labels that the model needs.
-        off_diagonal: weight of the squared covariances, nats.
-        diagonal: weight of the squared distances of the variances from 1, nats.
+        off_diagonal: :math:`\lambda_{od}`, weight of the squared covariances, nats.
+        diagonal: :math:`\lambda_d`, weight of the squared distances of the variances from 1, nats.
         generator: source of z's noise.
         progress: share of the training that is done.
 
@@ -358,12 +358,12 @@ def dip(
 
     Raises:
         ValueError: when the batch doesn't fit the model or is a single image, a weight is
-            negative, or the prior is another.
+            negative, or the prior is not N(0, I).
 
     Source:
         Variational Inference of Disentangled Latent Concepts from Unlabeled Observations (Kumar,
-        Sattigeri and Balakrishnan, 2018), the objective of DIP-VAE-II, equation 7 in the
-        numbering of disentanglement_lib | https://arxiv.org/abs/1711.00848
+        Sattigeri and Balakrishnan, 2018), the objective of DIP-VAE-II |
+        https://arxiv.org/abs/1711.00848
 
     Example:
         >>> from vaebook.models import Bernoulli
@@ -409,11 +409,12 @@ def info_vae(
         + \mathbb{E}\,k(y, y'), \\
         k(z, z') &= e^{-\|z - z'\|^2 / (2D)}
 
-    with z and z' drawn from q(z), the mixture of all codes, and y and y' from p = N(0, I), each
-    independently. Two draws of p lie :math:`\sqrt{2D}` apart in the root mean square, where the
-    kernel is 1/e. The source estimates the expectations from draws. Here the noise of codes and
-    prior is integrated exactly, as the mean of a Gaussian kernel over Gaussians has a closed form,
-    and the mean over pairs of different images is without bias.
+    with :math:`z` and :math:`z'` drawn from q(z), the mixture of all codes, and :math:`y` and
+    :math:`y'` from p = N(0, I), each independently. Two draws of p lie :math:`\sqrt{2D}` apart in
+    the root mean square, where the kernel is 1/e. The source estimates the expectations from
+    draws. Here the noise of codes and prior is integrated exactly, as the mean of a Gaussian
+    kernel over Gaussians has a closed form, and the mean over pairs of different images is without
+    bias.
 
     With :math:`\alpha = 0` and :math:`\lambda = 1` the discrepancy has no weight, and the loss is
     that of :func:`negative_elbo`. With :math:`\alpha = 1` the KL of single images has none, and
@@ -433,7 +434,7 @@ def info_vae(
 
     Raises:
         ValueError: when the batch doesn't fit the model or is a single image, a weight is
-            negative, or the prior is another.
+            negative, or the prior is not N(0, I).
 
     Source:
         InfoVAE: Balancing Learning and Inference in Variational Autoencoders (Zhao, Song and
@@ -570,13 +571,14 @@ def quantized(
     generator: Generator | None = None,
     progress: float = 1.0,
 ) -> dict[str, Tensor]:
-    r"""Return the loss of a VQ-VAE, where sg is the identity without a gradient.
+    r"""Return the loss of a VQ-VAE: reconstruction, codebook and commitment.
 
     .. math:: \mathrm{loss} = -\log p(x|z_q) + \|\mathrm{sg}(z_e) - e\|^2
         + \beta\,\|z_e - \mathrm{sg}(e)\|^2
 
-    Backward, :math:`z_q` passes its gradient to :math:`z_e` as if they were the same. There is no
-    KL: from a uniform prior it is :math:`\log K` at each place, whatever the weights are.
+    where sg is the identity without a gradient. Backward, :math:`z_q` passes its gradient to
+    :math:`z_e` as if they were the same. No KL is needed: to a uniform prior it is :math:`\log K`
+    at each place, whatever the weights are.
 
     Args:
         model: a :class:`vaebook.models.discrete.VQVAE`.
@@ -586,8 +588,8 @@ def quantized(
         progress: share of the training that is done.
 
     Returns:
-        `loss`, `reconstruction` (nats) and `distance`, the squared one of codes and vectors, each
-        [N].
+        `loss`, `reconstruction` (nats) and `distance`, the squared one between codes and vectors,
+        each [N].
 
     Raises:
         ValueError: when the batch doesn't fit the model or `commitment` < 0.

@@ -58,10 +58,11 @@ class TrainingDiverged(ArithmeticError):
 
 @dataclass
 class History:
-    """What a run recorded, in nats per image.
+    """What a run recorded.
 
     Attributes:
-        steps: each term of the objective by name, one mean over the batch per step.
+        steps: each term of the objective by name, one mean over the batch per step, nats per
+            image.
         epochs: the same averaged over the images of the epoch, `validation_` terms where there is
             a validation set, `learning_rate` at the end of it, and the `seconds` of training.
         best_epoch: the epoch, from 0, whose weights were kept; -1 before the first is done.
@@ -147,7 +148,7 @@ class Recorder:
         return {"fingerprint": self.fingerprint, "values": self.values}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the values of before; refuse those of another recorder."""
+        """Restore the earlier values; refuse those of another recorder."""
         if state.get("fingerprint") != self.fingerprint:
             raise ValueError("it was recorded by something else, or after other steps")
         self.values = state["values"]
@@ -199,8 +200,8 @@ def fit(
 ) -> History:
     """Minimise an objective with Adam, and leave the best weights in the model, in eval mode.
 
-    Best is lowest validation loss, or simply last where there is no validation set. Seeded
-    generators shuffle, transform and draw the latent noise, so that a run repeats itself.
+    The best weights have the lowest validation loss; without a validation set they are the last.
+    Seeded generators shuffle, transform and draw the latent noise, so that a run repeats itself.
 
     Interrupted (Ctrl-C), it warns and returns the history so far, with the best weights in place.
 
@@ -211,8 +212,8 @@ def fit(
             [C, H, W], alone or in pairs (image, label), which may be larger than memory.
         validation: evaluated after each epoch, as at the end of training (`progress` 1).
         epochs: at most.
-        batch_size: images per step, at most; an epoch is cut into equal parts, so that the last
-            one is no smaller than the others.
+        batch_size: images per step, at most; an epoch is cut into parts that differ by one
+            image at most.
         learning_rate: of Adam.
         schedule: maps the share of the training that is done to a factor of the rate, such as
             :func:`one_cycle`; None keeps the rate.
@@ -224,7 +225,8 @@ def fit(
         workers: processes that read a `Dataset`; of no effect on an image set.
         checkpoint: file written after each epoch; where it exists already the run goes on from
             it, and ends with the same bits as one that was never stopped. One of another run is
-            refused; a `Dataset` is known by its class and length only. The caller deletes it.
+            refused; a `Dataset` is known by its class and length only. Deleting it is left to the
+            caller.
         observers: called with 0 and the model before the first step, then after each with its
             number; what has `state_dict` and `load_state_dict`, as :class:`Recorder` has, is kept
             in the checkpoint.
@@ -232,7 +234,7 @@ def fit(
             at the end.
 
     Returns:
-        The history of the run, that before a resumed stop included.
+        The history of the run, including what came before it was interrupted.
 
     Raises:
         TrainingDiverged: when the loss or a weight is NaN or infinite; the best weights are in

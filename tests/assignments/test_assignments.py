@@ -418,7 +418,17 @@ def test_only_right_answers_keep_their_marks_in_a_thousand_seeds(name: str, test
     assert surprises(name, test, range(20, 1020)) == []
 
 
-@pytest.mark.parametrize(("name", "test"), often(EACH_TEST, 18, "-".join))
+# A bench runs dozens of chains, and with all wrong answers of its kind half a minute.
+BENCHES = [(name, test) for name, test in EACH_TEST if test.startswith("pcn-diagnose")]
+
+
+@pytest.mark.parametrize(
+    ("name", "test"),
+    [
+        *often([each for each in EACH_TEST if each not in BENCHES], 18, "-".join),
+        *(pytest.param(*each, id="-".join(each), marks=pytest.mark.weekly) for each in BENCHES),
+    ],
+)
 def test_wrong_answers_of_other_tests_lose_nothing_here(name: str, test: str) -> None:
     exam = MASTERS[name].exam
     # Tests that come before know nothing of an answer.

@@ -144,7 +144,7 @@ def rate(mu, logvar):
     return 0.0
 """,
     "half a message, and silence": """
-import os, signal, struct
+import os, signal, struct, time
 def rate(mu, logvar):
     signal.signal(signal.SIGPROF, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
@@ -154,7 +154,7 @@ def rate(mu, logvar):
         except OSError:
             pass
     while True:
-        pass
+        time.sleep(1)
 """,
     "a message longer than all memory": """
 import os, struct

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import symtable
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -205,6 +206,54 @@ def test_no_visible_cell_is_longer_than_a_screen(path: Path) -> None:
     for cell in shown(path):
         if not tags(cell) & FOLDED:
             assert len(cell.source.strip().split("\n")) <= LONGEST, cell.source[:80]
+
+
+@each_chapter
+def test_visible_code_uses_no_name_from_a_cell_that_the_page_leaves_out(path: Path) -> None:
+    assert names_from_nowhere(code(path)) == []
+
+
+def test_a_name_from_nowhere_is_found() -> None:
+    def cell(source: str, *tags: str) -> nbformat.NotebookNode:
+        return nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)})
+
+    hidden = cell("import math\ndef f(): return 1\na, (b, *c) = 1, (2, 3)", "remove-cell")
+    folded = cell("a = 1\nprint(f())", "hide-input")
+    assert names_from_nowhere([hidden, cell("def g(a): return f() + b\nfor a in c: pass")]) == [
+        {"f", "b", "c"}
+    ]
+    assert names_from_nowhere([hidden, cell("print([math.pi for b in (1, 2)])")]) == [{"math"}]
+    assert names_from_nowhere([hidden, folded, cell("print(a)\nf = 2\nprint(f)")]) == []
+
+
+def names_from_nowhere(cells: list[nbformat.NotebookNode]) -> list[set[str]]:
+    """What each visible cell uses that only cells left out have defined before."""
+    found, left_out, shown = [], set[str](), set[str]()
+    for cell in cells:
+        made, used = names(cell.source)
+        if tags(cell) & {"remove-cell", "remove-input"}:
+            left_out |= made
+            continue
+        if not tags(cell) & FOLDED and (missing := (used - made - shown) & left_out):
+            found.append(missing)
+        shown |= made
+    return found
+
+
+def names(source: str) -> tuple[set[str], set[str]]:
+    """The global names that code makes, and those that it uses."""
+    made, used = set[str](), set[str]()
+    tables = [symtable.symtable(source, "cell", "exec")]
+    top = tables[0]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        for symbol in table.get_symbols():
+            if table is top and (symbol.is_assigned() or symbol.is_imported()):
+                made.add(symbol.get_name())
+            if symbol.is_referenced() and (table is top or symbol.is_global()):
+                used.add(symbol.get_name())
+    return made, used
 
 
 @each_chapter

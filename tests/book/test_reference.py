@@ -138,6 +138,26 @@ def test_what_takes_no_argument_shows_none(app: Sphinx) -> None:
     assert not list(shown.findall(addnodes.desc_parameter))
 
 
+def test_what_can_be_called_says_so_and_another_librarys_class_is_named_in_full(
+    app: Sphinx,
+) -> None:
+    described = {
+        d["ids"][0]: d
+        for d in app.env.get_doctree("chapters/api/objectives").findall(addnodes.desc_signature)
+        if d["ids"]
+    }
+    objective = described["vaebook.objectives.Objective"].astext()
+    assert re.match(r"protocol Objective\(model.* -> dict", objective)
+    figures_page = app.env.get_doctree("chapters/api/figures")
+    (figure,) = [
+        d
+        for d in figures_page.findall(addnodes.desc_signature)
+        if d["ids"] == ["vaebook.figures.Figure"]
+    ]
+    assert figure.astext() == "class Figure"
+    assert "Bases: plotly.graph_objects.Figure" in figure.parent.astext()
+
+
 def test_the_pages_stand_in_the_order_of_the_floors() -> None:
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     listed = [chapter for part in contents["parts"] for chapter in part["chapters"]]

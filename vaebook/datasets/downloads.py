@@ -34,7 +34,7 @@ def mnist(train: bool = True) -> ImageSet:
     """Return MNIST's 60,000 training or 10,000 test digits, [N, 1, 28, 28].
 
     Each file is looked for in the folder that `VAEBOOK_DATA` names (in `MNIST/raw` below it, or
-    in itself where it is one of the two; unpacked or as .gz), then in the cache
+    in the folder itself where it holds one of the two sets; unpacked or as .gz), then in the cache
     `~/.cache/vaebook`, then downloaded into that cache from torchvision's mirrors, unless
     `VAEBOOK_OFFLINE` is set, and not to 0. Only the half that is asked for is needed.
 

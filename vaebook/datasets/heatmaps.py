@@ -24,8 +24,8 @@ def heatmap_images(
         \end{pmatrix}
 
     Args:
-        var_x: variance along the image's columns, positive, [N], or one number [] or [1] for all.
-        var_y: variance along the image's rows, positive, [N].
+        var_x: variance from left to right, positive, [N], or one number [] or [1] for all.
+        var_y: variance from top to bottom, positive, [N].
         corr: correlation, in (-1, 1), [N].
         size: pixels per side; an even size has no pixel at the mean.
         extent: the picture shows [-extent, extent] squared.

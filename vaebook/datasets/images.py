@@ -186,7 +186,7 @@ divide by their largest possible value, or say in_unit_range=False if they are s
         """Return the set on another device.
 
         Raises:
-            ValueError: when it isn't here.
+            ValueError: when this machine has no such device.
         """
         device = _checks.device(device)
         return self._with(
@@ -222,7 +222,7 @@ divide by their largest possible value, or say in_unit_range=False if they are s
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of images, labels and factors with their shapes, which decide all.
+        """SHA-256 of images, labels and factors with their shapes.
 
         Images in [0, 1] count as 8-bit grey values, which are the same on every machine; others
         as they are. Title and names don't count.

@@ -78,7 +78,7 @@ class Drawing:
             path: of a ``.svg``.
 
         Raises:
-            ValueError: for another kind of file.
+            ValueError: for any other kind of file.
 
         Example:
             >>> Drawing("", 10, 10, "Nothing.").save("nothing.png")

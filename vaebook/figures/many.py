@@ -44,7 +44,7 @@ def class_violins(
         columns: name of each dimension [D]; z1 to zD where it is None.
 
     Raises:
-        ValueError: for other shapes, a class of one point, or a label without a name.
+        ValueError: for shapes that don't fit, a class of one point, or a label without a name.
 
     Example:
         >>> figure = class_violins([[0, 1], [1, 2], [5, 1], [6, 3]], [0, 0, 1, 1], alt="Four.")
@@ -107,7 +107,7 @@ def pairs(
         columns: name of each dimension [D]; z1 to zD where it is None.
 
     Raises:
-        ValueError: for other shapes, or a label without a name.
+        ValueError: for shapes that don't fit, or a label without a name.
 
     Example:
         >>> figure = pairs(np.eye(3), [0, 1, 1], alt="Three points in three panels.")
@@ -166,7 +166,7 @@ def parallel(
         columns: name of each dimension [D]; z1 to zD where it is None.
 
     Raises:
-        ValueError: for other shapes, or a label without a name.
+        ValueError: for shapes that don't fit, or a label without a name.
 
     Example:
         >>> figure = parallel([[0, 1, 2], [2, 1, 0]], [0, 0], alt="Two lines that cross.")

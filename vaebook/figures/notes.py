@@ -29,7 +29,7 @@ class Note:
 
 
 def stand_in_note(images: ImageSet) -> Note | None:
-    """Return the note of a page that was built without MNIST, or None where it has them.
+    """Return the note of a page that was built without MNIST, or None where it was there.
 
     Args:
         images: what `datasets.handwritten` gave, or a part of it.

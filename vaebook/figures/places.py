@@ -13,10 +13,10 @@ _STEP = 0.1  # small: a crowd is not blown apart
 
 
 def spread_out(places: Array, least: float) -> NDArray[np.float64]:
-    """Return places near the given ones, such as those of names, that do not lie on each other.
+    """Return places, such as those of names, moved so that none lies on top of another.
 
-    Who has room stays where he is. Any two that are too near push each other away, in 300 small
-    steps, which is enough for some dozens.
+    A place with room around it stays where it is. Any two that are too near push each other away,
+    in 300 small steps, which is enough for some dozens.
 
     Args:
         places: [N, 2], finite; equal ones part too.

@@ -94,8 +94,8 @@ def scatter(
         hover: text of each point, instead of its coordinates.
 
     Raises:
-        ValueError: for other shapes, labels without a name, and where labels and colour are both
-            given.
+        ValueError: for shapes that don't fit, labels without a name, and where labels and colour
+            are both given.
 
     Example:
         >>> figure = scatter([[0, 1], [1, 0]], [0, 2], alt="Two points.")
@@ -189,8 +189,8 @@ def image_grid(
         row_labels: one per row, on the left.
         column_labels: one per column, on top.
         hover: a text per image, row by row.
-        fold: where the page is narrow, these columns and all after them stand below the others;
-            the column with this number, from 0, is left out, and there are no row labels then.
+        fold: number of a column, from 0; where the page is narrow it is left out, those after it
+            stand below those before it, and there are no row labels.
 
     Raises:
         ValueError: for another shape, values outside [0, 1], or labels that do not fit.

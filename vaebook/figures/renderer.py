@@ -222,7 +222,7 @@ class Figure(go.Figure):
                 ``.html``, one file in which the figure is alive without a network.
 
         Raises:
-            ValueError: for another kind of file.
+            ValueError: for any other kind of file.
             ImportError: where kaleido or its browser is missing, with the remedy.
 
         Example:

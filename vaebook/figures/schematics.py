@@ -360,7 +360,7 @@ def pull_back() -> Drawing:
 
 
 def hole_and_gap() -> Drawing:
-    """Draw which heatmaps are left out for the test of short cuts, and which pairs are asked.
+    """Draw which heatmaps are left out for the test of short cuts, and which pairs are tested.
 
     Example:
         >>> hole_and_gap().width

@@ -152,7 +152,7 @@ def table(
     *,
     digits: int = 2,
 ) -> Table:
-    """Set words and numbers in rows and columns; what is wider than the page scrolls by itself.
+    """Set words and numbers in rows and columns; on a phone a wide table is divided.
 
     Columns of numbers, also as :func:`number`, :func:`between` and :func:`ranged` write them, or
     "1.5 ± 0.1", are aligned on the right. Words take ``<i>``, ``<sub>`` and ``<sup>``.

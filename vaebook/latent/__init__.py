@@ -1,1 +1,1 @@
-"""Analysis of latent spaces: mixtures, paths, shapes, geometry, samplers."""
+"""Analysis of latent spaces: mixtures, paths, shapes, geometry, samplers, diffusion."""

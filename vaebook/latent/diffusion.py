@@ -7,7 +7,7 @@ The process is the variance-preserving one: a code :math:`z_0` becomes
 
 with a log signal-to-noise ratio :math:`\lambda_t` that falls linearly in t from 0 to 1. A *field*
 is what all else is made of: it maps noised codes [N, D] and their times, a number or [N], to the
-noise :math:`\hat\epsilon` that it believes in them, [N, D], and it knows its process, which is why
+noise :math:`\hat\epsilon` that it predicts in them, [N, D], and it knows its process, which is why
 nothing else here is told one. The score is :math:`-\hat\epsilon / \sigma_t`. Of a mixture of
 Gaussians, such as the aggregate posterior of a VAE, the best field is known:
 :class:`NoisedMixture`. A :class:`Denoiser` learns one, and a :class:`Field` is one of your own.
@@ -133,8 +133,8 @@ class Field:
         process: that of the noise.
 
     Raises:
-        ValueError: when the function can't be called, or, as soon as it is, for noise of another
-            shape than that of the codes, or that is not finite.
+        ValueError: when the function can't be called, or, as soon as it is called, when its noise
+            has another shape than the codes or is not finite.
 
     Example:
         >>> field = Field(lambda z, t: 0.5 * z)
@@ -151,7 +151,7 @@ class Field:
         _checks.instance(self.process, "process", Process)
 
     def __call__(self, z: Tensor, t: float | Tensor) -> Tensor:
-        """Return the noise believed in z [N, D] at times t, a number or [N]."""
+        """Return the noise predicted in z [N, D] at times t, a number or [N]."""
         _checks.points(z, "z", ("N", "D"))
         _times(t, z)
         noise = self.function(z, t)
@@ -381,7 +381,7 @@ class Denoiser(nn.Module):
         he_(self.layers)
 
     def forward(self, z: Tensor, t: float | Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return the noise believed in z [N, D] at times t, a number or [N].
+        """Return the noise predicted in z [N, D] at times t, a number or [N].
 
         Args:
             z: noised codes [N, D].
@@ -432,7 +432,7 @@ _FIELDS = (Field, NoisedMixture, Denoiser)
 def denoising_loss(field: AnyField, z: Tensor, generator: Generator | None = None) -> Tensor:
     r"""Return :math:`\|\epsilon - \hat\epsilon(z_t, t)\|^2` of codes, each at its own time, [N].
 
-    The times are uniform in [0, 1], and spread: one offset, and steps of 1/N in an order drawn.
+    The times are uniform in [0, 1], and spread: one offset, and steps of 1/N in random order.
     Half the range of :math:`\lambda` times the mean is the middle term of :func:`bound`.
 
     Args:
@@ -485,7 +485,7 @@ def fit(
         batch_size: codes per step, drawn with replacement.
         learning_rate: the peak of :func:`~vaebook.training.one_cycle`.
         drop: the share of labels that are left out, by which the unconditional field is learned.
-        generator: source of order and noise.
+        generator: source of the draws and of the noise.
 
     Raises:
         ValueError: when the codes or labels don't fit the denoiser, a number is out of its range,
@@ -556,7 +556,7 @@ def sample_sde(
     .. math:: z_s = \frac{\alpha_s}{\alpha_t} (z_t - c\, \sigma_t\, \hat\epsilon(z_t, t))
         + \sigma_s \sqrt{c}\, \epsilon,
 
-    which is :math:`q(z_s | z_t, z_0)` with the code believed in for :math:`z_0`, and in the limit
+    which is :math:`q(z_s | z_t, z_0)` with the predicted code for :math:`z_0`, and in the limit
     of many steps the reverse of the process, :math:`dz = \left( -\tfrac12 \beta z
     - \beta \nabla \log q_t \right) dt + \sqrt\beta\, d\bar w`.
 

@@ -286,14 +286,14 @@ def exp(decode: Callable[[Tensor], Tensor], z: Tensor, v: Tensor, n_steps: int =
     .. math:: \ddot z = -G^{-1} J^\top\, D^2 g[\dot z, \dot z],
 
     which leaves the image no acceleration along the surface. A solution keeps its speed
-    :math:`\|J \dot z\|`. One that doesn't is refused: it took too long steps, or the decoder is
-    not smooth. One of ReLU has no second derivative at its kinks and none between them, and its
-    geodesics bend at the kinks only: take :func:`geodesic` there.
+    :math:`\|J \dot z\|`. One that doesn't is refused: its steps were too long, or the decoder is
+    not smooth. One of ReLU has no second derivative at its kinks and a zero one between them, and
+    its geodesics bend at the kinks only: take :func:`geodesic` there.
 
     Args:
         decode: codes [N, D] to images [N, ...], twice differentiable.
         z: where they begin [N, D].
-        v: velocities [N, D]; a geodesic is as long as its image is fast, :math:`\|J v\|`.
+        v: velocities [N, D]; the length of a geodesic is the speed of its image, :math:`\|J v\|`.
         n_steps: even steps of time.
 
     Returns:
@@ -460,7 +460,7 @@ def curvature(decode: Callable[[Tensor], Tensor], z: Tensor, u: Tensor, v: Tenso
 
     where :math:`\mathrm{I\!I}(u, v)` is the part of :math:`D^2 g[u, v]` at right angles to the
     surface. Positive where geodesics draw together, as on a sphere. A decoder of ReLU is flat
-    but for its kinks, which no derivative sees: the answer is that between them.
+    but for its kinks, which no derivative sees: the answer is 0, as it is between them.
 
     Args:
         decode: codes [N, D] to images [N, ...], twice differentiable.

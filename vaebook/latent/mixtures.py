@@ -5,8 +5,8 @@ diagonal :math:`\Lambda_i = \mathrm{diag}(\exp \mathrm{logvar}_i)`. A class, or 
 the equal-weight mixture of the Gaussians of its images. An autoencoder's codes are points: their
 logvar is None, :math:`\Lambda_i = 0`; they have moments, but no density.
 
-Log-densities, divergences and informations are in nats. Sums run in float64, tensors come back on
-the device and in the dtype of the input.
+Log-densities, divergences and mutual information are in nats. Sums run in float64, tensors come
+back on the device and in the dtype of the input.
 """
 
 __all__ = [
@@ -260,9 +260,11 @@ def aggregate_information(
 
     With the aggregate posterior :math:`q(z) = \frac{1}{N} \sum_i q(z|x_i)` and the prior p,
 
-    .. math:: \frac{1}{N} \sum_i \mathrm{KL}(q(z|x_i) \,\|\, p)
-        = \mathrm{KL}(q(z) \,\|\, p) + I(x; z), \qquad
-        I(x; z) = \mathbb{E} \log \frac{q(z|x_i)}{q(z)}.
+    .. math::
+
+        \frac{1}{N} \sum_i \mathrm{KL}(q(z|x_i) \,\|\, p)
+        &= \mathrm{KL}(q(z) \,\|\, p) + I(x; z), \\
+        I(x; z) &= \mathbb{E} \log \frac{q(z|x_i)}{q(z)}.
 
     ``mean_kl`` is the left side, in closed form where the prior has one, else from one draw per
     encoding; ``marginal_kl`` and ``information`` are Monte Carlo estimates of the two terms on
@@ -271,7 +273,7 @@ def aggregate_information(
     The sum q(z) contains the drawn image's own component, as it must: for these N images the
     identity then is exact, and I cannot exceed log N, however sharp the codes. Of the information
     in the *population* that the images were drawn from it is therefore, in expectation, a lower
-    bound. Leaving the own component out of q(z) gives an upper bound,
+    bound. Leaving the image's own component out of q(z) gives an upper bound,
     ``information_left_out``. Far apart, the two say that N is too small to tell.
 
     Args:

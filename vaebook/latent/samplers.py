@@ -2,8 +2,8 @@ r"""Samplers in latent space: the aggregate posterior, and Markov chains.
 
 A Markov chain is a :class:`Kernel`, that is `init` and a pure `move`, in a loop, :func:`run`.
 `pcn`, `random_walk`, `mala` and `elliptical_slice` are one kernel each in the same loop, the first
-three after a warm-up that finds the step size. The kernels are public: other samplers are built
-of them.
+three, if asked, after a warm-up that finds the step size. The kernels are public: other samplers
+are built of them.
 
 Everything lives on the device and in the dtype of the start. Log densities are kept in float64,
 on the CPU where the start is on a device that has none (MPS).
@@ -364,7 +364,7 @@ def pcn(
     :math:`\sqrt{1 - \mathrm{step}^2}` rounded to float32 falsifies the prior's variance by
     a hundredth at step 0.002. Log-likelihoods are subtracted and compared with :math:`\log u`
     in float64, which float32 values reach unharmed up to some :math:`10^5` nats; beyond that
-    their own spacing counts, and a warning says so.
+    the spacing of float32 itself matters, and a warning says so.
 
     Args:
         log_likelihood: from [K, D] to [K], nats, one call for all chains, without gradients; an
@@ -372,7 +372,7 @@ def pcn(
             start.
         start: the K states to start from [K, D], float32 or float64.
         n_steps: the number of steps after the warm-up, a multiple of `thin`.
-        step: the share of fresh noise, pCN's beta, in (0, 1]; where it begins if there is a
+        step: the share of fresh noise, s in the book, in (0, 1]; where it begins if there is a
             warm-up.
         prior: the normal distribution that the likelihood is weighed with; N(0, I) if None.
         thin: one step in every `thin` is kept, which makes T = n_steps / thin rows.

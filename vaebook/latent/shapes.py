@@ -96,7 +96,7 @@ class Cloud(NamedTuple):
         root: L, lower triangular, [D, D].
         points: those of the codes, [N, D].
         known: the same, and those of the other codes, [N + M, D].
-        hull: of all points but the hundredth that lies farthest out.
+        hull: of all points but the farthest 1 %.
     """
 
     mean: Tensor
@@ -191,7 +191,7 @@ def whiten(codes: Tensor, others: Tensor) -> Cloud:
         others: further codes that a place may be near to, [M, D].
 
     Raises:
-        ValueError: for too few codes, or all of them in one plane, the farthest hundredth apart.
+        ValueError: for too few codes, or all of them but the farthest 1 % in one plane.
 
     Example:
         >>> wide = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0)) * 5 + 1

@@ -1,7 +1,8 @@
 r"""Smooth paths under a decoder, for geodesics to begin from.
 
-A geodesic is the shortest path near the one that it began as, and a straight line may begin in a
-poor valley. A path of a few waves passes over what is small.
+:func:`~vaebook.latent.geometry.geodesic` finds the shortest path near the one that it begins with,
+and near a straight line that may be a poor one. A path of a few waves is too smooth to follow
+small bumps, and is a better beginning.
 """
 
 __all__ = ["smooth_paths"]
@@ -56,9 +57,10 @@ def smooth_paths(
             than 3, or decode doesn't give each code an image of its own, the same each time.
 
     Source:
-        The energy is that of The Riemannian geometry of deep generative models (Shao, Kumar and
-        Fletcher, 2018); paths of few numbers stand in for geodesics in Latent space oddity: on
-        the curvature of deep generative models (Arvanitidis, Hansen and Hauberg, 2018).
+        The Riemannian Geometry of Deep Generative Models (Shao, Kumar and Fletcher, 2018), for
+        the energy | https://arxiv.org/abs/1711.08014; Latent Space Oddity: on the Curvature of
+        Deep Generative Models (Arvanitidis, Hansen and Hauberg, 2018), for paths of few numbers |
+        https://arxiv.org/abs/1710.11379
 
     Example:
         >>> from vaebook.latent import geometry

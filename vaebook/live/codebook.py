@@ -34,12 +34,13 @@ def codebook(
         vectors: of the codebook at the start, [K, 2], K from 2 to 32.
         mu: codes of images for the cloud, [N, 2].
         labels: their classes, [N], from 0 on; None where there are none.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the classes; their numbers where there are none.
         dtype: of the weights on the page.
 
     Raises:
-        ValueError: for another model, or vectors that don't fit or lie outside the plane.
+        ValueError: for a model of another kind, or vectors that don't fit or lie outside the
+            plane.
 
     Example:
         >>> from vaebook.models import Bernoulli

@@ -50,14 +50,14 @@ def denoising(
             of the denoiser's process.
         mu: codes of images for the cloud, [N, 2].
         labels: their classes, [N], from 0 on; None where there are none.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the classes; their numbers where there are none.
         start: the time, and where the way back begins at time 1.
         seed: of the page's random numbers, less than 2³².
         dtype: of the weights on the page.
 
     Raises:
-        ValueError: for another model, denoiser or mixture, or a value out of its range.
+        ValueError: for a model of another kind, denoiser or mixture, or a value out of its range.
 
     Example:
         >>> from vaebook.models import Bernoulli

@@ -78,7 +78,7 @@ def latent_map(
         model: whose decoder :func:`vaebook.live.pack` takes.
         mu: codes of images, [N, D].
         labels: their classes, [N], from 0 on; None where there are none.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the classes; their numbers where there are none.
         start: where the point lies first, D numbers; where codes lie densest by default.
         symbol: of the coordinates, a letter.
@@ -127,7 +127,7 @@ def pipeline(
     names: Sequence[str] = _DIGITS,
     dtype: Precision = "int8",
 ) -> Live:
-    r"""A VAE at work: image, q(z|x), a draw of it, what is decoded, the ELBO's two terms.
+    r"""A VAE at work: image, q(z|x), a draw of it, what is decoded, the two terms of the loss.
 
     .. math:: x \to (\mu, \sigma), \quad z = \mu + \sigma\varepsilon, \quad
         -\log p(x|z) + \mathrm{KL}(q(z|x) \,\|\, p(z))
@@ -140,12 +140,12 @@ def pipeline(
         images: to choose from, [E, C, H, W] in [0, 1], kept in 8 bits; eight to twelve fill a row.
         mu: codes of images for the background, [N, 2].
         labels: their classes, [N], from 0 on; None where there are none.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the classes.
         dtype: of the weights on the page.
 
     Raises:
-        ValueError: for another model, or images of another size.
+        ValueError: for a model of another kind, or images of another size.
 
     Example:
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
@@ -200,7 +200,7 @@ def chains(
         image: the observed one, [C, H, W] in [0, 1], kept in 8 bits.
         mu: codes of images for the background, [N, 2].
         labels: their classes, [N], from 0 on; None where there are none.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the classes; their numbers where there are none.
         start: where both chains start.
         step: of both, in (0, 1].
@@ -208,7 +208,8 @@ def chains(
         dtype: of the weights on the page.
 
     Raises:
-        ValueError: for another model, an image of another size, or a value out of its range.
+        ValueError: for a model of another kind, an image of another size, or a value out of its
+            range.
 
     Example:
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
@@ -257,7 +258,7 @@ def elbo_bench(
     taken on a grid of 2,401 points.
 
     Args:
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         x: the datum, in [-3, 3].
         noise: standard deviation of x given z, at least 0.1: the grid resolves no less.
         mu: mean of q at the start, in [-3, 3].
@@ -298,12 +299,12 @@ def draw_digit(
         mu: codes of images for the background, [N, 2].
         labels: their classes, [N], from 0 on; None where there are none.
         examples: images to begin with, [E, 1, 28, 28] in [0, 1].
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the classes; their numbers where there are none.
         dtype: of the weights on the page.
 
     Raises:
-        ValueError: for another model or examples of another size.
+        ValueError: for a model of another kind or examples of another size.
 
     Example:
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
@@ -351,7 +352,7 @@ def draw_prior(
 
     The reader scratches a pseudo-input away, draws another, and the prior's contours on the plane,
     the KL and decoded draws follow; encoder and decoder run in the page. Density, KL and draws
-    of the other priors are computed here. H(q) is that of the codes given, by a grid; the
+    of the other priors are computed beforehand. H(q) is that of the codes given, by a grid; the
     expectation is the mean over four draws of each code.
 
     Args:
@@ -362,13 +363,13 @@ def draw_prior(
         labels: their classes, [N], from 0 on; None where there are none.
         others: priors to compare with, by what they are called.
         examples: images to put in place of a pseudo-input, [E, 1, 28, 28] in [0, 1].
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the classes; their numbers where there are none.
         dtype: of the weights on the page.
 
     Raises:
-        ValueError: for another model, examples of another size, or a prior that is not of the
-            plane.
+        ValueError: for a model of another kind, examples of another size, or a prior that is not
+            of the plane.
 
     Example:
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
@@ -482,12 +483,13 @@ def half_digit(
     Args:
         model: a VAE of grey images with the prior N(0, I) and Bernoulli pixels.
         images: to choose from, [E, 1, H, W] in [0, 1], kept in 8 bits.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         rows: how many are seen at first, from the top, 1 to H.
         dtype: of the weights on the page.
 
     Raises:
-        ValueError: for another model, images of another size, or more rows than they have.
+        ValueError: for a model of another kind, images of another size, or more rows than they
+            have.
 
     Example:
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
@@ -559,12 +561,12 @@ def twins(
     """One cursor in two latent spaces of heatmaps, and how far what is decoded is from a heatmap.
 
     The distance is `relative` of :func:`vaebook.measures.heatmaps.fit_heatmaps`, a share of the
-    image's own norm, computed on the page.
+    heatmap's norm, computed on the page.
 
     Args:
         pair: two decoders of 36 × 36 heatmaps with three latent dimensions.
         codes: of each, [N, 3], for the background.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         extent: the largest size of each coordinate of u.
         start: u at first.
         dtype: of the weights on the page.
@@ -633,12 +635,12 @@ def beta_dial(
         labels: classes of the codes, the same in each run, [N], from 0 on; None where there are
             none.
         images: to be encoded by each and decoded on the page, [E, C, H, W] in [0, 1].
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the classes; their numbers where there are none.
         dtype: of the weights on the page.
 
     Raises:
-        ValueError: for fewer than two runs, betas that don't rise, or models of other shapes.
+        ValueError: for fewer than two runs, betas that don't rise, or models of different shapes.
 
     Example:
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
@@ -698,7 +700,7 @@ def heatmap_panel(*, alt: str, start: Sequence[float] = (2.5, 1.0, 0.6)) -> Live
     """Three factors to dial, and the heatmap that they make, with its long axis in words.
 
     Args:
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         start: variances in x and y, in [0.1, 4.9], and correlation, in [-0.95, 0.95].
 
     Raises:
@@ -739,7 +741,7 @@ def heatmap_walk(
             plane shows `u1` and `u2`, and `u3` has a dial.
         codes: [N, 3], for the background.
         quantity: what colours them, [N].
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the three axes.
         scale: a sentence below the figure that says what colours and axes are.
         extent: the largest size of each coordinate of u.
@@ -804,13 +806,13 @@ def shortest_ways(
     Args:
         model: of 36 × 36 heatmaps with three latent dimensions, whose encoder and decoder
             :func:`vaebook.live.pack` takes; its decoder is linear, transposed convolutions, ReLU.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         start: variances in x and y and correlation of the first heatmap, and of the second:
             variances in [0.1, 4.9], correlations in [-0.95, 0.85], as in the data.
         dtype: of the weights on the page.
 
     Raises:
-        ValueError: for another model, or factors out of their range.
+        ValueError: for a model of another kind, or factors out of their range.
 
     Source:
         For the metric, Latent space oddity (Arvanitidis et al., 2018).
@@ -864,9 +866,9 @@ def tails(*, alt: str, start: Sequence[float] = (2.0, 1.0)) -> Live:
     variance or the same core, half of the peak at the same distance.
 
     Args:
-        alt: what is to be seen.
-        start: degrees of freedom, one of 2, 2.5, 3, ... 200 on a ladder, and variance, in
-            [0.1, 4.9].
+        alt: what is to be seen, for those who cannot see it.
+        start: degrees of freedom and variance, in [0.1, 4.9]; of the former the dial has 2, 2.5,
+            3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150 and 200.
 
     Raises:
         ValueError: for degrees of freedom off the ladder, or a variance out of its range.
@@ -900,16 +902,16 @@ def trainer(train: ImageSet, *, alt: str) -> Live:
     learns from minibatches of 64. The reader sets beta, the learning rate, the hidden units and
     the seed, and turns the noise off, which leaves an autoencoder. The settings stand in the
     address of the page, as in `#trainer?beta=4`. The picture in print shows the same network,
-    trained here for 40 epochs.
+    trained beforehand for 40 epochs.
 
     Args:
         train: 64 labelled images or more, grey and small, with a number of pixels that 4 divides.
-            They are kept in 5 bits per pixel: those with 32 levels, as scikit-learn's digits of
-            8 × 8 pixels, exactly, others to 1/62.
-        alt: what is to be seen.
+            They are kept in 5 bits per pixel: exactly where all pixels are multiples of 1/n, n at
+            most 31, as those of scikit-learn's digits are of 1/16, others to 1/62.
+        alt: what is to be seen, for those who cannot see it.
 
     Raises:
-        ValueError: for fewer or other images.
+        ValueError: for fewer than 64 images, no labels, or images that don't fit.
 
     Example:
         >>> images = torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0)).round()

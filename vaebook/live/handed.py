@@ -44,7 +44,7 @@ def train_on_own(example: ImageSet, *, alt: str) -> WithKernel:
 
     Args:
         example: 32 images or more, in [0, 1], on which the first run is trained at once.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
 
     Raises:
         ValueError: for fewer images.

@@ -95,11 +95,11 @@ def chains_on_drawing(
         labels: their classes, [N], from 0 on; None where there are none.
         examples: images to begin with, [E, 1, 28, 28] in [0, 1]; the chains of the first are
             shown at the start.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the classes.
 
     Raises:
-        ValueError: for another model or examples of another size.
+        ValueError: for a model of another kind or examples of another size.
 
     Example:
         >>> from vaebook.models import Bernoulli
@@ -237,12 +237,12 @@ def evidence_of_drawing(
         labels: their classes, [N], from 0 on; None where there are none.
         examples: images to begin with, [E, 1, 28, 28] in [0, 1]; the bounds of the first are
             shown at the start.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the classes.
 
     Raises:
-        ValueError: for another model or examples of another size, or a first example whose
-            posterior is too narrow for the grid.
+        ValueError: for a model of another kind or examples of another size, or a first example
+            whose posterior is too narrow for the grid.
 
     Example:
         >>> from vaebook.models import Bernoulli
@@ -327,7 +327,7 @@ def embed_again(
     Args:
         mu: codes of images, [N, D] with N of 50 or more; some hundreds take seconds.
         labels: their classes, [N], from 0 on.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
         names: of the classes.
 
     Raises:

@@ -87,7 +87,7 @@ class Live:
             lang: of `title` and of the figure's description.
 
         Raises:
-            ValueError: for another ending, or an empty title or language.
+            ValueError: for any other ending, or an empty title or language.
 
         Example:
             >>> from tempfile import TemporaryDirectory
@@ -109,17 +109,24 @@ class Live:
     def widget(self) -> Any:
         """Return the figure as an anywidget, whose traitlet `z` follows the reader.
 
-        Setting `z` moves the point of a map, a walk or twins, the pipeline's draw, the start of
-        chains, mean and standard deviation of the bench's q, the factors of a heatmap, the tails'
-        degrees of freedom and variance, the beta dial's [number of the model, place on its map],
-        the rows seen of half a digit, the factors of both heatmaps that shortest ways join, the
-        time and the start of a draw that falls, the chosen vector of a codebook, mean and standard
-        deviations of the q that climbs, and temperature and logits of draws on a simplex. On the
-        easel, and in the chosen slot of a drawn prior, it draws the image decoded there; `z` is
-        then the mean of q(z|x) of that image.
-        While a model is trained it chooses the image whose code is nearest, and is then that code.
-        A value that a figure can't take is refused with a `TraitError`. The easel's `drawn` is the
-        image in MNIST's frame, one byte per pixel, in base64.
+        Setting `z` moves the figure. In each, `z` is
+
+        - the point, in `latent_map`, `heatmap_walk` and `twins`; the start of the chains, in
+          `chains`; the draw, in `pipeline`;
+        - mean and standard deviation of q, in `elbo_bench`, and its two of each in `refinement`;
+        - the three factors, in `heatmap_panel`; those of both heatmaps, in `shortest_ways`;
+        - degrees of freedom and variance, in `tails`;
+        - the number of a model and a place on its map, in `beta_dial`;
+        - how many rows are seen, in `half_digit`;
+        - time and start of the draw, in `denoising`;
+        - the number of a vector, in `codebook`;
+        - temperature and logits, in `simplex`;
+        - the code of the image that is drawn, in `draw_digit` and `draw_prior`: setting it draws
+          what is decoded there, whose own code it is then;
+        - the code of the chosen image, in `trainer`: setting it chooses the image nearest to it.
+
+        A value that a figure can't take is refused with a `TraitError`. The `drawn` of
+        `draw_digit` is the image in MNIST's frame, one byte per pixel, in base64.
 
         Raises:
             ImportError: when anywidget isn't installed.

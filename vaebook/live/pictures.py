@@ -251,7 +251,8 @@ def bands(pixels: Sequence[float], price: Sequence[float], ceiling: float) -> st
 def five_bits(images: Tensor) -> tuple[int, str]:
     """Return images in [0, 1] as whole numbers of five bits each, in base64, and what is white.
 
-    The levels are so many that each pixel is exact, where 32 do; they are 0/31 to 31/31 otherwise.
+    The levels are so many that each pixel is exact, where 32 or fewer do; they are 0/31 to 31/31
+    otherwise.
     """
     pixels = images.detach().cpu().double().flatten().numpy()
     exact = (n for n in range(1, 32) if np.abs(n * pixels - np.rint(n * pixels)).max() < 1e-5)

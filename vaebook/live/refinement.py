@@ -37,25 +37,25 @@ def refinement(model: VAE, images: Tensor, *, alt: str) -> Live:
         \text{amortisation}}
 
     with q the encoder's and q* the best diagonal Gaussian of the image. The page climbs the ELBO
-    by Adam, which it takes with its gradient from 64 nodes of Gauss and Hermite; the reader drags
+    by Adam; the ELBO and its gradient come from 64 nodes of Gauss and Hermite. The reader drags
     the mean of q away, sets its widths, and lets it climb from there. The evidence by a sum over a
     grid, the posterior's shade, and q*, the better end of two climbs by L-BFGS, from the encoder's
-    q and from the highest place of the posterior, are computed here.
+    q and from the highest place of the posterior, are computed beforehand.
 
     Where units of the decoder bend within q, 64 nodes are off: by some hundredths of a nat for a q
-    as wide as the posterior, by half a nat for one that is twice as wide. What is best by these
-    nodes may lack a hundredth more by a finer rule.
+    as wide as the posterior, by half a nat for one that is twice as wide. The best q by these
+    nodes may fall short by another hundredth by a finer rule.
 
     Args:
         model: a VAE with two latent dimensions, the prior N(0, I), Bernoulli pixels, and a fully
             connected decoder of ReLU units. The page has its weights in half precision, with which
             all is computed.
         images: to choose from, [E, C, H, W] in [0, 1], kept in 8 bits; three to six are enough.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
 
     Raises:
-        ValueError: for another model, images of another size, no images, values that are not
-            finite or beyond [0, 1], or an image whose posterior no grid resolves.
+        ValueError: for a model of another kind, images of another size, no images, values that are
+            not finite or beyond [0, 1], or an image whose posterior no grid resolves.
 
     Source:
         Inference suboptimality in variational autoencoders (Cremer, Li and Duvenaud, ICML 2018) |

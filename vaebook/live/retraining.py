@@ -106,7 +106,7 @@ def train_again(train: ImageSet, *, alt: str) -> WithKernel:
 
     Args:
         train: 64 labelled images or more, in [0, 1]; some thousands take seconds.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
 
     Raises:
         ValueError: for fewer images, or without labels.
@@ -275,7 +275,7 @@ def train_anchored(train: ImageSet, *, alt: str) -> WithKernel:
 
     Args:
         train: 64 images or more in [0, 1], of two to twelve classes; some thousands take seconds.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
 
     Raises:
         ValueError: for fewer images, without labels, or for other numbers of classes.
@@ -332,7 +332,7 @@ def train_at_price(
         train: 64 images or more in [0, 1], without noise; some thousands take seconds.
         known: rate and expected squared error, in nats and summed over pixels, by :math:`\beta`.
         noise: standard deviation of what is added to each pixel, anew in each batch, in (0, 1].
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
 
     Raises:
         ValueError: for fewer images, fewer than two known models, or noise out of range.
@@ -467,7 +467,7 @@ def train_to_tell(train: ImageSet, *, alt: str) -> WithKernel:
 
     Args:
         train: 64 labelled images or more; some thousands take seconds.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
 
     Raises:
         ValueError: for fewer images, or without labels.
@@ -564,7 +564,7 @@ def train_with_prior(train: ImageSet, *, alt: str) -> WithKernel:
 
     Args:
         train: 64 labelled images or more, in [0, 1]; some thousands take seconds.
-        alt: what is to be seen.
+        alt: what is to be seen, for those who cannot see it.
 
     Raises:
         ValueError: for fewer images, or without labels.

@@ -34,8 +34,8 @@ def simplex(
     :math:`a = (1, -1, 1/2)`; its exact value is a sum over three corners.
 
     Args:
-        alt: what is to be seen.
-        temperature: one of 0.05, 0.07, 0.1, ... 5 on a ladder.
+        alt: what is to be seen, for those who cannot see it.
+        temperature: one of 0.05, 0.07, 0.1, 0.14, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.4, 2, 3 and 5.
         probabilities: of the categories at the start, three that sum to 1, none below 0.001.
         seed: of the draws in the pictures for print, at four temperatures.
 

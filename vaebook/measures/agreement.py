@@ -79,7 +79,7 @@ def compare(
 
     Row i of both must be the same image: of codes of different images take the common ones first,
     ``compare(a[rows_a], b[rows_b])``. The spaces may differ in their dimension and in their model;
-    of a VAE the means are compared. No score depends on how a space lies, is turned, mirrored or
+    of a VAE the means are compared. No score changes when a space is moved, turned, mirrored or
     scaled.
 
     With the codes A and B, centred,

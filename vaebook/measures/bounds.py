@@ -67,7 +67,7 @@ def elbo(
     n_samples: int = 1,
     generator: Generator | None = None,
 ) -> Elbo:
-    r"""Estimate the ELBO: E log p(x|z) by the mean over samples of q(z|x), the KL by the prior.
+    r"""Estimate the ELBO: E log p(x|z) by the mean over samples of q(z|x), and the KL.
 
     Args:
         model: a VAE.
@@ -114,7 +114,7 @@ def log_evidence(
 
     A lower bound in expectation that rises with K. Where q is much narrower than the posterior it
     stays nats below even for thousands of samples; in up to two dimensions
-    :func:`log_evidence_grid` is exact and cheaper.
+    :func:`log_evidence_grid` is cheaper, and exact to about 0.001 nats.
 
     Args:
         model: a VAE.

@@ -5,8 +5,8 @@ On a frame without edges or pixels, the heatmaps :math:`h_\Sigma(u) = \exp(-\tfr
 it are those of :math:`L^2`. With :math:`P = \Sigma^{-1}` a step :math:`d\Sigma` has the length
 
 .. math:: \|dh\|^2 &= \frac{\pi \sqrt{|\Sigma|}}{16}
-    \left[ (\operatorname{tr} P\,d\Sigma)^2 + 2 \operatorname{tr} (P\,d\Sigma)^2 \right] \\
-    &= dr^2 + r^2 d\phi^2, \qquad r = \sqrt{2 \pi}\, |\Sigma|^{1/4},
+    \left[ (\operatorname{tr} P\,d\Sigma)^2 + 2 \operatorname{tr} \big((P\,d\Sigma)^2\big)
+    \right] \\ &= dr^2 + r^2 d\phi^2, \qquad r = \sqrt{2 \pi}\, |\Sigma|^{1/4},
 
 where :math:`d\phi^2 = \operatorname{tr} B^2 / 16` and B is what of :math:`P\,d\Sigma` has no
 trace: a cone, over the ellipses of one area. Of two heatmaps only the sector between them matters,
@@ -48,14 +48,14 @@ class Sector(NamedTuple):
 
 @torch.no_grad()
 def cone_sector(start: Tensor, end: Tensor) -> Sector:
-    r"""Return how two heatmaps lie to each other on a frame without edges.
+    r"""Return how two heatmaps lie relative to each other on a frame without edges.
 
     .. math::
 
-        d^2 &= r_1^2 + r_2^2 - 2 r_1 r_2 \cos \min(\phi, \pi), \qquad
-        \phi = \frac{\lambda}{2 \sqrt 2}, \\
-        \|h_1 - h_2\|^2 &= \pi \sqrt{|\Sigma_1|} + \pi \sqrt{|\Sigma_2|}
-        - \frac{4 \pi}{\sqrt{|P_1 + P_2|}}
+        d^2 &= r_1^2 + r_2^2 - 2 r_1 r_2 \cos \min(\phi, \pi), \\
+        \phi &= \frac{\lambda}{2 \sqrt 2}, \\
+        \|h_1 - h_2\|^2 &= \pi \sqrt{|\Sigma_1|} + \pi \sqrt{|\Sigma_2|} \\
+        &\quad - \frac{4 \pi}{\sqrt{|P_1 + P_2|}}
 
     with :math:`e^{\pm \lambda}` the eigenvalues of :math:`\Sigma_1^{-1} \Sigma_2` once both have
     determinant 1. Where the angle is a half turn or more the shortest way leads over the tip.
@@ -65,7 +65,7 @@ def cone_sector(start: Tensor, end: Tensor) -> Sector:
         end: factors [N, 3].
 
     Raises:
-        ValueError: for other shapes, or a factor out of range.
+        ValueError: for shapes that don't fit, or a factor out of range.
 
     Example:
         >>> ellipses = torch.tensor([[1.0, 1.0, -0.5], [4.0, 4.0, 0.0]])
@@ -115,7 +115,7 @@ def cone_path(start: Tensor, end: Tensor, n_points: int = 32) -> Tensor:
 
     Example:
         >>> round_ones = torch.tensor([[1.0, 1.0, 0.0], [4.0, 4.0, 0.0]])
-        >>> cone_path(round_ones[:1], round_ones[1:], 3)[0, 1]  # the radius is 2 in all, not 2.5
+        >>> cone_path(round_ones[:1], round_ones[1:], 3)[0, 1]  # deviations 1, 1.5, 2
         tensor([2.2500, 2.2500, 0.0000])
     """
     _checks.count(n_points, "n_points", least=2)
@@ -155,7 +155,7 @@ def places(factors: Tensor) -> Tensor:
         Coordinates [N, 3], as precise as the factors; give float64 where steps are short.
 
     Raises:
-        ValueError: for other shapes, or a factor out of range.
+        ValueError: for shapes that don't fit, or a factor out of range.
 
     Example:
         >>> places(torch.tensor([[1.0, 1.0, 0.0]]))
@@ -179,7 +179,8 @@ def chart(places: Tensor) -> Tensor:
         Images [N, 1, 36, 36].
 
     Raises:
-        ValueError: for other shapes; what is not finite passes, since a derivative can't look.
+        ValueError: for shapes that don't fit; numbers that aren't finite pass, as a check would
+            stand in the way of derivatives.
 
     Example:
         >>> from vaebook import datasets

@@ -94,12 +94,12 @@ def mutual_information(codes: Tensor, factors: Factors, n_bins: int = 20) -> Ten
 
     Args:
         codes: [N, D].
-        factors: [N, K] or by name, each [N]; classes are at most 50.
+        factors: [N, K] or by name, each [N]; at most 50 classes.
         n_bins: B, the number of bins.
 
     Raises:
-        ValueError: for other shapes, values that are not finite, a factor that is constant or has
-            too many classes.
+        ValueError: for shapes that don't fit, values that are not finite, a factor that is
+            constant or has too many classes.
 
     Source:
         Challenging Common Assumptions in the Unsupervised Learning of Disentangled Representations
@@ -124,12 +124,12 @@ def mutual_information_gap(codes: Tensor, factors: Factors, n_bins: int = 20) ->
 
     Args:
         codes: [N, D], D > 1; the source takes draws of q(z|x).
-        factors: [N, K] or by name, each [N]; classes are at most 50.
+        factors: [N, K] or by name, each [N]; at most 50 classes.
         n_bins: of a latent, and of a factor of floats with more than 50 values.
 
     Raises:
-        ValueError: for other shapes, values that are not finite, a factor that is constant or has
-            too many classes.
+        ValueError: for shapes that don't fit, values that are not finite, a factor that is
+            constant or has too many classes.
 
     Source:
         Isolating Sources of Disentanglement in VAEs (Chen et al., 2018), section 4 |
@@ -167,7 +167,8 @@ def sap(codes: Tensor, factors: Factors) -> float:
         factors: [N, K] or by name, each [N].
 
     Raises:
-        ValueError: for other shapes, values that are not finite, or a factor that is constant.
+        ValueError: for shapes that don't fit, values that are not finite, or a factor that is
+            constant.
 
     Source:
         Variational Inference of Disentangled Latent Concepts (Kumar, Sattigeri and Balakrishnan,
@@ -201,7 +202,7 @@ def dci(
 
     where the logarithm of an entropy has as its base the number of its entries, and
     :math:`\rho_j` is latent j's share of all importance. A class is predicted by its indicators:
-    their variances add up to Gini's impurity, and R² is Brier's skill.
+    their variances add up to the Gini impurity, and R² is the Brier skill score.
 
     Args:
         codes: [N, D], D > 1.
@@ -210,8 +211,8 @@ def dci(
         generator: source of the division into halves and of the forests.
 
     Raises:
-        ValueError: for other shapes, values that are not finite, or so few rows that a factor is
-            constant in one half of them.
+        ValueError: for shapes that don't fit, values that are not finite, or so few rows that a
+            factor is constant in one half of them.
 
     Source:
         A Framework for the Quantitative Evaluation of Disentangled Representations (Eastwood and

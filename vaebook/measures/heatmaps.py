@@ -24,8 +24,8 @@ class HeatmapFit(NamedTuple):
     """The nearest true heatmap of each image, each [N].
 
     Attributes:
-        var_x: its variance along the columns.
-        var_y: its variance along the rows.
+        var_x: its variance from left to right.
+        var_y: its variance from top to bottom.
         corr: its correlation.
         distance: Frobenius distance from the image to it, in pixels.
         relative: the same as a share of the heatmap's own norm.
@@ -117,7 +117,7 @@ def heatmap_metric(var_x: Tensor, var_y: Tensor, corr: Tensor) -> Tensor:
         corr: in (-1, 1), [N].
 
     Raises:
-        ValueError: for other shapes, or a factor out of range.
+        ValueError: for shapes that don't fit, or a factor out of range.
 
     Example:
         >>> one = torch.ones(1)

@@ -1,10 +1,10 @@
 r"""Estimators of the gradient of an expectation over categories, and their exact moments.
 
 All are of :math:`\nabla\,\mathbb{E}_{z \sim q} f(e_z)`, where q is the softmax of `logits`
-[..., K] and :math:`e_z` a corner of the simplex. An estimator returns a surrogate [...]: its value
-estimates the expectation, and its gradient, in the logits and in whatever f depends on, is the
-estimate of the gradient. `f` maps points of the simplex [M, ..., K] to [M, ...]; points that are
-the same for all of the batch come as [M, 1, ..., 1, K].
+[..., K] and :math:`e_z` a corner of the simplex. An estimator returns a surrogate of the
+shape ``[...]``: its value estimates the expectation, and its gradient, in the logits and in
+whatever f depends on, is the estimate of the gradient. `f` maps points of the simplex [M, ..., K]
+to [M, ...]; points that are the same for all of the batch come as [M, 1, ..., 1, K].
 
 The mean and the variance of those that see corners only are finite sums: nothing is drawn.
 """
@@ -46,7 +46,7 @@ class Moments(NamedTuple):
 
 
 def exact(logits: Tensor, f: Function, *, generator: Generator | None = None) -> Tensor:
-    r"""Return the expectation itself, [...]: :math:`\sum_k q_k f(e_k)`.
+    r"""Return the expectation itself, :math:`\sum_k q_k f(e_k)`, ``[...]``.
 
     Args:
         logits: of q, [..., K].
@@ -76,7 +76,7 @@ def score_function(
     baseline: float | Tensor = 0.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""Return a surrogate of the score-function estimator, REINFORCE, [...].
+    r"""Return a surrogate of the score-function estimator, REINFORCE, ``[...]``.
 
     .. math:: \frac1M \sum_m (f(e_{z_m}) - b)\,\nabla \log q(z_m), \quad z_m \sim q
 
@@ -188,10 +188,10 @@ def gumbel_softmax(
     hard: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
-    r"""Return f at a draw of the Gumbel-softmax, or Concrete, distribution, [...].
+    r"""Return f at a draw of the Gumbel-softmax, or Concrete, distribution, ``[...]``.
 
     .. math:: f(y), \quad y = \operatorname{softmax}\big((\mathrm{logits} + g) / \tau\big), \quad
-        g_k = -\log(-\log u_k)
+        g_k = -\log(-\log u_k), \quad u_k \sim U(0, 1)
 
     The gradient is that of :math:`\mathbb{E} f(y)` without bias, which is another objective: the
     draw lies inside the simplex, and only for small temperatures near a corner.

@@ -95,7 +95,7 @@ class Likelihood(nn.Module):
         return {}
 
     def adapt(self, statistics: Mapping[str, float]) -> None:
-        """Move what follows the errors, after a step, by a batch's mean `statistics`."""
+        """Update what follows the errors, after a step, by a batch's mean `statistics`."""
 
 
 class Bernoulli(Likelihood):

@@ -344,9 +344,9 @@ def for_images(
 ) -> tuple[nn.Module, nn.Module]:
     """Return an encoder and a decoder of a VAE for images of any size, grey or in colour.
 
-    "mlp" is the book's network, C H W - 400 - 100 - 2 D, and its mirror image. "cnn" has another
-    encoder: convolutions halve the sides until the shorter one has 8 pixels or fewer, with up to
-    64 channels, and one hidden layer of 128 follows.
+    "mlp" is the book's network, from C H W pixels by way of 400 and 100 units to 2 D numbers, and
+    its mirror image. "cnn" has another encoder: convolutions halve the sides until the shorter one
+    has 8 pixels or fewer, with up to 64 channels, and one hidden layer of 128 follows.
 
     The decoder is the MLP in either. :class:`ConvDecoder` learns colours from codes that tell
     them, but in a VAE, where the encoder learns from the decoder what to tell, it spends thousands

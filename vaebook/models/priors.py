@@ -402,7 +402,7 @@ class Mixture(MixturePrior):
         weights: positive, summing to 1, [K]; all equal by default.
 
     Raises:
-        ValueError: when a shape doesn't fit or the weights are no distribution.
+        ValueError: when a shape doesn't fit or the weights are not a distribution.
 
     Example:
         >>> means = torch.tensor([[-9.0], [9.0]])

@@ -1,4 +1,4 @@
-"""Runs as values, and the trained models of the book.
+"""Recipes, each with all that decides a training run, and the trained models of the book.
 
 `load` needs no network and no data set: weights, history and the codes of the test set are part of
 the package. `train` makes them again, or those of a recipe of one's own.

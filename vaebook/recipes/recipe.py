@@ -32,7 +32,7 @@ class Data(NamedTuple):
 
 
 class Measure(Protocol):
-    """What is said of a trained model; its docstring stands in the card as the convention.
+    """What is measured of a trained model for its card, which quotes the docstring.
 
     `test` are the images as the transform has left them, `clean` those before it.
     """
@@ -70,7 +70,7 @@ class Recipe:
         snapshots: steps after which the codes of 500 test images are kept.
         measure: what the card says of the model, see :mod:`vaebook.recipes.measure`.
         n_samples: importance samples for the card's log p(x); none where 0.
-        n_codes: the first test images, whose codes are kept.
+        n_codes: how many of the first test images have their codes kept.
         keep_steps: whether the history keeps each step, or its epochs only.
         summary: one line.
         part: of the book, or whatever groups recipes in a list.
@@ -157,7 +157,7 @@ class Recipe:
     def start(self) -> Any:
         """Build the untrained model, of float32, with the weights of the seed.
 
-        Torch's own state stays.
+        Torch's global random state is left as it was.
         """
         before = torch.get_default_dtype()
         torch.set_default_dtype(torch.float32)
@@ -172,7 +172,7 @@ class Recipe:
     def fingerprint(self) -> str:
         """Hash of all that decides the result.
 
-        That is of every attribute but `name`, `summary`, `part`, `tags`, and `n_samples`, which
+        That is, of every attribute but `name`, `summary`, `part`, `tags`, and `n_samples`, which
         only says how well log p(x) was estimated.
         """
         data = self.data.checksum if isinstance(self.data, Data) else checksum_of(*self.data)

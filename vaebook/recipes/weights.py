@@ -48,10 +48,10 @@ class Trained(NamedTuple):
     """A trained model with its history, card and codes.
 
     What :func:`load` returns, with the model frozen and in eval mode, and what :func:`save` takes:
-    of a recipe's or of a model that `fit` has trained.
+    a recipe's model, or one that `fit` has trained.
 
     Attributes:
-        model: a VAE, an autoencoder or a classifier; of a run of one's own a denoiser as well.
+        model: a VAE, an autoencoder or a classifier; in a run of one's own also a denoiser.
         history: of its training.
         card: facts about the model as JSON can hold them; for a recipe its metrics and budget.
         codes: those of a recipe's test set, or of the images that one wants to find again.
@@ -122,7 +122,7 @@ def save(trained: Trained, path: str | os.PathLike[str]) -> None:
 
     Raises:
         ValueError: when a part of the model is of another class or was changed after it was
-            built, a number is not finite, the card is no JSON, or for another ending.
+            built, a number is not finite, the card is no JSON, or for any other ending.
         OSError: when the file can't be written.
 
     Example:

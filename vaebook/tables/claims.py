@@ -43,7 +43,7 @@ class Part:
     Attributes:
         of: where it stands in a row, a path such as "height.corr_range".
         kind: of the rows, one for each seed.
-        against: kind of the rows whose number is subtracted, seed by seed; None for none.
+        against: kind of the rows whose number is subtracted, seed by seed; None where nothing is.
         reading: the choices that it hangs on, by name.
         side: on which side of the margin the claim is; within is between it and its negative.
         margin: in the number's own unit.
@@ -89,7 +89,7 @@ class Claim:
         says: the claim, in its source's terms.
         form: what is computed.
         table: the name of the experiment that has the numbers.
-        parts: all of them together make the claim; in each reading.
+        parts: all of them together make the claim, in each reading.
         changed: what of the form was changed after its first numbers were seen, and why.
         figure: the name of the book's figure that shows it.
         source: whose claim it is: the key of a work in the book's bibliography, or "the book".
@@ -137,7 +137,7 @@ class Tally:
         p: of the sign test, two-sided, not corrected.
         p_holm: corrected for all parts of the family.
         towards: whether the seeds speak for the claim rather than against it.
-        verdict: reproduced, refuted or undecided.
+        verdict: reproduced, refuted or undecided; a part is never "in part".
     """
 
     part: Part
@@ -245,12 +245,12 @@ def _at(row: Mapping[str, Any], path: str) -> float | None:
 def sign_test(holds: int, n: int) -> float:
     r"""Return the one-sided p-value of `holds` seeds out of n on one side.
 
-    .. math:: P(K \ge k), \qquad K \sim \mathrm{Bin}(n, 1/2)
+    .. math:: P(K \ge \mathrm{holds}), \qquad K \sim \mathrm{Bin}(n, 1/2)
 
     It is the greatest p-value over all shares of at most one half.
 
     Raises:
-        ValueError: when `n` is no positive number, or `holds` is not between 0 and it.
+        ValueError: when `n` is no positive number, or `holds` is not between 0 and n.
 
     Example:
         >>> sign_test(11, 12), sign_test(12, 12)
@@ -264,11 +264,11 @@ def sign_test(holds: int, n: int) -> float:
 
 
 def detectable(n: int, tests: int, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Return the least share of all seeds on a side that n of them would show, by the sign test.
+    """Return the least share of all seeds on one side that a sign test of n of them detects.
 
     Args:
         n: seeds.
-        tests: of the family, against all of which it must hold.
+        tests: numbers in the family, all of them against it at Holm's strictest step.
         alpha: chance of a wrong verdict in the family.
         power: chance of a right one on the part.
 
@@ -308,7 +308,8 @@ def decide(
 
     Source:
         A Simple Sequentially Rejective Multiple Test Procedure (Holm, 1979) |
-        https://www.jstor.org/stable/4615733
+        https://www.jstor.org/stable/4615733. Control of Directional Errors with Stagewise
+        Multiple Test Procedures (Shaffer, 1980), Annals of Statistics 8, 1342-1347
 
     Example:
         >>> part = Part("x", "vae", None, {}, "at_least", 0.5, "half")

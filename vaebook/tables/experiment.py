@@ -27,7 +27,7 @@ from vaebook.tables.table import Line, Table
 
 
 class Failed(RuntimeError):
-    """Some rows raised; the others are kept."""
+    """Some rows raised an exception; the others are kept."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def run(
 
     Each row goes into ``NAME.rows`` as it comes, so a run goes on from there however it was
     stopped. Rows of other fingerprints or other points are dropped. The finished table is the same
-    bits whatever it ran on, and however often it was stopped.
+    bits however often it was stopped and wherever it ran, on CPUs with equal builds.
 
     Args:
         experiment: what to run.

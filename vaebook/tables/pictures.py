@@ -37,7 +37,7 @@ def pack_images(images: Tensor) -> dict[str, Any]:
 
 
 def unpack_images(packed: Mapping[str, Any]) -> Tensor:
-    """Return the images of such an entry, float32 in [0, 1].
+    """Return the images that :func:`pack_images` packed, float32 in [0, 1].
 
     Args:
         packed: what :func:`pack_images` returned.
