@@ -106,10 +106,12 @@ class Overview(SphinxDirective):
         table = nodes.container()
         room = self.arguments[0]
         for module in modules(room):
-            if names := exported(module):
+            names = exported(module)
+            if names or module == room:
                 found = import_module(f"vaebook.{module}")
                 lead = "" if module == room else f":py:mod:`{module} <vaebook.{module}>` – "
-                lines = [lead + summary(found), "", ".. list-table::", "   :widths: auto", ""]
+                lines = [lead + summary(found), ""]
+                lines += [".. list-table::", "   :widths: auto", ""] if names else []
                 for name in names:
                     lines += [
                         f"   * - :py:obj:`{name}`",
