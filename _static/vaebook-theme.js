@@ -64,7 +64,13 @@
       ".bd-article :is(div.highlight pre, .pst-scrollable-table-container, .vaebook-table)",
     );
   }
-  document.addEventListener("DOMContentLoaded", start);
+  // Tables have their shape before they are seen, while the page still comes in.
+  const parts = new MutationObserver(stackTables);
+  parts.observe(document, { childList: true, subtree: true });
+  document.addEventListener("DOMContentLoaded", () => {
+    parts.disconnect();
+    start();
+  });
   addEventListener("load", async () => {
     await window.MathJax?.startup?.promise;
     watchWidths("mjx-container[display=true]");

@@ -61,7 +61,7 @@ class WithKernel:
         )
         return (
             f'<div class="vaebook-kernel"><div class="vaebook-live-static">{images}</div>'
-            "<p>This is a picture of it: it needs Python. "
+            "<p>This is only a picture of it, since it needs Python. "
             '<a class="vaebook-launch" hidden>Start this chapter as a notebook</a></p></div>'
         )
 

@@ -218,9 +218,7 @@ export class DrawPrior extends LiveFigure {
     const over = (context) => {
       if (!q || this.settings.values.prior) return;
       const radii = [q.logvar.map((logvar) => 2 * this.map.unit * Math.exp(logvar / 2))];
-      context.setLineDash([6, 4]);
-      rings(context, this.map.place(q.mu), radii, ink, ground, 2);
-      context.setLineDash([]);
+      rings(context, this.map.place(q.mu), radii, ink, ground, 2, [6, 4]);
     };
     this.map.draw(colours, over);
     const kl = this.facts.node.querySelector("dd").textContent;
