@@ -60,8 +60,9 @@ notebooks: .venv/installed _build/data ## execute the chapters in place, keep on
 quick: .venv/installed ## seconds: style and types of the Python, the fast tests of the package
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
-	$(BIN)/mypy & $(pytest) -n auto --dist worksteal -m "not (slow or weekly or alone)" \
-	  tests/unit tests/book/test_structure.py && wait $$!
+	$(BIN)/mypy & types=$$!; trap "kill $$types" INT TERM; \
+	  $(pytest) -n auto --dist worksteal -m "not (slow or weekly or alone)" \
+	    tests/unit tests/book/test_structure.py; tests=$$?; wait $$types && exit $$tests
 
 test: lint types spelling unit site ## run everything that decides whether a change is sound
 	@echo "== all checks passed"

@@ -14,13 +14,14 @@
   }
 
   // What a reader typed, a fraction or a number, which may be 6,144 or 12 %; NaN for anything else.
-  function value(text) {
-    const digits = plain(text)
-      .replace(/\s*%$/, "")
-      .replace(/^[+-]?[1-9]\d{0,2}(,\d{3})+(?!\d)/, (grouped) => grouped.replaceAll(",", ""));
-    const parts = digits.split(/\s*\/\s*/);
+  function value(text, inPerCent) {
+    const [, digits, sign] = plain(text).match(/^(.*?)\s*(%?)$/);
+    const grouped = /^[+-]?[1-9]\d{0,2}([ ,]\d{3})+(?![\d,])/;
+    const parts = digits
+      .split(/\s*\/\s*/)
+      .map((part) => part.replace(grouped, (found) => found.replace(/[ ,]/g, "")));
     if (parts.length > 2 || !parts.every((part) => NUMBER.test(part))) return NaN;
-    const number = parts.length === 1 ? Number(parts[0]) : parts[0] / parts[1];
+    const number = (parts[0] / (parts[1] ?? 1)) * (sign && !inPerCent ? 0.01 : 1);
     return Number.isFinite(number) ? number : NaN;
   }
 
@@ -40,14 +41,16 @@
     const [input, answers, status] = ["input", "[type=button]", "[role]"].map((name) =>
       form.querySelector(name),
     );
+    const question = [...box.querySelectorAll(":scope > p")].map((part) => part.textContent);
+    const inPerCent = /per cent|%/.test(question.join(" "));
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const number = value(input.value);
+      const number = value(input.value, inPerCent);
       const fold = meant(folds, number);
       const unread = Number.isNaN(number);
       status.className = fold ? mark(fold) : unread ? "" : "check-wrong";
       if (fold) status.replaceChildren(...reason(fold).cloneNode(true).childNodes);
-      else if (unread) status.textContent = "Type a number with a point: 0.25, -3 or 1/4.";
+      else if (unread) status.textContent = "Type a number such as 0.25, -3 or 1/4, with a point.";
       else status.textContent = "Not this number. Try again, or look at the answers.";
     });
     answers.addEventListener("click", () => {

@@ -150,6 +150,7 @@
   function fitFormulas() {
     const wider = (box) => box.scrollWidth - box.clientWidth > 1;
     const formulas = [...document.querySelectorAll(".bd-article mjx-container[display=true]")];
+    for (const box of formulas) box.querySelector("mjx-math").style.fontSize = "";
     for (const box of formulas.filter(wider)) {
       const math = box.querySelector("mjx-math");
       if (!math.querySelector("mjx-mtable") && !box.matches(".vaebook-breaks")) {
@@ -199,9 +200,6 @@
     addEventListener("resize", () => {
       if (innerWidth === width) return;
       width = innerWidth;
-      for (const math of document.querySelectorAll(".bd-article mjx-math")) {
-        math.style.fontSize = "";
-      }
       settle();
     });
   });

@@ -30,8 +30,8 @@
     for (const frame of document.querySelectorAll(".pst-scrollable-table-container")) {
       const headings = [...frame.querySelectorAll("thead th")].map((cell) => cell.textContent);
       const cells = [...frame.querySelectorAll("td")];
-      const longest = Math.max(...cells.map((cell) => cell.textContent.length));
-      if (longest <= (headings.length < 6 ? 300 : 40) || headings.length < 3) continue;
+      const enough = headings.length < 6 ? 300 : 40;
+      if (headings.length < 3 || !cells.some((cell) => cell.textContent.length > enough)) continue;
       frame.classList.add("vaebook-table-wide");
       for (const row of frame.querySelectorAll("tbody tr")) {
         [...row.cells].forEach((cell, i) => (cell.dataset.heading = headings[i]));

@@ -38,7 +38,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.thread import _WorkItem
 from multiprocessing.pool import Pool
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import threadpoolctl
 
@@ -48,13 +48,6 @@ from wire import Closed, Line, Peer, TimeUp, hide
 LONGEST_OUTPUT = 4_000  # characters of a cell that go into the feedback
 _INSTALL = ("conda", "mamba", "micromamba", "pip", "uv")  # there is no network to do it
 _RESET = ("reset", "reset_selective")  # would take away what is to be graded
-_OF_COLAB = (
-    "drive.flush_and_unmount",
-    "drive.mount",
-    "files.download",
-    "files.upload",
-    "output.enable_custom_widget_manager",
-)
 _NOTHING = object()
 _PATIENCE = 5.0  # seconds for threads that a cell has left behind
 _Bare: Any = threading._DummyThread  # one without an object that has asked for its own
@@ -188,7 +181,13 @@ def _shell() -> Any:
 
 
 class _LeaveColab(ast.NodeTransformer):
-    """Leave out what Colab alone has; within a `try` it fails as anywhere else."""
+    """Leave out what Colab alone has; within a `try` it fails as anywhere else.
+
+    That is its imports, and calls of what they would have brought, in any later cell.
+    """
+
+    def __init__(self) -> None:
+        self._brought: set[str] = set()
 
     def visit_Module(self, node: ast.Module) -> ast.Module:
         """Go through the statements of a cell."""
@@ -197,13 +196,28 @@ class _LeaveColab(ast.NodeTransformer):
 
     def _is_colabs(self, statement: ast.stmt) -> bool:
         match statement:
-            case ast.ImportFrom(module=str(module)):
-                return f"{module}.".startswith("google.colab.")
-            case ast.Import(names=[ast.alias(name=name)]):
-                return f"{name}.".startswith("google.colab.")
+            case ast.Import() | ast.ImportFrom():
+                module = getattr(statement, "module", None)
+                path = f"{module}." if module else ""
+                colabs = [
+                    one
+                    for one in statement.names
+                    if f"{path}{one.name}.".startswith("google.colab.")
+                ]
+                statement.names = [one for one in statement.names if one not in colabs]
+                self._brought |= {one.asname or (one.name if path else "google") for one in colabs}
+                return not statement.names
             case ast.Expr(value=ast.Call(func=function)):
-                return ast.unparse(function).removeprefix("google.colab.") in _OF_COLAB
+                while isinstance(function, ast.Attribute):
+                    function = function.value
+                return isinstance(function, ast.Name) and function.id in self._brought
+        made = {one.id for one in ast.walk(statement) if _is_stored(one)}
+        self._brought -= made | {getattr(statement, "name", "")}
         return False
+
+
+def _is_stored(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -330,15 +330,15 @@ def is_called(thing: type) -> bool:
 def name_protocol(app: Sphinx, domain: str, kind: str, content: nodes.Element) -> None:
     """Say that a protocol is one, as its signature is that of a call."""
     signature = content.parent[0] if kind == "class" and content.parent else None
-    if signature is None or not signature.get("module"):
+    if signature is None or not str(signature.get("module")).startswith("vaebook"):
         return
     thing = getattr(import_module(signature["module"]), signature["fullname"], None)
-    if inspect.isclass(thing) and is_called(thing):
+    if inspect.isclass(thing) and is_called(thing) and signature[0].astext() == "class ":
         signature[0].replace_self(addnodes.desc_annotation("", "protocol "))
 
 
 def public_bases(app: Sphinx, name: str, thing: type, options: Any, bases: list[Any]) -> None:
-    """Name the public bases of a private base in its place, and another library's in full."""
+    """Name the public bases of a private base in its place, and plotly's figure in full."""
     if graph_objects.Figure in bases:
         bases[bases.index(graph_objects.Figure)] = "``plotly.graph_objects.Figure``"
     while private := [base for base in bases if getattr(base, "__name__", "").startswith("_")]:

@@ -6,6 +6,7 @@ and for each number the margin, the seeds, the controls and the p-value. `.. ver
 words and verdict of some claims in the chapter that they belong to.
 """
 
+import re
 from collections import Counter
 from functools import cache
 from html import escape
@@ -34,7 +35,7 @@ FAMILIES = {
     "against": "VAE against autoencoder",
     "fourth": "A fourth factor",
 }
-SIDES = {"at_least": "> ", "at_most": "< ", "within": "within ±⁠"}
+SIDES = {"at_least": "> ", "at_most": "< ", "within": "within\N{NO-BREAK SPACE}±\N{WORD JOINER}"}
 KINDS = {
     "vae": "VAE",
     "vae20": "VAE, 20 latents",
@@ -257,8 +258,8 @@ def others(part: Part, rows: list[dict[str, Any]]) -> str:
 def label(part: Part) -> str:
     """Return which number it is, in which reading, and whose."""
     chosen = [CHOICES[choice] for choice in part.reading.values() if choice in CHOICES]
-    models = {*part.reading.values()} & {*KINDS} - {part.kind, part.against}
-    chosen += [f"to the {KINDS[model]}" for model in models]
+    rest = [one for one in part.reading.values() if one not in (part.kind, part.against)]
+    chosen += [re.sub(", (.*)", r" (\1)", f"to the {KINDS[one]}") for one in rest if one in KINDS]
     whose = KINDS.get(part.kind, "VAE" if part.kind.startswith("vae") else "autoencoder")
     if part.against:
         whose += f" minus {KINDS.get(part.against, 'autoencoder')}"
@@ -276,9 +277,7 @@ def beside(decision: Decision) -> dict[str, list[str]]:
         blurs = kind == "pca" and claim.table == "heatmap_claims"
         column = [
             "–"
-            if blurs and is_read_off(part)
-            else "–"
-            if part.against is not None or part.kind in UNLIKE
+            if (blurs and is_read_off(part)) or part.against is not None or part.kind in UNLIKE
             else others(part, rows)
             if kind in OTHERS
             else control(part, kind, rows[0])

@@ -7,6 +7,7 @@ builds: each gets one thread and the same seeds.
 
 __all__ = ["Outcome", "WorkersLost", "each"]
 
+import asyncio
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -185,6 +187,20 @@ def _uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+async def _greet(scheduler: str) -> None:
+    """Ask for an answer within seconds.
+
+    A client waits without end for one that accepts and never speaks; and one that fails to start
+    stays open, and is collected at any time: if that is while the next one starts, both wait for
+    each other for ever.
+    """
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    arguments = Security().get_connection_args("client")
+    (await asyncio.wait_for(connect(scheduler, timeout=5, **arguments), 5)).abort()
+
+
 def _on_cluster(
     function: Callable[..., Any], points: Sequence[Point], scheduler: str
 ) -> Iterator[Outcome]:
@@ -194,19 +210,16 @@ def _on_cluster(
         raise ValueError(
             f'scheduler {scheduler!r} needs Dask: pip install "vaebook[cluster]"'
         ) from error
-    client = Client.__new__(Client)
     try:
-        Client.__init__(client, scheduler, timeout="5s", set_as_default=False)
-    except BaseException as error:
-        # One that was left open is collected at any time, and if that is while the next one
-        # starts, both wait for each other for ever.
-        client.close()
-        if not isinstance(error, OSError | ValueError):
-            raise
+        # In a thread, since a notebook has a running loop of its own.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, _greet(scheduler)).result()
+    except (OSError, ValueError) as error:
         raise ValueError(
-            f"scheduler must be the address of a running Dask cluster, got {scheduler!r}: {error}"
+            f"scheduler must be the address of a running Dask cluster, got {scheduler!r}: "
+            f"{error or 'no answer'}"
         ) from error
-    with client:
+    with Client(scheduler, timeout="5s", set_as_default=False) as client:
         try:
             if not client.run(_check_build, _build()):
                 raise ValueError(f"scheduler {scheduler!r} has no workers yet")

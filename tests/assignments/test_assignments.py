@@ -692,6 +692,10 @@ IN_JUPYTER = [
     "%pip install nothing\n" + KL,
     "from google.colab import drive, files\ndrive.mount('/content/drive')\n" + KL,
     "import google.colab\ngoogle.colab.drive.mount('/content/drive', force_remount=True)\n" + KL,
+    "from google import colab\nfrom google.colab import drive as disk\ndisk.mount('/content')\n"
+    "import google.colab, math as m\ncolab.output.clear()\nassert m.pi > 3\n" + KL,
+    "class D:\n    def mount(self, p): global m; m = p\n"
+    "drive = D()\ndrive.mount('x')\nassert m == 'x'\n" + KL,
     "try:\n    import google.colab\nexcept ImportError:\n    away = True\nassert away\n" + KL,
     "files = []\nfiles.append(1)\nassert files\n" + KL,
     "import asyncio\nawait asyncio.sleep(0)\n" + KL,

@@ -144,7 +144,7 @@ def rate(mu, logvar):
     return 0.0
 """,
     "half a message, and silence": """
-import os, signal, struct, time
+import os, signal, struct
 def rate(mu, logvar):
     signal.signal(signal.SIGPROF, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
@@ -154,7 +154,7 @@ def rate(mu, logvar):
         except OSError:
             pass
     while True:
-        time.sleep(1)
+        pass
 """,
     "a message longer than all memory": """
 import os, struct

@@ -224,19 +224,27 @@ def test_a_name_from_nowhere_is_found() -> None:
     ]
     assert names_from_nowhere([hidden, cell("print([math.pi for b in (1, 2)])")]) == [{"math"}]
     assert names_from_nowhere([hidden, folded, cell("print(a)\nf = 2\nprint(f)")]) == []
+    for source in ("a = a + 1", "a += 1", "print(a)\na = 2"):
+        assert names_from_nowhere([hidden, cell(source)]) == [{"a"}]
 
 
 def names_from_nowhere(cells: list[nbformat.NotebookNode]) -> list[set[str]]:
     """What each visible cell uses that only cells left out have defined before."""
     found, left_out, shown = [], set[str](), set[str]()
     for cell in cells:
-        made, used = names(cell.source)
-        if tags(cell) & {"remove-cell", "remove-input"}:
-            left_out |= made
-            continue
-        if not tags(cell) & FOLDED and (missing := (used - made - shown) & left_out):
+        missing = set[str]()
+        for statement in tree(cell.source).body:
+            made, used = names(ast.unparse(statement))
+            used |= made if isinstance(statement, ast.AugAssign) else set()
+            if tags(cell) & {"remove-cell", "remove-input"}:
+                left_out |= made
+                continue
+            # What a simple statement uses was there before it.
+            simple = isinstance(statement, ast.Assign | ast.AugAssign | ast.Delete | ast.Expr)
+            missing |= (used - shown - (set() if simple else made)) & left_out
+            shown |= made
+        if missing and not tags(cell) & FOLDED:
             found.append(missing)
-        shown |= made
     return found
 
 

@@ -76,13 +76,15 @@ TYPED = {
     "51/20": ("right", "Right"),
     "0.15": ("wrong", "average of two independent draws"),
     "7": ("wrong", "Not this number"),
-    "2.55 %": ("right", "Right"),
+    "255 %": ("right", "Right"),
+    "2.55 %": ("wrong", "Not this number"),
+    "5,100/2 000": ("right", "Right"),
     "2,550": ("wrong", "Not this number"),
-    "two": ("", "Type a number with a point"),
-    "2,55": ("", "Type a number with a point"),
-    "1,2345": ("", "Type a number with a point"),
-    "1/0": ("", "Type a number with a point"),
-    "": ("", "Type a number with a point"),
+    "two": ("", "Type a number such as"),
+    "2,55": ("", "Type a number such as"),
+    "1,2345": ("", "Type a number such as"),
+    "1/0": ("", "Type a number such as"),
+    "": ("", "Type a number such as"),
 }
 
 

@@ -32,6 +32,7 @@ def test_who_has_room_stays_and_equal_places_part() -> None:
         ([[0.0, 0.0, 0.0]], 1.0, r"places must be \[N, 2\], got shape \[1, 3\]"),
         ([[float("nan"), 0.0]], 1.0, "places must be finite"),
         ([[0.0, 0.0]], 0.0, "least must be"),
+        ([[1e6, 1e6], [1e6, 1e6]], 1e-5, "least is too small"),
     ],
 )
 def test_what_is_unfit_is_refused(places: object, least: float, message: str) -> None:
