@@ -137,16 +137,20 @@ def test_a_bar_within_a_term_over_a_brace_opens_no_norm(show: Callable[..., Page
     assert page.locator("mjx-math mjx-mrow").count() == 2
 
 
+@pytest.mark.parametrize("letters", [32, 44])  # the latter is wider than a phone at 70 %
 def test_a_formula_set_smaller_is_as_large_as_its_room_when_the_phone_is_turned(
-    show: Callable[..., Page],
+    show: Callable[..., Page], letters: int
 ) -> None:
     row = '<mjx-math style="display: inline-block"><mjx-mtable>{}</mjx-mtable></mjx-math>'
     box = '<mjx-container display="true" style="display: block; overflow: auto">{}</mjx-container>'
-    page = show(box.format(row.format(32 * "m")))
+    page = show(box.format(row.format(letters * "m")))
     scale = "(math) => parseInt(math.style.fontSize || 100)"
     small = "(parseInt(document.querySelector('mjx-math').style.fontSize || 100) < 100) == {}"
     page.wait_for_function(small.format("true"))
     narrow = page.locator("mjx-math").evaluate(scale)
+    # A fold that opens has all formulas looked at again.
+    page.evaluate("document.body.dispatchEvent(new Event('toggle'))")
+    assert page.locator("mjx-math").evaluate(scale) == narrow
     page.set_viewport_size({"width": 700, "height": 390})
     page.wait_for_function(small.format("false"))
     page.set_viewport_size({"width": 390, "height": 700})
