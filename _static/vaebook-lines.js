@@ -147,10 +147,20 @@
   }
 
   // So does one on lines of its own that is wider than the page; what cannot break is set smaller.
+  // Each is looked at as it was set, since the page may be wider than when it was broken.
+  const whole = new WeakMap();
   function fitFormulas() {
     const wider = (box) => box.scrollWidth - box.clientWidth > 1;
     const formulas = [...document.querySelectorAll(".bd-article mjx-container[display=true]")];
-    for (const box of formulas) box.querySelector("mjx-math").style.fontSize = "";
+    for (const box of formulas) {
+      const math = box.querySelector("mjx-math");
+      math.style.fontSize = "";
+      if (!whole.has(box)) whole.set(box, math.cloneNode(true));
+      if (box.matches(".vaebook-breaks")) {
+        box.classList.remove("vaebook-breaks");
+        math.replaceChildren(...whole.get(box).cloneNode(true).childNodes);
+      }
+    }
     for (const box of formulas.filter(wider)) {
       const math = box.querySelector("mjx-math");
       if (!math.querySelector("mjx-mtable") && !box.matches(".vaebook-breaks")) {

@@ -158,6 +158,22 @@ def test_a_formula_set_smaller_is_as_large_as_its_room_when_the_phone_is_turned(
     assert page.locator("mjx-math").evaluate(scale) == narrow >= 70
 
 
+def test_a_formula_that_was_broken_is_whole_again_where_there_is_room(
+    show: Callable[..., Page],
+) -> None:
+    sign = '<mjx-mo space="4"><mjx-c class="mjx-c3D">=</mjx-c></mjx-mo>'
+    math = sign.join(3 * ["<mjx-mi>" + 14 * "m" + "</mjx-mi>"])
+    inside = f'<mjx-math style="display: inline-block">{math}</mjx-math>'
+    box = '<mjx-container display="true" style="display: block; overflow: auto">{}</mjx-container>'
+    page = show(box.format(inside))
+    page.wait_for_selector(".vaebook-breaks mjx-mrow")
+    page.set_viewport_size({"width": 1000, "height": 390})
+    page.wait_for_selector(".vaebook-breaks", state="detached")
+    assert page.locator("mjx-math mjx-mrow").count() == 0
+    page.set_viewport_size({"width": 390, "height": 700})
+    page.wait_for_selector(".vaebook-breaks mjx-mrow")
+
+
 def test_names_of_modules_side_by_side_fit_a_phone(show: Callable[..., Page]) -> None:
     names = "".join(
         f'<a class="{side}" href="#"><p class="prev-next-title">vaebook.{name}</p></a>'
