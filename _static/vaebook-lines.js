@@ -155,15 +155,14 @@
     for (const box of formulas) {
       const math = box.querySelector("mjx-math");
       math.style.fontSize = "";
-      if (!whole.has(box)) whole.set(box, math.cloneNode(true));
-      if (box.matches(".vaebook-breaks")) {
-        box.classList.remove("vaebook-breaks");
-        math.replaceChildren(...whole.get(box).cloneNode(true).childNodes);
-      }
+      if (!box.matches(".vaebook-breaks")) continue;
+      box.classList.remove("vaebook-breaks");
+      math.replaceChildren(...whole.get(box).childNodes);
     }
     for (const box of formulas.filter(wider)) {
       const math = box.querySelector("mjx-math");
-      if (!math.querySelector("mjx-mtable") && !box.matches(".vaebook-breaks")) {
+      if (!math.querySelector("mjx-mtable")) {
+        whole.set(box, math.cloneNode(true));
         box.classList.add("vaebook-breaks");
         math.replaceChildren(...parts(math, 0, true));
         const room = box.clientWidth;

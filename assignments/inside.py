@@ -38,7 +38,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.thread import _WorkItem
 from multiprocessing.pool import Pool
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import threadpoolctl
 
@@ -211,13 +211,10 @@ class _LeaveColab(ast.NodeTransformer):
                 while isinstance(function, ast.Attribute):
                     function = function.value
                 return isinstance(function, ast.Name) and function.id in self._brought
-        made = {one.id for one in ast.walk(statement) if _is_stored(one)}
-        self._brought -= made | {getattr(statement, "name", "")}
+        names = [one for one in ast.walk(statement) if isinstance(one, ast.Name)]
+        self._brought -= {name.id for name in names if isinstance(name.ctx, ast.Store)}
+        self._brought.discard(getattr(statement, "name", ""))
         return False
-
-
-def _is_stored(node: ast.AST) -> TypeGuard[ast.Name]:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 # ---------------------------------------------------------------------------------------------

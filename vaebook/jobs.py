@@ -217,7 +217,7 @@ def _on_cluster(
     except (OSError, ValueError) as error:
         raise ValueError(
             f"scheduler must be the address of a running Dask cluster, got {scheduler!r}: "
-            f"{error or 'no answer'}"
+            f"{str(error) or 'no answer'}"
         ) from error
     with Client(scheduler, timeout="5s", set_as_default=False) as client:
         try:
