@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -196,10 +197,33 @@ def test_a_still_of_the_bench_shows_what_the_bench_shows():
     assert filled[middle + int(0.9 * 175)] > 300 > 60 > filled[middle - 2 * 175 + 40]
 
 
-def test_a_loss_above_that_of_the_mean_image_is_not_cut_off():
-    shown = pixels(pictures.bands([30.0, 10.0], [0.0, 0.0], 10.0))
-    filled = (shown[..., 3] > 0).sum(0)
-    assert filled[30] > 2.5 * filled[-30] > 0  # from three times the level down to it
+def test_the_bands_of_a_loss_lie_on_each_other_and_within_the_axes():
+    url = pictures.bands([30.0, 10.0], [5.0, 2.0], 20.0, [0, 20, 40])
+    drawn = base64.b64decode(url.split(",")[1]).decode()
+    kl, reconstruction = (
+        np.array([[float(n) for n in corner.split(",")] for corner in corners.split()])
+        for corners in re.findall(r'polygon points="([^"]*)"', drawn)
+    )
+    ground, top = reconstruction[:, 1].max(), 18 * 3 + 14  # below a legend of three lines
+    nats = 40 / (ground - top)
+    assert (ground - kl[:, 1]) * nats == pytest.approx([35, 12, 10, 30])
+    assert (ground - reconstruction[:, 1]) * nats == pytest.approx([30, 10, 0, 0])
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 6, 8])
+def test_each_image_stands_above_what_it_was_made_into(n):
+    images = torch.linspace(0, 0.4, 8)[:, None, None, None].expand(8, 1, 4, 4)
+    shown = pixels(pictures.pairs(images, 1 - images[:n]))
+    columns = min(4, n)
+    rows = 2 * math.ceil(n / columns)
+    side = shown.shape[1] / columns
+    middles = [
+        [shown[int((i + 0.5) * side), int((j + 0.4) * side)] / 255 for j in range(columns)]
+        for i in range(rows)
+    ]
+    above, below = np.array(middles[::2]).ravel()[:n], np.array(middles[1::2]).ravel()[:n]
+    assert above == pytest.approx(images[:n].flatten(1)[:, 0].numpy(), abs=0.01)
+    assert below == pytest.approx(1 - above, abs=0.01)
 
 
 def test_chains_are_grey_and_go_from_a_hollow_ring_to_a_full_dot_on_any_ground():

@@ -123,6 +123,7 @@ def _template() -> go.layout.Template:
         "linecolor": _RULE,
         "zerolinecolor": _RULE,
         "showspikes": False,
+        "nticks": 5,
     }
     scale = {"colorscale": _AREAS, "colorbar": COLOUR_BAR}
     return go.layout.Template(

@@ -97,11 +97,11 @@ class _Own:
         labels = None if labels is None else labels.cpu()
         some = aside.images[:8]
         with torch.no_grad():
-            pairs = torch.stack([some, model.decode(model.codes(some).mu).clamp(0, 1)])
+            again = model.decode(model.codes(some).mu)
         self.pictures = {
             "codes": pictures.whole_cloud(mu.cpu(), labels, names),
             "pictures that were set aside, and below them their reconstructions": (
-                pictures.grid(pairs)
+                pictures.pairs(some, again)
             ),
         }
         kinds = f" of {len(names)} class{'es' * (len(names) > 1)}" if names else ""

@@ -10,6 +10,7 @@ __all__ = [
     "five_bits",
     "grid",
     "half_side",
+    "pairs",
     "paths",
     "picture",
     "places",
@@ -18,7 +19,7 @@ __all__ = [
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from vaebook.datasets import ImageSet
-from vaebook.figures.drawing import Sheet
+from vaebook.figures.drawing import Point, Sheet
 from vaebook.figures.pictures import data_url, to_picture
 from vaebook.figures.renderer import CATEGORICAL
 
@@ -67,6 +68,15 @@ def grid(images: Tensor) -> str:
     fold = max(1, 840 // drawn.width)
     size = (fold * drawn.width, fold * drawn.height)
     return data_url(drawn.resize(size, Image.Resampling.NEAREST))
+
+
+def pairs(images: Tensor, again: Tensor) -> str:
+    """Return images [8 or fewer, C, H, W] in rows of four, each above what it was made into."""
+    kept = torch.stack([images[: len(again)].clamp(0, 1), again.clamp(0, 1)])
+    columns = min(4, len(again))
+    missing = -len(again) % columns
+    whole = torch.nn.functional.pad(kept, (0, 0) * 3 + (0, missing), value=0.5)
+    return grid(whole.unflatten(1, (-1, columns)).transpose(0, 1).flatten(0, 1))
 
 
 def bytes_of(image: Tensor) -> str:
@@ -228,24 +238,31 @@ def bench(x: float, noise: float, mu: float, sigma: float) -> str:
     return data_url(sheet)
 
 
-def bands(pixels: Sequence[float], price: Sequence[float], ceiling: float) -> str:
-    """Return the two parts of a loss over the epochs as bands on each other, as a data URL."""
-    side = 840
-    sheet = Image.new("RGBA", (side, side), (0, 0, 0, 0))
-    draw = ImageDraw.Draw(sheet)
-    edges = [
-        [0.0] * len(pixels),
-        list(pixels),
-        [a + b for a, b in zip(pixels, price, strict=True)],
-    ]
-    top = max(1.1 * ceiling, *edges[-1], 1e-6)
-    across = np.linspace(20, side - 20, len(pixels)).tolist()
-    for low, high, colour in zip(edges, edges[1:], CATEGORICAL, strict=False):
-        there = [*zip(across, high, strict=True), *zip(across[::-1], low[::-1], strict=True)]
-        draw.polygon([(x, side - 20 - (side - 40) * y / top) for x, y in there], colour)
-    level = side - 20 - (side - 40) * ceiling / top
-    draw.line([(20, level), (side - 20, level)], "#808080", 4)
-    return data_url(sheet)
+def bands(
+    pixels: Sequence[float], price: Sequence[float], ceiling: float, y_ticks: Sequence[float]
+) -> str:
+    """Return the two parts of a loss over the epochs as bands on each other, as a data URL.
+
+    Args:
+        pixels, price: the reconstruction and what is paid for the KL after each epoch, nats.
+        ceiling: the loss of the mean image.
+        y_ticks: numbers at the axis, from 0 to one beyond all.
+    """
+    looks = {"KL": {"colour": CATEGORICAL[1]}, "reconstruction": {"colour": CATEGORICAL[0]}}
+    sheet, place = _axes(
+        looks | {"mean image": {"dashed": True}},
+        x_title="epochs",
+        y_title="nats",
+        x_ticks=sorted({1, (1 + len(pixels)) // 2, max(2, len(pixels))}),
+        y_ticks=y_ticks,
+    )
+    loss = [a + b for a, b in zip(pixels, price, strict=True)]
+    for high, low, look in zip((loss, pixels), (pixels, []), looks.values(), strict=True):
+        below = [place(t, y) for t, y in enumerate(low or [0.0] * len(high), 1)]
+        above = [place(t, y) for t, y in enumerate(high, 1)]
+        sheet.polygon([*above, *below[::-1]], **look)
+    sheet.line(place(1, ceiling), place(max(2, len(pixels)), ceiling), dashed=True)
+    return sheet.done("The loss against the epochs, in two bands.").data_url()
 
 
 def five_bits(images: Tensor) -> tuple[int, str]:
@@ -281,11 +298,51 @@ def chart(
         words: what to write beside a point.
         x_ticks, y_ticks: numbers at the axes, of which the first and the last are their ends.
     """
-    width, height, left, right, top, foot = 380, 330, 52, 16, 18 * len(lines) + 14, 44
+    sheet, place = _axes(
+        {name: look for name, (_, look) in lines.items()},
+        x_title=x_title,
+        y_title=y_title,
+        x_ticks=x_ticks,
+        y_ticks=y_ticks,
+        log_x=log_x,
+        log_y=log_y,
+    )
+    for points, look in lines.values():
+        spots = [place(*point) for point in points]
+        sheet.line(*spots, **look)
+        if len(spots) > 2:
+            for spot in spots:
+                sheet.dot(*spot, colour=look.get("colour", ""))
+    dots = [place(*point) for point in words]
+    wide = [8.0 * len(text) for text in words.values()]
+    for x, y in dots:
+        sheet.dot(x, y, colour=CATEGORICAL[3], radius=4.5)
+    middles = [
+        (x + 8 + w / 2 if x + 8 + w < sheet.width else x - 8 - w / 2, y - 8)
+        for (x, y), w in zip(dots, wide, strict=True)
+    ]
+    apart = _spread(middles, [(w, 16.0) for w in wide])
+    for (x, y), text in zip(apart, words.values(), strict=True):
+        sheet.words(x, y, text)
+    return sheet.done(f"{y_title} against {x_title}.").data_url()
+
+
+def _axes(
+    looks: Mapping[str, Mapping[str, Any]],
+    *,
+    x_title: str,
+    y_title: str,
+    x_ticks: Sequence[float],
+    y_ticks: Sequence[float],
+    log_x: bool = False,
+    log_y: bool = False,
+) -> tuple[Sheet, Callable[[float, float], Point]]:
+    """Return a sheet with axes and a legend, and what tells the place of a point on it."""
+    width, height, left, right, top, foot = 380, 330, 52, 16, 18 * len(looks) + 14, 44
     sheet = Sheet(width, height)
     across, up = (np.log if log else np.asarray for log in (log_x, log_y))
 
-    def place(x: float, y: float) -> tuple[float, float]:
+    def place(x: float, y: float) -> Point:
         share = (across(x) - across(x_ticks[0])) / (across(x_ticks[-1]) - across(x_ticks[0]))
         rise = (up(y) - up(y_ticks[0])) / (up(y_ticks[-1]) - up(y_ticks[0]))
         low = height - foot
@@ -301,25 +358,9 @@ def chart(
         sheet.words(spot[0] - 6, spot[1], f"{y:,g}".replace("-", "−"), anchor="end", soft=True)
     sheet.words((left + width - right) / 2, height - 9, x_title)
     sheet.words(6, 8, f"↑ {y_title}", anchor="start")
-    legend = width - 30 - 8 * max(map(len, lines))  # a line, and letters of 13 pixels
-    for k, (name, (points, look)) in enumerate(lines.items()):
-        spots = [place(*point) for point in points]
-        sheet.line(*spots, **look)
-        if len(spots) > 2:
-            for spot in spots:
-                sheet.dot(*spot, colour=look.get("colour", ""))
+    legend = width - 30 - 8 * max(map(len, looks))  # a line, and letters of 13 pixels
+    for k, (name, look) in enumerate(looks.items()):
         level = 8 + 18 * k
         sheet.line((legend, level), (legend + 22, level), **look)
         sheet.words(legend + 28, level, name, anchor="start", soft=True)
-    dots = [place(*point) for point in words]
-    wide = [8.0 * len(text) for text in words.values()]
-    for x, y in dots:
-        sheet.dot(x, y, colour=CATEGORICAL[3], radius=4.5)
-    middles = [
-        (x + 8 + w / 2 if x + 8 + w < width else x - 8 - w / 2, y - 8)
-        for (x, y), w in zip(dots, wide, strict=True)
-    ]
-    apart = _spread(middles, [(w, 16.0) for w in wide])
-    for (x, y), text in zip(apart, words.values(), strict=True):
-        sheet.words(x, y, text)
-    return sheet.done(f"{y_title} against {x_title}.").data_url()
+    return sheet, place

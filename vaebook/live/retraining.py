@@ -199,7 +199,10 @@ class _Shown:
         """What is drawn, as pictures."""
         half = pictures.half_side(self.mu)
         cloud = pictures.cloud(self.mu, self.labels, self.names, half, inked=True)
-        bands = pictures.bands(**self.config["history"], ceiling=self.ceiling)
+        history = self.config["history"]
+        losses = [a + b for a, b in zip(*history.values(), strict=True)]
+        y_ticks = _ticks(max(self.ceiling, *losses))
+        bands = pictures.bands(**history, ceiling=self.ceiling, y_ticks=y_ticks)
         return {"codes": cloud, "loss": bands}
 
 
@@ -417,8 +420,8 @@ class _Priced:
                 x_ticks=x_ticks,
                 y_ticks=y_ticks,
             ),
-            "noisy images that were set aside, and below them reconstructions": pictures.grid(
-                torch.stack([self.noisy.images[: len(again)].clamp(0, 1), again])
+            "noisy images that were set aside, and below them reconstructions": pictures.pairs(
+                self.noisy.images, again
             ),
         }
 
@@ -539,8 +542,8 @@ class _Told(_SetAside):
         axes = mu.var(0, unbiased=False).topk(2).indices.sort().values
         self.pictures = {
             "codes": pictures.whole_cloud(mu[:, axes].cpu(), self.labels.cpu(), self.names),
-            "images that were set aside, and below them reconstructions": pictures.grid(
-                torch.stack([self.aside.images[: len(again)].clamp(0, 1), again])
+            "images that were set aside, and below them reconstructions": pictures.pairs(
+                self.aside.images, again
             ),
         }
 
@@ -617,7 +620,7 @@ class _WithPrior(_SetAside):
         with torch.no_grad():
             terms = negative_elbo(model, self.aside, generator=generator)
             draws = model.prior.sample(2000, generator=generator)
-            again = model.decode(draws[:16]).unflatten(0, (2, 8))
+            again = model.decode(draws[:16]).unflatten(0, (4, 4))
             mu = model.codes(self.aside).mu
             low, high = torch.cat([mu, draws]).aminmax(dim=0)
             middle, half = (low + high) / 2, 0.52 * (high - low).max().item()

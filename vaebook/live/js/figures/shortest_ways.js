@@ -26,7 +26,7 @@ const ROWS = [
   ["chord, not among heatmaps"],
 ];
 const WORDS =
-  "Drag A or B on the left, or dial them. The sector is drawn to scale, as heatmaps lie to each other in a frame without edges; arcs are 5 apart. A length adds up the norms of the differences of images, a pixel counting from 0 to 1. The plane on the right leans towards the middle of the decoder's way; codes and ways are projected onto it. A step there from the middle of the ellipse to its rim changes the decoded image by 1.";
+  "Drag A or B in the sector, or dial them. The sector is drawn to scale, as heatmaps lie to each other in a frame without edges; arcs are 5 apart. A length adds up the norms of the differences of images, a pixel counting from 0 to 1. The latent plane leans towards the middle of the decoder's way; codes and ways are projected onto it. A step there from the middle of the ellipse to its rim changes the decoded image by 1.";
 const REACH = [
   [0.1, 4.9],
   [0.1, 4.9],
