@@ -59,8 +59,8 @@ UNLIKE = ("vae20", "fashion")  # of another size or other images than any of the
 # For which nothing was trained, likewise.
 CONTROLS = {"pca": "components", "cube": "cube", "noise": "at random"}
 CHOICES = {
-    "uniform": "evenly",
-    "marginals": "as often as in true images",
+    "uniform": "pixels even from 0 to 1",
+    "marginals": "pixels as in true images",
     "sure": "a classifier is sure",
     "near": "near to a true image",
     "first": "first step",

@@ -92,7 +92,7 @@ export class Denoising extends LiveFigure {
       group("bar", this.button, again, this.resetButton()),
       dials(others),
       note(
-        "Codes of images at time t, under as much noise. Arrows point away from the noise believed in, the thick, pale ones by the exact field of a mixture, the thin ones by the network. Click to begin a way back there; the circle is where it is at time t.",
+        "Codes of images at time t, under as much noise. Arrows point away from the noise believed in, the thick ones by the exact field of a mixture, the thin ones by the network. Click to begin a way back there; the circle is where it is at time t.",
       ),
     );
   }
@@ -204,7 +204,7 @@ export class Denoising extends LiveFigure {
     );
   }
 
-  // Colours are those of classes; where the two agree, the thin arrow lies within the pale one.
+  // Colours are those of classes; where the two agree, the thin arrow lies within the thick one.
   drawArrows(context, { ink }) {
     const { t } = this.settings.values;
     const { extent, unit } = this.pad;

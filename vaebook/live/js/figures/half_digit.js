@@ -24,7 +24,7 @@ export class HalfDigit extends LiveFigure {
     this.declare({
       rows: { name: "rows seen", value: start[0], min: 0, max: height, step: 1, words: String },
       image: { name: "image", pictures, value: 0, words },
-      brush: { name: "the brush", on: "uncovers", off: "hides", value: 0 },
+      brush: { name: "the brush uncovers", on: "yes", off: "no", value: 0 },
     });
     const uncovers = () => this.settings.values.brush;
     this.scratch = new Scratch(this.decoder.output, uncovers, () => this.renew());

@@ -41,7 +41,7 @@ export class Tails extends LiveFigure {
         step: 0.1,
         words: (v) => number(v, 1),
       },
-      core: { name: "normal density", value: 0, on: "of the same core", off: "of the same core" },
+      core: { name: "normal density of the same core", value: 0, on: "yes", off: "no" },
     });
     this.canvases = [view(), view()];
     const titled = TITLES.map((title, i) => captioned(this.canvases[i], title, INKS[i]));

@@ -37,7 +37,7 @@ export class Twins extends LiveFigure {
       group("dials", ...Object.values(labels), group("bar", this.resetButton())),
       group("pair", ...this.facts.map(({ node }) => node)),
       note(
-        "u are the codes of each model along its own axes, in standard deviations. The map shows u₁ and u₂ of both; under them stand the outlines, at half of the largest pixel, of what each decodes at this u₃.",
+        "u are the codes of each model along the axes that are given for it, in standard deviations. The map shows u₁ and u₂ of both; under them stand the outlines, at half of the largest pixel, of what each decodes at this u₃.",
       ),
     );
     this.update(["u3"]);
