@@ -341,8 +341,8 @@ def dip(
     means alone. It asks of each latent that its means have the variance 1, and so gives a latent
     something to say that would rather be silent: its draws have the variance 1 as it is.)
 
-    The covariance of M images is without bias, its squares are too large: for codes with normal
-    means of the covariance S by :math:`(S_{ii} S_{jj} + S_{ij}^2) / (M - 1)` each.
+    The covariance of M images is without bias, but its squares are too large: for codes with
+    normal means of the covariance S by :math:`(S_{ii} S_{jj} + S_{ij}^2) / (M - 1)` each.
 
     Args:
         model: a VAE whose prior is N(0, I).
@@ -635,6 +635,8 @@ def reconstruction_only(
     progress: float = 1.0,
 ) -> dict[str, Tensor]:
     r"""Return the autoencoder's loss :math:`-\log p(x\,|\,z = e(x))` as `loss`, [N], nats.
+
+    Beside it stand the statistics of its likelihood, as in :func:`negative_elbo`.
 
     Arguments as for :func:`negative_elbo`.
 

@@ -75,7 +75,7 @@ class Drawing:
         """Write the drawing for print, in dark ink on white paper.
 
         Args:
-            path: of a ``.svg``.
+            path: of the file, which ends in ``.svg``.
 
         Raises:
             ValueError: for any other kind of file.

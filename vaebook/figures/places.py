@@ -16,7 +16,8 @@ def spread_out(places: Array, least: float) -> NDArray[np.float64]:
     """Return places, such as those of names, moved so that none lies on top of another.
 
     A place with room around it stays where it is, to a millionth of `least`. Any two that are too
-    near push each other away, in 300 small steps, which is enough for some forty.
+    near push each other away, in 300 small steps, which is enough for some
+    forty places.
 
     Args:
         places: [N, 2], finite; equal ones part too.

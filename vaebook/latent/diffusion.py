@@ -1,8 +1,8 @@
 r"""Diffusion in a latent space: noise that grows, the exact score of what it makes, the way back.
 
-The process is the variance-preserving one: a code :math:`z_0` becomes
+The process is the variance-preserving one: a code :math:`z` becomes
 
-.. math:: z_t &= \alpha_t z_0 + \sigma_t \epsilon, \quad \epsilon \sim \mathcal{N}(0, I), \\
+.. math:: z_t &= \alpha_t z + \sigma_t \epsilon, \quad \epsilon \sim \mathcal{N}(0, I), \\
     \alpha_t^2 + \sigma_t^2 &= 1, \quad \lambda_t = \log(\alpha_t^2 / \sigma_t^2),
 
 with a log signal-to-noise ratio :math:`\lambda_t` that falls linearly in t from 0 to 1. A *field*
@@ -556,7 +556,7 @@ def sample_sde(
     .. math:: z_s = \frac{\alpha_s}{\alpha_t} (z_t - c\, \sigma_t\, \hat\epsilon(z_t, t))
         + \sigma_s \sqrt{c}\, \epsilon,
 
-    which is :math:`q(z_s | z_t, z_0)` with the predicted code for :math:`z_0`, and in the limit
+    which is :math:`q(z_s | z_t, z)` with the predicted code for :math:`z`, and in the limit
     of many steps the reverse of the process, :math:`dz = \left( -\tfrac12 \beta z
     - \beta \nabla \log q_t \right) dt + \sqrt\beta\, d\bar w`.
 

@@ -253,7 +253,8 @@ def quantile_grid(n: int) -> Tensor:
 def resample(polyline: Tensor, n: int) -> Tensor:
     """Return the same path at n points, evenly spaced along its Euclidean length.
 
-    The lowest density met on a path is ``log_density(resample(path, 1000)).min()``.
+    The lowest log density of a model's prior met on a path is
+    ``model.prior.log_prob(resample(path, 1000)).min()``.
 
     Args:
         polyline: vertices [m, D], m at least 2; equal neighbours do no harm.

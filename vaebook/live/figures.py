@@ -862,16 +862,16 @@ def shortest_ways(
 def tails(*, alt: str, start: Sequence[float] = (2.0, 1.0)) -> Live:
     """A round bivariate t density beside a normal one, and a cut through both on a log axis.
 
-    The reader dials degrees of freedom and variance, and whether the normal density has the same
-    variance or the same core, half of the peak at the same distance.
+    The reader dials degrees of freedom and scale s, and whether the normal density has the
+    variance s or the same core, half of the peak at the same distance.
 
     Args:
         alt: what is to be seen, for those who cannot see it.
-        start: degrees of freedom and variance, in [0.1, 4.9]; of the former the dial has 2, 2.5,
+        start: degrees of freedom, and the scale in [0.1, 4.9]; of the former the dial has 2, 2.5,
             3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150 and 200.
 
     Raises:
-        ValueError: for degrees of freedom off the ladder, or a variance out of its range.
+        ValueError: for degrees of freedom off the ladder, or a scale out of its range.
 
     Example:
         >>> tails(alt="Two densities.").config["start"]

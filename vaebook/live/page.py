@@ -113,16 +113,16 @@ class Live:
 
         - the point, in `latent_map`, `heatmap_walk` and `twins`; the start of the chains, in
           `chains`; the draw, in `pipeline`;
-        - mean and standard deviation of q, in `elbo_bench`, and its two of each in `refinement`;
+        - mean and standard deviation of q, in `elbo_bench`; two of each, in `refinement`;
         - the three factors, in `heatmap_panel`; those of both heatmaps, in `shortest_ways`;
-        - degrees of freedom and variance, in `tails`;
+        - degrees of freedom and scale, in `tails`;
         - the number of a model and a place on its map, in `beta_dial`;
         - how many rows are seen, in `half_digit`;
         - time and start of the draw, in `denoising`;
         - the number of a vector, in `codebook`;
         - temperature and logits, in `simplex`;
         - the code of the image that is drawn, in `draw_digit` and `draw_prior`: setting it draws
-          what is decoded there, whose own code it is then;
+          the image that is decoded there, and what is read then is the code of that image;
         - the code of the chosen image, in `trainer`: setting it chooses the image nearest to it.
 
         A value that a figure can't take is refused with a `TraitError`. The `drawn` of

@@ -62,8 +62,8 @@ def fit_heatmaps(images: Tensor) -> HeatmapFit:
     and the hyperbolic arc tangent of the correlation, with exact derivatives, started from each of
     the best four local minima of a coarse table of heatmaps. Nothing proves that the best of four
     is the global minimum. Dense tables, and SciPy from many starts, found none lower in the tests
-    for images that lie within a heatmap's norm of one; farther away the distance was up to 2 % too
-    large.
+    for images that are nearer to a heatmap than its norm; farther away the distance was up to 2 %
+    too large.
 
     Args:
         images: [N, 1, 36, 36], of any finite values, decoded or not.

@@ -256,7 +256,8 @@ class _LatentModel(_Encoding):
 class Autoencoder(_LatentModel):
     r"""A deterministic code z = e(x), [N, D], and a decoder.
 
-    Its likelihood names the loss: Bernoulli is the cross-entropy, Gaussian(½) the squared error.
+    Its likelihood names the loss: Bernoulli is the cross-entropy, Gaussian(½), up to a
+    constant, the squared error.
 
     Args:
         encoder: maps images to [N, D].

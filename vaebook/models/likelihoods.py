@@ -77,8 +77,8 @@ class Likelihood(nn.Module):
     def check(self, images: Tensor | ImageSet) -> None:
         """Refuse images that the likelihood gives no density, naming the first.
 
-        The pixels of an image set are known to be finite, and it is mostly known whether they are
-        grey values, so its batches need not be looked at again.
+        The pixels of an image set are known to be finite, and most sets have noted whether they
+        are grey values, so that batches need not be looked at again.
 
         Raises:
             ValueError: when they aren't finite floats [N, C, H, W].
@@ -323,9 +323,10 @@ class ConstrainedGaussian(_Adaptive):
         + 0.1 \operatorname{clip}(1 - \mathrm{MSE} / \tau, -0.1, 0.1)\right).
 
     The multiplier of a constraint on the distortion is :math:`1 / (2\sigma^2)`. Without the limit
-    the thermostat would be wound up by all the batches before the networks can draw. In a linear
-    VAE the limit cuts nothing off where the optimal variance is below :math:`\tau`. An error that
-    the optimal variance does not reach is not held by this one either.
+    :math:`\sigma^2 \ge \tau` the thermostat would be wound up by all the batches before the
+    networks can draw. In a linear VAE the limit cuts nothing off where the optimal variance is
+    below :math:`\tau`. A :math:`\tau` that the error does not reach with the optimal variance is
+    not held by this one either.
 
     Args:
         variance: :math:`\tau`, the mean squared error to hold.

@@ -1,7 +1,7 @@
 r"""Priors p(z), or p(z|c): what the KL measures from, and what samplers start from.
 
-A prior is a part of its model. `labels` is what a conditional prior depends on, one entry per
-image; others ignore it. A prior reads it off a batch by `condition(batch)`.
+A prior is a part of its model. `labels` is what a conditional prior depends on, a class or a
+score per image; others ignore it. A prior reads it off a batch by `condition(batch)`.
 """
 
 __all__ = [

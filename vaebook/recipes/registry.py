@@ -39,7 +39,7 @@ def available() -> list[str]:
 
 
 def trainable() -> list[str]:
-    """Return the names of all the book's recipes, those that have to be trained first included.
+    """Return the names of all the book's recipes, also of those that are not shipped trained.
 
     Example:
         >>> set(available()) < set(trainable())

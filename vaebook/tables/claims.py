@@ -264,7 +264,7 @@ def sign_test(holds: int, n: int) -> float:
 
 
 def detectable(n: int, tests: int, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Return the least share of all seeds on one side that a sign test of n of them detects.
+    """Return the least share on one side that a two-sided sign test of n seeds detects.
 
     Args:
         n: seeds.

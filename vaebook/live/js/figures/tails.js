@@ -34,7 +34,7 @@ export class Tails extends LiveFigure {
     const { labels } = this.declare({
       df: { name: "degrees of freedom ν", value: df, choices },
       variance: {
-        name: "variance s",
+        name: "scale s",
         value: variance,
         min: 0.1,
         max: 4.9,
