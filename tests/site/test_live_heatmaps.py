@@ -100,7 +100,7 @@ def tails(browser: Browser) -> Iterator[Page]:
 def dial_tails(page: Page, df: float, variance: float) -> None:
     choices = live.tails(alt="Two densities.").config["choices"]
     page.get_by_role("slider", name="degrees of freedom").fill(str(choices.index(df)))
-    page.get_by_role("slider", name="variance").fill(str(variance))
+    page.get_by_role("slider", name="scale").fill(str(variance))
 
 
 @pytest.mark.parametrize(("df", "variance"), [(2, 1.0), (200, 0.1), (5, 4.9), (2, 0.1)])

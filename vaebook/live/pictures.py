@@ -60,12 +60,15 @@ def picture(image: Tensor) -> str:
     return data_url(drawn.resize(size, Image.Resampling.NEAREST))
 
 
-def grid(images: Tensor) -> str:
-    """Return images [R, K, C, H, W] in [0, 1], side by side, as the data URL of a PNG."""
+def grid(images: Tensor, widest: int = 840) -> str:
+    """Return images [R, K, C, H, W] in [0, 1], side by side, as the data URL of a PNG.
+
+    It is enlarged as far as it is no wider than `widest` pixels.
+    """
     cells = torch.nn.functional.pad(images.detach().cpu(), (0, 1, 0, 1), value=0.5)
     sheet = cells.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
     drawn = to_picture(sheet[:, :-1, :-1].numpy())
-    fold = max(1, 840 // drawn.width)
+    fold = max(1, widest // drawn.width)
     size = (fold * drawn.width, fold * drawn.height)
     return data_url(drawn.resize(size, Image.Resampling.NEAREST))
 
@@ -76,7 +79,8 @@ def pairs(images: Tensor, again: Tensor) -> str:
     columns = min(4, len(again))
     missing = -len(again) % columns
     whole = torch.nn.functional.pad(kept, (0, 0) * 3 + (0, missing), value=0.5)
-    return grid(whole.unflatten(1, (-1, columns)).transpose(0, 1).flatten(0, 1))
+    rows = whole.unflatten(1, (-1, columns)).transpose(0, 1).flatten(0, 1)
+    return grid(rows, widest=420)  # beside a plane, which has most of the width
 
 
 def bytes_of(image: Tensor) -> str:
