@@ -468,7 +468,7 @@ def test_a_bench_and_a_panel_refuse_what_their_dials_do_not_reach():
         live.heatmap_panel(alt="x", start=[1.0, 1.0, 1.0])
     with pytest.raises(ValueError, match=r"start must begin with one of 2, 2.5, .* 200, got 7"):
         live.tails(alt="x", start=[7.0, 1.0])
-    with pytest.raises(ValueError, match=r"its variance, must be .*\[0.1, 4.9\], got 5"):
+    with pytest.raises(ValueError, match=r"its scale, must be .*\[0.1, 4.9\], got 5"):
         live.tails(alt="x", start=[3.0, 5.0])
 
 

@@ -257,7 +257,8 @@ def test_the_bounds_of_a_drawing_are_those_of_the_measures(plane):
     # Each mean lies below log p(x), further down on the sheet, and rises from the ELBO.
     elbo, truth = heights(url, TERMS["elbo"]), heights(url, "currentColor", dashed=True)
     estimates = next(line for line in heights(url, "currentColor") if len(line) == 4)
-    assert estimates[0] == elbo[0][0] > estimates[-1] >= truth[0][0] - 1
+    # The legend stands on the sheet before the lines.
+    assert estimates[0] == elbo[-1][0] > estimates[-1] >= truth[-1][0] - 1
 
 
 def test_a_mean_that_lies_above_the_evidence_by_chance_is_within_the_picture(plane, monkeypatch):

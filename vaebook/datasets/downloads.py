@@ -38,6 +38,9 @@ def mnist(train: bool = True) -> ImageSet:
     `~/.cache/vaebook`, then downloaded into that cache from torchvision's mirrors, unless
     `VAEBOOK_OFFLINE` is set, and not to 0. Only the half that is asked for is needed.
 
+    Args:
+        train: whether the training digits are wanted, or those for testing.
+
     Raises:
         DatasetUnavailable: when none of the three has it, or a folder can't be read.
         ValueError: when a file is truncated or altered.
@@ -53,6 +56,9 @@ def fashion_mnist(train: bool = True) -> ImageSet:
     """Return Fashion-MNIST's 60,000 training or 10,000 test pictures of clothes, [N, 1, 28, 28].
 
     Looked for as :func:`mnist` does, in `FashionMNIST/raw`.
+
+    Args:
+        train: whether the training pictures are wanted, or those for testing.
 
     Raises:
         DatasetUnavailable: when it is neither here nor downloadable.
@@ -70,6 +76,10 @@ def handwritten(train: bool = False) -> ImageSet:
 
     MNIST is looked for as :func:`mnist` does. The title says which set it is, "MNIST" or "UCI
     digits". Of the UCI digits four fifths are for training and a fifth is for testing.
+
+    Args:
+        train: whether the training digits are wanted; here, as one looks at pictures mostly, those
+            for testing come if nothing is said.
 
     Raises:
         ValueError: when a file of MNIST is truncated or altered.

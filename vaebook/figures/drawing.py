@@ -35,7 +35,7 @@ class Drawing:
 
     Attributes:
         body: its elements, as SVG.
-        width, height: of its frame.
+        width, height: of its frame, in CSS pixels on a phone.
         alt: what is to be seen, for readers who cannot see it.
     """
 

@@ -158,11 +158,11 @@ def table(
     "1.5 ± 0.1", are aligned on the right. Words take ``<i>``, ``<sub>`` and ``<sup>``.
 
     Args:
-        rows: one sequence of cells each, or one mapping. A cell is words, a number (whole numbers
-            are written without decimals), a truth value (yes or no), or None where there is
+        rows: one sequence of cells each, or one mapping. A cell is words, a number (those of type
+            int are written without decimals), a truth value (yes or no), or None where there is
             nothing. The first one names the row; a number there is written in three figures.
         columns: headings; by key where rows are mappings.
-        digits: after the point of what is not a whole number.
+        digits: after the point of all other numbers.
 
     Raises:
         ValueError: for no row, rows of other lengths than columns, missing keys, and cells that

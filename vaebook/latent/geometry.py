@@ -126,7 +126,7 @@ def energy(decode: Callable[[Tensor], Tensor], paths: Tensor) -> Tensor:
         Energies [B], in squared units of an image.
 
     Raises:
-        ValueError: when paths are not finite floats with two points each, or decode doesn't give
+        ValueError: when paths are not finite floats of two points or more, or decode doesn't give
             each code an image of its own, the same each time.
 
     Source:
@@ -160,7 +160,7 @@ def length(decode: Callable[[Tensor], Tensor], paths: Tensor, pieces: int = 1) -
         Lengths [B], in units of an image.
 
     Raises:
-        ValueError: when paths are not finite floats with two points each, pieces is no whole
+        ValueError: when paths are not finite floats of two points or more, pieces is no whole
             number, or decode doesn't give each code an image of its own, the same each time.
 
     Source:

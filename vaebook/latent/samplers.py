@@ -104,7 +104,7 @@ class Chain:
     rows.
 
     Attributes:
-        positions: the states [T, K, D]; row t is the state after step `thin` (t + 1), repeated
+        positions: the states [T, K, D]; row t is that after `thin` steps times t + 1, repeated
             where nothing was accepted.
         moves: how many of the `thin` steps that end in row t were accepted, int32 [T, K].
         log_target: the logarithm of what was sampled at `positions`, nats, float64 [T, K]: the
@@ -147,7 +147,7 @@ class Chain:
         return _checks.double(self.moves).mean(dim=0) / self.thin
 
     def to_arviz(self) -> Any:
-        """Return the chains as ArviZ's `InferenceData`: `z` and the log density `lp`."""
+        """Return the chains as ArviZ's `InferenceData`: `z`, and `log_target` as `lp`."""
         positions, lp, accepted = (
             x.transpose(0, 1).cpu().numpy()
             for x in (self.positions, self.log_target, self.accepted)

@@ -881,7 +881,7 @@ def tails(*, alt: str, start: Sequence[float] = (2.0, 1.0)) -> Live:
     if df not in _LADDER:
         rungs = ", ".join(f"{rung:g}" for rung in _LADDER)
         raise ValueError(f"start must begin with one of {rungs}, got {df:g}")
-    _checks.number(variance, "start, its variance,", 0.1, 4.9)
+    _checks.number(variance, "start, its scale,", 0.1, 4.9)
     one = torch.tensor([variance])
     drawn = {
         "t density": pictures.picture(t_heatmap_images(one, one, 0 * one, torch.tensor([df]))[0]),

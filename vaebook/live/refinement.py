@@ -43,8 +43,8 @@ def refinement(model: VAE, images: Tensor, *, alt: str) -> Live:
     q and from the highest place of the posterior, are computed beforehand.
 
     Where units of the decoder bend within q, 64 nodes are off: by some hundredths of a nat for a q
-    as wide as the posterior, by half a nat for one that is twice as wide. The best q by these
-    nodes may fall short by another hundredth by a finer rule.
+    as wide as the posterior, by half a nat for one that is twice as wide. Measured by a
+    finer rule, the q that is best by these nodes may fall short by another hundredth of a nat.
 
     Args:
         model: a VAE with two latent dimensions, the prior N(0, I), Bernoulli pixels, and a fully

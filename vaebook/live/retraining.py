@@ -560,8 +560,8 @@ def train_with_prior(train: ImageSet, *, alt: str) -> WithKernel:
     r"""Train a small VAE anew along with its prior, and see the codes lie on it.
 
     The reader chooses N(0, I), a mixture or a VampPrior, of how many parts, and the seed. The
-    picture has the codes of a fifth of the images, which is set aside, and as shades the smallest
-    regions that hold 50, 90 and 99 % of the prior, by the densities of its own draws; some draws
+    picture has the codes of a fifth of the images, which is set aside, on shades: the smallest
+    regions that hold 50, 90 and 99 % of the prior, by the densities of its own draws. Some draws
     are decoded. Each run leaves the ELBO of those images and its KL in a table. The first run,
     along with a mixture of ten, is shown at the start.
 

@@ -90,8 +90,8 @@ def compare(
     where the nuclear norm is what the best rotation attains. CKA is ruled by the directions of
     the largest variance, the angle less so; the correlation of distances sees whether far is far,
     in any unit that grows with distance, the neighbours whether near is near. Of unrelated spaces
-    the first is 0 and the last n_neighbors / (N - 1) on average; the other two fall to 0 only as
-    N grows beyond the dimensions.
+    the correlation of distances is 0 and the share of neighbours n_neighbors / (N - 1) on average;
+    CKA and the cosine fall to 0 only as N grows beyond the dimensions.
 
     Args:
         a: codes of N images, or a tensor [N, D].

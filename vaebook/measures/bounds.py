@@ -174,7 +174,7 @@ def _log_weights(
 def log_evidence_grid(
     model: VAE, images: Tensor | ImageSet, size: int = 201, extent: float = 6.0
 ) -> Tensor:
-    r"""Integrate log p(x) over a grid in latent space, [N], nats; for one or two dimensions.
+    r"""Return log p(x) by a sum over a grid in latent space, [N], nats; in one or two dimensions.
 
     .. math:: \log \sum_g h^D\, p(x|z_g)\, p(z_g)
 

@@ -31,6 +31,8 @@ _PIXEL = 2 * _EXTENT / (_SIZE - 1)
 class Sector(NamedTuple):
     """The flat sector between two heatmaps, each [N], lengths in pixels of a 36 × 36 image.
 
+    They are 35 / 6 times those of :math:`L^2`, as one such pixel is 6/35 wide.
+
     Attributes:
         start: distance of the first heatmap from the tip, the heatmap of no width.
         end: that of the second.

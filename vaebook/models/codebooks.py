@@ -1,4 +1,4 @@
-r"""Codebooks: which vector is nearest, how many are used, and two ways to move them."""
+r"""Codebooks: which vector is nearest, how many are used, and three ways to move them."""
 
 __all__ = ["ema_update", "lloyd", "nearest", "perplexity", "restart"]
 

@@ -268,7 +268,7 @@ class _Adaptive(Gaussian):
     """A Gaussian whose variance follows the mean squared error of the batches."""
 
     def initial_buffers(self) -> dict[str, Tensor]:
-        """Return what `adapt` moves as it was, so that training changes no fingerprint."""
+        """Return the first values of what `adapt` moves: training changes no fingerprint."""
         return {"log_variance": self.log_variance.new_tensor(math.log(self.start))}
 
     def _mse(self, statistics: Mapping[str, float]) -> float:

@@ -52,8 +52,9 @@ def he_(module: nn.Module) -> None:
     with n the number of inputs to an output. The layers are taken in the order in which the
     module lists them. Torch's own start shrinks the signal from layer to layer, and units that
     never fire in the first steps may never learn to. A last layer of full size would start with
-    logits and log-variances that must first be unlearned, and one near zero passes hardly any
-    gradient on. With one in between heatmaps are learned fastest, and digits as fast as with any.
+    logits and log-variances that must first be unlearned, and a last layer near zero passes hardly
+    any gradient on. With one in between heatmaps are learned fastest, and digits as fast as with
+    any.
 
     Args:
         module: changed in place.
