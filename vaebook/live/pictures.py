@@ -20,6 +20,7 @@ __all__ = [
 import base64
 import html
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -253,19 +254,19 @@ def bands(
         y_ticks: numbers at the axis, from 0 to one beyond all.
     """
     looks = {"KL": {"colour": CATEGORICAL[1]}, "reconstruction": {"colour": CATEGORICAL[0]}}
+    last = max(2, len(pixels))
     sheet, place = _axes(
         looks | {"mean image": {"dashed": True}},
         x_title="epochs",
         y_title="nats",
-        x_ticks=sorted({1, (1 + len(pixels)) // 2, max(2, len(pixels))}),
+        x_ticks=sorted({1, (1 + len(pixels)) // 2, last}),
         y_ticks=y_ticks,
     )
-    loss = [a + b for a, b in zip(pixels, price, strict=True)]
-    for high, low, look in zip((loss, pixels), (pixels, []), looks.values(), strict=True):
-        below = [place(t, y) for t, y in enumerate(low or [0.0] * len(high), 1)]
-        above = [place(t, y) for t, y in enumerate(high, 1)]
+    edges = [[a + b for a, b in zip(pixels, price, strict=True)], pixels, [0.0] * len(pixels)]
+    for (high, low), look in zip(pairwise(edges), looks.values(), strict=True):
+        above, below = ([place(t, y) for t, y in enumerate(edge, 1)] for edge in (high, low))
         sheet.polygon([*above, *below[::-1]], **look)
-    sheet.line(place(1, ceiling), place(max(2, len(pixels)), ceiling), dashed=True)
+    sheet.line(place(1, ceiling), place(last, ceiling), dashed=True)
     return sheet.done("The loss against the epochs, in two bands.").data_url()
 
 
@@ -286,13 +287,7 @@ def five_bits(images: Tensor) -> tuple[int, str]:
 def chart(
     lines: Mapping[str, tuple[Sequence[tuple[float, float]], Mapping[str, Any]]],
     words: Mapping[tuple[float, float], str],
-    *,
-    x_title: str,
-    y_title: str,
-    x_ticks: Sequence[float],
-    y_ticks: Sequence[float],
-    log_x: bool = False,
-    log_y: bool = False,
+    **axes: Any,
 ) -> str:
     """Return lines through points with a legend, words beside points, as a data URL.
 
@@ -300,17 +295,9 @@ def chart(
         lines: by its name the points (x, y) of each line, all within the ticks, and its look:
             keywords of :meth:`Sheet.line`.
         words: what to write beside a point.
-        x_ticks, y_ticks: numbers at the axes, of which the first and the last are their ends.
+        axes: keywords of :func:`_axes`.
     """
-    sheet, place = _axes(
-        {name: look for name, (_, look) in lines.items()},
-        x_title=x_title,
-        y_title=y_title,
-        x_ticks=x_ticks,
-        y_ticks=y_ticks,
-        log_x=log_x,
-        log_y=log_y,
-    )
+    sheet, place = _axes({name: look for name, (_, look) in lines.items()}, **axes)
     for points, look in lines.values():
         spots = [place(*point) for point in points]
         sheet.line(*spots, **look)
@@ -328,7 +315,7 @@ def chart(
     apart = _spread(middles, [(w, 16.0) for w in wide])
     for (x, y), text in zip(apart, words.values(), strict=True):
         sheet.words(x, y, text)
-    return sheet.done(f"{y_title} against {x_title}.").data_url()
+    return sheet.done("{y_title} against {x_title}.".format(**axes)).data_url()
 
 
 def _axes(
@@ -341,7 +328,12 @@ def _axes(
     log_x: bool = False,
     log_y: bool = False,
 ) -> tuple[Sheet, Callable[[float, float], Point]]:
-    """Return a sheet with axes and a legend, and what tells the place of a point on it."""
+    """Return a sheet with axes and a legend, and what tells the place of a point on it.
+
+    Args:
+        looks: of the legend's lines, by their names: keywords of :meth:`Sheet.line`.
+        x_ticks, y_ticks: numbers at the axes, of which the first and the last are their ends.
+    """
     width, height, left, right, top, foot = 380, 330, 52, 16, 18 * len(looks) + 14, 44
     sheet = Sheet(width, height)
     across, up = (np.log if log else np.asarray for log in (log_x, log_y))

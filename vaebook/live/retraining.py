@@ -401,7 +401,7 @@ class _Priced:
         with torch.no_grad():
             terms = negative_elbo(model, self.noisy, generator=generator)
             codes = model.codes(self.noisy)
-            again = model.decode(codes.mu[:8]).clamp(0, 1)
+            again = model.decode(codes.mu[:8])
         assert codes.logvar is not None
         self.rates = kl_per_latent(codes.mu, codes.logvar).mean(0).tolist()
         pixels = self.noisy.images[0].numel()
@@ -535,7 +535,7 @@ class _Told(_SetAside):
         _train(model, self.train, seed=settings["seed"], follow=follow)
         with torch.no_grad():
             mu, known = model.codes(self.aside).mu, model.codes(self.train).mu
-            again = model.decode(mu[:8]).clamp(0, 1)
+            again = model.decode(mu[:8])
         guesses = self.known[torch.cdist(mu, known).argmin(1)]
         run = "{latents} latents, {width} hidden units, seed {seed}".format(**settings)
         self.rows = self.rows | {run: self.share(guesses)}
