@@ -138,6 +138,25 @@ def test_the_standard_normal_prior_is_the_default(name):
     torch.testing.assert_close(full.positions, default.positions)
 
 
+@pytest.mark.parametrize("warmup", [0, 37, 300])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("chains", [1, 3])
+def test_noise_scaled_for_many_steps_at_once_takes_the_steps_of_one_after_the_other(
+    chains, dtype, warmup
+):
+    """Under a prior that is handed over pCN scales the noise of each step by itself."""
+    z = start(chains, dtype=dtype)
+    more = {"warmup": warmup, "thin": 3}
+    at_once = SAMPLERS["pcn"](gaussian, z, 600, 1, **more)
+    each = SAMPLERS["pcn"](gaussian, z, 600, 1, prior=StandardNormal(2).to(dtype), **more)
+
+    assert torch.equal(at_once.positions, each.positions)
+    assert torch.equal(at_once.moves, each.moves)
+    assert torch.equal(at_once.log_target, each.log_target)
+    assert at_once.step == each.step
+    assert 0.1 < at_once.acceptance_rate.mean() < 0.9
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_float32_positions_and_float64_positions_are_both_exact(dtype):
     problem = LinearGaussian(5, seed=5)
@@ -565,23 +584,23 @@ def test_a_step_is_pure(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("chains", [1, 3])
 @pytest.mark.parametrize("name", KERNELS)
-def test_a_kernel_in_the_loop_is_the_sampler(name):
+def test_a_kernel_in_the_loop_is_the_sampler(name, chains):
+    z = start(chains)
     sampler = {
-        "pcn": lambda: pcn(gaussian, start(), 300, 0.3, generator=seeded(1)),
-        "random_walk": lambda: random_walk(
-            posterior(gaussian), start(), 300, 0.8, generator=seeded(1)
-        ),
-        "mala": lambda: mala(posterior(gaussian), start(), 300, 0.6, generator=seeded(1)),
-        "elliptical_slice": lambda: elliptical_slice(gaussian, start(), 300, generator=seeded(1)),
+        "pcn": lambda: pcn(gaussian, z, 300, 0.3, generator=seeded(1)),
+        "random_walk": lambda: random_walk(posterior(gaussian), z, 300, 0.8, generator=seeded(1)),
+        "mala": lambda: mala(posterior(gaussian), z, 300, 0.6, generator=seeded(1)),
+        "elliptical_slice": lambda: elliptical_slice(gaussian, z, 300, generator=seeded(1)),
     }[name]
-    chain = run(KERNELS[name](gaussian), start(), 300, generator=seeded(1))
+    chain = run(KERNELS[name](gaussian), z, 300, generator=seeded(1))
 
     assert torch.equal(chain.positions, sampler().positions)
     assert chain.evaluations == sampler().evaluations
     assert chain.step is None
     with pytest.raises(ValueError, match="kernel must be a Kernel"):
-        run(KERNELS[name], start(), 300)
+        run(KERNELS[name], z, 300)
 
 
 @pytest.mark.slow

@@ -121,6 +121,12 @@ MUTANTS = {
     "the noise times the step squared": (
         "pcn", PCN, f"scale * {NOISE}", f"scale * step * {NOISE}"
     ),
+    "the noise of a block scaled once too often": (
+        "pcn", "_noise", "mul_(factor)", "mul_(factor).mul_(factor)"
+    ),
+    "the scale of the step before the warm-up": (
+        "pcn, adapted", "_sample", "else scale_of(step)", "else scale_of(0.02)"
+    ),
     "one noise for all chains": (
         "pcn", PCN, NOISE, "noise.normal[:1].expand_as(noise.normal)"
     ),
@@ -134,7 +140,10 @@ MUTANTS = {
         "pcn", "_metropolis", ACCEPT, "accepted = log_u[0] < log_ratio"
     ),
     "the noise of the first step in every step": (
-        "pcn", "_noise", "normal.unbind()", "normal[:1].expand_as(normal).unbind()"
+        "random_walk", "_noise", "normal.unbind()", "normal[:1].expand_as(normal).unbind()"
+    ),
+    "the noise of the first step in every step of a block": (
+        "pcn", "_noise", "mul_(factor)", "mul_(factor)[:1].expand_as(normal)"
     ),
     "u instead of log u": ("pcn", "_metropolis", ACCEPT, "accepted = log_u.exp() < log_ratio"),
     "max(1, ratio): always accepted": (
