@@ -10,6 +10,7 @@ import subprocess
 import sys
 from itertools import combinations
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import plotly.graph_objects as go
@@ -24,7 +25,7 @@ from pypdf import PdfReader
 
 from tests.unit.figures_checks import GRID, RNG, STRIP
 from vaebook import figures
-from vaebook.figures import CATEGORICAL, SEQUENTIAL
+from vaebook.figures import CATEGORICAL, SEQUENTIAL, renderer
 from vaebook.figures.renderer import faded, script_json
 
 EVERY = {
@@ -347,4 +348,32 @@ def test_without_a_browser_saving_says_so(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(kaleido, "calc_fig_sync", missing)
     with pytest.raises(ImportError, match="Chrome or Chromium"):
+        EVERY["curves"].save(tmp_path / "walk.svg")
+
+
+def test_a_browser_that_never_answers_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kaleido = pytest.importorskip("kaleido")
+    answer = Event()
+    monkeypatch.setattr(kaleido, "calc_fig_sync", lambda *_, **__: answer.wait())
+    monkeypatch.setattr(renderer, "_PATIENCE", 0.1)
+    try:
+        with pytest.raises(TimeoutError, match=r"did not answer in 0.1 s: try again"):
+            EVERY["curves"].save(tmp_path / "walk.svg")
+    finally:
+        answer.set()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_drawing_that_takes_kaleido_too_long_says_what_kaleido_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kaleido = pytest.importorskip("kaleido")
+
+    def slow(*_: object, **__: object) -> None:
+        raise TimeoutError("ninety seconds are over")
+
+    monkeypatch.setattr(kaleido, "calc_fig_sync", slow)
+    with pytest.raises(TimeoutError, match="ninety seconds are over"):
         EVERY["curves"].save(tmp_path / "walk.svg")

@@ -26,9 +26,12 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Callable
+from concurrent.futures import Future
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import plotly.graph_objects as go
@@ -70,6 +73,7 @@ _WIDTH = 700  # of a text column on a desktop, in CSS pixels
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": [*_MODE_BAR, "hoverCompareCartesian"]}
 _PIXELS = 3  # of a PNG per CSS pixel: some 300 per inch where the figure is as wide as a text
 _FORMATS = (".svg", ".pdf", ".png", ".html")
+_PATIENCE = 180.0  # seconds, with a browser that is to draw
 
 
 def faded(colour: str, opacity: float) -> str:
@@ -225,6 +229,7 @@ class Figure(go.Figure):
         Raises:
             ValueError: for any other kind of file.
             ImportError: where kaleido or its browser is missing, with the remedy.
+            TimeoutError: where the browser doesn't answer within three minutes.
 
         Example:
             >>> figure = describe(go.Figure(), alt="Nothing yet.")
@@ -267,16 +272,40 @@ class Figure(go.Figure):
         size = {"width": self.layout.width or _WIDTH, "height": self.layout.height}
         try:
             # Kaleido would load MathJax from another host; titles are plotly's HTML.
-            return kaleido.calc_fig_sync(
-                self.to_dict(),
-                opts={"format": kind, "scale": _PIXELS if kind == "png" else 1, **size},
-                kopts={"mathjax": False},
+            return _in_time(
+                lambda: kaleido.calc_fig_sync(
+                    self.to_dict(),
+                    opts={"format": kind, "scale": _PIXELS if kind == "png" else 1, **size},
+                    kopts={"mathjax": False},
+                )
             )
         except ChromeNotFoundError as error:
             raise ImportError(
                 f"a .{kind} is drawn by Chrome or Chromium, and none was found: install one, or "
                 "name its program in the environment variable BROWSER_PATH"
             ) from error
+
+
+def _in_time(draw: Callable[[], bytes]) -> bytes:
+    """Wait for a browser, but not for ever: kaleido's own limit begins once it has started."""
+    drawn: Future[bytes] = Future()
+
+    def answer() -> None:
+        try:
+            drawn.set_result(draw())
+        except BaseException as error:
+            drawn.set_exception(error)
+
+    Thread(target=answer, daemon=True).start()
+    try:
+        return drawn.result(_PATIENCE)
+    except TimeoutError:
+        if drawn.done():
+            raise
+        raise TimeoutError(
+            f"the browser that draws figures did not answer in {_PATIENCE:g} s: try again, or "
+            "save the figure as .html"
+        ) from None
 
 
 def describe(
