@@ -522,7 +522,8 @@ def categorical_elbo(
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
         >>> model = CategoricalVAE(MLPEncoder(16), MLPDecoder(16), 16, Bernoulli())
         >>> batch = ImageSet(torch.rand(5, 1, 28, 28))
-        >>> torch.allclose(categorical_elbo(model, batch)["loss"], -model.elbo(batch), atol=1e-3)
+        >>> loss = categorical_elbo(model, batch)["loss"]
+        >>> torch.allclose(loss, -model.elbo(batch), atol=1e-3)
         True
         >>> four = partial(gradients.leave_one_out, draws=4)
         >>> sorted(categorical_elbo(model, batch, estimate=four))

@@ -291,7 +291,8 @@ def add_noise(images: Tensor, scale: float, generator: Generator | None = None) 
         ValueError: when the images are not finite or the scale is negative.
 
     Example:
-        >>> noisy = add_noise(torch.zeros(1, 1, 100, 100), 0.1, torch.Generator().manual_seed(0))
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> noisy = add_noise(torch.zeros(1, 1, 100, 100), 0.1, generator)
         >>> round(noisy.std().item(), 2)
         0.1
     """

@@ -28,7 +28,7 @@ def donut(size: int = 28, radius: float = 6.5, width: float = 1.5) -> Tensor:
         ValueError: when a length isn't positive or the ring leaves the frame.
 
     Example:
-        >>> [round(pixel, 3) for pixel in donut()[14, 14::3].tolist()]  # outwards from the centre
+        >>> [round(x, 3) for x in donut()[14, 14::3].tolist()]  # outwards from the centre
         [0.001, 0.142, 1.0, 0.133, 0.0]
     """
     _check(size, "radius", radius, width)

@@ -255,7 +255,7 @@ def manifold(
         ValueError: for coordinates that do not fit the images, or that turn back.
 
     Example:
-        >>> figure = manifold(np.zeros((2, 3, 1, 8, 8)), [-1, 0, 1], [-1, 1], alt="Black squares.")
+        >>> figure = manifold(np.zeros((2, 3, 1, 8, 8)), [-1, 0, 1], [-1, 1], alt="Squares.")
         >>> list(figure.data[1].text)[:2]  # the upper row is the last one
         ['(-1.00, 1.00)', '(0.00, 1.00)']
     """
@@ -365,7 +365,7 @@ def slider(
         ValueError: where images and values differ in number, or no image has the number active.
 
     Example:
-        >>> figure = slider(np.zeros((2, 1, 8, 8)), [0.0, 0.5], label="t", alt="Black squares.")
+        >>> figure = slider(np.zeros((2, 1, 8, 8)), [0.0, 0.5], label="t", alt="Squares.")
         >>> [step.label for step in figure.layout.sliders[0].steps]
         ['0', '0.5']
     """

@@ -288,7 +288,8 @@ class Kernel(NamedTuple):
         ...         state = State(state.position.flip(0), power * log_l.flip(0))
         ...     return state, info
         >>> generator = torch.Generator().manual_seed(0)
-        >>> chain = run(Kernel(warm.init, exchange), torch.ones(2, 1), 3000, generator=generator)
+        >>> tempered = Kernel(warm.init, exchange)
+        >>> chain = run(tempered, torch.ones(2, 1), 3000, generator=generator)
         >>> bool(0.4 < (chain.positions[:, 0] > 0).double().mean() < 0.6)
         True
     """

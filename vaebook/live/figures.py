@@ -578,8 +578,8 @@ def twins(
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
         >>> shape = {"shape": (1, 36, 36)}
         >>> model = VAE(MLPEncoder(6, **shape), MLPDecoder(3, **shape), 3, Bernoulli())
-        >>> pair = [Twin(title, model, torch.zeros(3), torch.eye(3)) for title in ("one", "two")]
-        >>> live = twins(pair, [torch.randn(9, 3), torch.randn(9, 3)], alt="One cursor, twice.")
+        >>> pair = [Twin(title, model, torch.zeros(3), torch.eye(3)) for title in "ab"]
+        >>> live = twins(pair, [torch.randn(9, 3), torch.randn(9, 3)], alt="Two cursors.")
         >>> len(live.models)  # both have the same
         1
     """
@@ -646,7 +646,8 @@ def beta_dial(
         >>> from vaebook.models.networks import MLPDecoder, MLPEncoder
         >>> networks = MLPEncoder(4), MLPDecoder(2)
         >>> model = VAE(*networks, 2, Bernoulli())
-        >>> runs = [BetaRun(beta, model, torch.randn(9, 2), 10 / beta, 100.0) for beta in (1, 4)]
+        >>> codes = torch.randn(9, 2)
+        >>> runs = [BetaRun(beta, model, codes, 10 / beta, 100.0) for beta in (1, 4)]
         >>> beta_dial(runs, None, torch.zeros(2, 1, 28, 28), alt="A dial.").config["rates"]
         [10.0, 2.5]
     """
@@ -914,7 +915,8 @@ def trainer(train: ImageSet, *, alt: str) -> Live:
         ValueError: for fewer than 64 images, no labels, or images that don't fit.
 
     Example:
-        >>> images = torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0)).round()
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> images = torch.rand(64, 1, 4, 4, generator=generator).round()
         >>> live = trainer(ImageSet(images, torch.arange(64) % 2), alt="A plane of codes.")
         >>> live.config["levels"], live.config["shape"]
         (1, [1, 4, 4])

@@ -64,7 +64,8 @@ def refinement(model: VAE, images: Tensor, *, alt: str) -> Live:
     Example:
         >>> from vaebook import datasets, recipes
         >>> model, images = recipes.load("digits-mlp-2d").model, datasets.digits().images[:2]
-        >>> shown = refinement(model, images, alt="An ellipse that climbs.").config["images"][0]
+        >>> live = refinement(model, images, alt="An ellipse that climbs.")
+        >>> shown = live.config["images"][0]
         >>> shown["encoder"]["elbo"] < shown["best"]["elbo"] < shown["evidence"]
         True
     """

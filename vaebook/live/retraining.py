@@ -112,7 +112,8 @@ def train_again(train: ImageSet, *, alt: str) -> WithKernel:
         ValueError: for fewer images, or without labels.
 
     Example:
-        >>> images = torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0)).round()
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> images = torch.rand(64, 1, 4, 4, generator=generator).round()
         >>> again = train_again(ImageSet(images, torch.arange(64) % 2), alt="Train again.")
         >>> list(again.pictures)
         ['codes', 'loss']
@@ -284,7 +285,8 @@ def train_anchored(train: ImageSet, *, alt: str) -> WithKernel:
         ValueError: for fewer images, without labels, or for other numbers of classes.
 
     Example:
-        >>> images = torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0)).round()
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> images = torch.rand(64, 1, 4, 4, generator=generator).round()
         >>> anchored = train_anchored(ImageSet(images, torch.arange(64) % 2), alt="Anchors.")
         >>> list(anchored.pictures)
         ['codes', 'loss']
@@ -341,7 +343,8 @@ def train_at_price(
         ValueError: for fewer images, fewer than two known models, or noise out of range.
 
     Example:
-        >>> images = ImageSet(torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0)))
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> images = ImageSet(torch.rand(64, 1, 4, 4, generator=generator))
         >>> known = {1.0: (5.0, 1.0), 10.0: (1.0, 2.0)}
         >>> list(train_at_price(images, known, noise=0.1, alt="A price.").pictures)
         ['rate and error', 'noisy images that were set aside, and below them reconstructions']
@@ -576,7 +579,8 @@ def train_with_prior(train: ImageSet, *, alt: str) -> WithKernel:
         VAE with a VampPrior (Tomczak and Welling, 2018) | https://arxiv.org/abs/1705.07120
 
     Example:
-        >>> images = torch.rand(64, 1, 4, 4, generator=torch.Generator().manual_seed(0)).round()
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> images = torch.rand(64, 1, 4, 4, generator=generator).round()
         >>> found = train_with_prior(ImageSet(images, torch.arange(64) % 2), alt="A prior.")
         >>> list(found.pictures)
         ['codes on the prior', 'decoded draws of the prior']

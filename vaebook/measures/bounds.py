@@ -414,7 +414,7 @@ def kl_parts(
     Example:
         >>> far = torch.tensor([[-9.0, -9.0], [9.0, 9.0]])
         >>> parts = kl_parts(far, torch.zeros(2, 2))
-        >>> [round(part.item(), 2) for part in parts[:2]]  # one bit, which both dimensions have
+        >>> [round(part.item(), 2) for part in parts[:2]]  # one bit, in both dimensions
         [0.69, 0.69]
     """
     _checks.floats(mu, "mu", ("N", "D"))
