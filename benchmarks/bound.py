@@ -39,6 +39,10 @@ WAYS: dict[str, dict[str, Any]] = {
     "fit": {"epochs": 20},
     "fit, one cycle": {"epochs": 10, "learning_rate": 5e-3, "schedule": one_cycle},
 }
+ABOUT = EPOCHS | {
+    way: settings | {"schedule": "one_cycle" if "schedule" in settings else None}
+    for way, settings in WAYS.items()
+}
 
 
 class Clock(Turn):
@@ -131,6 +135,8 @@ def report(rows: list[dict[str, Any]]) -> None:
             else:
                 words[-1] += f", {way} not in {len(found[way])} epochs: {found[way][-1][2]:.2f}"
                 shares.append([math.inf, math.inf])
+        if not shares:
+            continue
         print(f"{goal}, {latents}-D: " + "; ".join(words))
         for name, column in zip(("clock", "processor"), zip(*shares, strict=True), strict=True):
             each = ", ".join(f"{share:.2f}" for share in column)
@@ -142,7 +148,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     points = [{"latents": latents, "seed": seed} for seed in SEEDS for latents in DIMS]
-    study = tables.Experiment("bound", row, points, about=EPOCHS)
+    study = tables.Experiment("bound", row, points, about=ABOUT)
     report(tables.run(study, "_build/benchmarks", n_jobs=options.jobs).rows)
 
 

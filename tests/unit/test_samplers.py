@@ -272,15 +272,21 @@ def test_the_caller_s_start_is_left_alone_and_chains_carry_no_gradient():
     assert weight.grad is None
 
 
-def test_a_buffer_that_the_log_likelihood_reuses_does_no_harm():
-    buffer = torch.empty(3, dtype=torch.float64)
+@pytest.mark.parametrize("chains", [1, 3])
+def test_a_buffer_that_the_log_likelihood_reuses_does_no_harm(chains):
+    z, buffer = start(chains), torch.empty(chains, dtype=torch.float64)
 
     def reusing(z):
         return buffer.copy_(gaussian(z))
 
-    for name in ("pcn", "elliptical_slice"):
-        expected = SAMPLERS[name](gaussian, start(), 50, 1)
-        assert torch.equal(SAMPLERS[name](reusing, start(), 50, 1).positions, expected.positions)
+    standard = StandardNormal(2).double()
+    for name, prior in (("pcn", None), ("pcn", standard), ("elliptical_slice", None)):
+        expected = SAMPLERS[name](gaussian, z, 50, 1, prior=prior)
+        found = SAMPLERS[name](reusing, z, 50, 1, prior=prior)
+        assert torch.equal(found.positions, expected.positions)
+        assert torch.equal(found.log_target, expected.log_target)
+        assert expected.acceptance_rate.min() > 0
+        assert len(expected.log_target.unique()) > 5
 
 
 @pytest.mark.slow
@@ -581,6 +587,17 @@ def test_a_step_is_pure(name):
         assert x is y is None or torch.equal(x, y)
     with pytest.raises(ValueError, match="state must be a State, as init returns it"):
         kernel.step(z)
+
+
+@pytest.mark.parametrize("chains", [1, 3])
+@pytest.mark.parametrize("name", ["pcn", "random_walk", "mala"])
+def test_noise_that_chains_share_moves_all_of_them(name, chains):
+    kernel = KERNELS[name](gaussian)
+    shared = samplers.Noise(torch.zeros(chains, 2, dtype=torch.float64), -math.inf)
+    state, info = kernel.move(kernel.init(start(chains)), shared)
+
+    assert torch.equal(info.accepted, torch.ones(chains, dtype=torch.bool))
+    assert state.log_target.shape == (chains,)
 
 
 @pytest.mark.slow

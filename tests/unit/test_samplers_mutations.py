@@ -127,6 +127,7 @@ MUTANTS = {
     "the scale of the step before the warm-up": (
         "pcn, adapted", "_sample", "else scale_of(step)", "else scale_of(0.02)"
     ),
+    "the noise of a block left unscaled": ("pcn", "_noise", ".mul_(factor)", ""),
     "one noise for all chains": (
         "pcn", PCN, NOISE, "noise.normal[:1].expand_as(noise.normal)"
     ),

@@ -229,7 +229,8 @@ class Figure(go.Figure):
         Raises:
             ValueError: for any other kind of file.
             ImportError: where kaleido or its browser is missing, with the remedy.
-            TimeoutError: where the browser doesn't answer within three minutes.
+            TimeoutError: where the browser doesn't answer within three minutes; it may be left
+                behind until Python ends.
 
         Example:
             >>> figure = describe(go.Figure(), alt="Nothing yet.")
@@ -300,8 +301,8 @@ def _in_time(draw: Callable[[], bytes]) -> bytes:
     try:
         return drawn.result(_PATIENCE)
     except TimeoutError:
-        if drawn.done():
-            raise
+        if drawn.done():  # it came as the time was up, or is kaleido's own
+            return drawn.result()
         raise TimeoutError(
             f"the browser that draws figures did not answer in {_PATIENCE:g} s: try again, or "
             "save the figure as .html"

@@ -242,7 +242,8 @@ class Noise(NamedTuple):
 class _Scaled(NamedTuple):
     """The noise of a step of :func:`pcn`, scaled for many steps at once; no other kernel sees it.
 
-    The `log_u` of a single chain on the CPU is a number.
+    The `log_u` of a single chain on the CPU is a number, and so is then what the step hands on,
+    but for the position: numbers are read and compared in a third of the time.
     """
 
     normal: Tensor
@@ -261,8 +262,9 @@ class Info(NamedTuple):
     evaluations: int
 
 
-# Of a step of one chain: to make a tensor takes as long as to compare two.
-_STAYED, _MOVED = (Info(accepted, 1) for accepted in torch.tensor([[False], [True]]))
+# What a step of :func:`pcn` says of a single chain.
+_NO_YES: Any = (False, True)
+_STAYED, _MOVED = (Info(accepted, 1) for accepted in _NO_YES)
 
 
 class Kernel(NamedTuple):
@@ -571,13 +573,21 @@ def pcn_kernel(
     share = step / scale
 
     def move(state: State, noise: Noise | _Scaled) -> tuple[State, Info]:
-        far = noise.normal if isinstance(noise, _Scaled) else scale * _colored(noise.normal, prior)
+        scaled = isinstance(noise, _Scaled)
+        far = noise.normal if scaled else scale * _colored(noise.normal, prior)
         if prior is not None:
             far += prior.mean
-        proposed = evaluate(torch.lerp(state.position, far, share))
+        position = torch.lerp(state.position, far, share)
 
-        if isinstance(noise.log_u, float):
-            return _metropolis_of_one(state, proposed, noise.log_u)
+        if scaled and isinstance(noise.log_u, float):
+            values = _checked(log_likelihood(position), position, "log_likelihood")
+            log_target: Any = values.item()
+            # That of the start is a tensor still.
+            if noise.log_u < log_target - float(state.log_target):
+                return State(position, log_target), _MOVED
+            return state, _STAYED
+
+        proposed = evaluate(position)
         return _metropolis(state, proposed, proposed.log_target - state.log_target, noise.log_u)
 
     return Kernel(partial(_init, evaluate, prior), move)
@@ -691,16 +701,10 @@ def _metropolis(
     return _where(accepted, proposed, current), Info(accepted, 1)
 
 
-def _metropolis_of_one(current: State, proposed: State, log_u: float) -> tuple[State, Info]:
-    """Do the same with numbers, which takes a third of the time."""
-    log_ratio = proposed.log_target.item() - current.log_target.item()
-
-    return (proposed, _MOVED) if log_u < log_ratio else (current, _STAYED)
-
-
 def _where(moved: Tensor, new: State, old: State) -> State:
-    if moved.shape[0] == 1:  # to ask is four times as fast as to mix
-        return new if moved else old
+    if moved.shape[0] == 1:  # to ask is faster than to mix
+        # The caller's function may write its next answer where this one is.
+        return new._replace(log_target=new.log_target.clone()) if moved else old
     column = moved.unsqueeze(1)
     if moved.is_cpu != new.position.is_cpu:
         column = column.to(new.position.device)
@@ -926,9 +930,17 @@ class _History:
         if self.block:
             here = slice(self.done, len(self))
             torch.stack([state.position for state, _ in self.block], out=self.positions[here])
-            torch.stack([state.log_target for state, _ in self.block], out=self.log_target[here])
-            self.moves[here] = torch.stack([moves for _, moves in self.block])
+            self.log_target[here] = _rows([state.log_target for state, _ in self.block])
+            self.moves[here] = _rows([moves for _, moves in self.block])
             self.done, self.block = len(self), []
+
+
+def _rows(values: list[Any]) -> Tensor:
+    """Stack what is known of each step: tensors [K], or from some step on numbers of one chain."""
+    if isinstance(values[-1], Tensor):
+        return torch.stack(values)
+
+    return torch.tensor(list(map(float, values)), dtype=torch.float64, device="cpu").unsqueeze(1)
 
 
 def _noise(
