@@ -40,7 +40,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "fit, one cycle": {"epochs": 10, "learning_rate": 5e-3, "schedule": one_cycle},
 }
 ABOUT = EPOCHS | {
-    way: settings | {"schedule": "one_cycle" if "schedule" in settings else None}
+    way: settings | {"schedule": getattr(settings.get("schedule"), "__name__", None)}
     for way, settings in WAYS.items()
 }
 

@@ -7,7 +7,8 @@ samples one linear-Gaussian posterior in 16 dimensions, in float64, at step 0.3 
 adaptation; the peers with their progress bar, as it comes, and without. The samplers alternate in
 one process on one thread; printed are medians of processor time and ratios. The last lines set a
 step against one call of its own target: that linear one, and the 784 pixels of an image under the
-recipe mnist-mlp-2d, with its 2-100-400-784 decoder.
+recipe mnist-mlp-2d, with its 2-100-400-784 decoder; on the former also a step of the public kernel
+and one with a prior that is handed over.
 """
 
 import contextlib
@@ -16,13 +17,15 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from vaebook import recipes
-from vaebook.latent.samplers import pcn
+from vaebook.latent.samplers import pcn, pcn_kernel, run
+from vaebook.models.priors import StandardNormal
 
 DIM, STEP, ROUNDS = 16, 0.3, 9
 # chains: steps of a round
@@ -42,8 +45,8 @@ def alternate(runs: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> di
     """The median seconds of each, after a round of warm-up."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for i in range(rounds + 1):
-        for name, run in runs.items():
-            elapsed = seconds(run)
+        for name, contestant in runs.items():
+            elapsed = seconds(contestant)
             if i > 0:
                 times[name].append(elapsed)
     return {name: statistics.median(values) for name, values in times.items()}
@@ -91,7 +94,23 @@ def linear_gaussian(chains: int) -> dict[str, Callable[[], object]]:
     return runs
 
 
-def costs(target: Callable[[Tensor], Tensor], start: Tensor, n: int) -> tuple[float, float]:
+Target = Callable[[Tensor], Tensor]
+Sample = Callable[[Target, Tensor, int], object]
+
+
+def by_pcn(target: Target, start: Tensor, n: int) -> object:
+    return pcn(target, start, n, STEP)
+
+
+def by_kernel(target: Target, start: Tensor, n: int) -> object:
+    return run(pcn_kernel(target, STEP), start, n)
+
+
+def with_prior(target: Target, start: Tensor, n: int) -> object:
+    return pcn(target, start, n, STEP, prior=StandardNormal(DIM).double())
+
+
+def costs(target: Target, start: Tensor, n: int, sample: Sample = by_pcn) -> tuple[float, float]:
     """The microseconds of one call of the target, and of a step in units of it."""
 
     @torch.inference_mode()
@@ -99,7 +118,7 @@ def costs(target: Callable[[Tensor], Tensor], start: Tensor, n: int) -> tuple[fl
         for _ in range(n):
             target(start)
 
-    times = alternate({"alone": alone, "pcn": lambda: pcn(target, start, n, STEP)})
+    times = alternate({"alone": alone, "pcn": lambda: sample(target, start, n)})
     return times["alone"] / n * 1e6, times["pcn"] / times["alone"] * n / (n + 1)
 
 
@@ -123,8 +142,11 @@ def main() -> None:
     decoder = recipes.load("mnist-mlp-2d").model.target(image)
     # chains: calls of a round, on the decoder
     for chains, n in {1: 400, 64: 100, 1024: 10}.items():
-        cases = {
-            "linear target": (linear, torch.randn(chains, DIM, dtype=torch.float64), 5 * n),
+        wide = torch.randn(chains, DIM, dtype=torch.float64)
+        cases: dict[str, tuple[Any, ...]] = {
+            "linear target": (linear, wide, 5 * n),
+            "public kernel": (linear, wide, 5 * n, by_kernel),
+            "with a prior": (linear, wide, 5 * n, with_prior),
             "decoder": (decoder, torch.randn(chains, 2), n),
         }
         for name, case in cases.items():

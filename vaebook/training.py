@@ -157,7 +157,7 @@ class Recorder:
 def one_cycle(progress: float) -> float:
     """Return the share of the peak rate: from 1/25 up over 30 % of the steps, then to almost 0.
 
-    Both ways are half cosines. With a peak of 5e-3 ten epochs on MNIST reach a better bound than
+    Both ways are half cosines. With a peak of 5e-3, ten epochs on MNIST reach a better bound than
     twenty at a constant 1e-3, by 0.1 to 1.8 nats (784-400-100-D networks, D of 2 and of 20,
     three seeds each, `benchmarks/README.md`).
 

@@ -279,14 +279,49 @@ def test_a_buffer_that_the_log_likelihood_reuses_does_no_harm(chains):
     def reusing(z):
         return buffer.copy_(gaussian(z))
 
-    standard = StandardNormal(2).double()
-    for name, prior in (("pcn", None), ("pcn", standard), ("elliptical_slice", None)):
-        expected = SAMPLERS[name](gaussian, z, 50, 1, prior=prior)
-        found = SAMPLERS[name](reusing, z, 50, 1, prior=prior)
+    prior = {"prior": StandardNormal(2).double()}
+    for name, more in (("pcn", {}), ("pcn", prior), ("random_walk", {}), ("elliptical_slice", {})):
+        expected = SAMPLERS[name](gaussian, z, 50, 1, **more)
+        found = SAMPLERS[name](reusing, z, 50, 1, **more)
         assert torch.equal(found.positions, expected.positions)
         assert torch.equal(found.log_target, expected.log_target)
         assert expected.acceptance_rate.min() > 0
         assert len(expected.log_target.unique()) > 5
+
+
+@pytest.mark.parametrize("chains", [1, 3])
+def test_a_gradient_in_memory_that_is_reused_does_no_harm(chains):
+    z, values, gradients = start(chains), *map(torch.empty_like, (start(chains), start(chains)))
+
+    class Reusing(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, z):
+            ctx.save_for_backward(z)
+            return values[:, 0].copy_(gaussian(z))
+
+        @staticmethod
+        def backward(ctx, g):
+            (z,) = ctx.saved_tensors
+            return gradients.copy_(-4.0 * (z - 1) * g[:, None])
+
+    def chain(log_density):
+        return mala(log_density, z, 50, 0.6, generator=seeded(1))
+
+    expected, found = chain(gaussian), chain(Reusing.apply)
+    torch.testing.assert_close(found.positions, expected.positions)
+    assert torch.equal(found.moves, expected.moves)
+    assert 0 < expected.acceptance_rate.min() < 1
+
+
+@pytest.mark.parametrize("accepted", [True, torch.ones(1, dtype=torch.bool)])
+def test_a_kernel_that_answers_for_one_of_many_chains_is_refused(accepted):
+    kernel = samplers.pcn_kernel(gaussian, 0.3)
+
+    def move(state, noise):
+        return kernel.move(state, noise)[0], samplers.Info(accepted, 1)
+
+    with pytest.raises(ValueError, match=r"log_target and accepted as tensors \[3\], got \[1\]"):
+        run(Kernel(kernel.init, move), start(3), 10)
 
 
 @pytest.mark.slow

@@ -229,8 +229,8 @@ class Figure(go.Figure):
         Raises:
             ValueError: for any other kind of file.
             ImportError: where kaleido or its browser is missing, with the remedy.
-            TimeoutError: where the browser doesn't answer within three minutes; it may be left
-                behind until Python ends.
+            TimeoutError: where the browser doesn't answer within three minutes; its process may
+                be left behind.
 
         Example:
             >>> figure = describe(go.Figure(), alt="Nothing yet.")

@@ -242,8 +242,8 @@ class Noise(NamedTuple):
 class _Scaled(NamedTuple):
     """The noise of a step of :func:`pcn`, scaled for many steps at once; no other kernel sees it.
 
-    The `log_u` of a single chain on the CPU is a number, and so is then what the step hands on,
-    but for the position: numbers are read and compared in a third of the time.
+    Where log densities are on the CPU, the `log_u` of a single chain is a number, and the step
+    hands on numbers for `log_target` and `accepted`: they are compared in a third of the time.
     """
 
     normal: Tensor
@@ -262,9 +262,10 @@ class Info(NamedTuple):
     evaluations: int
 
 
-# What a step of :func:`pcn` says of a single chain.
-_NO_YES: Any = (False, True)
-_STAYED, _MOVED = (Info(accepted, 1) for accepted in _NO_YES)
+# What a step by scaled noise says of a single chain.
+_NO: Any = False
+_YES: Any = True
+_STAYED, _MOVED = Info(_NO, 1), Info(_YES, 1)
 
 
 class Kernel(NamedTuple):
@@ -582,7 +583,7 @@ def pcn_kernel(
         if scaled and isinstance(noise.log_u, float):
             values = _checked(log_likelihood(position), position, "log_likelihood")
             log_target: Any = values.item()
-            # That of the start is a tensor still.
+            # A tensor until the first move by scaled noise.
             if noise.log_u < log_target - float(state.log_target):
                 return State(position, log_target), _MOVED
             return state, _STAYED
@@ -703,8 +704,7 @@ def _metropolis(
 
 def _where(moved: Tensor, new: State, old: State) -> State:
     if moved.shape[0] == 1:  # to ask is faster than to mix
-        # The caller's function may write its next answer where this one is.
-        return new._replace(log_target=new.log_target.clone()) if moved else old
+        return new if moved else old
     column = moved.unsqueeze(1)
     if moved.is_cpu != new.position.is_cpu:
         column = column.to(new.position.device)
@@ -720,11 +720,14 @@ def _where(moved: Tensor, new: State, old: State) -> State:
 
 
 def _evaluator(function: LogDensity, name: str) -> Callable[[Tensor], State]:
-    """Return what makes a state of a position, with every answer of the function checked."""
+    """Return what makes a state of a position, with every answer of the function checked.
+
+    The state has memory of its own, as the function may write its next answer where the last is.
+    """
     _check_callable(function, name)
 
     def evaluate(position: Tensor) -> State:
-        return State(position, _checked(function(position), position, name))
+        return State(position, _checked(function(position), position, name).clone())
 
     return evaluate
 
@@ -742,7 +745,7 @@ def _gradient_evaluator(function: LogDensity, name: str) -> Callable[[Tensor], S
                 raise ValueError(f"{name} must be differentiable with respect to its argument")
             (gradient,) = torch.autograd.grad(values.sum(), leaf)
 
-        log_target = log_target.detach()
+        log_target, gradient = log_target.detach().clone(), gradient.clone()
         bad = ~gradient.isfinite().all(dim=1).to(log_target.device) & (log_target > -math.inf)
         if bad.any():
             raise ValueError(
@@ -802,8 +805,7 @@ def _init(
             stacklevel=4,
         )
 
-    # The caller's function may return the same memory again and again.
-    return state._replace(log_target=state.log_target.clone())
+    return state
 
 
 @dataclass(frozen=True)
@@ -844,7 +846,8 @@ def _sample(
     """Run the loop of all samplers: start, warm-up, and n_steps steps.
 
     Where the kernel takes its noise scaled, `scale_of` says by how much at which step size. It is
-    asked after the warm-up, in which the step size changes.
+    asked after the warm-up, in which the step size changes, and the block in which that ends
+    stays unscaled.
     """
     _checks.count(n_steps, "n_steps")
     _checks.count(thin, "thin")
@@ -914,13 +917,13 @@ class _History:
         self.moves = rows(start.log_target, torch.int32)
         self.log_target = rows(start.log_target, start.log_target.dtype)
         self.block_length = _block_length(start.position)
-        self.block: list[tuple[State, Tensor]] = []
+        self.block: list[tuple[State, Any]] = []
         self.done = 0
 
     def __len__(self) -> int:
         return self.done + len(self.block)
 
-    def append(self, state: State, moves: Tensor) -> None:
+    def append(self, state: State, moves: Any) -> None:
         self.block.append((state, moves))
         if len(self.block) == self.block_length:
             self.write()
@@ -930,17 +933,24 @@ class _History:
         if self.block:
             here = slice(self.done, len(self))
             torch.stack([state.position for state, _ in self.block], out=self.positions[here])
-            self.log_target[here] = _rows([state.log_target for state, _ in self.block])
-            self.moves[here] = _rows([moves for _, moves in self.block])
+            _fill(self.log_target[here], [state.log_target for state, _ in self.block])
+            _fill(self.moves[here], [moves for _, moves in self.block])
             self.done, self.block = len(self), []
 
 
-def _rows(values: list[Any]) -> Tensor:
-    """Stack what is known of each step: tensors [K], or from some step on numbers of one chain."""
+def _fill(rows: Tensor, values: list[Any]) -> None:
+    """Write what is known of each row: tensors [K], or from some row on numbers of one chain."""
     if isinstance(values[-1], Tensor):
-        return torch.stack(values)
-
-    return torch.tensor(list(map(float, values)), dtype=torch.float64, device="cpu").unsqueeze(1)
+        found = torch.stack(values)
+    else:
+        numbers = list(map(float, values))
+        found = torch.tensor(numbers, dtype=torch.float64, device="cpu").unsqueeze(1)
+    if found.shape != rows.shape:
+        raise ValueError(
+            f"a kernel must hand on log_target and accepted as tensors [{rows.shape[1]}], "
+            f"got {list(found.shape[1:])}"
+        )
+    rows.copy_(found)
 
 
 def _noise(
