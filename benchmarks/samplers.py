@@ -34,10 +34,10 @@ STEPS = {1: 2000, 64: 1000, 1024: 200}
 SHORTER = 8
 
 
-def seconds(run: Callable[[], object]) -> float:
+def seconds(call: Callable[[], object]) -> float:
     begin = time.process_time()
     with contextlib.redirect_stderr(io.StringIO()):
-        run()
+        call()
     return time.process_time() - begin
 
 
