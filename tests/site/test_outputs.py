@@ -6,8 +6,9 @@ import nbformat
 import pytest
 from jupyter_cache import get_cache
 
-ROOT = Path(__file__).resolve().parents[2]
-CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+import execute
+
+CHAPTERS = sorted((execute.ROOT / "chapters").glob("*.ipynb"))
 
 
 def shown(cell: nbformat.NotebookNode) -> dict[str, str]:
@@ -21,8 +22,7 @@ def shown(cell: nbformat.NotebookNode) -> dict[str, str]:
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_what_a_chapter_keeps_is_what_it_shows_when_it_is_executed(path: Path) -> None:
     chapter = nbformat.read(path, as_version=4)
-    cache = get_cache(ROOT / "_build" / ".jupyter_cache")
-    _, executed = cache.merge_match_into_notebook(chapter)
+    _, executed = get_cache(str(execute.CACHE)).merge_match_into_notebook(chapter)
     cells = [
         (kept, run)
         for kept, run in zip(chapter.cells, executed.cells, strict=True)
