@@ -161,7 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
     # The longest first, so that none of them runs alone at the end; in a fresh clone by the table.
     known = stored(MEASURED) | state
     outdated.sort(key=lambda path: -known.get(path.stem, {}).get("seconds", 60))
-    failed = []
+    failed, around = [], surroundings()
     pool = ThreadPoolExecutor(options.jobs)
     try:
         running = {pool.submit(run, path): path for path in outdated}
@@ -177,7 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
             state[path.stem] = {
                 "seconds": round(seconds, 1),
-                "surroundings": surroundings(),
+                "surroundings": around,
                 "reads": reads,
             }
             STATE.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")

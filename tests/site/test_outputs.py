@@ -22,7 +22,10 @@ def shown(cell: nbformat.NotebookNode) -> dict[str, str]:
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_what_a_chapter_keeps_is_what_it_shows_when_it_is_executed(path: Path) -> None:
     chapter = nbformat.read(path, as_version=4)
-    _, executed = get_cache(str(execute.CACHE)).merge_match_into_notebook(chapter)
+    cache, known = get_cache(str(execute.CACHE)), execute.stored(execute.STATE)
+    assert execute.is_current(chapter, known.get(path.stem, {}), cache), "make book first"
+
+    _, executed = cache.merge_match_into_notebook(chapter)
     cells = [
         (kept, run)
         for kept, run in zip(chapter.cells, executed.cells, strict=True)

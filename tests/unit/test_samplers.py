@@ -272,7 +272,7 @@ def test_the_caller_s_start_is_left_alone_and_chains_carry_no_gradient():
     assert weight.grad is None
 
 
-@pytest.mark.parametrize("chains", [1, 3])
+@pytest.mark.parametrize("chains", [1, 20])
 def test_a_buffer_that_the_log_likelihood_reuses_does_no_harm(chains):
     z, buffer = start(chains), torch.empty(chains, dtype=torch.float64)
 
@@ -289,9 +289,10 @@ def test_a_buffer_that_the_log_likelihood_reuses_does_no_harm(chains):
         assert len(expected.log_target.unique()) > 5
 
 
-@pytest.mark.parametrize("chains", [1, 3])
+@pytest.mark.parametrize("chains", [1, 20])
 def test_a_gradient_in_memory_that_is_reused_does_no_harm(chains):
-    z, values, gradients = start(chains), *map(torch.empty_like, (start(chains), start(chains)))
+    z = start(chains)
+    values, gradients = torch.empty_like(z), torch.empty_like(z)
 
     class Reusing(torch.autograd.Function):
         @staticmethod
@@ -313,15 +314,47 @@ def test_a_gradient_in_memory_that_is_reused_does_no_harm(chains):
     assert 0 < expected.acceptance_rate.min() < 1
 
 
-@pytest.mark.parametrize("accepted", [True, torch.ones(1, dtype=torch.bool)])
-def test_a_kernel_that_answers_for_one_of_many_chains_is_refused(accepted):
+@pytest.mark.parametrize("thin", [1, 2])
+@pytest.mark.parametrize(
+    ("field", "changed", "message"),
+    [
+        ("position", lambda x: x[:1], r"torch.float64 \[3, 2\], got .* \[1, 2\]"),
+        ("position", torch.Tensor.float, r"torch.float64 \[3, 2\], got torch.float32"),
+        ("log_target", lambda x: x[:1], r"torch.float64 \[3\], got .* \[1\]"),
+        ("log_target", lambda x: 0.0, r"torch.float64 \[3\], got float"),
+        ("accepted", lambda x: x[:1], r"torch.bool \[3\], got .* \[1\]"),
+        ("accepted", torch.Tensor.double, r"torch.bool \[3\], got torch.float64"),
+        ("accepted", lambda x: True, r"torch.bool \[3\], got bool"),
+    ],
+)
+def test_a_kernel_that_does_not_answer_for_all_chains_is_refused(field, changed, message, thin):
     kernel = samplers.pcn_kernel(gaussian, 0.3)
+    steps = itertools.count()
 
-    def move(state, noise):
-        return kernel.move(state, noise)[0], samplers.Info(accepted, 1)
+    def move(*before):
+        answer = kernel.move(*before)
+        if next(steps) < 3:
+            return answer
+        return tuple(
+            part._replace(**{field: changed(getattr(part, field))})
+            if field in part._fields
+            else part
+            for part in answer
+        )
 
-    with pytest.raises(ValueError, match=r"log_target and accepted as tensors \[3\], got \[1\]"):
-        run(Kernel(kernel.init, move), start(3), 10)
+    with pytest.raises(ValueError, match=f"a kernel must hand on {field} as {message}") as caught:
+        run(Kernel(kernel.init, move), start(3), 10, thin=thin)
+    assert caught.value.__notes__ == ["at step 3"]
+
+
+def test_a_kernel_that_starts_with_other_than_all_chains_is_refused():
+    kernel = samplers.pcn_kernel(gaussian, 0.3)
+    for first, message in (
+        (lambda z: kernel.init(z[:1]), r"position as torch.float64 \[3, 2\], got .* \[1, 2\]"),
+        (lambda z: samplers.State(z, z.new_zeros(())), r"log_target as .* \[3\], got .* \[\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run(Kernel(first, kernel.move), start(3), 10)
 
 
 @pytest.mark.slow
@@ -514,8 +547,10 @@ def test_a_step_that_is_not_positive_and_finite_is_refused(sampler, step):
 
 
 def test_mala_refuses_a_density_without_a_finite_gradient():
-    with pytest.raises(ValueError, match="log_density must be differentiable"):
-        mala(lambda z: gaussian(z.detach()), start(), 10, 0.3)
+    weight = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    for constant in (gaussian, lambda z: gaussian(z * weight)):
+        with pytest.raises(ValueError, match="log_density must be differentiable"):
+            mala(lambda z, f=constant: f(z.detach()), start(), 10, 0.3)
     with pytest.raises(ValueError, match="gradient that is not finite in chain 1"):
         mala(lambda z: -z.square().sum(dim=1).sqrt(), torch.eye(2)[:, :1], 10, 0.3)
 

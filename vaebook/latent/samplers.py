@@ -6,7 +6,8 @@ three, if asked, after a warm-up that finds the step size. The kernels are publi
 are built of them.
 
 Everything lives on the device and in the dtype of the start. Log densities are kept in float64,
-on the CPU where the start is on a device that has none (MPS).
+on the CPU where the start is on a device that has none (MPS). A log density must leave the
+positions that it is asked about as they are.
 """
 
 __all__ = [
@@ -339,8 +340,8 @@ def run(
         progress: whether a run of more than two seconds shows a bar on stderr.
 
     Raises:
-        ValueError: when an argument is unfit, or the log density is, in which case a note names
-            the step.
+        ValueError: when an argument is unfit, or an answer of the kernel or of its log density
+            is, in which case a note names the step.
 
     Example:
         >>> kernel = random_walk_kernel(lambda z: -0.5 * z.square().sum(dim=1), 0.5)
@@ -350,8 +351,18 @@ def run(
     """
     if not isinstance(kernel, Kernel):
         raise ValueError(f"kernel must be a Kernel, got {kernel!r}")
+    _checks.points(start, "start", ("K", "D"))
 
-    return _sample(lambda step: kernel, start, n_steps, None, _Warmup(), thin, generator, progress)
+    def move(state: State, noise: Noise) -> tuple[State, Info]:
+        following, info = kernel.move(state, noise)
+        _check_state(following, state.position)
+        _check_answer(info.accepted, "accepted", state.position.shape[:1], torch.bool)
+        return following, info
+
+    checked = Kernel(kernel.init, move)
+    return _sample(
+        lambda step: checked, start, n_steps, None, _Warmup(), thin, generator, progress
+    )
 
 
 def pcn(
@@ -722,7 +733,7 @@ def _where(moved: Tensor, new: State, old: State) -> State:
 def _evaluator(function: LogDensity, name: str) -> Callable[[Tensor], State]:
     """Return what makes a state of a position, with every answer of the function checked.
 
-    The state has memory of its own, as the function may write its next answer where the last is.
+    The answer is copied, as the function may write its next one where the last is.
     """
     _check_callable(function, name)
 
@@ -741,9 +752,11 @@ def _gradient_evaluator(function: LogDensity, name: str) -> Callable[[Tensor], S
             leaf = position.clone().requires_grad_()
             values = function(leaf)
             log_target = _checked(values, position, name)
-            if not values.requires_grad:
+            gradient = None
+            if values.requires_grad:
+                (gradient,) = torch.autograd.grad(values.sum(), leaf, allow_unused=True)
+            if gradient is None:
                 raise ValueError(f"{name} must be differentiable with respect to its argument")
-            (gradient,) = torch.autograd.grad(values.sum(), leaf)
 
         log_target, gradient = log_target.detach().clone(), gradient.clone()
         bad = ~gradient.isfinite().all(dim=1).to(log_target.device) & (log_target > -math.inf)
@@ -858,6 +871,7 @@ def _sample(
 
     kernel = kernel_of(step)
     state = kernel.init(start)
+    _check_state(state, start)
     evaluations = 1
     history = _History(n_steps // thin, state)
     scale: float | None = None
@@ -941,16 +955,24 @@ class _History:
 def _fill(rows: Tensor, values: list[Any]) -> None:
     """Write what is known of each row: tensors [K], or from some row on numbers of one chain."""
     if isinstance(values[-1], Tensor):
-        found = torch.stack(values)
+        rows.copy_(torch.stack(values))
     else:
         numbers = list(map(float, values))
-        found = torch.tensor(numbers, dtype=torch.float64, device="cpu").unsqueeze(1)
-    if found.shape != rows.shape:
-        raise ValueError(
-            f"a kernel must hand on log_target and accepted as tensors [{rows.shape[1]}], "
-            f"got {list(found.shape[1:])}"
-        )
-    rows.copy_(found)
+        rows.copy_(torch.tensor(numbers, dtype=torch.float64, device="cpu").unsqueeze(1))
+
+
+def _check_state(state: State, like: Tensor) -> None:
+    """Refuse a state that is not of as many chains, dimensions and digits as these positions."""
+    _check_answer(state.position, "position", like.shape, like.dtype)
+    _check_answer(state.log_target, "log_target", like.shape[:1], torch.float64)
+
+
+def _check_answer(value: object, name: str, shape: torch.Size, dtype: torch.dtype) -> None:
+    if not isinstance(value, Tensor) or value.shape != shape or value.dtype != dtype:
+        found = type(value).__name__
+        if isinstance(value, Tensor):
+            found = f"{value.dtype} of shape {list(value.shape)}"
+        raise ValueError(f"a kernel must hand on {name} as {dtype} {list(shape)}, got {found}")
 
 
 def _noise(
