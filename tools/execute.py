@@ -83,12 +83,15 @@ def is_current(
 ) -> bool:
     """Tell whether the cache holds what this notebook would give now."""
     try:
-        cache.match_cache_notebook(notebook)
+        cells = cache.match_cache_notebook(notebook).hashkey
     except KeyError:
         return False
+    # The cache keeps older cells as well; what is known is of the last that were executed.
     reads: dict[str, str] = known.get("reads", {})
-    return known.get("surroundings") == surroundings() and all(
-        digest(ROOT / name) == found for name, found in reads.items()
+    return (
+        known.get("cells") == cells
+        and known.get("surroundings") == surroundings()
+        and all(digest(ROOT / name) == found for name, found in reads.items())
     )
 
 
@@ -174,9 +177,10 @@ def main(arguments: list[str] | None = None) -> int:
                 print(error, file=sys.stderr, flush=True)
                 continue
             bundle = CacheBundleIn(nb=notebook, uri=str(path), data={"execution_seconds": seconds})
-            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            record = cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
             state[path.stem] = {
                 "seconds": round(seconds, 1),
+                "cells": record.hashkey,
                 "surroundings": around,
                 "reads": reads,
             }

@@ -65,6 +65,18 @@ def test_a_chapter_is_executed_where_what_it_reads_has_changed_since(
     assert executed(path, capsys)  # the last one has read 2, and 3 stands there now
 
 
+def test_a_chapter_is_executed_where_cells_come_back_after_what_they_read_has_changed(
+    chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    read = "print(open('vaebook/table.json').read())"
+    path = chapter(read)
+    assert executed(path, capsys)
+    (path.parent / "vaebook" / "table.json").write_text("2", encoding="utf-8")
+    assert executed(chapter(f"{read}  # twice"), capsys)
+    assert executed(chapter(read), capsys)
+    assert not executed(path, capsys)
+
+
 def test_a_chapter_is_not_executed_for_a_comment_or_a_docstring_of_a_module(
     chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

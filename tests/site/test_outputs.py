@@ -23,7 +23,9 @@ def shown(cell: nbformat.NotebookNode) -> dict[str, str]:
 def test_what_a_chapter_keeps_is_what_it_shows_when_it_is_executed(path: Path) -> None:
     chapter = nbformat.read(path, as_version=4)
     cache, known = get_cache(str(execute.CACHE)), execute.stored(execute.STATE)
-    assert execute.is_current(chapter, known.get(path.stem, {}), cache), "make book first"
+    assert execute.is_current(chapter, known.get(path.stem, {}), cache), (
+        "not executed as it stands: remove _build/html/index.html, and make book"
+    )
 
     _, executed = cache.merge_match_into_notebook(chapter)
     cells = [
