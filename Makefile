@@ -146,10 +146,8 @@ slides: book ## make a deck of slides of each chapter, in _build/slides
 figures: book ## save every figure as PNG and SVG, in _build/figures (needs Chromium)
 	$(BIN)/python tools/save_figures.py _build/html _build/figures
 
-links: .venv/installed ## try every link that leads out of the book (needs the network)
-	rm -rf _build/links/_build/html
-	-$(BIN)/jupyter-book build . --path-output _build/links --builder linkcheck
-	$(BIN)/python tools/links.py _build/links/_build/html/output.json
+links: book ## try every link that leads out of the book (needs the network)
+	$(BIN)/python tools/links.py
 
 experiment: .venv/installed _build/data ## compute what is missing of a table: NAME=tours (JOBS=2)
 	@TQDM_DISABLE= $(BIN)/python -m vaebook experiment "$(NAME)" $(if $(JOBS),--jobs "$(JOBS)")
