@@ -56,6 +56,7 @@ def alone() -> Iterator[None]:
 def sphinx(site: Path, overrides: dict[str, Any] | None = None, **options: Any) -> int:
     """Read all pages anew, render them, or the files that are named, and return 0 if that went.
 
+    It is 1 where something on a page is wrong, and 2 where the build broke off.
     Anew: otherwise a change of the contents or of an output would reach only some of them.
     """
     given = {"external_toc_path": str(ROOT / "_toc.yml"), "latex_individualpages": False}
@@ -68,7 +69,7 @@ def sphinx(site: Path, overrides: dict[str, Any] | None = None, **options: Any) 
         freshenv=True,
         **options,
     )
-    return int(bool(status))  # an exception counts as true
+    return 2 if isinstance(status, BaseException) else int(bool(status))
 
 
 def render() -> int:

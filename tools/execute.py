@@ -24,6 +24,7 @@ from typing import Any
 import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
+from jupyter_cache.cache.db import NbCacheRecord
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "_build" / ".jupyter_cache"
@@ -78,18 +79,23 @@ def surroundings() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def mark(record: NbCacheRecord) -> str:
+    """Return what tells one execution from all others, of the same cells too."""
+    return f"{record.hashkey} {record.created.isoformat()}"
+
+
 def is_current(
     notebook: nbformat.NotebookNode, known: dict[str, Any], cache: JupyterCacheAbstract
 ) -> bool:
     """Tell whether the cache holds what this notebook would give now."""
     try:
-        cells = cache.match_cache_notebook(notebook).hashkey
+        record = cache.match_cache_notebook(notebook)
     except KeyError:
         return False
-    # The cache keeps older cells as well; what is known is of the last that were executed.
+    # The cache keeps older cells too, and of twins one; what is known is of one execution.
     reads: dict[str, str] = known.get("reads", {})
     return (
-        known.get("cells") == cells
+        known.get("execution") == mark(record)
         and known.get("surroundings") == surroundings()
         and all(digest(ROOT / name) == found for name, found in reads.items())
     )
@@ -180,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
             record = cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
             state[path.stem] = {
                 "seconds": round(seconds, 1),
-                "cells": record.hashkey,
+                "execution": mark(record),
                 "surroundings": around,
                 "reads": reads,
             }

@@ -31,13 +31,15 @@ def sort(lines: list[str]) -> tuple[list[str], list[str]]:
 
 
 def main() -> int:
-    """List them; 1 when one is dead, or when nothing was checked."""
+    """List them; 1 when one is dead or none was tried, 2 when Sphinx broke off."""
     checked = build.BUILD / "links" / "checked"
     rmtree(checked, ignore_errors=True)
     # A dead link is an error to Sphinx; here its list decides.
-    build.sphinx(
+    status = build.sphinx(
         checked, {"nb_execution_cache_path": str(execute.CACHE)}, builder="linkcheck", quiet=True
     )
+    if status == 2:
+        return status
     lines = (checked / "output.json").read_text(encoding="utf-8").split("\n")
     dead, refused = sort(lines)
     print(*(f"refused {text}" for text in refused), *(f"DEAD {text}" for text in dead), sep="\n")

@@ -77,6 +77,19 @@ def test_a_chapter_is_executed_where_cells_come_back_after_what_they_read_has_ch
     assert not executed(path, capsys)
 
 
+def test_a_chapter_is_executed_where_its_twin_has_been_since(
+    chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is kept of equal cells is one execution, whatever the chapters are called."""
+    path, table = chapter("print(open('vaebook/table.json').read())"), "vaebook/table.json"
+    assert executed(path, capsys)
+    (path.parent / table).write_text("2", encoding="utf-8")
+    execute.main(["--jobs", "1", str(shutil.copy(path, path.with_stem("twin")))])
+    (path.parent / table).write_text("1", encoding="utf-8")
+    assert executed(path, capsys)
+    assert not executed(path, capsys)
+
+
 def test_a_chapter_is_not_executed_for_a_comment_or_a_docstring_of_a_module(
     chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
