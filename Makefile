@@ -176,7 +176,7 @@ _build/data: FORCE .venv/installed
 	  $(if $(filter offline,$(DATA)),--offline) > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-$(SITE): _build/data $(inputs) $(pages) assets/vendor/plotly.min.js
+$(SITE): _build/data $(inputs) $(pages) assets/vendor/plotly.min.js $(wildcard tools/build.py tools/execute.py)
 	$(BIN)/python tools/build.py $(notebooks)
 
 FORCE:
