@@ -176,7 +176,8 @@ _build/data: FORCE .venv/installed
 	  $(if $(filter offline,$(DATA)),--offline) > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-$(SITE): _build/data $(inputs) $(pages) assets/vendor/plotly.min.js $(wildcard tools/build.py tools/execute.py)
+builders := $(wildcard tools/build.py tools/execute.py tools/share.py)
+$(SITE): _build/data $(inputs) $(pages) $(builders) assets/vendor/plotly.min.js
 	$(BIN)/python tools/build.py $(notebooks)
 
 FORCE:
