@@ -425,7 +425,7 @@ BENCHES = [(name, test) for name, test in EACH_TEST if test.startswith("pcn-diag
 @pytest.mark.parametrize(
     ("name", "test"),
     [
-        *often([each for each in EACH_TEST if each not in BENCHES], 18, "-".join),
+        *often([each for each in EACH_TEST if each not in BENCHES], 9, "-".join),
         *(pytest.param(*each, id="-".join(each), marks=pytest.mark.weekly) for each in BENCHES),
     ],
 )
@@ -716,7 +716,7 @@ IN_JUPYTER = [
 
 
 @pytest.mark.parametrize(
-    "source", often(IN_JUPYTER, 5, lambda source: source.replace(KL, "KL")[:30])
+    "source", often(IN_JUPYTER, 3, lambda source: source.replace(KL, "KL")[:30])
 )
 def test_what_runs_in_jupyter_keeps_its_marks(source: str) -> None:
     notebook = answered("1_elbo", {"elbo-kl": source})
@@ -969,15 +969,15 @@ def test_a_name_of_a_given_cell_is_free_for_students() -> None:
     assert failed("5_beta", notebook) == set()
 
 
-@pytest.mark.parametrize(
-    "last",
-    [
-        "for model in [None]: pass\nimages = digits = stats = np = 0",
-        "del model, np",
-        "%reset -f",
-        "get_ipython().run_line_magic('reset', '-f')",
-    ],
-)
+FORGET = [
+    "for model in [None]: pass\nimages = digits = stats = np = 0",
+    "del model, np",
+    "%reset -f",
+    "get_ipython().run_line_magic('reset', '-f')",
+]
+
+
+@pytest.mark.parametrize("last", often(FORGET, 2))
 def test_a_later_cell_may_take_the_name_of_something_given_or_forget_it(last: str) -> None:
     assert failed("1_elbo", solved("1_elbo", last)) == set()
 

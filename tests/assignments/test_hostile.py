@@ -23,6 +23,7 @@ import masters
 import memory
 import sandbox
 import wire
+from tests.often import often
 
 pytestmark = pytest.mark.slow
 
@@ -169,10 +170,14 @@ def rate(mu, logvar):
 }
 
 
-@pytest.mark.parametrize("code", CHEATS.values(), ids=list(CHEATS))
-def test_a_trick_earns_nothing(code: str) -> None:
-    # Some say nothing until their time is up, in each test and again in the second try.
-    errors = run(code, limits=replace(LIMITS, clock=3.0)).errors
+# They say nothing until their time is up, in each test and again in the second try.
+SILENT = ("the judge's own module, changed", "half a message, and silence")
+
+
+@pytest.mark.parametrize("trick", CHEATS)
+def test_a_trick_earns_nothing(trick: str) -> None:
+    limits = replace(LIMITS, clock=1.0 if trick in SILENT else 3.0)
+    errors = run(CHEATS[trick], limits=limits).errors
     assert errors["beta-rate-1"]
     assert errors["beta-rate-2"]
 
@@ -366,10 +371,13 @@ def later():
 """
 
 
-@pytest.mark.parametrize(
-    "start",
-    ["threading.Thread(target=later, daemon=True).start()", "_thread.start_new_thread(later, ())"],
-)
+LATER_BY = [
+    "_thread.start_new_thread(later, ())",  # Python itself knows nothing of it
+    "threading.Thread(target=later, daemon=True).start()",
+]
+
+
+@pytest.mark.parametrize("start", often(LATER_BY, 1))
 def test_no_thread_answers_for_a_cell_or_changes_a_function_between_tests(start: str) -> None:
     # One that is waited for, as long as the others, changes it in time, and is a cell like others.
     found = run(RIGHT, LATER + start, "time.sleep(1.0)\n" + RIGHT, "time.sleep(1.0)")
@@ -491,6 +499,14 @@ def test_memory_that_forks_share_is_counted_once() -> None:
     found = sandbox.run(sandbox.Plan(cells, BETA.exam, 0), limits)
     assert found.remarks == []
     assert not found.errors["beta-rate-1"]
+
+
+def test_what_is_forked_lies_in_large_pages() -> None:
+    release = tuple(map(int, re.findall(r"\d+", platform.release())[:2]))
+    if release < (6, 1) or not Path("/sys/kernel/mm/transparent_hugepage").exists():
+        pytest.skip("this system does not join pages")
+    (found,) = re.findall(r"AnonHugePages: +(\d+)", printed("!cat /proc/$$PPID/smaps_rollup"))
+    assert int(found) > 50 * 2**10
 
 
 @walled

@@ -1,21 +1,19 @@
 """One of each live figure, for a page and for a notebook."""
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
 from sklearn.datasets import load_digits
+from torch import Tensor
 
 from vaebook import datasets, live, recipes
 from vaebook.latent.diffusion import Denoiser, NoisedMixture
 from vaebook.models import VAE
 from vaebook.models.learned_priors import VampPrior
 from vaebook.models.priors import Mixture, StandardNormal
+from vaebook.recipes import Trained
 
-NAMES = (
-    "pipeline", "beta", "map", "dials", "chains", "bench", "easel", "twins", "panel", "walk",
-    "tails", "trainer", "half", "ways", "fall", "cells", "prior",
-    "simplex", "climb",
-)  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Figures</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 </head><body><main><h1>Figures</h1>{}</main></body></html>"""
@@ -49,69 +47,115 @@ def drawn_prior() -> live.Live:
 
 
 @cache
-def figures() -> dict[str, live.Live]:
-    """One of each, from models that the package ships."""
-    plane = recipes.load("mnist-mlp-2d")
+def plane() -> Trained:
+    """A model with two latent dimensions."""
+    return recipes.load("mnist-mlp-2d")
+
+
+def codes() -> tuple[Tensor, Tensor]:
+    """Its codes, and their labels."""
+    return plane().codes.mu, plane().codes.labels
+
+
+@cache
+def three() -> Tensor:
+    """Three digits."""
+    return datasets.digits().images[[0, 11, 22]]
+
+
+def eight_dials() -> live.Live:
+    """A map of more than two dimensions."""
     eight = recipes.load("mnist-small-8d-s0")
-    codes = (plane.codes.mu, plane.codes.labels)
-    images = datasets.digits().images[[0, 11, 22]]
-    pair, clouds = [], []
-    for title, name in (("VAE", "heatmap-vae-optimal-s22"), ("AE", "heatmap-ae-s22")):
-        trained = recipes.load(name)
-        mu = trained.codes.mu
-        pair.append(live.Twin(title, trained.model, mu.mean(0), torch.diag(mu.std(0))))
-        clouds.append(mu)
+    return live.latent_map(eight.model, eight.codes.mu, eight.codes.labels, alt="Eight dials.")
+
+
+def betas() -> live.Live:
+    """Three models of one sweep."""
     runs = []
     for beta in (0.01, 1.0, 3.0):
         trained = recipes.load(f"beta-mnist-b{beta:g}-s0")
         metrics = trained.card["metrics"]
         rate, fit = metrics["kl"]["nats"], metrics["log_p_x_given_z"]["nats"]
         runs.append(live.BetaRun(beta, trained.model, trained.codes.mu, rate, -fit))
-    return {
-        "pipeline": live.pipeline(
-            plane.model, datasets.digits().images[range(0, 110, 11)], *codes, alt="A pipeline."
-        ),
-        "beta": live.beta_dial(runs, trained.codes.labels, images, alt="A dial."),
-        "map": live.latent_map(plane.model, *codes, alt="A map."),
-        "dials": live.latent_map(
-            eight.model, eight.codes.mu, eight.codes.labels, alt="Eight dials."
-        ),
-        "chains": live.chains(plane.model, images[0], *codes, alt="Two chains."),
-        "bench": live.elbo_bench(alt="A bench."),
-        "easel": live.draw_digit(plane.model, *codes, images, alt="An easel."),
-        "twins": live.twins(pair, clouds, alt="Twins."),
-        "panel": live.heatmap_panel(alt="A heatmap."),
-        "tails": live.tails(alt="Two densities."),
-        "walk": live.heatmap_walk(
-            pair[0], clouds[0], clouds[0][:, 0], alt="A walk.", names=("u₁", "u₂", "u₃")
-        ),
-        "trainer": live.trainer(small_digits(), alt="A training."),
-        "ways": live.shortest_ways(pair[0].model, alt="Three ways."),
-        "fall": live.denoising(plane.model, *fields(), *codes, alt="A draw that falls."),
-        "cells": live.codebook(
-            plane.model, plane.codes.mu[:12].clamp(-2, 2), *codes, alt="Cells of vectors."
-        ),
-        "half": live.half_digit(eight.model, images, alt="Half a digit."),
-        "prior": drawn_prior(),
-        "climb": live.refinement(plane.model, images, alt="A climb."),
-        "simplex": live.simplex(alt="Draws in a triangle."),
-    }
+    return live.beta_dial(runs, trained.codes.labels, three(), alt="A dial.")
+
+
+@cache
+def pair() -> tuple[tuple[live.Twin, Tensor], ...]:
+    """A VAE and an autoencoder of heatmaps, each with its codes."""
+    found = []
+    for title, name in (("VAE", "heatmap-vae-optimal-s22"), ("AE", "heatmap-ae-s22")):
+        trained = recipes.load(name)
+        mu = trained.codes.mu
+        twin = live.Twin(title, trained.model, mu.mean(0), torch.diag(mu.std(0)))
+        found.append((twin, mu))
+    return tuple(found)
+
+
+def walk() -> live.Live:
+    """Along the factors of heatmaps."""
+    twin, mu = pair()[0]
+    return live.heatmap_walk(twin, mu, mu[:, 0], alt="A walk.", names=("u₁", "u₂", "u₃"))
+
+
+def half() -> live.Live:
+    """Pixels to be scratched away."""
+    eight = recipes.load("mnist-small-8d-s0")
+    return live.half_digit(eight.model, three(), alt="Half a digit.")
+
+
+MADE: dict[str, Callable[[], live.Live]] = {
+    "pipeline": lambda: live.pipeline(
+        plane().model, datasets.digits().images[range(0, 110, 11)], *codes(), alt="A pipeline."
+    ),
+    "beta": betas,
+    "map": lambda: live.latent_map(plane().model, *codes(), alt="A map."),
+    "dials": eight_dials,
+    "chains": lambda: live.chains(plane().model, three()[0], *codes(), alt="Two chains."),
+    "bench": lambda: live.elbo_bench(alt="A bench."),
+    "easel": lambda: live.draw_digit(plane().model, *codes(), three(), alt="An easel."),
+    "twins": lambda: live.twins(*map(list, zip(*pair(), strict=True)), alt="Twins."),
+    "panel": lambda: live.heatmap_panel(alt="A heatmap."),
+    "walk": walk,
+    "tails": lambda: live.tails(alt="Two densities."),
+    "trainer": lambda: live.trainer(small_digits(), alt="A training."),
+    "half": half,
+    "ways": lambda: live.shortest_ways(pair()[0][0].model, alt="Three ways."),
+    "fall": lambda: live.denoising(plane().model, *fields(), *codes(), alt="A draw that falls."),
+    "cells": lambda: live.codebook(
+        plane().model, codes()[0][:12].clamp(-2, 2), *codes(), alt="Cells of vectors."
+    ),
+    "prior": drawn_prior,
+    "simplex": lambda: live.simplex(alt="Draws in a triangle."),
+    "climb": lambda: live.refinement(plane().model, three(), alt="A climb."),
+}
+NAMES = tuple(MADE)
+
+
+@cache
+def figure(name: str) -> live.Live:
+    """One of them, from a model that the package ships."""
+    return MADE[name]()
+
+
+@cache
+def page_of(*names: str) -> str:
+    """A page with those of the names."""
+    return PAGE.format(
+        "".join(f'<section id="{name}">{figure(name)._repr_html_()}</section>' for name in names)
+    )
 
 
 def with_kernel() -> dict[str, live.WithKernel]:
     """What needs Python behind it."""
-    plane = recipes.load("mnist-mlp-2d")
-    images = datasets.digits().images[[0, 11, 22]]
-    codes = plane.codes
+    model, (mu, labels) = plane().model, codes()
     return {
         "train": live.train_again(small_digits()[:300], alt="Train again."),
-        "chains": live.chains_on_drawing(
-            plane.model, codes.mu, codes.labels, images, alt="Chains on a drawing."
-        ),
+        "chains": live.chains_on_drawing(model, mu, labels, three(), alt="Chains on a drawing."),
         "evidence": live.evidence_of_drawing(
-            plane.model, codes.mu, codes.labels, images, alt="Bounds of a drawing."
+            model, mu, labels, three(), alt="Bounds of a drawing."
         ),
-        "islands": live.embed_again(codes.mu[:100], codes.labels[:100], alt="Islands."),
+        "islands": live.embed_again(mu[:100], labels[:100], alt="Islands."),
         "anchors": live.train_anchored(small_digits()[:300], alt="Anchors."),
         "price": live.train_at_price(
             small_digits()[:300], {1.0: (9.0, 2.0), 9.0: (3.0, 5.0)}, noise=0.1, alt="A price."

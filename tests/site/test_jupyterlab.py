@@ -53,12 +53,12 @@ TEXT += (
 READ = "import json\nprint(json.dumps({name: widget.z for name, widget in widgets.items()}))"
 CELLS = [
     f"import sys\nsys.path.insert(0, {os.path.dirname(__file__)!r})\n"
-    "from gallery import figures\nshown = figures()\n"
-    f"widgets = {{name: shown[name].widget() for name in {list(PLACES)}}}",
-    *(f"shown[{name!r}]" for name in PLACES),
+    "from gallery import figure, with_kernel\n"
+    f"widgets = {{name: figure(name).widget() for name in {list(PLACES)}}}",
+    *(f"figure({name!r})" for name in PLACES),
     *(f"widgets[{name!r}]" for name in PLACES),
     *(f"widgets[{name!r}].z = {place}" for name, place in PLACES.items()),
-    "from gallery import with_kernel\nkernels = with_kernel()\nkernels['train']",
+    "kernels = with_kernel()\nkernels['train']",
     "kernels['chains']",
     *(
         f"kernels[{name!r}]"

@@ -1,7 +1,7 @@
 """How live figures are handled: by mouse, finger and key, in print, without a script, in calm."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,41 +9,40 @@ from typing import Any
 import axe_playwright_python
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.often import often
-from tests.site.gallery import NAMES, PAGE, figures
+from tests.site.gallery import NAMES, figure, page_of
 from tests.site.listening import hear
 from vaebook import live, recipes
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A page with all figures, on the disk."""
-    body = "".join(
-        f'<section id="{name}">{figure._repr_html_()}</section>'
-        for name, figure in figures().items()
-    )
-    path = tmp_path_factory.mktemp("live") / "page.html"
-    path.write_text(PAGE.format(body), encoding="utf-8")
-    return path.as_uri()
-
-
 @pytest.fixture
-def page(browser: Browser, file: str) -> Iterator[Page]:
-    """That page in a new window, which must ask for nothing and complain of nothing."""
-    context = browser.new_context(viewport={"width": 1000, "height": 900})
-    window = context.new_page()
-    heard = hear(window)
-    window.goto(file)
-    yield window
-    context.close()
-    assert heard == []
+def shows(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """Open figures, on a page from the disk that asks for nothing and complains of nothing."""
+    heard = []
+
+    def show(*names: str, **window: Any) -> Page:
+        path = tmp_path / f"{'-'.join(names[:2])}.html"
+        path.write_text(page_of(*names), encoding="utf-8")
+        context = browser.new_context(**({"viewport": {"width": 1000, "height": 900}} | window))
+        contexts.append(context)
+        page = context.new_page()
+        heard.append(hear(page))
+        page.goto(path.as_uri())
+        return page
+
+    contexts: list[BrowserContext] = []
+    yield show
+    for context in contexts:
+        context.close()
+    assert not any(heard)
 
 
-def test_every_figure_comes_to_life(page: Page) -> None:
+def test_every_figure_comes_to_life(shows: Callable[..., Page]) -> None:
+    page = shows(*NAMES)
     for name in NAMES:
         box = page.locator(f"#{name}")
         expect(box.locator(".vaebook-is-live")).to_have_count(1)
@@ -61,47 +60,53 @@ def spoken(page: Page, name: str) -> str:
     return page.locator(f"#{name}").evaluate(code)
 
 
-def test_every_figure_obeys_the_keyboard(page: Page) -> None:
-    for name in NAMES:
-        for i in range(page.locator(f"#{name} input[type=range]").count()):
-            before = spoken(page, name)
-            dial = page.locator(f"#{name} input[type=range]").nth(i)
-            dial.focus()
-            page.keyboard.press("ArrowRight")
-            page.wait_for_timeout(50)
-            assert spoken(page, name) != before, f"{name}, dial {i}"
-            assert dial.get_attribute("aria-valuetext")
-    for name, button in (
-        ("chains", "500 steps"),
-        ("bench", "nearest best q"),
-        ("easel", "clear"),
-        ("prior", "clear"),
-        ("pipeline", "draw ε again"),
-    ):
+BUTTONS = {
+    "chains": "500 steps",
+    "bench": "nearest best q",
+    "easel": "clear",
+    "prior": "clear",
+    "pipeline": "draw ε again",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_obeys_the_keyboard(shows: Callable[..., Page], name: str) -> None:
+    page = shows(name)
+    for i, dial in enumerate(page.locator("input[type=range]").all()):
         before = spoken(page, name)
-        page.locator(f"#{name}").get_by_role("button", name=button).focus()
+        dial.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(50)
+        assert spoken(page, name) != before, f"dial {i}"
+        assert dial.get_attribute("aria-valuetext")
+    if name in BUTTONS:
+        before = spoken(page, name)
+        page.get_by_role("button", name=BUTTONS[name]).focus()
         page.keyboard.press("Enter")
         page.wait_for_timeout(50)
-        assert spoken(page, name) != before, name
+        assert spoken(page, name) != before
 
 
-def test_the_terms_that_are_shown_add_up(page: Page) -> None:
+@pytest.mark.parametrize(("name", "first"), [("bench", 0), ("easel", 0), ("pipeline", -3)])
+def test_the_terms_that_are_shown_add_up(
+    shows: Callable[..., Page], name: str, first: int
+) -> None:
     """To the last digit, at every step of a dial."""
+    box = shows(name).locator(f"#{name}")
     shown = "(box) => [...box.querySelectorAll('dd')].map((node) => node.textContent)"
-    for name, first in (("bench", 0), ("easel", 0), ("pipeline", -3)):
-        figure = page.locator(f"#{name}")
-        figure.locator("input[type=radio], input[type=range]").first.focus()
-        for _ in range(8):
-            page.keyboard.press("ArrowRight")
-            words = figure.evaluate(shown)
-            found = [Decimal(word.replace("\N{MINUS SIGN}", "-")) for word in words[first:]]
-            assert found[0] + found[1] == found[2], (name, found)
-            if name == "bench":
-                assert found[2] + found[4] == found[3], found
+    box.locator("input[type=radio], input[type=range]").first.focus()
+    for _ in range(8):
+        box.page.keyboard.press("ArrowRight")
+        words = box.evaluate(shown)
+        found = [Decimal(word.replace("\N{MINUS SIGN}", "-")) for word in words[first:]]
+        assert found[0] + found[1] == found[2], found
+        if name == "bench":
+            assert found[2] + found[4] == found[3], found
 
 
 @pytest.mark.parametrize("name", ["pipeline", "beta", "easel", "prior"])
-def test_arrow_keys_choose_another_image(page: Page, name: str) -> None:
+def test_arrow_keys_choose_another_image(shows: Callable[..., Page], name: str) -> None:
+    page = shows(name)
     before = spoken(page, name)
     radio = page.locator(f"#{name} input[type=radio]")
     expect(radio.first).to_be_checked()
@@ -120,18 +125,18 @@ def test_a_finding_is_a_link_and_reset_takes_it_back(
     browser: Browser, tmp_path: Path, name: str
 ) -> None:
     path = tmp_path / "page.html"
-    figures()[name].save(path)
+    figure(name).save(path)
     page, other = browser.new_page(), browser.new_page()
     page.goto(path.as_uri())
-    figure = page.locator("main > [role=group]")
-    start = figure.evaluate(SETTINGS)
+    box = page.locator("main > [role=group]")
+    start = box.evaluate(SETTINGS)
     for kind, key in (("slider", "ArrowLeft"), ("radio", "ArrowRight"), ("switch", " ")):
-        for dial in figure.get_by_role(kind).all():
+        for dial in box.get_by_role(kind).all():
             at_end = dial.input_value() == dial.get_attribute("min")
             dial.press("ArrowRight" if at_end else key)
             if kind == "radio":
                 break  # all of them are one control
-    found = figure.evaluate(SETTINGS)
+    found = box.evaluate(SETTINGS)
     assert [key for key in found if found[key] == start[key]] == []
     other.goto(path.as_uri() + page.evaluate("location.hash"))
     again = other.locator("main > [role=group]")
@@ -140,15 +145,15 @@ def test_a_finding_is_a_link_and_reset_takes_it_back(
     shown = [window.locator("output").evaluate_all(words) for window in (page, other)]
     assert shown[0] == shown[1]
     if name != "easel":  # what is drawn is not taken back
-        figure.get_by_role("button", name="reset").click()
-        assert figure.evaluate(SETTINGS) == pytest.approx(start, abs=1e-4)
+        box.get_by_role("button", name="reset").click()
+        assert box.evaluate(SETTINGS) == pytest.approx(start, abs=1e-4)
     page.close()
     other.close()
 
 
 def test_what_an_address_asks_in_vain_is_named(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
-    figures()["bench"].save(path)
+    figure("bench").save(path)
     page = browser.new_page()
     page.goto(f"{path.as_uri()}#elbo-bench?mu=9&sigma=0.5")
     told = page.get_by_role("status").filter(has_text="mu=9")
@@ -158,14 +163,16 @@ def test_what_an_address_asks_in_vain_is_named(browser: Browser, tmp_path: Path)
     page.close()
 
 
-def test_an_address_means_the_first_of_two_figures_of_a_kind(page: Page) -> None:
+def test_an_address_means_the_first_of_two_figures_of_a_kind(shows: Callable[..., Page]) -> None:
+    page = shows("map", "dials")
     page.locator("#dials").get_by_role("slider").first.press("ArrowRight")
     assert page.evaluate("location.hash") == ""
     page.locator("#map").get_by_role("slider").first.press("ArrowRight")
     assert page.evaluate("location.hash").startswith("#latent-map?z1=")
 
 
-def test_a_digit_can_be_drawn_by_keyboard(page: Page) -> None:
+def test_a_digit_can_be_drawn_by_keyboard(shows: Callable[..., Page]) -> None:
+    page = shows("easel")
     box = page.locator("#easel")
     box.get_by_role("button", name="clear").click()
     assert box.locator("dd").all_text_contents() == ["–", "–", "–"]
@@ -183,7 +190,10 @@ def test_a_digit_can_be_drawn_by_keyboard(page: Page) -> None:
     assert nearest.mode().values == 1
 
 
-def test_pixels_are_scratched_away_and_chains_agree_with_those_that_are_left(page: Page) -> None:
+def test_pixels_are_scratched_away_and_chains_agree_with_those_that_are_left(
+    shows: Callable[..., Page],
+) -> None:
+    page = shows("half")
     figure = page.locator("#half vaebook-half-digit")
     figure.scroll_into_view_if_needed()
     facts = figure.locator("dd")
@@ -222,11 +232,12 @@ def test_pixels_are_scratched_away_and_chains_agree_with_those_that_are_left(pag
     assert facts.first.text_content() == "336"
 
 
-def test_every_map_obeys_the_pointer_and_the_finger(browser: Browser, file: str) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
-    window = context.new_page()
-    window.goto(file)
-    for name in ("map", "chains", "twins", "walk", "ways", "beta", "pipeline"):
+PLANES = ("map", "chains", "twins", "walk", "ways", "beta", "pipeline")
+
+
+def test_every_map_obeys_the_pointer_and_the_finger(shows: Callable[..., Page]) -> None:
+    window = shows(*PLANES, viewport={"width": 390, "height": 800}, has_touch=True)
+    for name in PLANES:
         area = window.locator(f"#{name} .vaebook-live-pad")
         area.scroll_into_view_if_needed()
         edge = area.bounding_box()
@@ -248,12 +259,12 @@ def test_every_map_obeys_the_pointer_and_the_finger(browser: Browser, file: str)
     window.touchscreen.tap(edge["x"] + 0.25 * edge["width"], edge["y"] + 0.25 * edge["height"])
     z = figure.evaluate("(figure) => Array.from(figure.z)")
     assert z == pytest.approx([-extent / 2, extent / 2], abs=0.05 * extent)
-    context.close()
 
 
 def test_the_circle_keeps_its_distance_from_the_pointer_and_the_left_button_moves_it(
-    page: Page,
+    shows: Callable[..., Page],
 ) -> None:
+    page = shows("map")
     figure = page.locator("#map vaebook-latent-map")
     figure.scroll_into_view_if_needed()
     circle = figure.locator(".vaebook-live-handle").bounding_box()
@@ -286,8 +297,11 @@ HELD = """(pad) => {
 }"""
 
 
-@pytest.mark.parametrize("name", ["map", "chains", "twins", "walk", "ways", "beta", "pipeline"])
-def test_the_arrow_keys_move_the_circle_of_a_plane_and_stay_inside(page: Page, name: str) -> None:
+@pytest.mark.parametrize("name", often(PLANES, 4))
+def test_the_arrow_keys_move_the_circle_of_a_plane_and_stay_inside(
+    shows: Callable[..., Page], name: str
+) -> None:
+    page = shows(name)
     pad = page.locator(f"#{name} .vaebook-live-pad")
     figure = page.locator(f"#{name} > [role=group]")
     here = "(figure) => [...(figure.pad ?? figure.lens).here]"
@@ -313,7 +327,8 @@ def test_the_arrow_keys_move_the_circle_of_a_plane_and_stay_inside(page: Page, n
     assert page.evaluate("location.hash").startswith(f"#{kind}?")
 
 
-def test_each_circle_of_the_bench_is_held_where_it_was_taken(page: Page) -> None:
+def test_each_circle_of_the_bench_is_held_where_it_was_taken(shows: Callable[..., Page]) -> None:
+    page = shows("bench")
     figure = page.locator("#bench vaebook-elbo-bench")
     figure.scroll_into_view_if_needed()
     plot = figure.locator(".vaebook-live-plot").bounding_box()
@@ -333,7 +348,10 @@ def test_each_circle_of_the_bench_is_held_where_it_was_taken(page: Page) -> None
         assert [*map(float, figure.evaluate(read).split())] == pytest.approx(moved, abs=1e-4)
 
 
-def test_what_is_decoded_lies_under_the_map_where_it_is_decoded(page: Page) -> None:
+def test_what_is_decoded_lies_under_the_map_where_it_is_decoded(
+    shows: Callable[..., Page],
+) -> None:
+    page = shows("map")
     figure = page.locator("#map vaebook-latent-map")
     figure.scroll_into_view_if_needed()
     page.wait_for_function(
@@ -367,10 +385,12 @@ WRITTEN = """(figure, pattern) => {
 }"""
 
 
-def test_names_of_classes_do_not_lie_on_each_other(page: Page) -> None:
+def test_names_of_classes_do_not_lie_on_each_other(shows: Callable[..., Page]) -> None:
+    named = ("map", "chains", "beta", "pipeline", "easel")
+    page = shows(*named)
     for width in (390, 1000):
         page.set_viewport_size({"width": width, "height": 900})
-        for name in ("map", "chains", "beta", "pipeline", "easel"):
+        for name in named:
             places = page.locator(f"#{name} > [role=group]").evaluate(WRITTEN, "^[0-9]$")
             assert len(places) == 10, name
             apart = torch.pdist(torch.tensor(places, dtype=torch.float64)[:, :2])
@@ -405,15 +425,12 @@ def test_long_names_of_classes_do_not_lie_on_each_other(browser: Browser, tmp_pa
     page.close()
 
 
-@pytest.mark.alone
 def test_chains_run_when_asked_and_calmly_for_who_asked_for_calm(
-    browser: Browser, file: str
+    shows: Callable[..., Page],
 ) -> None:
     pictures = {}
     for motion in ("no-preference", "reduce"):
-        context = browser.new_context(reduced_motion=motion)
-        window = context.new_page()
-        window.goto(file)
+        window = shows("chains", reduced_motion=motion)
         box = window.locator("#chains")
         box.scroll_into_view_if_needed()
         steps = box.locator("dd").nth(2)
@@ -432,7 +449,7 @@ def test_chains_run_when_asked_and_calmly_for_who_asked_for_calm(
         pictures[motion] = window.evaluate("globalThis.seen")
         seconds = window.evaluate("(performance.now() - globalThis.since) / 1000")
         assert int(steps.text_content() or "") > 300
-        context.close()
+        window.close()
     # At most one a second; `seconds` are those of the calm window, which comes last.
     assert 1 <= pictures["reduce"] <= seconds + 1
     assert pictures["no-preference"] > 4
@@ -443,32 +460,23 @@ def test_chains_run_when_asked_and_calmly_for_who_asked_for_calm(
     often([(s, w) for s in ("light", "dark") for w in (1000, 360, 200)], 3),
 )
 def test_the_figures_fit_and_are_accessible(
-    browser: Browser, file: str, width: int, scheme: Any
+    shows: Callable[..., Page], width: int, scheme: str
 ) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True
-    )
-    window = context.new_page()
-    window.goto(file)
+    size = {"width": width, "height": 800}
+    window = shows(*NAMES, viewport=size, color_scheme=scheme, bypass_csp=True)
     overflow = window.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert overflow <= 0
     window.evaluate(AXE)
     found = window.evaluate("axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] })")
     assert [(v["id"], v["nodes"][0]["html"][:120]) for v in found["violations"]] == []
-    context.close()
 
 
-def test_without_scripts_and_in_print_there_are_pictures(browser: Browser, file: str) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    window = context.new_page()
-    window.goto(file)
+def test_without_scripts_and_in_print_there_are_pictures(shows: Callable[..., Page]) -> None:
+    window = shows(*NAMES, java_script_enabled=False)
     for name in NAMES:
         expect(window.locator(f"#{name} .vaebook-live-static img").first).to_be_visible()
-    context.close()
-    window = browser.new_page()
-    window.goto(file)
+    window = shows("map", "twins")
     window.wait_for_selector("#twins .vaebook-is-live")
     window.emulate_media(media="print")
     expect(window.locator("#map .vaebook-live-static")).to_be_visible()
     expect(window.locator("#map .vaebook-live")).to_be_hidden()
-    window.close()

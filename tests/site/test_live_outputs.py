@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, expect
 from torch import nn
 
 from share import share
+from tests.often import often
 from tests.site.built_site import SITE, pages
 from tests.site.gallery import PAGE
 from tests.site.listening import hear
@@ -285,7 +286,7 @@ def test_a_live_notebook_reads_and_sets_the_place(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in pages() if "vaebook-kernel" in (SITE / n).read_text()]
+    "name", often([n for n in pages() if "vaebook-kernel" in (SITE / n).read_text()], 5)
 )
 def test_what_needs_a_kernel_shows_its_picture_and_starts_the_notebook(
     browser: Browser, base: str, name: str

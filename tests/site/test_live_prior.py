@@ -6,7 +6,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.site.gallery import PAGE, figures
+from tests.site.gallery import page_of
 from vaebook import datasets, recipes
 from vaebook.latent import mixtures
 from vaebook.models.learned_priors import VampPrior
@@ -17,7 +17,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page with the figure, as wide as a phone."""
     context = browser.new_context(viewport={"width": 360, "height": 700})
     opened = context.new_page()
-    opened.set_content(PAGE.format(figures()["prior"]._repr_html_()))
+    opened.set_content(page_of("prior"))
     expect(opened.locator(".vaebook-is-live")).to_have_count(1)
     yield opened
     context.close()

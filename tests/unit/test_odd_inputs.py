@@ -42,6 +42,8 @@ _DEAR = (
     *("figures.notes.stand_in_note", "figures.many.*", "figures.plots.*"),
     *("latent.dense.dense_paths", "latent.geometry.exp", "latent.geometry.log"),
     *("live.kernel.*", "live.figures.*", "live.denoising.*", "live.refinement.*"),
+    *("live.simplex.*", "live.codebook.*", "latent.diffusion.fit", "latent.geometry.curvature"),
+    *("measures.disentanglement.scores", "measures.heatmaps.fit_heatmaps"),
 )
 
 
