@@ -8,7 +8,7 @@ PORT ?= 8000
 # Waiting threads that spin make a build on a busy machine many times slower, and a sum that is
 # split over another number of threads has other last digits.
 export OMP_WAIT_POLICY := PASSIVE
-export OMP_NUM_THREADS ?= 1
+export OMP_NUM_THREADS := 1
 # A page shows the one line that a run prints, not its progress bar.
 export TQDM_DISABLE := 1
 # One step fetches MNIST and Fashion-MNIST, unless DATA=offline; nothing after it asks a server.
@@ -25,6 +25,9 @@ pytest := env -u TQDM_DISABLE $(BIN)/python -m pytest -q -p no:nbval -p no:loggi
 workers := $(shell $(PYTHON) -c 'import os; n = os.cpu_count(); print(n + n // 2)')
 parallel := -n $(workers) --dist worksteal
 
+# To look through all others for them takes longer than to run them.
+with_alone = $(shell grep -rl --include='test_*.py' 'mark\.alone' tests)
+
 nbval := $(BIN)/python -m pytest -q -n auto --dist loadfile --nbval-lax --nbval-current-env \
   --nbval-cell-timeout=120
 
@@ -32,6 +35,7 @@ chapters := $(wildcard chapters/*.ipynb)
 notebooks := $(wildcard intro.ipynb) $(chapters)
 # What may change a chapter's outputs beside its own cells; tools/execute.py looks closer.
 inputs = $(shell find vaebook/ -type f -not -path '*/__pycache__/*' -not -name '*.py[co]' | LC_ALL=C sort) requirements.txt
+builders := $(addprefix tools/,build.py execute.py execute_one.py share.py witness/sitecustomize.py)
 pages := $(shell find intro.ipynb chapters _config.yml _toc.yml references.bib _static assets \
            -type f -not -path '*/.ipynb_checkpoints/*' -not -name plotly.min.js 2>/dev/null)
 
@@ -95,7 +99,7 @@ spelling: .venv/installed
 unit: .venv/installed
 	@echo "== 4/6 mathematics, package and structure"
 	$(pytest) $(parallel) $(covered) -m "not alone $(not_weekly)" --ignore=tests/site
-	$(pytest) -m "alone $(not_weekly)" --ignore=tests/site
+	$(pytest) -m "alone $(not_weekly)" $(filter-out tests/site/%,$(with_alone))
 
 chapters: .venv/installed _build/data ## nbval: each chapter runs, and its compared outputs are the same
 	$(if $(chapters),$(nbval) chapters,@echo "no chapters")
@@ -110,7 +114,7 @@ site: .venv/installed _build/data
 	@$(MAKE) --no-print-directory book
 	@echo "== 6/6 pages in a browser"
 	$(pytest) -rs -n auto -m "not alone $(not_weekly)" tests/site
-	$(pytest) -rs -m "alone $(not_weekly)" tests/site
+	$(pytest) -rs -m "alone $(not_weekly)" $(filter tests/site/%,$(with_alone))
 
 coverage: unit ## which lines of the package the tests run
 
@@ -176,7 +180,6 @@ _build/data: FORCE .venv/installed
 	  $(if $(filter offline,$(DATA)),--offline) > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-builders := $(wildcard tools/build.py tools/execute.py tools/share.py)
 $(SITE): _build/data $(inputs) $(pages) $(builders) assets/vendor/plotly.min.js
 	$(BIN)/python tools/build.py $(notebooks)
 

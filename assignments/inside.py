@@ -52,7 +52,7 @@ _NOTHING = object()
 _PATIENCE = 5.0  # seconds for threads that a cell has left behind
 _Bare: Any = threading._DummyThread  # one without an object that has asked for its own
 SHARED = Path("/dev/shm")
-_LARGE, _COLLAPSE = 2**21, 25  # bytes of a large page, and MADV_COLLAPSE
+_COLLAPSE = 25  # MADV_COLLAPSE, which Python's `mmap` doesn't name
 
 
 def main(control: socket.socket, names: list[str]) -> None:
@@ -68,7 +68,7 @@ def main(control: socket.socket, names: list[str]) -> None:
     scratch = Path(os.environ["HOME"])
     gc.collect()
     gc.freeze()  # or the first collection of each fork would copy all that they share
-    _join_pages()
+    _join_pages()  # while this process may still read of its own memory
     hide(True)  # all later submissions are forked from this process
     control.send(b"ready")
     kept, segments = set(SHARED.glob("*")), set(_segments())
@@ -99,18 +99,16 @@ def main(control: socket.socket, names: list[str]) -> None:
 def _join_pages() -> None:
     """Join what is in memory into pages of two megabytes: a fork copies an entry for each page.
 
-    So a notebook with its dozens of forks is graded a tenth faster. Systems that can't
-    (Linux before 6.1, or without large pages) leave memory as it is.
+    Linux before 6.1 and other systems leave memory as it is.
     """
     with contextlib.suppress(OSError, AttributeError):
         advise = ctypes.CDLL(None).madvise
         advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-        for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        for line in Path("/proc/self/maps").read_bytes().splitlines():
             span, may, _, _, inode, *_ = line.split()
-            if may == "rw-p" and inode == "0":
-                start, end = (int(place, 16) for place in span.split("-"))
-                for page in range(-(-start // _LARGE) * _LARGE, end - _LARGE + 1, _LARGE):
-                    advise(page, _LARGE, _COLLAPSE)
+            if may == b"rw-p" and inode == b"0":
+                start, end = (int(place, 16) for place in span.split(b"-"))
+                advise(start, end - start, _COLLAPSE)
 
 
 def _remove(left: Path) -> None:

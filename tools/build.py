@@ -54,10 +54,10 @@ def alone() -> Iterator[None]:
 
 
 def sphinx(site: Path, overrides: dict[str, Any] | None = None, **options: Any) -> int:
-    """Read all pages anew, render them, or the files that are named, and return 0 if that went.
+    """Read all pages anew, and render them or the files that are named.
 
-    It is 1 where something on a page is wrong, and 2 where the build broke off.
     Anew: otherwise a change of the contents or of an output would reach only some of them.
+    Return 0, or 1 where something on a page is wrong, or 2 where the build broke off.
     """
     given = {"external_toc_path": str(ROOT / "_toc.yml"), "latex_individualpages": False}
     status = build_sphinx(

@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "_build" / ".jupyter_cache"
 STATE = ROOT / "_build" / "chapters.json"
 MEASURED = ROOT / "tools" / "chapters.json"  # by tools/measure_chapters.py
+ONE = Path(__file__).with_name("execute_one.py")
+WITNESS = Path(__file__).with_name("witness")
 TIMEOUT = 300  # seconds per cell; on a machine with ten other jobs one has taken two minutes
 
 _children: set[subprocess.Popen[str]] = set()
@@ -72,15 +74,15 @@ def stored(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def surroundings() -> str:
-    """Return the checksum of what all chapters need: interpreter, pins, images that are there."""
+    """Return the checksum of what all chapters need: interpreter, pins, what runs them, images."""
     # The Makefile has asked `python -m vaebook data` what is there.
-    images = STATE.with_name("data")
-    parts = [sys.version, digest(ROOT / "requirements.txt"), digest(images)]
+    files = (ROOT / "requirements.txt", STATE.with_name("data"), ONE, WITNESS / "sitecustomize.py")
+    parts = [sys.version, *map(digest, files)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def mark(record: NbCacheRecord) -> str:
-    """Return what tells one execution from all others, of the same cells too."""
+    """Return what tells one execution from all others, even of the same cells."""
     return f"{record.hashkey} {record.created.isoformat()}"
 
 
@@ -89,10 +91,12 @@ def is_current(
 ) -> bool:
     """Tell whether the cache holds what this notebook would give now."""
     try:
-        record = cache.match_cache_notebook(notebook)
+        found = cache.match_cache_notebook(notebook)
+        record = cache.get_cache_bundle(found.pk).record  # unless its file is gone
     except KeyError:
         return False
-    # The cache keeps older cells too, and of twins one; what is known is of one execution.
+    # The cache keeps older cells too, and of two notebooks with the same cells only the last that
+    # was executed; what is known must be of that very execution.
     reads: dict[str, str] = known.get("reads", {})
     return (
         known.get("execution") == mark(record)
@@ -113,17 +117,15 @@ def run(path: Path) -> tuple[nbformat.NotebookNode, dict[str, str | None], float
     folder.mkdir(parents=True, exist_ok=True)
     executed, seen = folder / path.name, folder / f"{path.stem}.reads"
     seen.write_text("", encoding="utf-8")
-    witness = str(Path(__file__).with_name("witness"))
-    search = os.pathsep.join(filter(None, [witness, os.environ.get("PYTHONPATH")]))
+    search = os.pathsep.join(filter(None, [str(WITNESS), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {
         "PYTHONPATH": search,
         "VAEBOOK_WITNESS": str(seen),
         "VAEBOOK_WITNESS_ROOT": str(ROOT / "vaebook"),
     }
-    script = Path(__file__).with_name("execute_one.py")
     start = time.time()
     process = subprocess.Popen(
-        [sys.executable, str(script), str(path), str(executed), str(TIMEOUT)],
+        [sys.executable, str(ONE), str(path), str(executed), str(TIMEOUT)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -190,7 +192,9 @@ def main(arguments: list[str] | None = None) -> int:
                 "surroundings": around,
                 "reads": reads,
             }
-            STATE.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+            whole = STATE.with_suffix(".new")  # so that a kill leaves the old one
+            whole.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+            whole.replace(STATE)
             print(f"executed {path.stem} in {seconds:.0f} s", flush=True)
     finally:  # of what a signal has interrupted nothing is left, and nothing more begins
         pool.shutdown(wait=False, cancel_futures=True)

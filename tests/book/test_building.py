@@ -90,6 +90,44 @@ def test_a_chapter_is_executed_where_its_twin_has_been_since(
     assert not executed(path, capsys)
 
 
+def test_a_chapter_is_executed_where_a_kill_came_before_it_was_written_down(
+    chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, table = chapter("print(open('vaebook/table.json').read())"), "vaebook/table.json"
+    assert executed(path, capsys)
+    before = execute.STATE.read_text(encoding="utf-8")
+    (path.parent / table).write_text("2", encoding="utf-8")
+    assert executed(path, capsys)
+    execute.STATE.write_text(before, encoding="utf-8")
+    (path.parent / table).write_text("1", encoding="utf-8")
+    assert executed(path, capsys)
+    assert not executed(path, capsys)
+
+
+def test_a_chapter_is_executed_where_what_the_cache_held_is_gone(
+    chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = chapter("1 + 1")
+    assert executed(path, capsys)
+    shutil.rmtree(execute.CACHE / "executed")
+    assert executed(path, capsys)
+
+
+def test_a_chapter_is_executed_where_what_runs_it_has_changed(
+    chapter: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    path, one = chapter("1 + 1"), tmp_path / "one.py"
+    shutil.copy(execute.ONE, one)
+    monkeypatch.setattr(execute, "ONE", one)
+    assert executed(path, capsys)
+    assert not executed(path, capsys)
+    one.write_text(one.read_text(encoding="utf-8") + "\nEXTRA = 1\n", encoding="utf-8")
+    assert executed(path, capsys)
+
+
 def test_a_chapter_is_not_executed_for_a_comment_or_a_docstring_of_a_module(
     chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,7 +188,8 @@ def book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
     python.chmod(0o755)
     for name in ("Makefile", "requirements.txt", "pyproject.toml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    for name in ("assets/vendor/plotly.min.js", ".venv/installed", "status", "found"):
+    tools = [path.relative_to(ROOT) for path in TOOLS.rglob("*.py")]
+    for name in ("assets/vendor/plotly.min.js", ".venv/installed", "status", "found", *tools):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     for name in ("VAEBOOK_OFFLINE", "TQDM_DISABLE", "MAKEFLAGS", "MAKELEVEL"):

@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import tomllib
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -358,6 +360,25 @@ def test_a_dead_link_is_told_from_a_refused_one() -> None:
     assert links.sort([json.dumps(found | {"status": "working", "info": ""})]) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("status", "lines", "ends"),
+    [(0, 1, 0), (1, 1, 0), (0, 0, 1), (2, 1, 2)],
+    ids=["all work", "Sphinx warns", "none was tried", "Sphinx broke off"],
+)
+def test_a_check_of_links_that_broke_off_has_not_passed(
+    status: int, lines: int, ends: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sphinx(checked: Path, *_: Any, **__: Any) -> int:
+        checked.mkdir(parents=True)
+        works = {"filename": "a.md", "lineno": 1, "uri": "a", "status": "working", "info": ""}
+        (checked / "output.json").write_text(lines * (json.dumps(works) + "\n"))
+        return status
+
+    monkeypatch.setattr(links.build, "BUILD", tmp_path)
+    monkeypatch.setattr(links.build, "sphinx", sphinx)
+    assert links.main() == ends
+
+
 # ---------------------------------------------------------------------------------------------
 # What the texts for newcomers say
 
@@ -424,6 +445,7 @@ def test_make_works_in_a_folder_with_a_space_in_its_name(tmp_path: Path) -> None
         (folder / name).write_bytes((ROOT / name).read_bytes())
     for name in ("vaebook", "chapters", "_static", "assets"):
         (folder / name).mkdir()
+    shutil.copytree(ROOT / "tools", folder / "tools")
     for name in ("intro.ipynb", "references.bib"):
         (folder / name).touch()
     for target in ("book", "test", "assignments", "wheel", "zip"):

@@ -58,8 +58,8 @@ def codes() -> tuple[Tensor, Tensor]:
 
 
 @cache
-def three() -> Tensor:
-    """Three digits."""
+def three_digits() -> Tensor:
+    """Three of the ten."""
     return datasets.digits().images[[0, 11, 22]]
 
 
@@ -77,44 +77,44 @@ def betas() -> live.Live:
         metrics = trained.card["metrics"]
         rate, fit = metrics["kl"]["nats"], metrics["log_p_x_given_z"]["nats"]
         runs.append(live.BetaRun(beta, trained.model, trained.codes.mu, rate, -fit))
-    return live.beta_dial(runs, trained.codes.labels, three(), alt="A dial.")
+    return live.beta_dial(runs, trained.codes.labels, three_digits(), alt="A dial.")
 
 
 @cache
-def pair() -> tuple[tuple[live.Twin, Tensor], ...]:
-    """A VAE and an autoencoder of heatmaps, each with its codes."""
-    found = []
+def pair() -> tuple[list[live.Twin], list[Tensor]]:
+    """A VAE and an autoencoder of heatmaps, and the codes of each."""
+    twins, clouds = [], []
     for title, name in (("VAE", "heatmap-vae-optimal-s22"), ("AE", "heatmap-ae-s22")):
         trained = recipes.load(name)
         mu = trained.codes.mu
-        twin = live.Twin(title, trained.model, mu.mean(0), torch.diag(mu.std(0)))
-        found.append((twin, mu))
-    return tuple(found)
+        twins.append(live.Twin(title, trained.model, mu.mean(0), torch.diag(mu.std(0))))
+        clouds.append(mu)
+    return twins, clouds
 
 
 def walk() -> live.Live:
-    """Along the factors of heatmaps."""
-    twin, mu = pair()[0]
+    """A walk along the factors of heatmaps."""
+    (twin, _), (mu, _) = pair()
     return live.heatmap_walk(twin, mu, mu[:, 0], alt="A walk.", names=("u₁", "u₂", "u₃"))
 
 
 def half() -> live.Live:
     """Pixels to be scratched away."""
     eight = recipes.load("mnist-small-8d-s0")
-    return live.half_digit(eight.model, three(), alt="Half a digit.")
+    return live.half_digit(eight.model, three_digits(), alt="Half a digit.")
 
 
-MADE: dict[str, Callable[[], live.Live]] = {
+MAKERS: dict[str, Callable[[], live.Live]] = {
     "pipeline": lambda: live.pipeline(
         plane().model, datasets.digits().images[range(0, 110, 11)], *codes(), alt="A pipeline."
     ),
     "beta": betas,
     "map": lambda: live.latent_map(plane().model, *codes(), alt="A map."),
     "dials": eight_dials,
-    "chains": lambda: live.chains(plane().model, three()[0], *codes(), alt="Two chains."),
+    "chains": lambda: live.chains(plane().model, three_digits()[0], *codes(), alt="Two chains."),
     "bench": lambda: live.elbo_bench(alt="A bench."),
-    "easel": lambda: live.draw_digit(plane().model, *codes(), three(), alt="An easel."),
-    "twins": lambda: live.twins(*map(list, zip(*pair(), strict=True)), alt="Twins."),
+    "easel": lambda: live.draw_digit(plane().model, *codes(), three_digits(), alt="An easel."),
+    "twins": lambda: live.twins(*pair(), alt="Twins."),
     "panel": lambda: live.heatmap_panel(alt="A heatmap."),
     "walk": walk,
     "tails": lambda: live.tails(alt="Two densities."),
@@ -127,15 +127,15 @@ MADE: dict[str, Callable[[], live.Live]] = {
     ),
     "prior": drawn_prior,
     "simplex": lambda: live.simplex(alt="Draws in a triangle."),
-    "climb": lambda: live.refinement(plane().model, three(), alt="A climb."),
+    "climb": lambda: live.refinement(plane().model, three_digits(), alt="A climb."),
 }
-NAMES = tuple(MADE)
+NAMES = tuple(MAKERS)
 
 
 @cache
 def figure(name: str) -> live.Live:
     """One of them, from a model that the package ships."""
-    return MADE[name]()
+    return MAKERS[name]()
 
 
 @cache
@@ -151,9 +151,11 @@ def with_kernel() -> dict[str, live.WithKernel]:
     model, (mu, labels) = plane().model, codes()
     return {
         "train": live.train_again(small_digits()[:300], alt="Train again."),
-        "chains": live.chains_on_drawing(model, mu, labels, three(), alt="Chains on a drawing."),
+        "chains": live.chains_on_drawing(
+            model, mu, labels, three_digits(), alt="Chains on a drawing."
+        ),
         "evidence": live.evidence_of_drawing(
-            model, mu, labels, three(), alt="Bounds of a drawing."
+            model, mu, labels, three_digits(), alt="Bounds of a drawing."
         ),
         "islands": live.embed_again(mu[:100], labels[:100], alt="Islands."),
         "anchors": live.train_anchored(small_digits()[:300], alt="Anchors."),

@@ -25,7 +25,7 @@ def shows(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     heard = []
 
     def show(*names: str, **window: Any) -> Page:
-        path = tmp_path / f"{'-'.join(names[:2])}.html"
+        path = tmp_path / "page.html"
         path.write_text(page_of(*names), encoding="utf-8")
         context = browser.new_context(**({"viewport": {"width": 1000, "height": 900}} | window))
         contexts.append(context)
@@ -52,12 +52,22 @@ def test_every_figure_comes_to_life(shows: Callable[..., Page]) -> None:
 
 
 def spoken(page: Page, name: str) -> str:
-    """All that a figure says: outputs, facts and the descriptions of its pictures."""
+    """All that a figure says: facts and the descriptions of its pictures, but not its dials."""
     code = (
-        "(box) => [...box.querySelectorAll('output, dd')].map((n) => n.textContent).concat("
+        "(box) => [...box.querySelectorAll('output:not(.vaebook-live-dial output), dd')]"
+        ".map((n) => n.textContent).concat("
         "[...box.querySelectorAll('canvas[aria-label]')].map((n) => n.ariaLabel)).join('|')"
     )
     return page.locator(f"#{name}").evaluate(code)
+
+
+def at_rest(page: Page, name: str) -> str:
+    """What it says when it no longer moves by itself."""
+    before, now = "", spoken(page, name)
+    while now != before:
+        page.wait_for_timeout(100)
+        before, now = now, spoken(page, name)
+    return now
 
 
 BUTTONS = {
@@ -69,22 +79,21 @@ BUTTONS = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES)
+# Of the cells nothing has a dial.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "cells"])
 def test_every_figure_obeys_the_keyboard(shows: Callable[..., Page], name: str) -> None:
     page = shows(name)
-    for i, dial in enumerate(page.locator("input[type=range]").all()):
-        before = spoken(page, name)
-        dial.focus()
-        page.keyboard.press("ArrowRight")
+    dials = page.locator("input[type=range]").all()
+    buttons = [page.get_by_role("button", name=BUTTONS[name])] if name in BUTTONS else []
+    assert dials or buttons
+    for i, control in enumerate([*dials, *buttons]):
+        before = at_rest(page, name)
+        control.focus()
+        page.keyboard.press("Enter" if control in buttons else "ArrowRight")
         page.wait_for_timeout(50)
-        assert spoken(page, name) != before, f"dial {i}"
+        assert spoken(page, name) != before, f"control {i}"
+    for dial in dials:
         assert dial.get_attribute("aria-valuetext")
-    if name in BUTTONS:
-        before = spoken(page, name)
-        page.get_by_role("button", name=BUTTONS[name]).focus()
-        page.keyboard.press("Enter")
-        page.wait_for_timeout(50)
-        assert spoken(page, name) != before
 
 
 @pytest.mark.parametrize(("name", "first"), [("bench", 0), ("easel", 0), ("pipeline", -3)])
@@ -444,7 +453,10 @@ def test_chains_run_when_asked_and_calmly_for_who_asked_for_calm(
             ".observe(document.querySelectorAll('#chains dd')[2], { childList: true }); }"
         )
         box.get_by_role("button", name="run").click()
-        window.wait_for_timeout(2500)
+        if motion == "reduce":
+            window.wait_for_timeout(2500)
+        else:
+            window.wait_for_function("globalThis.seen > 4", timeout=3000)  # not one a second
         box.get_by_role("button", name="pause").click()
         pictures[motion] = window.evaluate("globalThis.seen")
         seconds = window.evaluate("(performance.now() - globalThis.since) / 1000")
@@ -452,7 +464,6 @@ def test_chains_run_when_asked_and_calmly_for_who_asked_for_calm(
         window.close()
     # At most one a second; `seconds` are those of the calm window, which comes last.
     assert 1 <= pictures["reduce"] <= seconds + 1
-    assert pictures["no-preference"] > 4
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def go(page: Page, name: str) -> None:
 
 def question(page: Page, title: str) -> Locator:
     """A question by its title."""
-    # As a role it would be looked for among all elements of a page, each time.
+    # `get_by_role` looks through all elements of the page, each time.
     return page.locator(f'.check[role=group][aria-label="{title}"]')
 
 

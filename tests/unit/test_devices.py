@@ -100,6 +100,11 @@ def tensors(value: Any) -> Iterator[Tensor]:
             yield from tensors(getattr(value, field.name))
 
 
+# They take two thirds of the time of all.
+_DEAR = (
+    *("live.refinement.refinement", "live.denoising.denoising", "live.figures.half_digit"),
+    *("live.figures.trainer", "latent.samplers.Chain.to_arviz", "figures.notes.stand_in_note"),
+)
 NAMES = [name for name in CALLS if not any(fnmatch.fnmatch(name, p) for p in _ON_THE_CPU)]
 
 
@@ -127,7 +132,14 @@ def call_on(name: str, device: torch.device) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", often(["cuda", "mps"], 1))
-@pytest.mark.parametrize("name", often([n for n in NAMES if n not in _THROUGH_FUNC], 150))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.weekly] if name in _DEAR else [])
+        for name in NAMES
+        if name not in _THROUGH_FUNC
+    ],
+)
 def test_results_lie_where_the_arguments_do(
     name: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.slow
 # Crashes of SciPy would take the test run along.
 _ALONE = ("latent.dense.dense_paths",)
 
-# Two thirds of the time of all are these; they are asked weekly.
+# Most of the time of all are these; they are asked weekly.
 _DEAR = (
     *("figures.notes.stand_in_note", "figures.many.*", "figures.plots.*"),
     *("latent.dense.dense_paths", "latent.geometry.exp", "latent.geometry.log"),
