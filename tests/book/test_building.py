@@ -104,30 +104,6 @@ def test_a_chapter_is_executed_where_a_kill_came_before_it_was_written_down(
     assert not executed(path, capsys)
 
 
-def test_a_chapter_is_executed_where_what_the_cache_held_is_gone(
-    chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = chapter("1 + 1")
-    assert executed(path, capsys)
-    shutil.rmtree(execute.CACHE / "executed")
-    assert executed(path, capsys)
-
-
-def test_a_chapter_is_executed_where_what_runs_it_has_changed(
-    chapter: Callable[..., Path],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    path, one = chapter("1 + 1"), tmp_path / "one.py"
-    shutil.copy(execute.ONE, one)
-    monkeypatch.setattr(execute, "ONE", one)
-    assert executed(path, capsys)
-    assert not executed(path, capsys)
-    one.write_text(one.read_text(encoding="utf-8") + "\nEXTRA = 1\n", encoding="utf-8")
-    assert executed(path, capsys)
-
-
 def test_a_chapter_is_not_executed_for_a_comment_or_a_docstring_of_a_module(
     chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,7 +119,7 @@ def test_a_chapter_is_not_executed_for_a_comment_or_a_docstring_of_a_module(
     assert runs("def half(x):\n    return x / 3\n")
 
 
-def test_a_record_that_a_kill_has_cut_costs_an_execution(
+def test_a_record_that_a_kill_has_cut_or_a_cache_that_is_gone_costs_an_execution(
     chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = chapter("1 + 1")
@@ -152,18 +128,27 @@ def test_a_record_that_a_kill_has_cut_costs_an_execution(
     execute.STATE.write_text(text[: len(text) // 2], encoding="utf-8")
     assert executed(path, capsys)
     assert not executed(path, capsys)
+    shutil.rmtree(execute.CACHE / "executed")
+    assert executed(path, capsys)
 
 
-def test_a_chapter_is_executed_where_other_images_are_there(
-    chapter: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+def test_a_chapter_is_executed_where_what_runs_it_or_which_images_are_there_has_changed(
+    chapter: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    path = chapter("1 + 1")
+    path, one = chapter("1 + 1"), tmp_path / "one.py"
+    shutil.copy(execute.ONE, one)
+    monkeypatch.setattr(execute, "ONE", one)
     found = path.parent / "_build" / "data"
     found.parent.mkdir()
     found.write_text("MNIST: missing\n", encoding="utf-8")
     assert executed(path, capsys)
     assert not executed(path, capsys)
     found.write_text("MNIST: /somewhere\n", encoding="utf-8")
+    assert executed(path, capsys)
+    one.write_text(one.read_text(encoding="utf-8") + "\nEXTRA = 1\n", encoding="utf-8")
     assert executed(path, capsys)
 
 
