@@ -25,7 +25,7 @@ pytest := env -u TQDM_DISABLE $(BIN)/python -m pytest -q -p no:nbval -p no:loggi
 workers := $(shell $(PYTHON) -c 'import os; n = os.cpu_count(); print(n + n // 2)')
 parallel := -n $(workers) --dist worksteal
 
-# To look through all others for them takes longer than to run them.
+# Who asks for what is marked `alone` waits for every file to be read: these are those with some.
 with_alone = $(shell grep -rl --include='test_*.py' 'mark\.alone' tests)
 
 nbval := $(BIN)/python -m pytest -q -n auto --dist loadfile --nbval-lax --nbval-current-env \

@@ -23,8 +23,8 @@ CONTRAST = ["color-contrast"]
 WIDTHS = {"desktop": 1280, "phone": 360}
 COMMON_PHONE = 390  # as wide as most, where no formula needs to be scrolled
 PLAIN: dict[str, Any] = {"color_scheme": "light", "reduced_motion": "reduce"}
-# Drawings stand behind their description, and of the words in listings that are styled alike one
-# is enough: thousands of elements, at which axe would look for a minute.
+# Formulas and plots stand behind their description, and of the words in listings that are styled
+# alike one is enough: thousands of elements, at which axe would look for a minute.
 THIN = """() => {
   const drawings = [...document.querySelectorAll("mjx-math")];
   const sizes = drawings.map((drawing) => drawing.getBoundingClientRect());
@@ -33,6 +33,8 @@ THIN = """() => {
     drawing.style.cssText += `;display:inline-block;width:${width}px;height:${height}px`;
     drawing.replaceChildren();
   });
+  document.querySelectorAll(".main-svg").forEach((plot) => plot.replaceChildren());
+  document.querySelectorAll("math").forEach((words) => { words.textContent = words.textContent; });
   const styled = new Set();
   document.querySelectorAll("pre span[class]").forEach((word) => {
     let key = "";

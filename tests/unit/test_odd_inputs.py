@@ -44,6 +44,7 @@ _DEAR = (
     *("live.kernel.*", "live.figures.*", "live.denoising.*", "live.refinement.*"),
     *("live.simplex.*", "live.codebook.*", "latent.diffusion.fit", "latent.geometry.curvature"),
     *("measures.disentanglement.scores", "measures.heatmaps.fit_heatmaps"),
+    *("live.retraining.*", "live.handed.*", "latent.samplers.Chain.ess"),
 )
 
 
