@@ -5,10 +5,19 @@ import http.server
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -31,10 +40,14 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--renderer-process-limit=1",  # in each context, see `new_page`
 ]
 NO_CHROMIUM = "no Chromium found (apt-get install chromium): the pages were NOT looked at"
 
 expect.set_options(timeout=30_000)  # a figure on a busy machine may take its time
+
+
+NewPage = Callable[..., Page]
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -61,6 +74,28 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def new_page(browser: Browser) -> Iterator[NewPage]:
+    """Open a page as `Browser.new_page` does, in the context of those with the same options.
+
+    They share a process, and with it scripts that are compiled, plotly's above all. An empty page
+    keeps that process while no other is open. They also share caches and what pages store.
+    """
+    contexts: dict[str, BrowserContext] = {}
+
+    def opened(viewport: ViewportSize | None = None, **options: Any) -> Page:
+        key = repr(sorted(options.items()))
+        if key not in contexts:
+            contexts[key] = closing.enter_context(browser.new_context(**options))
+            contexts[key].new_page()
+        page = contexts[key].new_page()
+        page.set_viewport_size(viewport or {"width": 1280, "height": 720})
+        return page
+
+    with ExitStack() as closing:
+        yield opened
 
 
 class _Visits(LoadScopeScheduling):

@@ -1,8 +1,8 @@
 """Schematics in a browser, as wide as a phone's column and as they are on a desktop."""
 
 import pytest
-from playwright.sync_api import Browser
 
+from tests.site.conftest import NewPage
 from vaebook.figures import schematics
 from vaebook.figures.drawing import Drawing, Sheet
 
@@ -50,9 +50,9 @@ SIZES = """() => {
 }"""
 
 
-def faults(browser: Browser, drawing: Drawing, width: int) -> tuple[list[str], list[float]]:
+def faults(new_page: NewPage, drawing: Drawing, width: int) -> tuple[list[str], list[float]]:
     """What is wrong with a drawing on a page of some width, and the sizes of its letters."""
-    page = browser.new_page(viewport={"width": width, "height": 700})
+    page = new_page(viewport={"width": width, "height": 700})
     page.set_content(PAGE.format(drawing._repr_html_()))
     found = page.evaluate(FAULTS), page.evaluate(SIZES)
     page.close()
@@ -62,19 +62,19 @@ def faults(browser: Browser, drawing: Drawing, width: int) -> tuple[list[str], l
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
 @pytest.mark.parametrize("draw", EVERY.values(), ids=EVERY)
 def test_words_are_in_their_shapes_and_large_enough_to_read(
-    browser: Browser, draw: object, width: int
+    new_page: NewPage, draw: object, width: int
 ) -> None:
-    wrong, sizes = faults(browser, draw(), width)
+    wrong, sizes = faults(new_page, draw(), width)
     assert wrong == []
     assert min(sizes) > 11
     assert max(sizes) < 20
 
 
-def test_words_that_leave_their_place_are_found(browser: Browser) -> None:
+def test_words_that_leave_their_place_are_found(new_page: NewPage) -> None:
     sheet = Sheet(100, 60)
     sheet.box(10, 10, 30, 20, "a long word")
     sheet.words(95, 50, "outside")
     sheet.words(20, 11, "in")
-    wrong, _ = faults(browser, sheet.done("Faults."), 390)
+    wrong, _ = faults(new_page, sheet.done("Faults."), 390)
     kinds = {fault.split(":")[0] for fault in wrong}
     assert kinds == {"out of frame", "across an edge", "out of shape", "on each other"}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
+from tests.site.conftest import NewPage
 from tests.site.listening import hear
 from vaebook import live, recipes
 from vaebook.live.pictures import half_side
@@ -27,9 +28,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, file: str) -> Iterator[Page]:
+def page(new_page: NewPage, file: str) -> Iterator[Page]:
     """A window that complains of nothing and asks for nothing."""
-    window = browser.new_page(viewport={"width": 900, "height": 1000})
+    window = new_page(viewport={"width": 900, "height": 1000})
     heard = hear(window)
     window.goto(file)
     window.wait_for_selector(".vaebook-is-live")

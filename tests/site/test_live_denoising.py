@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.site.conftest import NewPage
 from tests.site.gallery import fields
 from tests.site.listening import hear
 from vaebook import live, recipes
@@ -23,9 +24,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, file: str) -> Iterator[Page]:
+def page(new_page: NewPage, file: str) -> Iterator[Page]:
     """A window that complains of nothing and asks for nothing."""
-    window = browser.new_page(viewport={"width": 900, "height": 1000})
+    window = new_page(viewport={"width": 900, "height": 1000})
     heard = hear(window)
     window.goto(file)
     window.wait_for_selector(".vaebook-is-live")
@@ -78,8 +79,8 @@ def test_the_dial_of_time_leads_to_noise_where_both_fields_agree(page: Page) -> 
     assert page.evaluate(VALUES)["z1"] > before
 
 
-def test_an_address_sets_time_way_and_field(browser: Browser, file: str) -> None:
-    window = browser.new_page()
+def test_an_address_sets_time_way_and_field(new_page: NewPage, file: str) -> None:
+    window = new_page()
     window.goto(f"{file}#denoising?t=0.5&sde=0&exact=1&z1=1&z2=1")
     window.wait_for_selector(".vaebook-is-live")
     values = window.evaluate(VALUES)

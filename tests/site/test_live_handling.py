@@ -9,9 +9,10 @@ from typing import Any
 import axe_playwright_python
 import pytest
 import torch
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.often import often
+from tests.site.conftest import NewPage
 from tests.site.gallery import NAMES, figure, page_of
 from tests.site.listening import hear
 from vaebook import live, recipes
@@ -20,24 +21,23 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(enc
 
 
 @pytest.fixture
-def shows(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
+def shows(new_page: NewPage, tmp_path: Path) -> Iterator[Callable[..., Page]]:
     """Open figures, on a page from the disk that asks for nothing and complains of nothing."""
     heard = []
 
     def show(*names: str, **window: Any) -> Page:
         path = tmp_path / "page.html"
         path.write_text(page_of(*names), encoding="utf-8")
-        context = browser.new_context(**({"viewport": {"width": 1000, "height": 900}} | window))
-        contexts.append(context)
-        page = context.new_page()
+        page = new_page(**({"viewport": {"width": 1000, "height": 900}} | window))
+        pages.append(page)
         heard.append(hear(page))
         page.goto(path.as_uri())
         return page
 
-    contexts: list[BrowserContext] = []
+    pages: list[Page] = []
     yield show
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert not any(heard)
 
 
@@ -133,11 +133,11 @@ SETTINGS = "(figure) => ({ ...figure.settings.values })"
 
 @pytest.mark.parametrize("name", often(DIALLED, 7))
 def test_a_finding_is_a_link_and_reset_takes_it_back(
-    browser: Browser, tmp_path: Path, name: str
+    new_page: NewPage, tmp_path: Path, name: str
 ) -> None:
     path = tmp_path / "page.html"
     figure(name).save(path)
-    page, other = browser.new_page(), browser.new_page()
+    page, other = new_page(), new_page()
     page.goto(path.as_uri())
     box = page.locator("main > [role=group]")
     start = box.evaluate(SETTINGS)
@@ -162,10 +162,10 @@ def test_a_finding_is_a_link_and_reset_takes_it_back(
     other.close()
 
 
-def test_what_an_address_asks_in_vain_is_named(browser: Browser, tmp_path: Path) -> None:
+def test_what_an_address_asks_in_vain_is_named(new_page: NewPage, tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     figure("bench").save(path)
-    page = browser.new_page()
+    page = new_page()
     page.goto(f"{path.as_uri()}#elbo-bench?mu=9&sigma=0.5")
     told = page.get_by_role("status").filter(has_text="mu=9")
     expect(told).to_be_visible()
@@ -408,7 +408,7 @@ def test_names_of_classes_do_not_lie_on_each_other(shows: Callable[..., Page]) -
             assert apart.min() > 20, (name, width)  # or two digits read as one number
 
 
-def test_long_names_of_classes_do_not_lie_on_each_other(browser: Browser, tmp_path: Path) -> None:
+def test_long_names_of_classes_do_not_lie_on_each_other(new_page: NewPage, tmp_path: Path) -> None:
     plane = recipes.load("fashion-mlp-2d")
     names = [
         "T-shirt",
@@ -426,7 +426,7 @@ def test_long_names_of_classes_do_not_lie_on_each_other(browser: Browser, tmp_pa
     live.latent_map(
         plane.model, plane.codes.mu, plane.codes.labels, names=names, alt="A map."
     ).save(path)
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = new_page(viewport={"width": 1280, "height": 900})
     page.goto(path.as_uri())
     words = page.locator("main > [role=group]").evaluate(WRITTEN, "^[A-Z]")
     assert len(words) == 10

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 from scipy import integrate, stats
 
 from tests.often import often
+from tests.site.conftest import NewPage
 from tests.site.gallery import PAGE
 from vaebook import datasets, live, objectives, recipes
 from vaebook.latent import samplers
@@ -26,9 +27,9 @@ BOUNDS = {"float16": (1e-3, 1e-4), "int8": (0.1, 3e-3)}
 
 
 @pytest.fixture(scope="module")
-def workshop(browser: Browser) -> Iterator[Page]:
+def workshop(new_page: NewPage) -> Iterator[Page]:
     """A page with nothing but the script."""
-    window = browser.new_page()
+    window = new_page()
     window.set_content(PAGE.format(f'<script type="module">{bundle()}</script>'))
     window.wait_for_function("globalThis.vaebook")
     yield window
@@ -208,13 +209,13 @@ def test_the_bench_integrates_as_scipy_does(
 
 
 @pytest.mark.parametrize("image", [0, 7])
-def test_the_pipeline_is_torchs_from_end_to_end(browser: Browser, image: int) -> None:
+def test_the_pipeline_is_torchs_from_end_to_end(new_page: NewPage, image: int) -> None:
     trained = recipes.load("mnist-mlp-2d")
     images = datasets.digits().images[:110:11].mul(255).round().div(255)
     figure = live.pipeline(
         trained.model, images, trained.codes.mu, alt="A pipeline.", dtype="float16"
     )
-    page = browser.new_page(reduced_motion="reduce")
+    page = new_page(reduced_motion="reduce")
     page.set_content(PAGE.format(figure._repr_html_()))
     page.wait_for_selector(".vaebook-is-live")
     e = [-1.3, 0.7]

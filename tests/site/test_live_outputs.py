@@ -23,6 +23,7 @@ from torch import nn
 from share import share
 from tests.often import often
 from tests.site.built_site import SITE, pages
+from tests.site.conftest import NewPage
 from tests.site.gallery import PAGE
 from tests.site.listening import hear
 from vaebook import live
@@ -251,11 +252,11 @@ def test_a_spoilt_model_shows_a_message_and_the_picture(
 # Widgets, and the book
 
 
-def test_a_live_notebook_reads_and_sets_the_place(browser: Browser) -> None:
+def test_a_live_notebook_reads_and_sets_the_place(new_page: NewPage) -> None:
     """The module of the widget against a stand-in for the model that JupyterLab hands it."""
     widget = map_of(own_model(0)).widget()
     state = {"tag": widget.tag, "config": widget.config, "models": widget.models, "z": widget.z}
-    page = browser.new_page()
+    page = new_page()
     page.set_content(PAGE.format(""))
     saved = page.evaluate(
         """async ([script, state]) => {
@@ -289,9 +290,9 @@ def test_a_live_notebook_reads_and_sets_the_place(browser: Browser) -> None:
     "name", often([n for n in pages() if "vaebook-kernel" in (SITE / n).read_text()], 5)
 )
 def test_what_needs_a_kernel_shows_its_picture_and_starts_the_notebook(
-    browser: Browser, base: str, name: str
+    new_page: NewPage, base: str, name: str
 ) -> None:
-    window = browser.new_page()
+    window = new_page()
     window.route("**/mathjax/**", lambda route: route.abort())  # formulas take most of the time
     window.goto(base + name)
     box = window.locator(".vaebook-kernel")
@@ -305,7 +306,7 @@ def test_what_needs_a_kernel_shows_its_picture_and_starts_the_notebook(
     window.close()
 
 
-def test_a_picture_of_what_needs_a_kernel_has_the_ground_of_a_dark_page(browser: Browser) -> None:
+def test_a_picture_of_what_needs_a_kernel_has_the_ground_of_a_dark_page(new_page: NewPage) -> None:
     drawing = (
         '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="60" style="background: white">'
         '<path d="M0 30 H60" stroke="#222832" stroke-width="12"/></svg>'
@@ -313,7 +314,7 @@ def test_a_picture_of_what_needs_a_kernel_has_the_ground_of_a_dark_page(browser:
     source = f"data:image/svg+xml;base64,{base64.b64encode(drawing.encode()).decode()}"
     shown = live.WithKernel({"line": source}, "A line.", lambda: None)._html()
     style = (Path(__file__).parents[2] / "_static" / "vaebook.css").read_text(encoding="utf-8")
-    page = browser.new_page()
+    page = new_page()
     page.set_content(
         f'<html data-theme="dark"><style>{style} body {{ background: #121212 }}</style>'
         f'<div class="bd-content"><div class="cell_output">{shown}</div></div></html>'
@@ -325,14 +326,14 @@ def test_a_picture_of_what_needs_a_kernel_has_the_ground_of_a_dark_page(browser:
     assert line > 180
 
 
-def test_a_note_that_an_output_is_has_no_light_ground_on_a_dark_page(browser: Browser) -> None:
+def test_a_note_that_an_output_is_has_no_light_ground_on_a_dark_page(new_page: NewPage) -> None:
     style = (Path(__file__).parents[2] / "_static" / "vaebook.css").read_text(encoding="utf-8")
     theme = (
         "html[data-theme=dark] .bd-content div.cell_output .text_html:not(:has(table.dataframe))"
         "{ background-color: #eeeeee; color: #121212 }"
     )
     note = '<div class="admonition warning"><p>The images could not be had.</p></div>'
-    page = browser.new_page()
+    page = new_page()
     page.set_content(
         f'<html data-theme="dark"><style>{theme} {style} body {{ color: #eeeeee }}</style><div '
         f'class="bd-content"><div class="cell_output"><div class="text_html">{note}</div></div>'

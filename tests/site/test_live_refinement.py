@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.site.conftest import NewPage
 from tests.site.listening import hear
 from vaebook import datasets, live, recipes
 
@@ -132,8 +133,8 @@ def test_another_image_has_another_evidence_and_starts_at_its_encoders_q(page: P
     assert facts(page)[1] == facts(page)[2]
 
 
-def test_it_climbs_by_itself_at_first_and_then_all_is_still(browser: Browser, file: str) -> None:
-    window = browser.new_page(viewport={"width": 1000, "height": 1100})
+def test_it_climbs_by_itself_at_first_and_then_all_is_still(new_page: NewPage, file: str) -> None:
+    window = new_page(viewport={"width": 1000, "height": 1100})
     window.goto(file)
     done = f"() => {{ const state = ({STATE})(); return state.still && state.steps === 60; }}"
     window.wait_for_function(done, timeout=60_000)

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
+from tests.site.conftest import NewPage
 from tests.site.listening import hear
 from vaebook import live
 
@@ -12,11 +13,11 @@ VALUES = "() => ({ ...document.querySelector('vaebook-simplex').settings.values 
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(new_page: NewPage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A window that complains of nothing and asks for nothing."""
     path = tmp_path_factory.mktemp("simplex") / "page.html"
     live.simplex(alt="Draws in a triangle.").save(path)
-    window = browser.new_page(viewport={"width": 900, "height": 1000})
+    window = new_page(viewport={"width": 900, "height": 1000})
     heard = hear(window)
     window.goto(path.as_uri())
     window.wait_for_selector(".vaebook-is-live")

@@ -1,7 +1,7 @@
 """Every page in a browser: served to a desktop, light and dark, and on a phone from a file.
 
-A visit is dear, so that all is asked of one. On a phone the words are looked at each time, figures
-and contrasts weekly.
+A visit is dear, so that all is asked of one. On a desktop the window is made as narrow as a phone
+for a moment, which shows how words fit there; figures and contrasts are looked at there weekly.
 """
 
 import gzip
@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Page, ViewportSize
 
 from tests.site.built_site import RAW_MATHS, SITE, pages
+from tests.site.conftest import NewPage
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
@@ -201,6 +202,7 @@ class Visit:
     jumps: float = 0.0
     overflow: int = 0
     cut_off: list[str] = field(default_factory=list)
+    too_wide: list[str] = field(default_factory=list)
     miswritten: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
@@ -251,9 +253,23 @@ def look(page: Page, visit: Visit) -> None:
     visit.alive = page.evaluate(ALIVE)
     visit.raw_maths = page.evaluate(RAW_MATHS)
     visit.bare_pictures = page.evaluate(PICTURES)
-    visit.cut_off = page.evaluate(CUT_OFF)
     visit.miswritten = page.evaluate(MISWRITTEN)
-    visit.overflow = page.evaluate(SIDEWAYS)
+    fit(page, visit)
+
+
+def fit(page: Page, visit: Visit) -> None:
+    """See what does not fit the window."""
+    visit.cut_off += page.evaluate(CUT_OFF)
+    visit.overflow = max(visit.overflow, page.evaluate(SIDEWAYS))
+
+
+def narrow(page: Page, visit: Visit) -> None:
+    """See which words of a page do not fit a phone."""
+    page.set_viewport_size({"width": COMMON_PHONE, "height": 900})
+    visit.too_wide = page.evaluate(TOO_WIDE)
+    page.set_viewport_size(size("phone"))
+    page.wait_for_timeout(200)  # until what scrolls can be reached by keyboard
+    fit(page, visit)
 
 
 def size(device: str) -> ViewportSize:
@@ -313,11 +329,10 @@ def visits() -> list[Any]:
 
 
 @pytest.fixture(scope="module", params=visits())
-def visit(request: pytest.FixtureRequest, browser: Browser, base: str) -> Iterator[Visit]:
+def visit(request: pytest.FixtureRequest, new_page: NewPage, base: str) -> Iterator[Visit]:
     """One page in the light: served to a desktop, some there dark as well; a file on a phone."""
     name, device = request.param
-    context = browser.new_context(viewport=size(device), **PLAIN)
-    page = context.new_page()
+    page = new_page(viewport=size(device), **PLAIN)
     page.add_init_script(SHIFTS)
     place = f"{SITE.as_uri()}/" if device == "phone" else base
     seen = watch(page, place, name)
@@ -325,6 +340,9 @@ def visit(request: pytest.FixtureRequest, browser: Browser, base: str) -> Iterat
     page.wait_for_timeout(500)  # what is drawn on the first screen may come a little later
     seen.jumps = page.evaluate("globalThis.shift")
     page.evaluate(UNFOLD)
+    narrow(page, seen)
+    page.set_viewport_size(size(device))
+    page.wait_for_timeout(200)  # what was drawn is drawn again
     look(page, seen)
     page.evaluate(THIN)
     page.evaluate(AXE)
@@ -335,25 +353,6 @@ def visit(request: pytest.FixtureRequest, browser: Browser, base: str) -> Iterat
         for mode in ("light", "dark") if name in COLOURED else ():
             seen.violations += contrasts(page, mode)
     yield seen
-    context.close()
-
-
-@pytest.mark.parametrize("name", [n for n in pages() if "/api/" not in n or OF_THE_PACKAGE in n])
-def test_the_words_of_a_page_fit_on_a_phone(browser: Browser, name: str) -> None:
-    """All but its figures."""
-    page = browser.new_page(viewport={"width": COMMON_PHONE, "height": 900}, **PLAIN)
-    place = f"{SITE.as_uri()}/"
-    seen = watch(page, place, name)
-    opened(page, place + name)
-    page.evaluate(UNFOLD)
-    # The docstrings of the package are written to be read in an editor too.
-    assert "/api/" in name or page.evaluate(TOO_WIDE) == []
-    page.set_viewport_size(size("phone"))
-    page.wait_for_timeout(200)  # until what scrolls can be reached by keyboard
-    assert page.evaluate(CUT_OFF) == []
-    assert page.evaluate(SIDEWAYS) <= 0
-    assert page.evaluate(RAW_MATHS) == []
-    assert (seen.foreign, seen.failed, seen.errors) == ([], [], [])
     page.close()
 
 
@@ -361,10 +360,9 @@ def test_the_words_of_a_page_fit_on_a_phone(browser: Browser, name: str) -> None
 @pytest.mark.parametrize("device", WIDTHS)
 @pytest.mark.parametrize("name", pages())
 def test_every_word_of_a_page_can_be_read(
-    browser: Browser, base: str, name: str, device: str
+    new_page: NewPage, base: str, name: str, device: str
 ) -> None:
-    context = browser.new_context(viewport=size(device), **PLAIN)
-    page = context.new_page()
+    page = new_page(viewport=size(device), **PLAIN)
     opened(page, base + name)
     page.evaluate(UNFOLD)
     look(page, Visit())
@@ -373,7 +371,7 @@ def test_every_word_of_a_page_can_be_read(
     for mode in ("light", "dark"):
         turn(page, mode)
         assert audit(page, CONTRAST) == [], mode
-    context.close()
+    page.close()
 
 
 def test_a_page_loads_all_it_needs_from_its_own_host(visit: Visit) -> None:
@@ -432,6 +430,11 @@ def test_no_code_table_formula_or_caption_is_cut_off(visit: Visit) -> None:
     assert visit.cut_off == []
 
 
+def test_no_formula_has_to_be_scrolled_on_a_phone(visit: Visit) -> None:
+    # The docstrings of the package are written to be read in an editor too.
+    assert "/api/" in visit.name or visit.too_wide == []
+
+
 def test_numbers_are_written_as_a_reader_writes_them(visit: Visit) -> None:
     assert visit.miswritten == []
 
@@ -441,9 +444,9 @@ def test_a_page_has_no_wcag_a_or_aa_violation(visit: Visit) -> None:
 
 
 def test_the_running_chains_and_their_dials_fit_on_the_screen_of_a_phone(
-    browser: Browser, base: str
+    new_page: NewPage, base: str
 ) -> None:
-    page = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
+    page = new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
     page.goto(base + "chapters/09_pcn.html")
     page.locator("vaebook-chains").scroll_into_view_if_needed()
     top = page.locator("vaebook-chains .vaebook-live-main").evaluate(TOP)
@@ -452,8 +455,8 @@ def test_the_running_chains_and_their_dials_fit_on_the_screen_of_a_phone(
     page.close()
 
 
-def test_a_formula_that_scrolls_or_is_cut_off_is_found(browser: Browser) -> None:
-    page = browser.new_page()
+def test_a_formula_that_scrolls_or_is_cut_off_is_found(new_page: NewPage) -> None:
+    page = new_page()
     scrolls = 'display="true" style="display: block; overflow-x: auto"'
     found = []
     for words in ("x" * 40, "x"):
@@ -466,8 +469,8 @@ def test_a_formula_that_scrolls_or_is_cut_off_is_found(browser: Browser) -> None
     page.close()
 
 
-def test_a_jump_is_seen(browser: Browser) -> None:
-    page = browser.new_page()
+def test_a_jump_is_seen(new_page: NewPage) -> None:
+    page = new_page()
     page.add_init_script(SHIFTS)
     page.goto("data:text/html,<p id='late'></p><p>" + "Words. " * 400 + "</p>")
     page.wait_for_timeout(100)
@@ -477,8 +480,8 @@ def test_a_jump_is_seen(browser: Browser) -> None:
     page.close()
 
 
-def test_raw_mathematics_and_bare_pictures_are_found(browser: Browser) -> None:
-    page = browser.new_page()
+def test_raw_mathematics_and_bare_pictures_are_found(new_page: NewPage) -> None:
+    page = new_page()
     bare = '<div class="vaebook-schematic"><svg role="img"><text>a box</text></svg></div>'
     page.set_content(rf'<main><span class="math">\(x\)</span><img src="data:,">{bare}</main>')
     assert page.evaluate(RAW_MATHS) == [r"\(x\)"]
@@ -487,8 +490,8 @@ def test_raw_mathematics_and_bare_pictures_are_found(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-def test_what_is_cut_off_is_found(browser: Browser, width: int) -> None:
-    page = browser.new_page(viewport={"width": width, "height": 600})
+def test_what_is_cut_off_is_found(new_page: NewPage, width: int) -> None:
+    page = new_page(viewport={"width": width, "height": 600})
     line = "x" * 300
     page.set_content(
         "<style>body { margin: 0 } pre, figcaption { width: 300px }</style>"
@@ -503,8 +506,8 @@ def test_what_is_cut_off_is_found(browser: Browser, width: int) -> None:
     page.close()
 
 
-def test_a_word_of_a_figure_that_is_cut_off_is_found(browser: Browser) -> None:
-    page = browser.new_page()
+def test_a_word_of_a_figure_that_is_cut_off_is_found(new_page: NewPage) -> None:
+    page = new_page()
     page.set_content(
         '<div class="vaebook-plot"><div class="vaebook-plot-canvas" style="width: 200px">'
         '<svg class="main-svg" width="200" height="50"><text x="20" y="30">inside</text>'
@@ -514,8 +517,8 @@ def test_a_word_of_a_figure_that_is_cut_off_is_found(browser: Browser) -> None:
     page.close()
 
 
-def test_hyphens_and_equal_ends_in_prose_are_found(browser: Browser) -> None:
-    page = browser.new_page()
+def test_hyphens_and_equal_ends_in_prose_are_found(new_page: NewPage) -> None:
+    page = new_page()
     number = '<span class="pasted-text">{}</span>'
     page.set_content(
         f'<div class="bd-article"><p>{number.format("-0.5")}, {number.format("−0.5")}, '
@@ -527,9 +530,9 @@ def test_hyphens_and_equal_ends_in_prose_are_found(browser: Browser) -> None:
 
 
 def test_a_faint_word_is_found_though_words_that_look_alike_are_asked_for_but_once(
-    browser: Browser,
+    new_page: NewPage,
 ) -> None:
-    page = browser.new_page()
+    page = new_page()
     word = '<span class="k">def</span> '
     faint = '<em><span class="k">def</span></em>'  # styled by where it stands
     rows = 5 * "<p>words</p><p><b>words</b></p>"

@@ -18,6 +18,7 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from tests.often import often
+from tests.site.conftest import NewPage
 from vaebook import figures
 
 STATIC = Path(__file__).resolve().parents[2] / "_static"
@@ -57,14 +58,13 @@ def asked() -> list[str]:
 
 
 @pytest.fixture
-def show(browser: Browser, asked: list[str]) -> Iterator[Show]:
+def show(new_page: NewPage, asked: list[str]) -> Iterator[Show]:
     """Open a page of the book with the given body, or a whole page of somebody else."""
-    contexts = []
+    pages = []
 
     def open_page(body: str, page_of_its_own: bool = False, **options: object) -> Page:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
+        page = new_page(**options)
+        pages.append(page)
         whole = body if page_of_its_own else PAGE.format(body=body)
 
         def answer(route: Route) -> None:
@@ -90,8 +90,8 @@ def show(browser: Browser, asked: list[str]) -> Iterator[Show]:
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
 
 
 def test_a_figure_far_below_is_drawn_only_when_it_comes_near(show: Show) -> None:

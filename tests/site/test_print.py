@@ -4,20 +4,20 @@ import io
 import re
 
 import pytest
-from playwright.sync_api import Browser
 from pypdf import PdfReader
 
 import print_pdf
 import toc
 from tests.site.built_site import SITE
+from tests.site.conftest import NewPage
 
 NAMES = ["intro", "chapters/running", "chapters/errata"]
 
 
 @pytest.fixture(scope="module")
-def book(browser: Browser, base: str) -> PdfReader:
+def book(new_page: NewPage, base: str) -> PdfReader:
     """Three pages, bound."""
-    page = browser.new_page(viewport={"width": print_pdf.WIDTH, "height": 1000})
+    page = new_page(viewport={"width": print_pdf.WIDTH, "height": 1000})
     parts: list[tuple[str, bytes]] = []
     sheets = 0
     for name in NAMES:
@@ -60,9 +60,9 @@ def test_paper_has_formulas_and_no_controls(book: PdfReader) -> None:
 
 
 def test_what_is_higher_than_a_sheet_gets_narrower_and_buttons_stay_away(
-    browser: Browser, base: str
+    new_page: NewPage, base: str
 ) -> None:
-    page = browser.new_page(viewport={"width": print_pdf.WIDTH, "height": 1000})
+    page = new_page(viewport={"width": print_pdf.WIDTH, "height": 1000})
     page.emulate_media(media="print", color_scheme="light")
     page.goto(f"{base}chapters/14_beta.html")
     page.evaluate(print_pdf.UNFOLD)
@@ -78,8 +78,8 @@ def test_what_is_higher_than_a_sheet_gets_narrower_and_buttons_stay_away(
     page.close()
 
 
-def test_code_is_cut_with_its_frame_at_the_end_of_a_sheet(browser: Browser, base: str) -> None:
-    page = browser.new_page()
+def test_code_is_cut_with_its_frame_at_the_end_of_a_sheet(new_page: NewPage, base: str) -> None:
+    page = new_page()
     page.emulate_media(media="print")
     page.goto(f"{base}chapters/09_pcn.html")
     kept = page.evaluate(

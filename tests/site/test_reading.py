@@ -12,6 +12,7 @@ from tests.book.test_labels import LABELS
 from tests.book.test_self_checks import FOUND
 from tests.often import often
 from tests.site.built_site import RAW_MATHS, SITE, pages
+from tests.site.conftest import NewPage
 from tests.site.test_pages import AUDIT, AXE, RULES, THIN
 
 CHECKED = "chapters/04_class_mixtures.html"
@@ -20,11 +21,11 @@ TYPESET = "() => window.MathJax.startup.promise.then(() => true)"
 
 
 @pytest.fixture(params=[1280, 390], ids=["desktop", "phone"])
-def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, new_page: NewPage) -> Iterator[Page]:
     """A page that opens files, on two widths."""
-    context = browser.new_context(viewport={"width": request.param, "height": 900})
-    yield context.new_page()
-    context.close()
+    page = new_page(viewport={"width": request.param, "height": 900})
+    yield page
+    page.close()
 
 
 def go(page: Page, name: str) -> None:
@@ -50,8 +51,8 @@ PARTS = """(boxes) => boxes.map((box) => [
 
 
 @pytest.mark.parametrize("chapter", [name for name, found in FOUND.items() if found])
-def test_every_question_of_a_chapter_is_on_its_page(browser: Browser, chapter: str) -> None:
-    page = browser.new_page()
+def test_every_question_of_a_chapter_is_on_its_page(new_page: NewPage, chapter: str) -> None:
+    page = new_page()
     # Nothing is loaded but the page itself and the script of its questions.
     page.route(
         lambda url: not url.endswith(f"{chapter}.html") and "vaebook-checks" not in url,
@@ -118,7 +119,9 @@ def test_the_answers_of_a_number_are_shown_when_asked_for(page: Page) -> None:
     expect(box.locator("details").first).to_be_hidden()
 
 
-def test_questions_work_without_a_script_and_stand_open_on_paper(browser: Browser) -> None:
+def test_questions_work_without_a_script_and_stand_open_on_paper(
+    browser: Browser, new_page: NewPage
+) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((SITE / CHECKED).as_uri())
@@ -126,7 +129,7 @@ def test_questions_work_without_a_script_and_stand_open_on_paper(browser: Browse
     fold.locator("summary").click()
     expect(fold.locator(".sd-summary-content")).to_be_visible()
     context.close()
-    page = browser.new_page()
+    page = new_page()
     page.goto((SITE / CHECKED).as_uri())
     page.emulate_media(media="print")
     expect(page.locator(".check.numeric details").first).to_be_visible()
@@ -180,9 +183,9 @@ TARGETS = {
     often([(name, href, words) for name, found in TARGETS.items() for href, words in found], 3),
 )
 def test_a_reference_shows_what_it_refers_to(
-    browser: Browser, name: str, href: str, words: str
+    new_page: NewPage, name: str, href: str, words: str
 ) -> None:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = new_page(viewport={"width": 1280, "height": 900})
     go(page, name)
     link = previewed(page, href)
     tip = point_at(link, words)
@@ -215,9 +218,9 @@ def test_a_preview_opens_with_the_focus_and_closes_with_escape(page: Page) -> No
     assert link.evaluate("link => document.activeElement === link")
 
 
-def test_an_open_preview_has_no_wcag_violation(browser: Browser) -> None:
+def test_an_open_preview_has_no_wcag_violation(new_page: NewPage) -> None:
     for mode in ("light", "dark"):
-        page = browser.new_page(color_scheme=mode)
+        page = new_page(color_scheme=mode)
         go(page, CHECKED)
         point_at(previewed(page, "#prop:mixtures-moments"), "Moments of a class")
         page.evaluate(THIN)
@@ -227,8 +230,8 @@ def test_an_open_preview_has_no_wcag_violation(browser: Browser) -> None:
         page.close()
 
 
-def test_a_citation_and_a_figure_have_previews(browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+def test_a_citation_and_a_figure_have_previews(new_page: NewPage) -> None:
+    page = new_page(viewport={"width": 1280, "height": 900})
     go(page, CHECKED)
     target = page.locator('.bd-article p a.internal[title*="Heusel"]').first.get_attribute("href")
     # By its address, as the preview takes the place of the title.
@@ -261,8 +264,8 @@ def test_a_finger_follows_a_link_and_opens_no_preview(browser: Browser) -> None:
 # Reports, citations, lists
 
 
-def test_a_report_is_reached_by_keyboard_and_asks_no_one(browser: Browser) -> None:
-    page = browser.new_page()
+def test_a_report_is_reached_by_keyboard_and_asks_no_one(new_page: NewPage) -> None:
+    page = new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     go(page, CHECKED)

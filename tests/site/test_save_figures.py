@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser
 
 import save_figures
 from tests.site.built_site import SITE
+from tests.site.conftest import NewPage
 from vaebook.figures import schematics
 
 PATH = "chapters/09_pcn"  # plots, and a live figure
@@ -21,8 +21,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def entries(browser: Browser, base: str, folder: Path) -> list[save_figures.Entry]:
-    page = browser.new_page(viewport=save_figures.WINDOW, device_scale_factor=2)
+def entries(new_page: NewPage, base: str, folder: Path) -> list[save_figures.Entry]:
+    page = new_page(viewport=save_figures.WINDOW, device_scale_factor=2)
     page.set_default_timeout(90_000)  # a busy machine takes its time
     found = save_figures.saved(page, SITE, base, PATH, folder)
     # The page's bar would lie over a figure that is as high as the window.
@@ -77,8 +77,8 @@ def test_the_gallery_shows_them_all(entries: list[save_figures.Entry], folder: P
         assert all((folder / name).is_file() for name in entry.files.split())
 
 
-def test_a_schematic_is_an_svg_of_its_own(browser: Browser, tmp_path: Path) -> None:
-    page = browser.new_page(device_scale_factor=2)
+def test_a_schematic_is_an_svg_of_its_own(new_page: NewPage, tmp_path: Path) -> None:
+    page = new_page(device_scale_factor=2)
     page.set_content(f'<figure id="fig-a">{schematics.bottleneck()._repr_html_()}</figure>')
     names = save_figures.save(page, "fig-a", tmp_path)
     page.close()

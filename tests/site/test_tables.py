@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser
 
+from tests.site.conftest import NewPage
 from vaebook import figures
 
 FOLDER = Path(__file__).parents[2] / "_static"
@@ -62,9 +62,9 @@ EVERY = {
 
 @pytest.mark.parametrize("name", EVERY)
 def test_no_table_is_cut_on_a_phone_and_every_number_has_its_heading(
-    browser: Browser, name: str
+    new_page: NewPage, name: str
 ) -> None:
-    page = browser.new_page(viewport={"width": 344, "height": 700})
+    page = new_page(viewport={"width": 344, "height": 700})
     page.set_content(PAGE.format(STYLE, EVERY[name]._repr_html_()))
     frames = page.locator(".vaebook-table:visible")
     over = "(boxes) => boxes.map((box) => box.scrollWidth - box.clientWidth)"
@@ -85,8 +85,8 @@ def test_no_table_is_cut_on_a_phone_and_every_number_has_its_heading(
     page.close()
 
 
-def test_each_part_of_a_wide_table_names_its_rows(browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 344, "height": 700})
+def test_each_part_of_a_wide_table_names_its_rows(new_page: NewPage) -> None:
+    page = new_page(viewport={"width": 344, "height": 700})
     page.set_content(PAGE.format(STYLE, EVERY["ranges"]._repr_html_()))
     names = page.locator("table:visible").evaluate_all(
         "(tables) => tables.map((t) => [...t.rows].map((row) => row.cells[0].textContent))"
@@ -96,8 +96,8 @@ def test_each_part_of_a_wide_table_names_its_rows(browser: Browser) -> None:
     page.close()
 
 
-def test_every_part_says_which_row_is_which(browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 344, "height": 700})
+def test_every_part_says_which_row_is_which(new_page: NewPage) -> None:
+    page = new_page(viewport={"width": 344, "height": 700})
     page.set_content(PAGE.format(STYLE, EVERY["pairs"]._repr_html_()))
     rows = page.locator("tbody:visible").evaluate_all(
         "(parts) => parts.map((part) => [...part.rows].map((row) => row.innerText))"
@@ -108,8 +108,8 @@ def test_every_part_says_which_row_is_which(browser: Browser) -> None:
     page.close()
 
 
-def test_few_words_stay_on_one_line_on_a_phone(browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 344, "height": 700})
+def test_few_words_stay_on_one_line_on_a_phone(new_page: NewPage) -> None:
+    page = new_page(viewport={"width": 344, "height": 700})
     page.set_content(PAGE.format(STYLE, EVERY["seeds"]._repr_html_()))
     names = page.locator("tbody th:visible, tbody td:nth-child(2):visible")
     lines = names.evaluate_all(
@@ -123,8 +123,8 @@ def test_few_words_stay_on_one_line_on_a_phone(browser: Browser) -> None:
     page.close()
 
 
-def test_on_a_desktop_names_of_recipes_stand_on_one_line(browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 730, "height": 700})  # a column of 698 pixels
+def test_on_a_desktop_names_of_recipes_stand_on_one_line(new_page: NewPage) -> None:
+    page = new_page(viewport={"width": 730, "height": 700})  # a column of 698 pixels
     page.set_content(PAGE.format(STYLE, EVERY["recipes"]._repr_html_()))
     frame = page.locator(".vaebook-table:visible")
     assert frame.evaluate("(box) => box.scrollWidth - box.clientWidth") <= 0
@@ -134,8 +134,8 @@ def test_on_a_desktop_names_of_recipes_stand_on_one_line(browser: Browser) -> No
     page.close()
 
 
-def test_on_a_desktop_a_wide_table_has_rows_and_columns(browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 1280, "height": 700})
+def test_on_a_desktop_a_wide_table_has_rows_and_columns(new_page: NewPage) -> None:
+    page = new_page(viewport={"width": 1280, "height": 700})
     page.set_content(PAGE.format(STYLE, EVERY["ranges"]._repr_html_()))
     tops = "(cells) => [...new Set(cells.map((cell) => cell.getBoundingClientRect().top))]"
     assert len(page.locator("tbody td:visible").evaluate_all(tops)) == 2
@@ -144,9 +144,9 @@ def test_on_a_desktop_a_wide_table_has_rows_and_columns(browser: Browser) -> Non
 
 
 def test_the_stripe_of_a_row_lies_under_cells_that_were_hidden_for_their_formulas(
-    browser: Browser,
+    new_page: NewPage,
 ) -> None:
-    page = browser.new_page(viewport={"width": 600, "height": 200})
+    page = new_page(viewport={"width": 600, "height": 200})
     reading = (FOLDER / "vaebook-reading.css").read_text(encoding="utf-8")
     theme = "tr { background: #800 } td { background-color: transparent; padding: 20px 60px }"
     cells = '<td><span class="math">x</span></td><td>y</td>'
@@ -175,10 +175,10 @@ def of_the_text(headings: list[str], row: list[str]) -> str:
 
 @pytest.mark.parametrize(("words", "stacked"), [(WORDS, True), ("0.5", False)])
 def test_a_table_of_the_text_with_six_columns_of_sentences_is_stacked_on_a_phone(
-    browser: Browser, words: str, stacked: bool
+    new_page: NewPage, words: str, stacked: bool
 ) -> None:
     headings = ["name", "first", "second", "third", "fourth", "fifth"]
-    page = browser.new_page(viewport={"width": 344, "height": 700})
+    page = new_page(viewport={"width": 344, "height": 700})
     page.set_content(PAGE.format(STYLE, of_the_text(headings, ["pCN", words, *["1"] * 4])))
     frame = page.locator(".pst-scrollable-table-container")
     assert frame.evaluate("(box) => box.scrollWidth - box.clientWidth") <= 0
@@ -190,10 +190,10 @@ def test_a_table_of_the_text_with_six_columns_of_sentences_is_stacked_on_a_phone
 
 @pytest.mark.parametrize("width", [344, 1280])
 def test_names_in_a_table_of_the_text_break_between_their_parts_and_on_a_phone_only(
-    browser: Browser, width: int
+    new_page: NewPage, width: int
 ) -> None:
     name = '<code><span class="pre">01_from_autoencoders_to_vaes.ipynb</span></code>'
-    page = browser.new_page(viewport={"width": width, "height": 700})
+    page = new_page(viewport={"width": width, "height": 700})
     page.set_content(PAGE.format(STYLE, of_the_text(["chapter", "says"], [name, 3 * WORDS])))
     lines = page.locator("td .pre").evaluate(
         """(name) => {

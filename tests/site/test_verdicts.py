@@ -1,8 +1,9 @@
 """The page of the claims shows what the register and the tables say."""
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.site.built_site import SITE
+from tests.site.conftest import NewPage
 from vaebook.tables.claims import decided
 
 CLAIMS = (SITE / "chapters" / "claims.html").as_uri()
@@ -15,9 +16,9 @@ def box(page: Page, name: str) -> Locator:
 
 
 def test_every_claim_stands_on_its_page_with_its_verdict_and_a_tile_leads_to_it(
-    browser: Browser,
+    new_page: NewPage,
 ) -> None:
-    page = browser.new_page()
+    page = new_page()
     page.goto(CLAIMS)
     theirs = {k: d for k, d in decided().items() if d.claim.source != "the book"}
     assert page.locator(".vaebook-verdicts a").count() == len(theirs)
@@ -31,8 +32,8 @@ def test_every_claim_stands_on_its_page_with_its_verdict_and_a_tile_leads_to_it(
     page.close()
 
 
-def test_a_claim_opens_with_a_row_for_each_number_that_decides_it(browser: Browser) -> None:
-    page = browser.new_page()
+def test_a_claim_opens_with_a_row_for_each_number_that_decides_it(new_page: NewPage) -> None:
+    page = new_page()
     page.goto(CLAIMS)
     for name, decision in decided().items():
         # What a phone shows instead has the rows once more.
