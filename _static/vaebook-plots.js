@@ -493,6 +493,7 @@
     try {
       const Plotly = await load();
       const width = plot.box.clientWidth;
+      plot.width = width;
       plot.narrow = isNarrow(plot);
       const { config } = plot.figure;
       delete plot.figure.layout.width;
@@ -527,6 +528,7 @@
       const moved = plot.range && plot.range.value !== plot.opening;
       if (moved) await show(plot, plot.steps[plot.range.value]);
       plot.box.dataset.drawn = "true";
+      sizes.observe(plot.box); // which also tells of a change while it was drawn
       plot.box.dispatchEvent(new Event("vaebook-drawn"));
       spare(plot);
     } catch (error) {
@@ -551,9 +553,8 @@
 
   function resize(plot) {
     const width = plot.box.clientWidth;
-    if (!width || width === plot.width) return;
+    if (!plot.box.dataset.drawn || !width || width === plot.width) return;
     plot.width = width;
-    if (!plot.box.dataset.drawn) return;
     const height = heightFor(plot, width);
     const settle = () => fit(plot).then(() => frame(plot));
     const narrow = isNarrow(plot);
@@ -591,9 +592,7 @@
       return fail(plot, "its data are damaged");
     }
     plots.set(box, plot);
-    resize(plot);
     watcher.observe(box);
-    sizes.observe(box);
     // Somebody wants to see it before it comes into view.
     box.addEventListener("vaebook-draw", () => draw(plot));
   }

@@ -73,9 +73,10 @@ def outcome(
     limits: sandbox.Limits | None = None,
     about: str = "",
 ) -> sandbox.Outcome:
-    """What comes of a notebook in the tests whose names begin in this way: a fork for each."""
+    """What comes of a notebook in the tests whose names begin with `about`; each costs a fork."""
     exam = MASTERS[name].exam
     tests = {test: source for test, source in exam.tests.items() if test.startswith(about)}
+    assert tests, about
     cells = submissions.part(notebook, MASTERS[name]).cells
     return sandbox.run(sandbox.Plan(cells, replace(exam, tests=tests), SEED), limits)
 

@@ -40,8 +40,8 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    "--renderer-process-limit=1",  # in each context, see `new_page`
 ]
+SHARING = "--renderer-process-limit=1"  # in each context, see `new_page`
 NO_CHROMIUM = "no Chromium found (apt-get install chromium): the pages were NOT looked at"
 
 expect.set_options(timeout=30_000)  # a figure on a busy machine may take its time
@@ -71,17 +71,17 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_CHROMIUM)
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, SHARING])
         yield chromium
         chromium.close()
 
 
 @pytest.fixture(scope="session")
 def new_page(browser: Browser) -> Iterator[NewPage]:
-    """Open a page as `Browser.new_page` does, in the context of those with the same options.
+    """Open a page as `Browser.new_page` does, in one context for all with the same options.
 
-    They share a process, and with it scripts that are compiled, plotly's above all. An empty page
-    keeps that process while no other is open. They also share caches and what pages store.
+    They share a process, and so compiled scripts, plotly's above all; an empty page keeps it
+    alive. They also share caches and what pages store.
     """
     contexts: dict[str, BrowserContext] = {}
 

@@ -127,6 +127,9 @@ FIGURE = """(box) => {
     error: box.querySelector(".vaebook-plot-error")?.textContent ?? "",
   };
 }"""
+# What has been drawn is as wide as its place, after a change of the window too.
+FILLED = """() => [...document.querySelectorAll(".vaebook-plot[data-drawn]")].every((box) =>
+  Math.abs(box.querySelector(".main-svg").clientWidth - box.clientWidth) <= 1)"""
 PICTURES = """() => [
   ...[...document.querySelectorAll("main img")]
     .filter((image) => !image.hasAttribute("alt") || !image.complete || !image.naturalWidth
@@ -242,6 +245,7 @@ def opened(page: Page, address: str) -> None:
 
 def look(page: Page, visit: Visit) -> None:
     """Scroll to each figure of a page until it is drawn, then look at the whole."""
+    page.wait_for_function(FILLED)
     for box in page.query_selector_all(".vaebook-plot"):
         box.scroll_into_view_if_needed()
         state = (
@@ -259,13 +263,14 @@ def look(page: Page, visit: Visit) -> None:
 
 def fit(page: Page, visit: Visit) -> None:
     """See what does not fit the window."""
-    visit.cut_off += page.evaluate(CUT_OFF)
+    visit.cut_off += [f"{page.viewport_size}: {fault}" for fault in page.evaluate(CUT_OFF)]
     visit.overflow = max(visit.overflow, page.evaluate(SIDEWAYS))
 
 
 def narrow(page: Page, visit: Visit) -> None:
     """See which words of a page do not fit a phone."""
     page.set_viewport_size({"width": COMMON_PHONE, "height": 900})
+    page.wait_for_timeout(50)  # until formulas are broken anew
     visit.too_wide = page.evaluate(TOO_WIDE)
     page.set_viewport_size(size("phone"))
     page.wait_for_timeout(200)  # until what scrolls can be reached by keyboard
@@ -340,9 +345,11 @@ def visit(request: pytest.FixtureRequest, new_page: NewPage, base: str) -> Itera
     page.wait_for_timeout(500)  # what is drawn on the first screen may come a little later
     seen.jumps = page.evaluate("globalThis.shift")
     page.evaluate(UNFOLD)
+    fit(page, seen)  # as it was loaded, before anything has adapted to another width
+    first = page.query_selector_all(".vaebook-plot[data-drawn]")
+    seen.figures = [box.evaluate(FIGURE) for box in first]
     narrow(page, seen)
     page.set_viewport_size(size(device))
-    page.wait_for_timeout(200)  # what was drawn is drawn again
     look(page, seen)
     page.evaluate(THIN)
     page.evaluate(AXE)
@@ -350,7 +357,8 @@ def visit(request: pytest.FixtureRequest, new_page: NewPage, base: str) -> Itera
     if device == "desktop":
         # The colours of words are those of one style sheet: in each run some pages speak for the
         # others, and weekly every word of every page is looked at.
-        for mode in ("light", "dark") if name in COLOURED else ():
+        # The last one stays with the pages that follow.
+        for mode in ("dark", "light") if name in COLOURED else ():
             seen.violations += contrasts(page, mode)
     yield seen
     page.close()

@@ -39,6 +39,20 @@ SIZES = """(areas) => areas.map((area) => {
   const { width, height } = area.getBoundingClientRect();
   return [width, height];
 })"""
+# As when a phone is turned.
+NARROWED_MEANWHILE = """() => {
+  let plotly;
+  const set = (loaded) => {
+    const { newPlot } = loaded;
+    plotly = loaded;
+    plotly.newPlot = async (...given) => {
+      await newPlot(...given);
+      document.body.style.width = "300px";
+      await new Promise((go) => setTimeout(go, 100));
+    };
+  };
+  Object.defineProperty(window, "Plotly", { get: () => plotly, set });
+}"""
 TITLES = ("east", "north", "up")
 SQUARES = np.zeros((2, 10, 1, 8, 8))
 AMD = "<script>window.define = () => {}; window.define.amd = {}; was = window.define</script>"
@@ -282,6 +296,15 @@ def test_a_name_on_dots_has_a_rim_in_the_colour_of_the_page(
     name = page.locator(".annotation-text").first
     expect(name).to_have_css("stroke", rim)
     expect(name).to_have_css("paint-order", "stroke")
+
+
+def test_a_figure_has_the_width_that_its_column_got_while_it_was_drawn(show: Show) -> None:
+    page = show(f'<div class="gap"></div>{markup(figures.scatter(CLOUD, alt="A cloud."))}')
+    page.evaluate(NARROWED_MEANWHILE)
+    page.locator(".vaebook-plot").scroll_into_view_if_needed()
+    expect(page.locator(DRAWN)).to_have_count(1)
+    assert page.locator(".vaebook-plot").evaluate("box => box.clientWidth") == 300
+    page.wait_for_function("document.querySelector('.main-svg').clientWidth === 300")
 
 
 def test_a_figure_keeps_to_the_width_of_the_page(show: Show) -> None:
