@@ -28,10 +28,16 @@ from tests.often import often
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def only(exam: sandbox.Exam, *tests: str) -> sandbox.Exam:
+    """The same with these tests, in this order; a fork for each is most of what a run takes."""
+    return replace(exam, tests={test: exam.tests[test] for test in tests})
+
+
 BETA = masters.masters()["5_beta"]
 TESTS = ["beta-rate-1", "beta-rate-2"]
-# A fork for each test is most of what a submission takes, and these two speak for all.
-EXAM = replace(BETA.exam, tests={test: BETA.exam.tests[test] for test in TESTS})
+EXAM = only(BETA.exam, *TESTS)  # which speak for all
 LIMITS = sandbox.Limits(processor=2.0, clock=20.0)
 
 # What the system of whoever runs this does not offer is said, and not passed over.
@@ -210,8 +216,7 @@ def test_an_answer_without_values_has_no_shape_that_takes_memory(shape: list[int
 
 def heatmaps(solution: str, memory: int) -> str:
     """What is told of a solution that has the grader's heatmap, as its own is wrong."""
-    exam = masters.masters()["4_heatmaps"].exam
-    exam = replace(exam, tests={"heatmaps-invalidity-1": exam.tests["heatmaps-invalidity-1"]})
+    exam = only(masters.masters()["4_heatmaps"].exam, "heatmaps-invalidity-1")
     wrong = "import numpy as np\ndef heatmap(*a): return np.zeros((1, 1))\n"
     cells = [("a", wrong + "def invalidity(image, extent):\n    return " + solution)]
     limits = replace(LIMITS, memory=memory)
@@ -231,8 +236,7 @@ def test_an_answer_that_the_judge_cannot_hold_is_wrong_and_no_fault_of_the_syste
 ) -> None:
     # As a comparison that multiplies the axes of an answer would take it.
     monkeypatch.setattr(sandbox.Exam, "judge", lambda *_: str(bytes(2**30)))
-    tests = {"beta-rate-1": BETA.exam.tests["beta-rate-1"]}
-    plan = sandbox.Plan([("a", RIGHT)], replace(BETA.exam, tests=tests), 0)
+    plan = sandbox.Plan([("a", RIGHT)], only(BETA.exam, "beta-rate-1"), 0)
     limits = replace(LIMITS, memory=500 * 2**20)
     assert "too much memory" in sandbox.run(plan, limits).errors["beta-rate-1"]
     monkeypatch.setattr(memory, "has", lambda _: False)
@@ -411,7 +415,7 @@ for line in lines:
     # order is chance, so that there are some.
     later = ("beta-distortion-1", "beta-active-1", "beta-active-2")
     assert all("rate" in BETA.exam.earlier(test) for test in later)
-    exam = replace(EXAM, tests={test: BETA.exam.tests[test] for test in (*later, *TESTS)})
+    exam = only(BETA.exam, *later, *TESTS)
     errors = run(steals, limits=replace(LIMITS, clock=2.0), exam=exam).errors
     assert all(errors[test] for test in TESTS)
 
